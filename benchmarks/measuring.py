@@ -1,0 +1,388 @@
+"""Measures one workload from beginning to end: reference, guard, dumps, rotation."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, TextIO
+
+from benchmarks.dumps import (
+    MANIFEST,
+    DumpError,
+    break_even_epochs,
+    cached_share,
+    dump_key,
+    finished_dump,
+)
+from benchmarks.gate import Verdict, unmeasured
+from benchmarks.limits import (
+    TRAINING_WORKER_BYTES,
+    WORKER_BYTES,
+    disk_problem,
+    format_size,
+    memory_problem,
+)
+from benchmarks.machine import NoiseReading, read_noise
+from benchmarks.reference import build_reference
+from benchmarks.registry import BASELINE, Variant
+from benchmarks.rotation import Measurement, Rotation
+from benchmarks.spec import Spec
+from benchmarks.statistics import steady
+from benchmarks.timing import PassTiming
+from benchmarks.worker_process import DRAIN, WorkerError, WorkerProcess
+from benchmarks.workloads import ARTICLE_RATIO, Workload
+from fixtures.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from benchmarks.dumps import Dump
+    from benchmarks.statistics import Estimate
+    from fixtures.tree import Tree
+
+#: What a break-even is held against.
+STREAMING = "tfdata_no_cache"
+#: Passes, after warming up, that tell what the baseline can feed to an accelerator.
+CALIBRATION_PASSES = 5
+#: How much larger than predicted a dump may be.
+DUMP_CEILING = 1.02
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What workers may use.
+
+    Attributes:
+        budget_seconds: The most measuring time a variant may take.
+        hang_seconds: How long a worker may go without a batch.
+        memory_bytes: The machine's or container's memory.
+        memory_limit: ``--memory-limit`` in bytes, or None.
+        disk_limit: ``--disk-limit`` in bytes, or None.
+        guard: Whether a variant that is predicted not to fit is not even started.
+    """
+
+    budget_seconds: float
+    hang_seconds: float
+    memory_bytes: int
+    memory_limit: int | None = None
+    disk_limit: int | None = None
+    guard: bool = True
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one workload's measuring gave.
+
+    Attributes:
+        workload: The workload, with the device it ran on.
+        tree: The images.
+        measurements: By the variant's name, the baseline first.
+        extra_info: More to say of a variant in the JSON, by its name.
+        noise: What the system showed of noise, before and after.
+        notes: Lines for people.
+    """
+
+    workload: Workload
+    tree: Tree
+    measurements: dict[str, Measurement]
+    extra_info: dict[str, dict[str, Any]]
+    noise: tuple[NoiseReading, NoiseReading]
+    notes: tuple[str, ...]
+
+
+@dataclass
+class Measuring:
+    """One workload on its way through.
+
+    Attributes:
+        workload: What a pass does.
+        tree: The images.
+        search_path: Where workers look for modules.
+        limits: What workers may use.
+        judge: Gives a verdict on a variant's estimate; see `Rotation`.
+        stream: Where progress is shown.
+        not_timed: Why nothing may be timed; empty if it may.
+        keep_dumps: Where dumps are kept from session to session, or None.
+    """
+
+    workload: Workload
+    tree: Tree
+    search_path: list[str]
+    limits: Limits
+    judge: Callable[[Variant, Estimate, bool], Verdict | None]
+    stream: TextIO
+    not_timed: str = ""
+    keep_dumps: Path | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def run(self, variants: Sequence[Variant], wanted: Sequence[str]) -> Result:
+        """Measure variants.
+
+        Args:
+            variants: All variants of the session, the baseline among them.
+            wanted: Names of those to measure; the baseline is, in any case.
+        """
+        before = read_noise()
+        folder = Path(tempfile.mkdtemp(prefix="loader-gate-"))
+        try:
+            spec = Spec(self.workload.image_size, self.workload.batch_size, True, 0, folder / "cache")
+            chosen = [variant for variant in variants if variant.name in {BASELINE, *wanted}]
+            with Progress("Decoding the reference", len(self.tree), self.stream) as progress:
+                build_reference(
+                    self.tree, spec.image_size, folder / "reference", lambda done, _: progress.update(done)
+                )
+            refused = self._guard(chosen, variants, spec, folder)
+            dumps: dict[str, Dump] = {}
+            specs: dict[str, Spec] = {}
+            if self.workload.name == "dump" and not self.not_timed:
+                self._write_dumps(chosen, spec, dumps, specs, refused)
+                if dumps:
+                    chosen += [each for each in variants if each.name == STREAMING and each not in chosen]
+                else:  # the baseline would be measured in vain
+                    reason = "there is no dump to hold against it"
+                    others = [variant for variant in chosen if variant.name not in refused]
+                    refused.update({each.name: _without_passes(each, reason) for each in others})
+            if self.workload.name == "training":
+                self._set_speed(spec)
+            running = [variant for variant in chosen if variant.name not in refused]
+            measured = self._rotate(running, spec, specs, folder / "reference") if running else {}
+            measurements = {
+                variant.name: refused.get(variant.name) or measured[variant.name] for variant in chosen
+            }
+            extra_info = self._extra_info(measurements, dumps, specs)
+            self._note(extra_info)
+            self._check_ceiling(measurements, extra_info)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        noise = (before, read_noise())
+        return Result(self.workload, self.tree, measurements, extra_info, noise, tuple(self.notes))
+
+    def _start(self, variant: Variant, disk: Path | None = None) -> WorkerProcess:
+        return WorkerProcess(
+            variant,
+            self.search_path,
+            self.limits.hang_seconds,
+            see_gpu=self.workload.device is not None and self.workload.device.name == "gpu",
+            memory_limit=self.limits.memory_limit,
+            disk_limit=None if disk is None else self.limits.disk_limit,
+            disk_folder=disk,
+        )
+
+    def _guard(
+        self, chosen: Sequence[Variant], variants: Sequence[Variant], spec: Spec, folder: Path
+    ) -> dict[str, Measurement]:
+        """Refuse variants whose cache or dump is predicted not to fit."""
+        refused: dict[str, Measurement] = {}
+        if not self.limits.guard:
+            return refused
+        limits, images = self.limits, len(self.tree)
+        alternatives = [variant.name for variant in variants if variant.kind in ("streaming", "dump")]
+        where = folder
+        if self.keep_dumps is not None and self.workload.name == "dump":
+            self.keep_dumps.mkdir(parents=True, exist_ok=True)
+            where = self.keep_dumps
+        for variant in chosen:
+            problem = memory_problem(
+                variant,
+                images,
+                spec,
+                limits.memory_bytes,
+                limits.memory_limit,
+                [name for name in alternatives if name != BASELINE] or [BASELINE],
+                TRAINING_WORKER_BYTES if self.workload.consumer["name"] == "model" else WORKER_BYTES,
+            )
+            if not self._is_kept(variant, spec):
+                problem = problem or disk_problem(variant, images, spec, where, limits.disk_limit)
+            if problem:
+                refused[variant.name] = _without_passes(variant, problem)
+        return refused
+
+    def _is_kept(self, variant: Variant, spec: Spec) -> bool:
+        """Return whether there may be a dump of an earlier session, for which no more disk is needed."""
+        if self.keep_dumps is None or variant.kind != "dump" or self.workload.name != "dump":
+            return False
+        return (self.keep_dumps / f"{variant.name}-{dump_key(variant, self.tree, spec)}" / MANIFEST).is_file()
+
+    def _write_dumps(
+        self,
+        chosen: Sequence[Variant],
+        spec: Spec,
+        dumps: dict[str, Dump],
+        specs: dict[str, Spec],
+        refused: dict[str, Measurement],
+    ) -> None:
+        """Write the dump of each variant that has one, unless a finished one was kept."""
+        if self.keep_dumps is not None:
+            spec = replace(spec, cache_dir=self.keep_dumps)
+        writers = [each for each in chosen if each.kind == "dump" and each.name not in refused]
+        with Progress("Writing dumps", len(writers), self.stream) as progress:
+            for done, variant in enumerate(writers):
+                progress.update(done, variant.name)
+                own = spec.for_variant(f"{variant.name}-{dump_key(variant, self.tree, spec)}")
+                try:
+                    dumps[variant.name] = finished_dump(
+                        variant,
+                        self.tree,
+                        own,
+                        lambda each, folder=own.cache_dir: self._start(each, folder),  # type: ignore[misc]
+                        self.notes.append,
+                    )
+                    specs[variant.name] = own
+                except (WorkerError, DumpError) as error:
+                    refused[variant.name] = _without_passes(variant, str(error))
+
+    def _set_speed(self, spec: Spec) -> None:
+        """Measure the emulated accelerator's own error; give it a speed first if it has none yet."""
+        device = self.workload.device
+        if self.not_timed or self.workload.consumer["name"] != "emulated":
+            return
+        worker = self._start(Variant(BASELINE, f"benchmarks.variants.{BASELINE}"))
+        try:
+            if device is None:
+                own = spec.for_variant("calibration")
+                endless = {"name": "emulated", "images_per_second": float("inf")}
+                worker.open(self.tree, own, endless)
+                passes: list[PassTiming] = []
+                while not steady([each.seconds for each in passes]):
+                    passes.append(PassTiming(**worker.ask("pass", epochs=1)))
+                passes = [PassTiming(**worker.ask("pass", epochs=1)) for _ in range(CALIBRATION_PASSES)]
+                feeds = median(self._feeding_rate(each) for each in passes)
+                self.workload = self.workload.at(ARTICLE_RATIO * feeds)
+                self.notes.append(
+                    f"Emulated accelerator: {ARTICLE_RATIO * feeds:,.0f} images/s, {ARTICLE_RATIO} times "
+                    f"the {feeds:,.0f} that {BASELINE} can feed."
+                )
+            worker.open(self.tree, spec.for_variant("pacing"), self.workload.consumer)
+            error = float(worker.ask("pacing")["pacing_error"])
+            self.notes.append(f"Emulated accelerator: an epoch takes {error:.2%} longer than planned.")
+        except WorkerError as problem:
+            self.not_timed = f"the emulated accelerator could not be set up: {problem}"
+        finally:
+            worker.end()
+
+    def _feeding_rate(self, timing: PassTiming) -> float:
+        """Return how many images a second came, apart from the first batch, for which a pipeline fills up."""
+        first = min(self.workload.batch_size, len(self.tree) - 1)
+        return (len(self.tree) - first) / (timing.seconds - timing.first_batch_seconds)
+
+    def _rotate(
+        self, running: Sequence[Variant], spec: Spec, specs: dict[str, Spec], reference: Path
+    ) -> dict[str, Measurement]:
+        with Progress(f"Measuring {self.workload.name}", None, self.stream) as progress:
+
+            def spec_of(variant: Variant) -> Spec:
+                return specs.get(variant.name) or spec.for_variant(variant.name)
+
+            def start(variant: Variant) -> WorkerProcess:
+                writes = variant.kind == "dump" and variant.name not in specs
+                return self._start(variant, spec_of(variant).cache_dir if writes else None)
+
+            rotation = Rotation(
+                running,
+                start,
+                self.judge,
+                self.limits.budget_seconds,
+                lambda text: progress.update(0, text),
+            )
+            return rotation.run(
+                self.tree,
+                spec_of,
+                reference,
+                # Building a model would be in vain, and an accelerator may not have its speed yet.
+                DRAIN if self.not_timed else self.workload.consumer,
+                only_check=self.not_timed,
+            )
+
+    def _extra_info(
+        self, measurements: dict[str, Measurement], dumps: dict[str, Dump], specs: dict[str, Spec]
+    ) -> dict[str, dict[str, Any]]:
+        """Return what only this workload has to say."""
+        found: dict[str, dict[str, Any]] = {name: {} for name in measurements}
+        for name, measurement in measurements.items():
+            timings = measurement.variant_passes
+            if self.workload.device is not None and timings:
+                busy = [each.accelerator_utilisation for each in timings if each.accelerator_utilisation]
+                found[name]["device"] = str(self.workload.device)
+                found[name]["accelerator_utilisation"] = median(busy) if busy else None
+            if name in dumps and timings:
+                found[name].update(self._of_dump(measurement, dumps[name], specs[name], measurements))
+        return found
+
+    def _of_dump(
+        self, measurement: Measurement, dump: Dump, spec: Spec, measurements: dict[str, Measurement]
+    ) -> dict[str, Any]:
+        images = len(self.tree)
+        predicted = measurement.variant.predicted_bytes(images, spec)
+        streaming = measurements[STREAMING].variant_passes if STREAMING in measurements else ()
+        break_even = None
+        if streaming:
+            break_even = break_even_epochs(
+                dump.cold_seconds, _median_seconds(measurement), _median_seconds(measurements[STREAMING])
+            )
+        return {
+            "cold_seconds": dump.cold_seconds,
+            "dump_bytes": dump.bytes,
+            "dump_files": len(dump.files),
+            "dump_bytes_per_image": dump.bytes / images,
+            "predicted_bytes_per_image": None if predicted is None else predicted / images,
+            "break_even_epochs": break_even,
+            "dump_history": dump.history,
+            "page_cache_share": cached_share(spec.cache_dir),
+        }
+
+    def _note(self, extra_info: dict[str, dict[str, Any]]) -> None:
+        """Put into words what the table has no column for."""
+        busy = [
+            f"{name} {info['accelerator_utilisation']:.0%}"
+            for name, info in extra_info.items()
+            if info.get("accelerator_utilisation") is not None
+        ]
+        if busy:
+            self.notes.append(f"Accelerator busy after its first step: {', '.join(busy)}.")
+        for name, info in extra_info.items():
+            if "dump_bytes" in info:
+                self.notes.append(f"{name}: {_about_dump(info)}.")
+
+    def _check_ceiling(
+        self, measurements: dict[str, Measurement], extra_info: dict[str, dict[str, Any]]
+    ) -> None:
+        """Fail a variant whose dump is larger than predicted."""
+        for name, info in extra_info.items():
+            predicted = info.get("predicted_bytes_per_image")
+            labels = 4 * len(self.tree.class_names)  # one-hot float32; the prediction is of pixels
+            if not predicted or info["dump_bytes_per_image"] <= DUMP_CEILING * predicted + labels:
+                continue
+            verdict = measurements[name].verdict
+            reason = (
+                f"but its dump takes {format_size(info['dump_bytes_per_image'])} an image, above the ceiling "
+                f"of {DUMP_CEILING} times the predicted {format_size(predicted)}: find what made it grow"
+            )
+            measurements[name] = replace(
+                measurements[name], verdict=replace(verdict, status="fail", reason=reason)
+            )
+
+
+def _about_dump(info: dict[str, Any]) -> str:
+    size, predicted = info["dump_bytes_per_image"], info["predicted_bytes_per_image"]
+    epochs, cached = info["break_even_epochs"], info["page_cache_share"]
+    parts = [f"{format_size(info['dump_bytes'])} in {info['dump_files']} files, {size:,.0f} bytes an image"]
+    if predicted:
+        parts.append(f"{size / predicted - 1:+.2%} of the predicted {predicted:,.0f}")
+    parts.append(f"{info['dump_history']} in {info['cold_seconds']:.3g} s")
+    parts.append("never pays" if epochs is None else f"has paid for itself after {epochs} epochs")
+    parts[-1] += f" against {STREAMING}"
+    parts.append("read by a fresh process")
+    if cached is not None:
+        parts[-1] += f" with {cached:.0%} of it in the page cache"
+    return ", ".join(parts)
+
+
+def _without_passes(variant: Variant, reason: str) -> Measurement:
+    return Measurement(variant, variant.kind, unmeasured(reason), (), (), 0.0, None)
+
+
+def _median_seconds(measurement: Measurement) -> float:
+    return median(timing.seconds for timing in measurement.variant_passes)

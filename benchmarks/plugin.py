@@ -1,0 +1,263 @@
+"""The pytest plugin: options, one measuring session a workload, the gate, and the table at the end."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarks.floors import FloorsError
+from benchmarks.gate import UndecidedWarning
+from benchmarks.limits import parse_size
+from benchmarks.registry import KINDS, RegistryError
+from benchmarks.session import Session
+from benchmarks.workloads import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+    from fixtures.tree import Tree
+
+SESSION = pytest.StashKey[Session]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of measuring and gating."""
+    group = parser.getgroup("image loaders", "how fast each way of loading images is")
+    group.addoption(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="measure only this variant and the baseline (may be given again)",
+    )
+    group.addoption(
+        "--loader",
+        action="append",
+        default=[],
+        metavar="MODULE:FUNCTION",
+        help="measure your own loader too: takes (tree, spec), returns batches (may be given again)",
+    )
+    group.addoption(
+        "--image-size",
+        type=int,
+        metavar="PIXELS",
+        help="height and width of images (default: 224; training on a CPU 96, on a GPU 256)",
+    )
+    group.addoption(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="images a batch (default: 32; training on a GPU 256)",
+    )
+    group.addoption(
+        "--device",
+        default="auto",
+        metavar="DEVICE",
+        help="where training runs: auto (a GPU if TensorFlow sees one, else the CPU), cpu, gpu, emulated (an "
+        "accelerator that only waits, 4.14 times as fast as the baseline can feed it), or "
+        "emulated:IMAGES_A_SECOND (default: auto)",
+    )
+    group.addoption(
+        "--weights",
+        metavar="FILE",
+        help="weights of the training workload's MobileNetV2: a file, or imagenet (default: random ones)",
+    )
+    group.addoption(
+        "--memory-limit",
+        type=_size,
+        metavar="SIZE",
+        help="the most memory a worker may hold, such as 1.5G: a smaller machine to live in",
+    )
+    group.addoption(
+        "--disk-limit", type=_size, metavar="SIZE", help="the most a dump may take on disk, such as 800M"
+    )
+    group.addoption(
+        "--no-guard",
+        action="store_true",
+        help="start variants even if their cache or dump is predicted not to fit",
+    )
+    group.addoption(
+        "--keep-dumps",
+        type=Path,
+        metavar="DIR",
+        help="keep the dumps of the dump workload there, and use those that are (default: remove them)",
+    )
+    group.addoption("--profile", metavar="NAME", help="which floors (default: picked for this machine)")
+    group.addoption(
+        "--floor",
+        action="append",
+        default=[],
+        metavar="VARIANT=X",
+        help="the smallest speedup allowed for one variant in this run (may be given again)",
+    )
+    group.addoption(
+        "--floors",
+        type=Path,
+        default=Path(__file__).with_name("floors.toml"),
+        metavar="FILE",
+        help="the file that holds the floors (default: the suite's own benchmarks/floors.toml)",
+    )
+    group.addoption(
+        "--update-floors",
+        action="store_true",
+        help="write the floors this machine supports into the file of floors, instead of gating",
+    )
+    group.addoption(
+        "--gate",
+        choices=("strict", "lenient"),
+        default="lenient",
+        help="whether an undecided variant fails (strict) or warns (lenient, the default)",
+    )
+    group.addoption(
+        "--budget",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="the most measuring time a variant may take (default: 60)",
+    )
+    group.addoption(
+        "--hang-after",
+        type=float,
+        default=120.0,
+        metavar="SECONDS",
+        help="how long a worker may go without a batch before it counts as hung (default: 120)",
+    )
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read and check every option, before anything is built or measured."""
+    compared = config.getoption("benchmark_compare")
+    if isinstance(compared, str) and Path(compared).is_dir():
+        raise pytest.UsageError(
+            f"--benchmark-compare {compared}: a folder was taken for the run to compare with; put paths "
+            f"first, as in `pytest {compared} --benchmark-compare`."
+        )
+    try:
+        config.stash[SESSION] = Session.from_options(
+            config.option, config.invocation_params.dir, _disabled(config)
+        )
+    except (DeviceError, FloorsError, RegistryError) as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _disabled(config: pytest.Config) -> str:
+    """Return why pytest-benchmark will not time anything, or nothing if it will."""
+    if hasattr(config, "workerinput") or config.getoption("dist", "no") != "no":
+        return "pytest-xdist runs tests side by side, which would disturb every timing: run without -n"
+    if config.getoption("benchmark_disable") and not config.getoption("benchmark_enable"):
+        return "--benchmark-disable was given: leave it out to measure"
+    return ""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a benchmark once for each variant."""
+    if {"variant", "gate"} <= set(metafunc.fixturenames):
+        marker = metafunc.definition.get_closest_marker("benchmark")
+        only = ("dump",) if marker is not None and marker.kwargs.get("group") == "dump" else KINDS
+        variants = metafunc.config.stash[SESSION].variants
+        metafunc.parametrize("variant", [variant.name for variant in variants if variant.kind in only])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take out the empty test that pytest makes of a benchmark without any variant."""
+    empty = [item for item in items if _workload_of(item) is not None and item.name.endswith("[NOTSET]")]
+    if empty:
+        config.hook.pytest_deselected(items=empty)
+        items[:] = [item for item in items if item not in empty]
+
+
+@pytest.fixture
+def gate(request: pytest.FixtureRequest, image_tree: Tree) -> Callable[[str, str, BenchmarkFixture], None]:
+    """Return a function that measures a variant in a workload, enters it into the books, and gates it."""
+    from fixtures.plugin import showing_progress
+
+    session = request.config.stash[SESSION]
+
+    def check(workload: str, variant: str, benchmark: BenchmarkFixture) -> None:
+        if workload not in session.results:
+            with showing_progress(request.config) as stream:
+                session.measure(workload, _selected(request.session, workload), image_tree, stream)
+        session.enter(workload, variant, benchmark)
+        sentence = session.sentence(workload, variant)
+        if session.fails(workload, variant):
+            pytest.fail(sentence, pytrace=False)
+        if session.results[workload].measurements[variant].verdict.status == "undecided":
+            request.node.warn(UndecidedWarning(sentence))
+
+    return check
+
+
+def _selected(session: pytest.Session, workload: str) -> list[str]:
+    """Return the variants whose test of this workload is going to run."""
+    return [
+        str(item.callspec.params["variant"])
+        for item in session.items
+        if isinstance(item, pytest.Function) and _workload_of(item) == workload
+    ]
+
+
+def _workload_of(item: pytest.Item) -> str | None:
+    marker = item.get_closest_marker("benchmark")
+    is_ours = isinstance(item, pytest.Function) and "gate" in item.fixturenames
+    return marker.kwargs.get("group") if marker is not None and is_ours else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write floors if asked to; and do not let a run be green in which nothing was measured."""
+    config = session.config
+    suite = config.stash[SESSION]
+    if config.option.update_floors and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        try:
+            suite.write_floors()
+        except FloorsError as error:
+            suite.notes.append(str(error))
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    selected = [item for item in getattr(session, "items", []) if _workload_of(item) is not None]
+    if selected and not config.option.collectonly and exitstatus == pytest.ExitCode.OK and not suite.measured:
+        suite.notes.append("Nothing was measured, so this run is no success.")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the table of verdicts, last of all."""
+    session = config.stash[SESSION]
+    for workload in session.results:
+        terminalreporter.section(f"{workload}: speedup over the baseline")
+        for line in session.table(workload, colour=terminalreporter.hasmarkup):
+            terminalreporter.write_line(line)
+    article = session.article(colour=terminalreporter.hasmarkup)
+    if article:
+        terminalreporter.section("the article, measured here")
+        for line in article:
+            terminalreporter.write_line(line)
+    for note in session.notes:
+        terminalreporter.write_line(note, red=True)
+
+
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
+    """Leave out what changes from second to second, and say which machine this is."""
+    for key in [key for key in machine_info.get("cpu", {}) if key.startswith("hz_")]:
+        del machine_info["cpu"][key]
+    session = config.stash[SESSION]
+    machine_info["fingerprint"] = session.machine.fingerprint
+    machine_info["description"] = session.machine.describe()
+    machine_info["versions"] = dict(session.machine.versions)
+
+
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+    """Say of the whole run what no single benchmark can."""
+    output_json["loader_gate"] = config.stash[SESSION].as_json()

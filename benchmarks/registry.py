@@ -1,0 +1,133 @@
+"""Which variants there are: one module in ``benchmarks/variants/`` each, and the user's own loaders.
+
+A variant's module has a function ``load(tree, spec)`` and may say, as upper-case names, what it delivers;
+a user's loader function may carry the same names as attributes:
+
+``KIND``
+    ``streaming`` (the default), ``memory``, ``dump``, ``rival`` or ``limit``.
+``INTERPOLATION``
+    ``nearest``, ``bilinear`` or ``area``; left out, the best match of the three counts.
+``DTYPE``, ``VALUE_RANGE``
+    Of the images; left out, ``"float32"`` and ``(0.0, 1.0)``.
+
+Beside ``load``, a module of kind ``memory`` or ``dump`` has ``predicted_bytes(images, spec)``, what so many
+images will take in memory or on disk; and one of kind ``dump`` has ``dump_problem(images, spec)``, why what
+is in ``spec.cache_dir`` is not a finished dump of them, or nothing if it is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass, replace
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import variants
+
+if TYPE_CHECKING:
+    from benchmarks.spec import Spec
+
+BASELINE = "keras_image_data_generator"
+KINDS = ("streaming", "memory", "dump", "rival", "limit")
+
+
+class RegistryError(Exception):
+    """A variant or loader cannot be used; the message names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to turn a tree into batches.
+
+    Attributes:
+        name: The name in node ids, floors and reports.
+        module: The module that holds the loader function.
+        function: The name of that function.
+        kind: One of `KINDS`; of a user's loader it is not known before its worker says it.
+    """
+
+    name: str
+    module: str
+    function: str = "load"
+    kind: str = KINDS[0]
+
+    @property
+    def floor_key(self) -> str:
+        """Return the name under which ``floors.toml`` keeps floors of this variant."""
+        return self.name if self.is_built_in else f"{self.module}:{self.function}"
+
+    @property
+    def is_built_in(self) -> bool:
+        """Return whether the variant comes with the suite."""
+        return self.module.startswith(f"{variants.__name__}.")
+
+    def predicted_bytes(self, images: int, spec: Spec) -> int | None:
+        """Return what so many images will take in memory or on disk, or None if nobody knows."""
+        predict = self._said("predicted_bytes")
+        return None if predict is None else int(predict(images, spec))
+
+    def dump_problem(self, images: int, spec: Spec) -> str:
+        """Return why ``spec.cache_dir`` holds no finished dump of so many images, or nothing if it does."""
+        problem = self._said("dump_problem")
+        return "" if problem is None else str(problem(images, spec))
+
+    def _said(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.module), name, None) if self.is_built_in else None
+
+
+def built_in_variants() -> tuple[Variant, ...]:
+    """Return every variant of the suite: the baseline first, then by name.
+
+    Each module is imported, so that one that cannot be says so at once.
+
+    Raises:
+        RegistryError: A module cannot be imported, has no function ``load``, or an unknown ``KIND``.
+    """
+    found = []
+    for info in pkgutil.iter_modules(variants.__path__):
+        variant = Variant(info.name, f"{variants.__name__}.{info.name}")
+        try:
+            module = importlib.import_module(variant.module)
+        except Exception as error:
+            raise RegistryError(
+                f"{variant.module} cannot be imported: {type(error).__name__}: {error}; mend it, or move its "
+                "file out of benchmarks/variants/."
+            ) from error
+        if not callable(getattr(module, variant.function, None)):
+            raise RegistryError(
+                f"{module.__file__} has no function load(tree, spec): every variant needs one."
+            )
+        kind = getattr(module, "KIND", KINDS[0])
+        if kind not in KINDS:
+            raise RegistryError(f"{module.__file__}: KIND is {kind!r}, not one of {', '.join(KINDS)}.")
+        needed = {"memory": ["predicted_bytes"], "dump": ["predicted_bytes", "dump_problem"]}.get(kind, [])
+        for name in needed:
+            if not callable(getattr(module, name, None)):
+                raise RegistryError(f"{module.__file__} has no function {name}: kind {kind} needs one.")
+        found.append(replace(variant, kind=kind))
+    return tuple(sorted(found, key=lambda variant: (variant.name != BASELINE, variant.name)))
+
+
+def user_variant(loader: str, search_path: list[str]) -> Variant:
+    """Return the variant for ``--loader MODULE:FUNCTION``, without importing the module.
+
+    The import is left to the worker: a user's module may well import TensorFlow or torch.
+
+    Raises:
+        RegistryError: ``loader`` has another form, or no such module is on ``search_path``.
+    """
+    module, colon, function = loader.partition(":")
+    names = [*module.split("."), function]
+    if not colon or not all(name.isidentifier() for name in names):
+        raise RegistryError(
+            f"--loader {loader}: expected MODULE:FUNCTION, such as my_package.loaders:photos."
+        )
+    # An editable install may have a finder of its own in place of a folder on the path.
+    if PathFinder.find_spec(names[0], search_path) is None and find_spec(names[0]) is None:
+        raise RegistryError(
+            f"--loader {loader}: no module {names[0]!r} on Python's path or in the folder pytest was started "
+            "in; start pytest where it can be imported, or set PYTHONPATH."
+        )
+    return Variant(function, module, function)

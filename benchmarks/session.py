@@ -1,0 +1,327 @@
+"""One pytest session: what was asked for, what was measured, and what is to be said about it."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from benchmarks import books, floors, gate
+from benchmarks.machine import Machine, describe_noise, read_machine
+from benchmarks.registry import BASELINE, RegistryError, Variant, built_in_variants, user_variant
+from benchmarks.worker_process import module_search_path
+from benchmarks.workloads import Device, DeviceError, Workload, parse_device, tensorflow_sees_gpu, workload
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+    from benchmarks.measuring import Result
+    from benchmarks.statistics import Estimate
+    from fixtures.tree import Tree
+
+#: No floor is written from an interval wider than this share of the speedup, to either side.
+WIDEST = 0.50
+#: More seconds or pixels than anybody needs, and no more than a timeout of the system can hold.
+MOST = 1_000_000
+
+
+class Session:
+    """Holds the options and the measurements of one pytest session.
+
+    Attributes:
+        variants: The variants of this session, the baseline first.
+        machine: The machine it runs on.
+        results: What was measured, by workload.
+        notes: Lines to print below the tables.
+    """
+
+    def __init__(
+        self,
+        variants: Sequence[Variant],
+        options: argparse.Namespace,
+        search_path: list[str],
+        not_timed: str,
+        machine: Machine,
+        device: Device,
+        choice: floors.Choice,
+        own_floors: dict[str, float],
+    ) -> None:
+        """Hold checked options; see `from_options`."""
+        self.variants = tuple(variants)
+        self.machine = machine
+        self.results: dict[str, Result] = {}
+        self.notes: list[str] = []
+        self._failures: dict[str, Exception] = {}
+        self._options = options
+        self._search_path = search_path
+        self._not_timed = not_timed
+        self._choice = choice
+        self._own_floors = own_floors
+        self._device = device
+
+    @classmethod
+    def from_options(cls, options: argparse.Namespace, started_in: Path, not_timed: str) -> Session:
+        """Check the options of a session.
+
+        Args:
+            options: pytest's parsed options.
+            started_in: The folder that pytest was started in.
+            not_timed: Why nothing may be timed; empty if it may.
+
+        Raises:
+            RegistryError: An unknown variant, or a loader or number that cannot be used.
+            FloorsError: A wrong floor, profile or file of floors.
+            DeviceError: A device that there is not.
+        """
+        for name in ("image_size", "batch_size", "budget", "hang_after"):
+            value = getattr(options, name)
+            if value is not None and not 0 < value < MOST:
+                option = "--" + name.replace("_", "-")
+                raise RegistryError(f"{option} {value}: expected a number above 0 and below a million.")
+        search_path = module_search_path(started_in)
+        built_in = built_in_variants()
+        variants = _chosen(built_in, options.variant)
+        for loader in options.loader:
+            variant = user_variant(loader, search_path)
+            if any(variant.name == other.name for other in (*built_in, *variants)):
+                raise RegistryError(
+                    f"--loader {loader}: a variant is named {variant.name} already; rename the function."
+                )
+            variants.append(variant)
+        known = floors.load_floors(
+            options.floors, [variant.name for variant in built_in], may_be_new=options.update_floors
+        )
+        machine = read_machine()
+        choice = floors.pick_profile(
+            known, options.profile, machine.cores, machine.gpu is not None, may_be_new=options.update_floors
+        )
+        if options.update_floors and choice.profile is None:
+            raise floors.FloorsError(f"--update-floors: {choice.reason}")
+        device = parse_device(options.device, machine.gpu is not None)
+        if options.weights not in (None, "imagenet") and not Path(options.weights).is_file():
+            raise DeviceError(f"--weights {options.weights}: no such file; give one, or imagenet.")
+        names = [variant.name for variant in variants]
+        own_floors = dict(floors.parse_floor(text, names) for text in options.floor)
+        return cls(variants, options, search_path, not_timed, machine, device, choice, own_floors)
+
+    @property
+    def measured(self) -> bool:
+        """Return whether any variant has figures."""
+        return any(
+            measurement.verdict.status != "unmeasured"
+            for result in self.results.values()
+            for measurement in result.measurements.values()
+        )
+
+    @property
+    def profile(self) -> str | None:
+        """Return the name of the profile whose floors hold."""
+        return None if self._choice.profile is None else self._choice.profile.name
+
+    def floor(self, work: Workload, tree: Tree, variant: Variant) -> float | None:
+        """Return the smallest speedup allowed, if there is one."""
+        if variant.name in self._own_floors:
+            return self._own_floors[variant.name]
+        if work.floors is None or self._choice.profile is None or self._misfit(work, tree):
+            return None
+        return self._choice.profile.floor(work.floors, variant.floor_key)
+
+    def _misfit(self, work: Workload, tree: Tree) -> str:
+        """Return why the floors of the picked profile cannot hold here; one asked for always does."""
+        asked_for = self._options.profile is not None or self._options.update_floors
+        if self._choice.profile is None or work.floors is None or asked_for:
+            return ""
+        return self._choice.profile.misfit(work.floors, _work(work, tree))
+
+    def measure(self, name: str, wanted: Sequence[str], tree: Tree, stream: TextIO) -> None:
+        """Measure a workload, and keep what was measured.
+
+        Args:
+            name: The workload's name.
+            wanted: Names of the variants to measure; the baseline is, in any case.
+            tree: The images.
+            stream: Where progress is shown.
+
+        Raises:
+            DeviceError: TensorFlow cannot use the GPU that was asked for.
+        """
+        from benchmarks.measuring import Limits, Measuring
+
+        if name in self._failures:
+            raise self._failures[name]
+        options = self._options
+        if name == "training" and self._device.name == "gpu" and not tensorflow_sees_gpu():
+            raise DeviceError(
+                "--device gpu: TensorFlow sees none; install tensorflow[and-cuda], or use --device emulated."
+            )
+        work = workload(name, self._device, options.image_size, options.batch_size, options.weights)
+        # Others than the wanted ones only have to be there to be compared with.
+        gated = {
+            variant.name: (self.floor(work, tree, variant),)
+            for variant in self.variants
+            if variant.name in wanted
+        }
+        measuring = Measuring(
+            workload=work,
+            tree=tree,
+            search_path=self._search_path,
+            limits=Limits(
+                options.budget,
+                options.hang_after,
+                self.machine.memory_bytes,
+                options.memory_limit,
+                options.disk_limit,
+                not options.no_guard,
+            ),
+            judge=lambda variant, estimate, last: self._judge(
+                gated.get(variant.name), variant, estimate, last
+            ),
+            stream=stream,
+            not_timed=self._not_timed,
+            keep_dumps=options.keep_dumps,
+        )
+        try:
+            # A dump is held against a variant that this session may not have.
+            everything = dict.fromkeys([*self.variants, *built_in_variants()])
+            self.results[name] = measuring.run([*everything], wanted)
+        except Exception as error:  # every further test of the workload fails with it, at once
+            self._failures[name] = error
+            raise
+
+    def _judge(
+        self, gated: tuple[float | None] | None, variant: Variant, estimate: Estimate, last: bool
+    ) -> gate.Verdict | None:
+        if variant.name == BASELINE:
+            return gate.baseline_verdict(estimate.blocks)
+        if gated is None:
+            return gate.Verdict("pass", None, estimate, "not gated in this workload")
+        if not self._options.update_floors:
+            return gate.judge(estimate, gated[0], last)
+        measured = gate.judge(estimate, None, last)
+        if measured is None:
+            return None
+        floor = floors.supported_floor(estimate)
+        if estimate.half_width > WIDEST:
+            reason = "too uncertain to set a floor from: give it a larger --budget or a quieter machine"
+            return replace(measured, reason=reason)
+        return gate.Verdict("pass", floor, estimate, f"so its floor becomes {gate.number(floor)}")
+
+    def enter(self, name: str, variant: str, benchmark: BenchmarkFixture) -> None:
+        """Enter what was measured into pytest-benchmark's books."""
+        result = self.results[name]
+        measurement = result.measurements[variant]
+        if not measurement.variant_passes:
+            books.leave_out(benchmark)
+            return
+        info = {
+            "workload": name,
+            "profile": self.profile,
+            "tree": result.tree.digest,
+            "image_size": result.workload.image_size[0],
+            "batch_size": result.workload.batch_size,
+            "schema": books.SCHEMA,
+            **result.extra_info[variant],
+        }
+        books.record(benchmark, measurement, len(result.tree), info)
+
+    def fails(self, name: str, variant: str) -> bool:
+        """Return whether a variant's test has to fail."""
+        return gate.fails_item(self.results[name].measurements[variant].verdict, self._options.gate)
+
+    def sentence(self, name: str, variant: str) -> str:
+        """Return the verdict in one sentence."""
+        return gate.sentence(self.results[name].measurements[variant].verdict, variant, name, self.profile)
+
+    def write_floors(self) -> None:
+        """Write the floors that the measurements support."""
+        import datetime
+
+        if self._choice.profile is None:
+            return
+        for result in self.results.values():
+            if result.workload.floors is None:
+                self.notes.append("No floors are written for an accelerator of a speed that you have set.")
+                continue
+            estimates = {
+                measurement.variant.floor_key: measurement.verdict.estimate
+                for measurement in result.measurements.values()
+                if measurement.verdict.status == "pass"
+                and measurement.verdict.floor is not None
+                and measurement.verdict.estimate is not None
+            }
+            written = floors.write_floors(
+                self._options.floors,
+                self._choice.profile.name,
+                result.workload.floors,
+                estimates,
+                self.machine,
+                datetime.datetime.now(datetime.timezone.utc).date(),
+                work=_work(result.workload, result.tree),
+            )
+            where = f"profile {self.profile}, {result.workload.floors}, to {self._options.floors}"
+            self.notes.append(f"Wrote {len(written)} floor{'' if len(written) == 1 else 's'} of {where}.")
+
+    def table(self, name: str, colour: bool) -> list[str]:
+        """Return what there is to say of a workload at the end, in lines for people."""
+        from benchmarks.table import WIDTH, verdict_table
+
+        result = self.results[name]
+        lines = verdict_table(result.measurements.values(), len(result.tree), colour)
+        about = [
+            *result.notes,
+            self._misfit(result.workload, result.tree) or self._choice.reason,
+            f"Machine: {self.machine.describe()}.",
+            f"Noise: {self._noise_seen(result)}.",
+        ]
+        return [*lines, *(line for text in about for line in textwrap.wrap(text, WIDTH))]
+
+    def article(self, colour: bool) -> list[str]:
+        """Return the article's table in lines for people; none if this session has none of its rows."""
+        from benchmarks.article import article_rows
+        from benchmarks.table import article_table
+
+        rows = article_rows(self.results)
+        return article_table(rows, colour) if rows else []
+
+    def _noise_seen(self, result: Result) -> str:
+        from benchmarks.statistics import control_estimate
+
+        passes = [timing.seconds for timing in result.measurements[BASELINE].variant_passes]
+        parts = [describe_noise(*result.noise)]
+        if passes:
+            control = control_estimate(passes[::2], passes[1::2])
+            interval = f"{gate.number(control.low)}–{gate.number(control.high)}"
+            parts.append(f"the baseline against itself {gate.number(control.speedup)} ({interval})")
+        return ", ".join(parts)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the JSON says of the run as a whole."""
+        from benchmarks.article import article_rows
+
+        return {
+            "schema": books.SCHEMA,
+            "article": [asdict(row) for row in article_rows(self.results)],
+            "unmeasured": [
+                {"variant": variant, "workload": name, "reason": measurement.verdict.reason}
+                for name, result in self.results.items()
+                for variant, measurement in result.measurements.items()
+                if measurement.verdict.status == "unmeasured"
+            ],
+        }
+
+
+def _work(work: Workload, tree: Tree) -> floors.Work:
+    return floors.Work(round(tree.mean_bytes()), work.image_size[0])
+
+
+def _chosen(built_in: Sequence[Variant], names: Sequence[str]) -> list[Variant]:
+    """Return the variants that ``--variant`` asks for, and the baseline; all of them if it was not given."""
+    known = [variant.name for variant in built_in]
+    for name in names:
+        if name not in known:
+            raise RegistryError(f"--variant {name}: there is no such variant; known: {', '.join(known)}.")
+    return [variant for variant in built_in if not names or variant.name in {BASELINE, *names}]

@@ -1,0 +1,31 @@
+"""What every variant is asked to deliver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The epoch that a loader has to deliver.
+
+    Attributes:
+        image_size: Height and width of every image, in pixels.
+        batch_size: Images a batch; only the last batch of an epoch may be smaller.
+        shuffle: Whether each epoch comes in a new order.
+        seed: Seed of that order.
+        cache_dir: A folder of the variant's own, empty at the start, for whatever it writes to disk.
+    """
+
+    image_size: tuple[int, int]
+    batch_size: int
+    shuffle: bool
+    seed: int
+    cache_dir: Path
+
+    def for_variant(self, name: str) -> Spec:
+        """Return the same spec with a folder of the variant's own inside ``cache_dir``, made if need be."""
+        own = self.cache_dir / name
+        own.mkdir(parents=True, exist_ok=True)
+        return replace(self, cache_dir=own)

@@ -1,0 +1,110 @@
+"""The table at the end of a session, for people."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from statistics import median
+from typing import TYPE_CHECKING
+
+from benchmarks.gate import number
+from benchmarks.registry import BASELINE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.table import Table
+
+    from benchmarks.article import Row
+    from benchmarks.rotation import Measurement
+
+WIDTH = 100
+_STYLES = {"pass": "green", "fail": "bold red", "undecided": "yellow", "unmeasured": "bold red"}
+
+
+def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool) -> list[str]:
+    """Return the lines of a table of verdicts, at most `WIDTH` columns wide.
+
+    Args:
+        measurements: What was measured, a row each.
+        images: Images an epoch.
+        colour: Whether to colour verdicts for a terminal.
+    """
+    from rich.text import Text
+
+    table = _new_table("variant")
+    for heading in ("images/s", "speedup (95 % CI)", "floor", "CPU ms/image", "peak MB"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    for measurement in measurements:
+        verdict, timings = measurement.verdict, measurement.variant_passes
+        cells = ["–"] * 5
+        if timings and verdict.estimate is not None:
+            estimate = verdict.estimate
+            bounded = measurement.variant.name != BASELINE and estimate.low > 0
+            interval = f" ({number(estimate.low)}–{number(estimate.high)})" if bounded else ""
+            cells = [
+                f"{images / median(timing.seconds for timing in timings):,.0f}",
+                number(estimate.speedup) + interval,
+                "–" if verdict.floor is None else number(verdict.floor),
+                f"{median(timing.cpu_seconds for timing in timings) / images * 1000:.2f}",
+                f"{max(timing.peak_rss_bytes for timing in timings) / 1e6:,.0f}",
+            ]
+        table.add_row(
+            Text(measurement.variant.name), *cells, Text(verdict.status, style=_STYLES[verdict.status])
+        )
+    return _lines(table, colour)
+
+
+def article_table(rows: Sequence[Row], colour: bool) -> list[str]:
+    """Return the lines of the article's table, at most `WIDTH` columns wide; below it, why the rows differ.
+
+    Args:
+        rows: The rows.
+        colour: Whether colours may be used.
+    """
+    table = _new_table("row")
+    for heading in ("article", "speedup", "here", "speedup (95 % CI)", "at its size"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        here = "–" if row.speedup is None else number(row.speedup)
+        if row.speedup_low is not None and row.speedup_high is not None:
+            here += f" ({number(row.speedup_low)}–{number(row.speedup_high)})"
+        table.add_row(
+            row.row,
+            "–" if row.article_minutes is None else f"{row.article_minutes:.0f} min",
+            "–" if row.article_speedup is None else number(row.article_speedup),
+            "–" if row.seconds is None else f"{_rounded(row.seconds)} s",
+            here,
+            "–" if row.minutes is None else f"{_rounded(row.minutes)} min",
+        )
+    reasons = [textwrap.wrap(f"{row.row}: {row.why}.", WIDTH, subsequent_indent="  ") for row in rows]
+    return [*_lines(table, colour), *(line for lines in reasons for line in lines)]
+
+
+def _rounded(figure: float) -> str:
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
+
+
+def _new_table(first: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column(first, overflow="fold")
+    return table
+
+
+def _lines(table: Table, colour: bool) -> list[str]:
+    from rich.console import Console
+
+    text = io.StringIO()
+    console = Console(
+        file=text,
+        width=WIDTH,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+    )
+    console.print(table)
+    return [line.rstrip() for line in text.getvalue().splitlines() if line.strip()]

@@ -1,0 +1,40 @@
+"""The article's ``tf.data`` pipeline with decoded images dumped to a file in the first epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.variants.tfdata_memory_cache import SHUFFLE_BUFFER
+from benchmarks.variants.tfdata_memory_cache import predicted_bytes as predicted_bytes  # the same, on disk
+from benchmarks.variants.tfdata_no_cache import INTERPOLATION as INTERPOLATION
+from benchmarks.variants.tfdata_no_cache import examples
+
+if TYPE_CHECKING:
+    from benchmarks.spec import Spec
+    from fixtures.tree import Tree
+
+KIND = "dump"
+
+_PREFIX = "images"
+
+
+def dump_problem(images: int, spec: Spec) -> str:
+    """Return why there is no finished dump: TensorFlow writes the index last, then takes its lock away."""
+    if not (spec.cache_dir / f"{_PREFIX}.index").is_file():
+        return "its index is missing"
+    if any(spec.cache_dir.glob(f"{_PREFIX}*.lockfile")):
+        return "a writer's lockfile is left in it"
+    written = sum(file.stat().st_size for file in spec.cache_dir.glob(f"{_PREFIX}.data-*"))
+    if written < predicted_bytes(images, spec):
+        return f"its data files hold {written:,} bytes, fewer than {images:,} images take"
+    return ""
+
+
+def load(tree: Tree, spec: Spec) -> Any:
+    """Return a ``tf.data.Dataset`` of one epoch, whose first epoch writes the dump."""
+    import tensorflow as tf
+
+    dataset = examples(tree, spec, shuffle_files=False).cache(str(spec.cache_dir / _PREFIX))
+    if spec.shuffle:
+        dataset = dataset.shuffle(SHUFFLE_BUFFER, seed=spec.seed)
+    return dataset.batch(spec.batch_size).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,72 @@
+"""What several test modules need: a tiny tree on disk, and made-up measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.gate import Status, Verdict
+from benchmarks.registry import Variant
+from benchmarks.rotation import Measurement
+from benchmarks.statistics import Estimate
+from benchmarks.timing import PassTiming
+from fixtures.prepare import prepare_tree
+from fixtures.request import TreeRequest
+from fixtures.tree import Tree
+
+
+@pytest.fixture(scope="session")
+def tree_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache folder for trees that is this test session's own."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def tiny_tree(tree_cache: Path) -> Tree:
+    """Return a synthetic tree of 24 images in 2 classes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOADER_GATE_CACHE", str(tree_cache))
+        return prepare_tree(TreeRequest(tree="small", tree_images=24, classes=2))
+
+
+@pytest.fixture(scope="session")
+def make_measurement() -> Callable[..., Measurement]:
+    """Return a function that makes a measurement up, of a variant half a second an epoch by default."""
+
+    def make(
+        name: str = "tfdata_no_cache",
+        *,
+        status: Status = "pass",
+        floor: float | None = 1.5,
+        estimate: Estimate | None = Estimate(2.0, 1.8, 2.2, 2),  # noqa: B008 (frozen)
+        seconds: tuple[float, ...] = (0.4, 0.5, 0.5, 0.6),
+        baseline_seconds: tuple[float, ...] = (1.0, 1.1, 0.9, 1.0),
+        cpu_seconds: float = 0.8,
+        peak_rss_bytes: int = 600_000_000,
+    ) -> Measurement:
+        def passes(each_seconds: tuple[float, ...]) -> tuple[PassTiming, ...]:
+            return tuple(
+                PassTiming(
+                    seconds=each,
+                    first_batch_seconds=each / 10,
+                    teardown_seconds=each / 20,
+                    cpu_seconds=cpu_seconds,
+                    peak_rss_bytes=peak_rss_bytes + number,
+                    epochs=1,
+                )
+                for number, each in enumerate(each_seconds)
+            )
+
+        return Measurement(
+            variant=Variant(name, f"benchmarks.variants.{name}"),
+            kind="streaming",
+            verdict=Verdict(status, floor, estimate, "because"),
+            baseline_passes=passes(baseline_seconds),
+            variant_passes=passes(seconds),
+            build_seconds=0.25,
+            median_psnr=41.5,
+        )
+
+    return make

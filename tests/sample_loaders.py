@@ -1,0 +1,183 @@
+"""Loaders as a user might write them, good and bad, without any framework."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.spec import Spec
+    from fixtures.tree import Tree
+
+Batch = tuple[Any, Any]
+
+
+class Epochs:
+    """Decodes with Pillow, once, and serves every epoch from memory."""
+
+    def __init__(self, tree: Tree, spec: Spec) -> None:
+        """Decode every image of ``tree``."""
+        height, width = spec.image_size
+        self._batch_size = spec.batch_size
+        self._labels = np.eye(len(tree.class_names), dtype=np.float32)[list(tree.labels)]
+        self._images = np.empty((len(tree), height, width, 3), np.float32)
+        for index, path in enumerate(tree.paths):
+            with Image.open(path) as image:
+                resized = image.convert("RGB").resize((width, height), Image.Resampling.NEAREST)
+                self._images[index] = np.asarray(resized, np.float32) / 255
+        self.epochs = 0
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield one epoch."""
+        self.epochs += 1
+        for start in range(0, len(self._images), self._batch_size):
+            self.before_batch()
+            end = start + self._batch_size
+            yield self._images[start:end].copy(), self._labels[start:end]
+
+    def before_batch(self) -> None:
+        """Do nothing; others wait or worse."""
+
+
+class SleepyEpochs(Epochs):
+    """Sleeps 20 ms a batch."""
+
+    def before_batch(self) -> None:
+        """Sleep."""
+        time.sleep(0.02)
+
+
+class TroubledEpochs(Epochs):
+    """Behaves in its first epoch, which is only checked, and then does what ``trouble`` says."""
+
+    trouble: Any = None
+
+    def before_batch(self) -> None:
+        """Get into trouble."""
+        if self.epochs > 1:
+            type(self).trouble()
+
+
+def photos(tree: Tree, spec: Spec) -> Epochs:
+    """Return a good loader."""
+    return Epochs(tree, spec)
+
+
+def sleepy(tree: Tree, spec: Spec) -> Epochs:
+    """Return the same, 20 ms a batch slower."""
+    return SleepyEpochs(tree, spec)
+
+
+def dawdles(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that takes half a second a batch."""
+    return type("Dawdles", (Epochs,), {"before_batch": lambda _: time.sleep(0.5)})(tree, spec)  # type: ignore[no-any-return]
+
+
+def waits(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that never gives a batch."""
+    return type("Waits", (Epochs,), {"before_batch": lambda _: time.sleep(600)})(tree, spec)  # type: ignore[no-any-return]
+
+
+def one_shot(tree: Tree, spec: Spec) -> Iterator[Batch]:
+    """Yield one epoch, decoded on the way."""
+    yield from Epochs(tree, spec)
+
+
+def flipped(tree: Tree, spec: Spec) -> Iterator[Batch]:
+    """Yield an epoch of mirror images."""
+    for images, labels in Epochs(tree, spec):
+        yield images[:, :, ::-1], labels
+
+
+def killed(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader whose process is killed in the middle of a pass, after starting a child."""
+
+    def trouble() -> None:
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)  # orphan of killed()"])
+        print("about to be killed", file=sys.stderr)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return type("Killed", (TroubledEpochs,), {"trouble": staticmethod(trouble)})(tree, spec)  # type: ignore[no-any-return]
+
+
+def raises(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that raises in the middle of a pass."""
+
+    def trouble() -> None:
+        raise OSError("the disk went away")
+
+    return type("Raises", (TroubledEpochs,), {"trouble": staticmethod(trouble)})(tree, spec)  # type: ignore[no-any-return]
+
+
+def hangs(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that hangs in the middle of a pass."""
+
+    def trouble() -> None:
+        time.sleep(600)
+
+    return type("Hangs", (TroubledEpochs,), {"trouble": staticmethod(trouble)})(tree, spec)  # type: ignore[no-any-return]
+
+
+def loses_an_image(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that loses the last image of every epoch but the first."""
+
+    class Forgetful(Epochs):
+        def __iter__(self) -> Iterator[Batch]:
+            for images, labels in super().__iter__():
+                yield (images, labels) if self.epochs == 1 else (images[:-1], labels[:-1])
+
+    return Forgetful(tree, spec)
+
+
+not_a_function = 3
+
+
+class CountedEpochs(Epochs):
+    """Writes a line into a file for each epoch that is begun and for each batch that is drawn."""
+
+    def __init__(self, tree: Tree, spec: Spec) -> None:
+        """Decode, and begin with an empty file."""
+        super().__init__(tree, spec)
+        self._drawn = spec.cache_dir / "drawn"
+        self._drawn.write_text("", encoding="utf-8")
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield one epoch."""
+        self._note("epoch")
+        yield from super().__iter__()
+
+    def before_batch(self) -> None:
+        """Note it."""
+        self._note("batch")
+
+    def _note(self, what: str) -> None:
+        with self._drawn.open("a", encoding="utf-8") as drawn:
+            drawn.write(f"{what}\n")
+
+
+def counted(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that notes what is drawn from it."""
+    return CountedEpochs(tree, spec)
+
+
+def counted_dataset(tree: Tree, spec: Spec) -> Any:
+    """Return the same as a ``tf.data.Dataset`` that knows its length and reads ahead."""
+    import tensorflow as tf
+
+    epochs = CountedEpochs(tree, spec)
+    signature = (
+        tf.TensorSpec((None, *spec.image_size, 3), tf.float32),
+        tf.TensorSpec((None, len(tree.class_names)), tf.float32),
+    )
+    dataset = tf.data.Dataset.from_generator(lambda: iter(epochs), output_signature=signature)
+    batches = -(-len(tree) // spec.batch_size)
+    return dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,418 @@
+"""Training, dumps and their guards by the real command on a tiny tree: what a user sees and what is left.
+
+Starting TensorFlow takes long, so tests share sessions, and two of those run at once; none depends on how
+fast anything is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from benchmarks.limits import format_size
+from benchmarks.registry import BASELINE
+from fixtures.tree import Tree
+
+ROOT = Path(__file__).resolve().parents[1]
+STREAMING, MEMORY, DUMP = "tfdata_no_cache", "tfdata_memory_cache", "tfdata_file_cache"
+IMAGES = 24
+TREE = ("--tree=small", f"--tree-images={IMAGES}", "--classes=2", "--batch-size=5")
+DATA = "images.data-00000-of-00001"
+
+#: Pixels of images that fill a memory: all 24 take 302 MB, and a batch of one 13 MB.
+LARGE = 1024
+
+
+def image_bytes(size: int) -> int:
+    """Return what a square image takes as float32."""
+    return size * size * 3 * 4
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a session left: its exit code, what it said, its JSON and its failures by variant."""
+
+    code: int
+    out: str
+    err: str
+    saved: dict[str, Any]
+    failures: dict[str, str]
+
+    @property
+    def infos(self) -> dict[str, dict[str, Any]]:
+        """The ``extra_info`` of each benchmark, by variant."""
+        return {each["extra_info"]["variant"]: each["extra_info"] for each in self.saved["benchmarks"]}
+
+    @property
+    def unmeasured(self) -> dict[str, str]:
+        """The reason of each variant that was not measured."""
+        return {each["variant"]: each["reason"] for each in self.saved["loader_gate"]["unmeasured"]}
+
+    @property
+    def text(self) -> str:
+        """What it said, in one line: sentences are wrapped anywhere."""
+        return " ".join(self.out.split())
+
+
+class Sessions:
+    """Runs the suite as a user would, with every folder that it writes to a test's own."""
+
+    def __init__(self, folder: Path, tree_cache: Path) -> None:
+        self.folder = folder
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        self.environment = {
+            **inherited,
+            "LOADER_GATE_CACHE": str(tree_cache),
+            "TMPDIR": str(self.temporary),
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "COLUMNS": "100",
+        }
+
+    def run(self, *options: str) -> Run:
+        """Run a session to its end; every warning is an error, so that none goes unseen."""
+        saved, junit = self.folder / "run.json", self.folder / "junit.xml"
+        for file in (saved, junit):
+            file.unlink(missing_ok=True)
+        own = (
+            *("-p", "no:cacheprovider", "-W", "error", f"--benchmark-storage={self.folder / 'storage'}"),
+            *(f"--benchmark-json={saved}", f"--junitxml={junit}"),
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "benchmarks", *own, *TREE, *options],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        cases = ET.parse(junit).iter("testcase") if junit.exists() else ()  # noqa: S314 (our own file)
+        failures = {
+            case.attrib["name"].partition("[")[2].rstrip("]"): failure.attrib["message"]
+            for case in cases
+            if (failure := case.find("failure")) is not None
+        }
+        return Run(done.returncode, done.stdout, done.stderr, _read(saved), failures)
+
+    def left(self) -> list[str]:
+        """Return what sessions have left in TMPDIR."""
+        return sorted(file.name for file in self.temporary.iterdir())
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if not file.exists() or file.stat().st_size == 0:  # nothing was measured
+        return {}
+
+    def refuse(name: str) -> None:
+        pytest.fail(f"{name} is no JSON")
+
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"), parse_constant=refuse)
+    return found
+
+
+@dataclass(frozen=True)
+class Story:
+    """Sessions that ran one after another, and where."""
+
+    sessions: Sessions
+    runs: list[Run]
+
+
+def train(sessions: Sessions) -> list[Run]:
+    """One variant beside the baseline, on a device that takes a tenth of a second an epoch."""
+    options = ("-k", "epoch", "--device=emulated:240", "--image-size=32", f"--variant={STREAMING}")
+    return [sessions.run(*options, f"--floor={STREAMING}=0.01", "--budget=30")]
+
+
+def train_untimed(sessions: Sessions) -> list[Run]:
+    """Timing is switched off, so that the accelerator never gets its speed."""
+    options = ("-k", "epoch", "--device=emulated", "--image-size=32", f"--variant={BASELINE}")
+    return [sessions.run(*options, "--benchmark-disable")]
+
+
+def dump(sessions: Sessions) -> list[Run]:
+    """Dumps that are kept: written by one session, used by the next, repaired by the third."""
+    kept = sessions.folder / "kept" / "dumps"  # for the suite to make
+    own = ("--image-size=64", f"--variant={DUMP}", f"--floor={DUMP}=0.01", "--budget=30")
+    options = ("-k", "dump", f"--keep-dumps={kept}", *own)
+    runs = [sessions.run(*options), sessions.run(*options)]
+    for data in kept.rglob(DATA):
+        os.truncate(data, data.stat().st_size // 2)
+    return [*runs, sessions.run(*options)]
+
+
+def outgrow_memory(sessions: Sessions) -> list[Run]:
+    """The article's crash: a cache that is larger than the memory, first foreseen, then had on purpose."""
+    own = (f"--image-size={LARGE}", "--batch-size=1", f"--variant={MEMORY}", f"--floor={MEMORY}=0.01")
+    options = ("-k", "throughput", *own, "--budget=30")
+    foreseen = sessions.run(*options, "--memory-limit=1G")
+    # What the baseline took is enough for it, and half a cache more is too little for a whole one.
+    taken: int = foreseen.infos[BASELINE]["peak_rss_bytes"]
+    limit = taken + IMAGES * image_bytes(LARGE) // 2
+    return [foreseen, sessions.run(*options, f"--memory-limit={limit}", "--no-guard")]
+
+
+def outgrow_disk(sessions: Sessions) -> list[Run]:
+    """A disk with room for half a dump, with and without the guard."""
+    options = ("-k", "dump", "--image-size=32", f"--variant={DUMP}", "--disk-limit=147K", "--budget=2")
+    return [
+        sessions.run(*options, f"--keep-dumps={sessions.folder / 'kept'}"),
+        sessions.run(*options, "--no-guard"),
+    ]
+
+
+STORIES = {
+    "dumps": dump,
+    "training": train,
+    "memory": outgrow_memory,
+    "disk": outgrow_disk,
+    "untimed": train_untimed,
+}
+
+
+@pytest.fixture(scope="module")
+def tell(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    tree_cache: Path,
+    tiny_tree: Tree,
+) -> Iterator[Callable[[str], Story]]:
+    """Begin the stories that the selected tests are about; return a function that waits for one's end."""
+    assert len(tiny_tree) == IMAGES  # it has been drawn already
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    places = {name: Sessions(tmp_path_factory.mktemp(name), tree_cache) for name in STORIES if name in wanted}
+    pool = ThreadPoolExecutor(2)
+    try:
+        told = {name: pool.submit(STORIES[name], place) for name, place in places.items()}
+        yield lambda name: Story(places[name], told[name].result())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
+def training(tell: Callable[[str], Story]) -> Run:
+    """The session on an emulated accelerator."""
+    story = tell("training")
+    assert story.sessions.left() == []
+    return story.runs[0]
+
+
+def test_training_passes(training: Run) -> None:
+    """Both epochs are measured and gated, without a warning."""
+    assert training.code == 0, training.out + training.err
+    assert set(training.infos) == {BASELINE, STREAMING}
+    assert " 2 passed" in training.out
+
+
+def test_the_device_and_how_busy_it_was(training: Run) -> None:
+    """The JSON says both for each variant, and no epoch is faster than the device."""
+    for info in training.infos.values():
+        assert (info["workload"], info["device"]) == ("training", "emulated:240")
+        assert 0 < info["accelerator_utilisation"] <= 1
+        assert min(info["variant_seconds"]) >= IMAGES / 240
+    assert re.search(rf"Accelerator busy .*: {BASELINE} \d+%, {STREAMING} \d+%\.", training.text)
+
+
+def test_the_pace_is_said(training: Run) -> None:
+    """The accelerator's own error is measured in each session."""
+    assert re.search(r"Emulated accelerator: an epoch takes .*\d\.\d+%", training.text)
+
+
+def test_the_articles_rows(training: Run) -> None:
+    """They are in the JSON and on screen, with the article's figures beside those of here."""
+    baseline, streaming = training.saved["loader_gate"]["article"]
+    assert (baseline["row"], baseline["article_minutes"], baseline["speedup"]) == (
+        "ImageDataGenerator",
+        58,
+        1,
+    )
+    assert "emulated:240" in baseline["why"]
+    assert (streaming["article_minutes"], streaming["article_speedup"]) == (23, 2.5)
+    info = training.infos[STREAMING]
+    for name in ("speedup", "speedup_low", "speedup_high"):
+        assert streaming[name] == info[name]
+    assert streaming["minutes"] == pytest.approx(streaming["seconds"] / IMAGES * 117_266 / 60)
+    assert "the article, measured here" in training.out
+    assert max(map(len, training.out.partition("the article, measured here")[2].splitlines()[1:])) <= 100
+
+
+@pytest.fixture(scope="module")
+def untimed(tell: Callable[[str], Story]) -> Story:
+    """The session without timing."""
+    return tell("untimed")
+
+
+def test_an_accelerator_without_a_speed(untimed: Story) -> None:
+    """Where nothing may be timed it gets none: work is checked all the same, and the reason is true."""
+    (run,) = untimed.runs
+    assert run.code == 1
+    assert set(run.failures) == {BASELINE}
+    assert "--benchmark-disable was given" in run.failures[BASELINE]
+
+
+@pytest.fixture(scope="module")
+def dumps(tell: Callable[[str], Story]) -> Story:
+    """The three sessions with kept dumps, none of which fails."""
+    story = tell("dumps")
+    for run in story.runs:
+        assert run.code == 0, run.out + run.err
+    return story
+
+
+def test_a_dump_is_written(dumps: Story) -> None:
+    """Its cold epoch is timed apart, and the floor is for reading it."""
+    first = dumps.runs[0]
+    info = first.infos[DUMP]
+    assert (info["workload"], info["kind"], info["dump_history"]) == ("dump", "dump", "written")
+    assert info["cold_seconds"] > 0
+    assert info["cold_seconds"] not in info["variant_seconds"]
+    assert set(first.infos) == {DUMP}
+
+
+def test_the_bytes_of_a_dump(dumps: Story) -> None:
+    """As many as are on disk, and within 2 % of what was predicted for an image."""
+    first = dumps.runs[0]
+    info = first.infos[DUMP]
+    predicted = image_bytes(64)
+    assert info["predicted_bytes_per_image"] == predicted
+    assert info["dump_bytes_per_image"] == pytest.approx(predicted, rel=0.02)
+    assert info["dump_bytes"] == pytest.approx(info["dump_bytes_per_image"] * IMAGES)
+    (data,) = dumps.sessions.folder.rglob(DATA)  # as the third session left it
+    files = [file for file in data.parent.iterdir() if file.name != "manifest.json"]
+    assert info["dump_files"] == len(files)
+    assert data.stat().st_size >= predicted * IMAGES
+    assert format_size(info["dump_bytes"]) in first.text
+
+
+def test_what_else_is_said_of_a_dump(dumps: Story) -> None:
+    """When it has paid for itself, and whether the system had it in memory: else no figure can be read."""
+    first = dumps.runs[0]
+    info = first.infos[DUMP]
+    assert info["break_even_epochs"] is None or info["break_even_epochs"] >= 1
+    assert f"against {STREAMING}" in first.text
+    if sys.platform.startswith("linux"):
+        assert 0 <= info["page_cache_share"] <= 1
+    (row,) = first.saved["loader_gate"]["article"]
+    assert (row["row"], row["seconds"]) == ("tf.data, file cache, first epoch", info["cold_seconds"])
+
+
+def test_a_dump_is_used_again(dumps: Story) -> None:
+    """The second session writes nothing, and tells the first one's figures."""
+    first, second = (run.infos[DUMP] for run in dumps.runs[:2])
+    assert second["dump_history"] == "used again"
+    assert "cannot be used" not in dumps.runs[1].text
+    for name in ("cold_seconds", "dump_bytes", "dump_files", "predicted_bytes_per_image"):
+        assert second[name] == first[name]
+
+
+def test_a_truncated_dump_is_noticed_said_and_rebuilt(dumps: Story) -> None:
+    """It is not read, not even once: the report says which file was wrong, and has a new one's figures."""
+    first, third = dumps.runs[0], dumps.runs[2]
+    assert third.infos[DUMP]["dump_history"].startswith("written anew: ")
+    assert DATA in third.infos[DUMP]["dump_history"]
+    assert f"The dump of {DUMP} in " in third.text
+    assert "cannot be used" in third.text
+    assert third.infos[DUMP]["dump_bytes"] == first.infos[DUMP]["dump_bytes"]
+
+
+def test_kept_dumps_are_all_that_is_left(dumps: Story) -> None:
+    """One dump in the folder of kept ones, and nothing in TMPDIR."""
+    assert len([*dumps.sessions.folder.rglob(DATA)]) == 1
+    assert dumps.sessions.left() == []
+
+
+@pytest.fixture(scope="module")
+def memory(tell: Callable[[str], Story]) -> Story:
+    """The sessions with a cache that does not fit; both fail."""
+    story = tell("memory")
+    for run in story.runs:
+        assert run.code == 1, run.out + run.err
+    return story
+
+
+def test_a_crash_is_foreseen(memory: Story) -> None:
+    """The variant is unmeasured and fails; both figures are named, and what to use instead."""
+    run = memory.runs[0]
+    assert set(run.infos) == {BASELINE}
+    assert set(run.failures) == {MEMORY}
+    reason = run.unmeasured[MEMORY]
+    need = format_size(IMAGES * image_bytes(LARGE))
+    for part in (f"{IMAGES} images", need, "1.0 GB (--memory-limit)", "--no-guard"):
+        assert part in reason
+    assert f"use {DUMP} or {STREAMING}" in reason
+    assert reason in run.failures[MEMORY]
+
+
+def test_a_crash_is_contained(memory: Story) -> None:
+    """The worker dies, the verdict says that it was memory, and the rest is measured."""
+    run = memory.runs[1]
+    assert set(run.infos) == {BASELINE}
+    assert run.infos[BASELINE]["verdict"] == "pass"
+    assert set(run.failures) == {MEMORY}
+    assert "ran out of memory" in run.unmeasured[MEMORY]
+    assert "(--memory-limit)" in run.unmeasured[MEMORY]
+    assert run.unmeasured[MEMORY] in run.failures[MEMORY]
+
+
+def test_a_crash_leaves_nothing_behind(memory: Story) -> None:
+    """Nor any of TensorFlow's temporary files: a worker that is killed cannot remove its own."""
+    assert memory.sessions.left() == []
+
+
+def test_no_chatter_of_a_library(memory: Story) -> None:
+    """The last words of a worker are worth quoting only if somebody said them: TensorFlow's log is none."""
+    assert "absl" not in memory.runs[1].unmeasured[MEMORY]
+
+
+@pytest.fixture(scope="module")
+def disk(tell: Callable[[str], Story]) -> Story:
+    """The sessions with a dump that does not fit; both fail."""
+    story = tell("disk")
+    for run in story.runs:
+        assert run.code == 1, run.out + run.err
+        assert run.infos == {}
+    return story
+
+
+def test_a_dump_too_large_is_refused(disk: Story) -> None:
+    """Nothing is written: both figures are named before, and the ways out."""
+    run = disk.runs[0]
+    for part in ("would take 295 KB", "147 KB of the disk (--disk-limit)", "--keep-dumps", "--no-guard"):
+        assert part in run.unmeasured[DUMP]
+    assert run.unmeasured[DUMP] in run.failures[DUMP]
+    assert [file for file in (disk.sessions.folder / "kept").rglob("*") if file.is_file()] == []
+
+
+def test_a_disk_that_fills_up(disk: Story) -> None:
+    """With the guard off the writer is stopped: the verdict says that it was the disk."""
+    run = disk.runs[1]
+    assert "filled the disk" in run.unmeasured[DUMP]
+    assert "147 KB (--disk-limit)" in run.unmeasured[DUMP]
+    assert run.unmeasured[DUMP] in run.failures[DUMP]
+
+
+def test_a_full_disk_is_left_as_it_was(disk: Story) -> None:
+    """Not a byte of the dump, nor of anything else, is left in TMPDIR."""
+    assert disk.sessions.left() == []
+
+
+def test_a_gpu_that_is_not_there(tmp_path: Path, tree_cache: Path) -> None:
+    """It is an error of usage, before anything is built or measured."""
+    run = Sessions(tmp_path, tree_cache).run("--device=gpu")
+    assert run.code == pytest.ExitCode.USAGE_ERROR
+    assert "--device gpu: this machine shows no GPU" in run.out + run.err
+    assert run.saved == {}

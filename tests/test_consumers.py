@@ -1,0 +1,284 @@
+"""What uses up an epoch: counting, the pace of the emulated accelerator on a made-up clock, and a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import consumers
+from benchmarks.consumers import Consumer, Drain, EmulatedAccelerator, EpochTimes
+from benchmarks.registry import Variant
+from benchmarks.spec import Spec
+from benchmarks.worker_process import WorkerError, WorkerProcess, module_search_path
+from benchmarks.workloads import ARTICLE_RATIO
+from fixtures.tree import Tree
+
+BATCH = 4
+STEP = 0.02  # seconds that the emulated accelerator takes for a whole batch
+RATE = BATCH / STEP
+SPEC = Spec((1, 1), BATCH, shuffle=False, seed=0, cache_dir=Path("unused"))
+
+
+class FakeTime:
+    """A clock that only sleep and work move; every sleep takes somewhat too long."""
+
+    def __init__(self, late: float = 0.0) -> None:
+        self.now = 1000.0
+        self.late = late
+        self.sleeps = 0
+
+    def perf_counter(self) -> float:
+        """Return the time."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep for at least so long."""
+        assert seconds > 0
+        self.sleeps += 1
+        self.now += seconds + self.late
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
+    """Let consumers live by a clock of the test's own, and read loaders without TensorFlow."""
+    fake = FakeTime()
+    monkeypatch.setattr(consumers, "time", fake)
+    monkeypatch.setattr(consumers, "as_dataset", lambda batches, *_: batches)
+    return fake
+
+
+def tree_of(images: int) -> Tree:
+    """Return a tree of two classes, of which nothing is on disk."""
+    labels = tuple(index % 2 for index in range(images))
+    paths = tuple(f"{index}.jpg" for index in range(images))
+    return Tree(Path("nowhere"), paths, labels, ("a", "b"), "digest")
+
+
+def batches_of(tree: Tree) -> list[tuple[Any, Any]]:
+    """Return one epoch of a tree."""
+    labels = np.eye(2, dtype=np.float32)[list(tree.labels)]
+    starts = range(0, len(tree), BATCH)
+    sizes = [min(BATCH, len(tree) - start) for start in starts]
+    return [
+        (np.zeros((size, 1, 1, 3), np.float32), labels[start : start + size])
+        for start, size in zip(starts, sizes, strict=True)
+    ]
+
+
+def loading(batches: Iterable[Any], clock: FakeTime, seconds: float | Sequence[float]) -> Iterator[Any]:
+    """Yield batches that take so long to load, each or one after another."""
+    for index, batch in enumerate(batches):
+        clock.now += seconds if isinstance(seconds, float) else seconds[index % len(seconds)]
+        yield batch
+
+
+class Calls:
+    """Counts the calls that a consumer makes back."""
+
+    def __init__(self) -> None:
+        self.alive = self.ended = 0
+
+    def epoch(self, consumer: Consumer, batches: Iterable[Any]) -> EpochTimes:
+        """Use up an epoch."""
+
+        def alive() -> None:
+            assert not self.ended
+            self.alive += 1
+
+        def at_end() -> None:
+            self.ended += 1
+
+        return consumer.epoch(batches, alive, at_end)
+
+
+def emulated(tree: Tree, batches: Iterable[Any], images_per_second: float = RATE) -> EpochTimes:
+    """Use up an epoch with an emulated accelerator."""
+    return Calls().epoch(EmulatedAccelerator(tree, SPEC, images_per_second), batches)
+
+
+CONSUMERS: dict[str, Callable[[Tree], Consumer]] = {
+    "drain": Drain,
+    "emulated": lambda tree: EmulatedAccelerator(tree, SPEC, RATE),
+}
+
+
+@pytest.fixture(params=CONSUMERS)
+def new_consumer(request: pytest.FixtureRequest, clock: FakeTime) -> Callable[[Tree], Consumer]:
+    """Return a function that makes a consumer for a tree: one after another, all that need no TensorFlow."""
+    assert clock.sleeps == 0
+    return CONSUMERS[request.param]
+
+
+def test_it_says_that_it_lives(new_consumer: Callable[[Tree], Consumer]) -> None:
+    """Once a batch, so that slow is not taken for hung; and once when the last batch is done."""
+    tree, calls = tree_of(10), Calls()
+    calls.epoch(new_consumer(tree), batches_of(tree))
+    assert (calls.alive, calls.ended) == (3, 1)
+
+
+def test_epoch_after_epoch(new_consumer: Callable[[Tree], Consumer]) -> None:
+    """Nothing is carried over from the epoch before."""
+    tree = tree_of(10)
+    consumer = new_consumer(tree)
+    first, second = (Calls().epoch(consumer, batches_of(tree)) for _ in range(2))
+    assert second.end == pytest.approx(first.end)
+    assert second.utilisation == pytest.approx(first.utilisation)
+
+
+@pytest.mark.parametrize("images", [6, 9, 11, 14])
+def test_a_wrong_number_of_images(images: int, new_consumer: Callable[[Tree], Consumer]) -> None:
+    """An epoch that is short, or long, is none: both numbers are named."""
+    with pytest.raises(ValueError, match=rf"{images} images came, expected the 10 of the tree"):
+        Calls().epoch(new_consumer(tree_of(10)), batches_of(tree_of(images)))
+
+
+def test_wrong_labels(new_consumer: Callable[[Tree], Consumer]) -> None:
+    """As many images, but not of the right classes: the class is named."""
+    tree = tree_of(10)
+    swapped = [
+        (images, labels[:, :1] * [1, 0] + labels[:, 1:] * [1, 0]) for images, labels in batches_of(tree)
+    ]
+    with pytest.raises(ValueError, match=r"10 images of class 'a' came, expected 5"):
+        Calls().epoch(new_consumer(tree), swapped)
+
+
+def test_no_batch(new_consumer: Callable[[Tree], Consumer]) -> None:
+    """An empty epoch says so, instead of having figures."""
+    with pytest.raises(ValueError, match="the epoch had no batch"):
+        Calls().epoch(new_consumer(tree_of(10)), [])
+
+
+def test_draining_takes_what_loading_takes(clock: FakeTime) -> None:
+    """To the first batch and to the last; no device, so nothing of one."""
+    tree = tree_of(10)
+    found = Calls().epoch(Drain(tree), loading(batches_of(tree), clock, [3.0, 1.0, 1.0]))
+    assert found == EpochTimes(3.0, 5.0)
+
+
+def test_a_loader_that_is_fast_enough(clock: FakeTime) -> None:
+    """The device is always busy: an epoch takes images / speed, and a smaller last batch a smaller step."""
+    tree = tree_of(50 * BATCH + 1)
+    found = emulated(tree, loading(batches_of(tree), clock, STEP / 2))
+    assert found.first_batch == pytest.approx(STEP / 2)
+    assert found.end == pytest.approx(found.first_batch + len(tree) / RATE)
+    assert found.utilisation == pytest.approx(1.0)
+
+
+def test_a_loader_as_fast_as_the_device(clock: FakeTime) -> None:
+    """One batch is loaded while another is used, so neither waits for the other."""
+    tree = tree_of(50 * BATCH)
+    found = emulated(tree, loading(batches_of(tree), clock, STEP))
+    assert found.end == pytest.approx(51 * STEP)
+    assert found.utilisation == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("batches", [8, 50])
+def test_a_loader_of_the_articles_ratio(batches: int, clock: FakeTime) -> None:
+    """4.14 times too slow: the device waits, and is busy for 1/4.14 of the time, however few batches."""
+    tree = tree_of(batches * BATCH)
+    found = emulated(tree, loading(batches_of(tree), clock, ARTICLE_RATIO * STEP))
+    assert found.end == pytest.approx((ARTICLE_RATIO * batches + 1) * STEP)
+    assert found.utilisation == pytest.approx(1 / ARTICLE_RATIO)
+    assert clock.sleeps == 1  # for the last step only
+
+
+def test_a_slow_beginning_is_no_idle_device(clock: FakeTime) -> None:
+    """What a pipeline takes to fill counts in the epoch's seconds, and not against the device."""
+    tree = tree_of(50 * BATCH)
+    found = emulated(tree, loading(batches_of(tree), clock, [1.0, *[STEP / 2] * 49]))
+    assert found.first_batch == pytest.approx(1.0)
+    assert found.end == pytest.approx(1.0 + 50 * STEP)
+    assert found.utilisation == pytest.approx(1.0)
+
+
+def test_a_loader_that_stutters(clock: FakeTime) -> None:
+    """A wait is lost time, even if the loader is fast enough on the whole: a device cannot catch up."""
+    tree = tree_of(50 * BATCH)
+    found = emulated(tree, loading(batches_of(tree), clock, [STEP / 10] * 9 + [4 * STEP]))
+    assert found.end == pytest.approx((0.1 + 50 + 5 * 3) * STEP)
+    assert found.utilisation == pytest.approx(49 / 64)
+
+
+def test_oversleeping_does_not_add_up(clock: FakeTime) -> None:
+    """Each of 50 sleeps ends 5 ms late, but the epoch is at most one such delay too long."""
+    clock.late = 0.005
+    tree = tree_of(50 * BATCH)
+    found = emulated(tree, batches_of(tree))
+    assert clock.sleeps == 50
+    planned = len(tree) / RATE
+    assert planned <= found.end <= planned + clock.late + 1e-9
+    assert found.utilisation == pytest.approx(1.0, abs=0.01)
+
+
+def test_one_batch(clock: FakeTime) -> None:
+    """A device that has made its first step only has no share to tell."""
+    tree = tree_of(BATCH)
+    found = emulated(tree, loading(batches_of(tree), clock, STEP))
+    assert found.end == pytest.approx(2 * STEP)
+    assert found.utilisation is None
+
+
+def test_a_device_that_is_never_busy(clock: FakeTime) -> None:
+    """At infinite speed the seconds are the loader's own: this is how the suite finds what it can feed."""
+    tree = tree_of(50 * BATCH)
+    found = emulated(tree, loading(batches_of(tree), clock, STEP), float("inf"))
+    assert found.end == pytest.approx(50 * STEP)
+    assert clock.sleeps == 0
+
+
+@pytest.mark.parametrize("images", [50 * BATCH, 50 * BATCH + 1, 3])
+@pytest.mark.parametrize("late", [0.0, 0.005])
+def test_the_pacing_error(images: int, late: float, clock: FakeTime) -> None:
+    """It is the share by which an epoch of batches that are there takes too long: one late waking-up."""
+    clock.late = late
+    error = EmulatedAccelerator(tree_of(images), SPEC, RATE).pacing_error()
+    assert -1e-9 <= error <= late / (images / RATE) + 1e-9
+    if images % BATCH == 0 or images < BATCH:  # else the short last step is over when the host wakes up
+        assert error == pytest.approx(late / (images / RATE), abs=1e-9)
+
+
+# A real model, in one worker.
+
+
+@pytest.fixture(scope="module")
+def trainer() -> Iterator[WorkerProcess]:
+    """Start a worker that trains."""
+    search_path = module_search_path(Path(__file__).parent)
+    worker = WorkerProcess(Variant("counted", "sample_loaders", "counted"), search_path, 120.0)
+    try:
+        yield worker
+    finally:
+        worker.end()
+
+
+def train(worker: WorkerProcess, function: str, tree: Tree, spec: Spec) -> list[dict[str, Any]]:
+    """Train for two passes of one epoch with a sample loader."""
+    worker.variant = Variant(function, "sample_loaders", function)
+    worker.open(tree, spec, {"name": "model", "width": 0.35, "weights": None})
+    return [worker.ask("pass", epochs=1) for _ in range(2)]
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Spec:
+    """Return a spec of the smallest images that MobileNetV2 takes."""
+    return Spec((32, 32), 5, shuffle=True, seed=0, cache_dir=tmp_path)
+
+
+@pytest.mark.parametrize("function", ["counted", "counted_dataset"])
+def test_a_model_draws_one_epoch(function: str, trainer: WorkerProcess, tiny_tree: Tree, spec: Spec) -> None:
+    """Not one batch more, before or after: neither of a loader nor of a dataset that knows its length."""
+    for timing in train(trainer, function, tiny_tree, spec):
+        assert 0 < timing["first_batch_seconds"] <= timing["seconds"]
+        assert timing["accelerator_utilisation"] is None
+    drawn = (spec.cache_dir / "drawn").read_text(encoding="utf-8").split()
+    assert drawn == ["epoch", *["batch"] * 5] * 2
+
+
+def test_a_model_counts_its_images(trainer: WorkerProcess, tiny_tree: Tree, spec: Spec) -> None:
+    """As in loading, a timed epoch that loses images is refused, even if it has all its batches."""
+    with pytest.raises(WorkerError, match=r"19 images came, expected the 24"):
+        train(trainer, "loses_an_image", tiny_tree, spec)

@@ -1,0 +1,530 @@
+"""The real command on a tiny tree, with real workers: what a user sees, and what is left behind.
+
+Starting TensorFlow takes long, so tests share sessions; none depends on how fast anything is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import psutil
+import pytest
+
+from benchmarks.books import SCHEMA
+from benchmarks.registry import BASELINE
+from benchmarks.statistics import LOOKS
+from fixtures.tree import Tree
+
+ROOT = Path(__file__).resolve().parents[1]
+ARTICLE = (BASELINE, "tfdata_file_cache", "tfdata_memory_cache", "tfdata_no_cache")
+EXTRA_INFO = {
+    *("variant", "kind", "workload", "profile", "verdict", "floor", "speedup", "speedup_low"),
+    *("speedup_high", "blocks", "images", "images_per_second", "cpu_seconds_per_image", "peak_rss_bytes"),
+    *("first_batch_seconds", "teardown_seconds", "baseline_seconds", "variant_seconds", "tree", "schema"),
+}
+TREE = ("--tree=small", "--tree-images=24", "--classes=2", "--image-size=32", "--batch-size=5")
+ONLY_BASELINE = ("--variant", BASELINE)
+
+#: No loader of memory is so slow, and none that sleeps 20 ms a batch so fast: an epoch of the baseline is
+#: tenths of a second, of ``sleepy`` at least 0.1 s, of ``photos`` less than a millisecond.
+FLOOR_BETWEEN = 20
+
+#: Time enough for the first look, even on a machine that is busy with other things.
+LOOK_BUDGET = "--budget=30"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a session left: its exit code, what it said, and its files."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+
+    @property
+    def saved(self) -> dict[str, Any]:
+        """The JSON of ``--benchmark-json``."""
+        text = (self.folder / "run.json").read_text(encoding="utf-8")
+        found: dict[str, Any] = json.loads(
+            text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON")
+        )
+        return found
+
+    @property
+    def infos(self) -> dict[str, dict[str, Any]]:
+        """The ``extra_info`` of each benchmark, by variant."""
+        return {each["extra_info"]["variant"]: each["extra_info"] for each in self.saved["benchmarks"]}
+
+    @property
+    def unmeasured(self) -> dict[str, str]:
+        """The reason of each variant that was not measured."""
+        return {each["variant"]: each["reason"] for each in self.saved["loader_gate"]["unmeasured"]}
+
+    @property
+    def junit(self) -> dict[str, str]:
+        """The failure of each test in the JUnit XML, by variant; empty if it passed."""
+        tree = ET.parse(self.folder / "junit.xml")  # noqa: S314 (our own file)
+        return {
+            case.attrib["name"].partition("[")[2].rstrip("]"): failure.attrib["message"]
+            if (failure := case.find("failure")) is not None
+            else ""
+            for case in tree.iter("testcase")
+        }
+
+    @property
+    def table(self) -> list[str]:
+        """The lines of the suite's own table, and what is said below it."""
+        lines = self.out.splitlines()
+        start = next(number for number, line in enumerate(lines) if "loading: speedup over" in line)
+        return lines[start + 1 :]
+
+    def verdict(self, variant: str) -> str:
+        """The last word of a variant's row in the table."""
+        return next(line.split()[-1] for line in self.table if line.split()[:1] == [variant])
+
+
+class Sessions:
+    """Runs the suite as a user would, in the repository, with every folder that it writes to a test's own."""
+
+    def __init__(self, folder: Path, tree_cache: Path) -> None:
+        self.folder = folder
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        self.environment = {
+            **inherited,
+            "LOADER_GATE_CACHE": str(tree_cache),
+            "TMPDIR": str(self.temporary),
+            "PYTHONPATH": str(Path(__file__).parent),
+            "COLUMNS": "100",
+            "TERM": "xterm",
+        }
+
+    def command(self, *options: str) -> list[str]:
+        """Return the command line of a session."""
+        own = (
+            *("-p", "no:cacheprovider", f"--benchmark-storage={self.folder / 'storage'}"),
+            *(f"--benchmark-json={self.folder / 'run.json'}", f"--junitxml={self.folder / 'junit.xml'}"),
+        )
+        return [sys.executable, "-m", "pytest", "benchmarks/test_loading.py", *own, *TREE, *options]
+
+    @contextmanager
+    def started(self, *options: str, **settings: Any) -> Iterator[subprocess.Popen[str]]:
+        """Start a session, and end it if it does not end by itself."""
+        with subprocess.Popen(
+            self.command(*options),
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            **settings,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def run(self, *options: str) -> Run:
+        """Run a session to its end."""
+        for name in ("run.json", "junit.xml"):
+            (self.folder / name).unlink(missing_ok=True)
+        with self.started(*options, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            out, err = process.communicate(timeout=300)
+        return Run(process.returncode, out, err, self.folder)
+
+    def left_processes(self) -> list[str]:
+        """Return the processes that a session has started and that are still there."""
+        left = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):  # it has ended, or belongs to somebody else
+                if process.environ().get("TMPDIR", "").startswith(str(self.temporary)):
+                    left.append(" ".join(process.cmdline()))
+        return left
+
+    def check_nothing_is_left(self) -> None:
+        """No process, no folder: a killed process takes a moment to go."""
+        deadline = time.monotonic() + 30
+        while (left := self.left_processes()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert left == []
+        assert list(self.temporary.glob("loader-gate-*")) == []
+
+
+@pytest.fixture(scope="module")
+def new_sessions(
+    tmp_path_factory: pytest.TempPathFactory, tree_cache: Path, tiny_tree: Tree
+) -> Callable[[], Sessions]:
+    """Return a function that gives a place to run sessions in; the tree has been drawn already."""
+    assert len(tiny_tree) == 24
+    return lambda: Sessions(tmp_path_factory.mktemp("sessions"), tree_cache)
+
+
+def loaders(*names: str) -> list[str]:
+    """Return the options that let sample loaders join."""
+    return [f"--loader=sample_loaders:{name}" for name in names]
+
+
+# One session of every variant of the suite, and a second one that is compared with it.
+
+
+@pytest.fixture(scope="module")
+def article_sessions(new_sessions: Callable[[], Sessions]) -> Sessions:
+    """A place that both sessions share."""
+    return new_sessions()
+
+
+@pytest.fixture(scope="module")
+def first(article_sessions: Sessions) -> Run:
+    """All variants, with floors that any machine clears."""
+    floors = [f"--floor={name}=0.01" for name in ARTICLE[1:]]
+    return article_sessions.run(*floors, LOOK_BUDGET, "--benchmark-autosave", "-W", "error")
+
+
+@pytest.fixture(scope="module")
+def first_saved(first: Run) -> dict[str, Any]:
+    """The JSON of the first session."""
+    return first.saved
+
+
+@pytest.fixture(scope="module")
+def second(article_sessions: Sessions, first_saved: dict[str, Any]) -> Run:
+    """A single variant, as a quick look after a change; here it has no floor."""
+    assert first_saved
+    floors = article_sessions.folder / "no_floors.toml"
+    floors.write_text("", encoding="utf-8")
+    return article_sessions.run(
+        *("--variant=tfdata_memory_cache", f"--floors={floors}", "--budget=1"),
+        *("--benchmark-compare", "--benchmark-group-by=group"),
+        *("-W", "error", "-W", "default:tfdata_memory_cache (loading"),
+    )
+
+
+def test_all_pass(first: Run) -> None:
+    """Exit code 0, a passed test for each variant, no warnings."""
+    assert first.code == 0, first.out + first.err
+    assert first.junit == dict.fromkeys(ARTICLE, "")
+    assert " 4 passed in " in first.out.splitlines()[-1]
+
+
+def test_the_table(first: Run) -> None:
+    """Each variant has a row with its verdict, the machine and noise a line, and all fits a page."""
+    assert [first.verdict(name) for name in ARTICLE] == ["pass"] * 4
+    assert any(line.startswith("Machine: ") for line in first.table)
+    assert any(line.startswith("Noise: ") for line in first.table)
+    assert max(map(len, first.table)) <= 100
+
+
+def test_pytest_benchmarks_own_table(first: Run) -> None:
+    """It is there too, as every user of pytest-benchmark expects."""
+    assert "benchmark 'loading': 4 tests" in first.out
+    assert all(f"test_throughput[{name}]" in first.out for name in ARTICLE)
+
+
+def test_progress_is_said(first: Run) -> None:
+    """It goes to standard error, so that output can be piped."""
+    assert "Decoding the reference: 24/24" in first.err
+    assert "Measuring loading" in first.err
+    assert "Measuring loading" not in first.out
+
+
+def test_extra_info(first_saved: dict[str, Any], tiny_tree: Tree) -> None:
+    """Every name of the design is there, for every variant, with figures that agree with each other."""
+    infos = [each["extra_info"] for each in first_saved["benchmarks"]]
+    assert sorted(info["variant"] for info in infos) == sorted(ARTICLE)
+    kinds = {info["variant"]: info["kind"] for info in infos}
+    assert kinds == dict(zip(ARTICLE, ("streaming", "dump", "memory", "streaming"), strict=True))
+    for info in infos:
+        assert set(info) >= EXTRA_INFO
+        assert (info["workload"], info["verdict"], info["schema"]) == ("loading", "pass", SCHEMA)
+        assert (info["images"], info["tree"]) == (24, tiny_tree.digest)
+        assert info["floor"] == (None if info["variant"] == BASELINE else 0.01)
+        assert info["blocks"] in LOOKS
+        assert 0 < info["speedup_low"] <= info["speedup"] <= info["speedup_high"]
+        assert 0 < info["first_batch_seconds"] <= max(info["variant_seconds"])
+        assert info["teardown_seconds"] >= 0
+        assert info["cpu_seconds_per_image"] > 0
+        assert info["peak_rss_bytes"] > 2**20
+
+
+def test_passes_are_paired(first_saved: dict[str, Any]) -> None:
+    """Two passes a block of the variant, and the two of the baseline that they were paired with."""
+    infos = {each["extra_info"]["variant"]: each["extra_info"] for each in first_saved["benchmarks"]}
+    for info in infos.values():
+        assert len(info["variant_seconds"]) == len(info["baseline_seconds"]) == 2 * info["blocks"]
+        shared = len(info["baseline_seconds"])
+        assert info["baseline_seconds"] == infos[BASELINE]["variant_seconds"][:shared]
+    assert infos[BASELINE]["speedup"] == 1
+
+
+def test_one_set_of_passes(first_saved: dict[str, Any]) -> None:
+    """pytest-benchmark's own statistics are of the very passes that the verdict is from."""
+    for benchmark in first_saved["benchmarks"]:
+        assert benchmark["group"] == "loading"
+        seconds = benchmark["extra_info"]["variant_seconds"]
+        assert benchmark["stats"]["data"] == pytest.approx(seconds, abs=1e-6)
+        assert benchmark["stats"]["rounds"] == len(seconds)
+
+
+def test_of_the_whole_run(first_saved: dict[str, Any]) -> None:
+    """The JSON says that nothing was left out, and what machine it was, without what changes."""
+    assert first_saved["loader_gate"]["schema"] == SCHEMA
+    assert first_saved["loader_gate"]["unmeasured"] == []
+    machine = first_saved["machine_info"]
+    assert machine["fingerprint"]
+    assert machine["description"]
+    assert "tensorflow" in machine["versions"] or "tensorflow-cpu" in machine["versions"]
+    assert "hz_" not in json.dumps(machine)
+
+
+def test_autosave(first: Run) -> None:
+    """The run is kept for later comparison."""
+    (saved,) = first.folder.glob("storage/*/0001_*.json")
+    names = [each["name"] for each in json.loads(saved.read_text(encoding="utf-8"))["benchmarks"]]
+    assert sorted(names) == sorted(f"test_throughput[{name}]" for name in ARTICLE)
+
+
+def test_the_machine_stays_the_same(first_saved: dict[str, Any], second: Run) -> None:
+    """Two runs on one machine say the same of it, so pytest-benchmark does not warn of another."""
+    assert second.saved["machine_info"] == first_saved["machine_info"]
+    assert "machine_info" not in second.out + second.err
+
+
+def test_compare(second: Run) -> None:
+    """The usual option of pytest-benchmark shows the variant beside its saved run, in one group."""
+    assert second.code == 0, second.out + second.err
+    assert "Comparing against benchmarks from:" in second.out + second.err
+    assert "benchmark 'loading': 4 tests" in second.out
+    for name in (BASELINE, "tfdata_memory_cache"):
+        rows = [line for line in second.out.splitlines() if line.startswith(f"test_throughput[{name}] (")]
+        assert [row.partition("(")[2][:4] for row in rows] in (["0001", "NOW)"], ["NOW)", "0001"])
+
+
+def test_without_a_floor_nobody_passes_silently(second: Run) -> None:
+    """The lenient gate lets it through, with a warning that says how to set a floor."""
+    assert second.junit == {BASELINE: "", "tfdata_memory_cache": ""}
+    assert second.verdict("tfdata_memory_cache") == "undecided"
+    warning = "UndecidedWarning: tfdata_memory_cache (loading, no profile) is "
+    (line,) = (line for line in second.out.splitlines() if warning in line)
+    assert "has no floor to clear: set one with --floor" in line
+    assert "2 passed, 1 warning in " in second.out.splitlines()[-1]
+
+
+def test_nothing_is_left(article_sessions: Sessions, second: Run) -> None:
+    """No worker outlives its session, and no temporary folder does."""
+    assert second.code == 0
+    article_sessions.check_nothing_is_left()
+
+
+# One session of a user's loaders: a good one, one that has become slow, and five in trouble.
+
+
+TROUBLE = ("killed", "raises", "hangs", "flipped", "loses_an_image")
+REASONS = (
+    ("killed", "was killed by SIGKILL"),
+    ("killed", "its last words: about to be killed"),
+    ("raises", "raised OSError: the disk went away"),
+    ("hangs", "hung: no batch for 15 s (see --hang-after)"),
+    ("flipped", "does other work than asked"),
+    ("flipped", "mirrored"),
+    ("loses_an_image", "expected the 24 of the tree"),
+)
+
+
+@pytest.fixture(scope="module")
+def users_sessions(new_sessions: Callable[[], Sessions]) -> Sessions:
+    """A place for the session."""
+    return new_sessions()
+
+
+@pytest.fixture(scope="module")
+def users_run(users_sessions: Sessions) -> Run:
+    """All of them at once."""
+    return users_sessions.run(
+        *ONLY_BASELINE,
+        *loaders("photos", *TROUBLE, "sleepy"),
+        *(f"--floor={name}={FLOOR_BETWEEN}" for name in ("photos", "sleepy")),
+        # Time enough to start TensorFlow beside eight other workers.
+        *(LOOK_BUDGET, "--hang-after=15"),
+    )
+
+
+def test_the_good_one_passes(users_run: Run) -> None:
+    """Whatever becomes of the others, it is measured and passes."""
+    assert users_run.junit["photos"] == users_run.junit[BASELINE] == ""
+    assert users_run.verdict("photos") == users_run.infos["photos"]["verdict"] == "pass"
+    assert users_run.infos["photos"]["speedup_low"] >= FLOOR_BETWEEN
+
+
+def test_the_slow_one_fails(users_run: Run) -> None:
+    """20 ms a batch more: a speedup below its floor, and a failing test item."""
+    assert users_run.code == 1
+    assert users_run.verdict("sleepy") == users_run.infos["sleepy"]["verdict"] == "fail"
+    assert users_run.infos["sleepy"]["speedup_high"] < FLOOR_BETWEEN
+    assert min(users_run.infos["sleepy"]["variant_seconds"]) >= 5 * 0.02
+
+
+def test_one_sentence_says_why(users_run: Run) -> None:
+    """Variant, workload, profile, speedup, interval, floor and what to do, on screen and in JUnit."""
+    message = users_run.junit["sleepy"].removeprefix("Failed: ")
+    assert message in users_run.out
+    info = users_run.infos["sleepy"]
+    for part in (
+        *(
+            "sleepy (loading, ",
+            f" times as fast as {BASELINE} (95 % interval ",
+            f"{info['blocks']} blocks",
+        ),
+        *(f"below its floor of {FLOOR_BETWEEN:.1f}: ", "find what slowed it"),
+    ):
+        assert part in message
+    assert "Traceback" not in users_run.out
+
+
+@pytest.mark.parametrize(("name", "reason"), REASONS)
+def test_trouble_is_explained(name: str, reason: str, users_run: Run) -> None:
+    """Each is unmeasured for its own reason, in the table, on screen, in JUnit and in the JSON."""
+    assert users_run.verdict(name) == "unmeasured"
+    assert reason in users_run.unmeasured[name]
+    assert f"{name} (loading, " in users_run.junit[name]
+    assert reason in users_run.junit[name]
+    assert users_run.junit[name].removeprefix("Failed: ") in users_run.out
+
+
+def test_the_books_have_only_what_was_measured(users_run: Run) -> None:
+    """No figures are made up for the others: they are listed apart."""
+    assert set(users_run.infos) == {BASELINE, "photos", "sleepy"}
+    assert set(users_run.unmeasured) == set(TROUBLE)
+    assert "benchmark 'loading': 3 tests" in users_run.out
+
+
+def test_nothing_of_the_troubled_is_left(users_run: Run, users_sessions: Sessions) -> None:
+    """Not of the one that was killed, nor of its child, nor of the one that hangs."""
+    assert users_run.code == 1
+    users_sessions.check_nothing_is_left()
+
+
+# Floors written by one session, and held by the next.
+
+
+@pytest.fixture(scope="module")
+def floors_sessions(new_sessions: Callable[[], Sessions]) -> Sessions:
+    """A place that both sessions share."""
+    return new_sessions()
+
+
+@pytest.fixture(scope="module")
+def updated(floors_sessions: Sessions) -> Run:
+    """A loader gets a floor: a fast one, whose blocks are short."""
+    own = ROOT / "benchmarks" / "floors.toml"
+    before = own.read_bytes()
+    (floors_sessions.folder / "floors.toml").write_text("# Ours.\n", encoding="utf-8")
+    options = (f"--floors={floors_sessions.folder / 'floors.toml'}", "--profile=ours", "--budget=10")
+    run = floors_sessions.run(*ONLY_BASELINE, *loaders("photos"), *options, "--update-floors")
+    assert own.read_bytes() == before, "the suite's own floors are not ours to change"
+    return run
+
+
+@pytest.fixture(scope="module")
+def held(floors_sessions: Sessions, updated: Run) -> Run:
+    """The same loader against the floor that was written."""
+    assert updated.code == 0
+    options = (f"--floors={floors_sessions.folder / 'floors.toml'}", "--profile=ours")
+    return floors_sessions.run(*ONLY_BASELINE, *loaders("photos"), *options, "--budget=5")
+
+
+def test_floors_are_written(updated: Run) -> None:
+    """The file says what was measured, when and where, keeps its comments, and the run is green."""
+    assert updated.code == 0, updated.out + updated.err
+    text = (updated.folder / "floors.toml").read_text(encoding="utf-8")
+    assert text.startswith("# Ours.\n")
+    assert "[profiles.ours.loading]" in text
+    assert '"sample_loaders:photos" = ' in text
+    assert "[profiles.ours.measured.loading]" in text
+    assert "Wrote 1 floors of profile ours" in updated.out or "Wrote 1 floor of profile ours" in updated.out
+
+
+def test_floors_are_held(held: Run) -> None:
+    """The next session has that floor, and the same loader does not fail it."""
+    assert held.code == 0, held.out + held.err
+    written = (held.folder / "floors.toml").read_text(encoding="utf-8")
+    floor = float(written.partition('"sample_loaders:photos" = ')[2].partition("\n")[0])
+    assert held.infos["photos"]["floor"] == floor
+    assert held.infos["photos"]["profile"] == "ours"
+    assert held.infos["photos"]["verdict"] in ("pass", "undecided")
+    assert held.junit == {BASELINE: "", "photos": ""}
+
+
+def test_the_strict_gate_fails_what_is_undecided(new_sessions: Callable[[], Sessions]) -> None:
+    """A loader without a floor is no pass: strict fails it, and says what to do."""
+    run = new_sessions().run(*ONLY_BASELINE, *loaders("photos"), "--gate=strict", "--budget=1")
+    assert run.code == 1
+    assert run.verdict("photos") == run.infos["photos"]["verdict"] == "undecided"
+    assert "photos (loading, " in run.junit["photos"]
+    assert "has no floor to clear: set one with --floor" in run.junit["photos"]
+    assert run.junit[BASELINE] == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--benchmark-disable",), "--benchmark-disable was given"),
+        (("-n", "2", "-k", "photos"), "pytest-xdist runs tests side by side"),
+    ],
+    ids=["disabled", "xdist"],
+)
+def test_not_timed_is_not_green(
+    options: tuple[str, ...], reason: str, new_sessions: Callable[[], Sessions]
+) -> None:
+    """Where nothing can be timed every variant is unmeasured, says why, and fails."""
+    if "-n" in options:
+        pytest.importorskip("xdist")
+    sessions = new_sessions()
+    run = sessions.run(*ONLY_BASELINE, *loaders("photos"), "--floor=photos=0.01", *options)
+    assert run.code == 1
+    assert set(run.junit) == ({"photos"} if "-k" in options else {BASELINE, "photos"})
+    for name, message in run.junit.items():
+        assert f"{name} (loading, " in message
+        assert "was not measured" in message
+        assert reason in message
+    sessions.check_nothing_is_left()
+
+
+def test_a_skipped_run_is_not_green(new_sessions: Callable[[], Sessions]) -> None:
+    """With --benchmark-skip nothing is measured, and no worker is even started: the run says so and fails."""
+    run = new_sessions().run("--benchmark-skip")
+    assert run.code == 1
+    assert "4 skipped" in run.out
+    assert "Nothing was measured, so this run is no success." in run.out
+    assert "Measuring" not in run.err
+
+
+def test_ctrl_c(new_sessions: Callable[[], Sessions]) -> None:
+    """An interrupt in the middle of a pass ends the session: nothing runs on, and nothing stays in TMPDIR."""
+    sessions = new_sessions()
+    terminal, theirs = pty.openpty()
+    seen = b""
+    with os.fdopen(terminal, "rb", buffering=0) as screen:
+        options = (*ONLY_BASELINE, *loaders("hangs", "photos"))
+        with sessions.started(*options, stdout=subprocess.PIPE, stderr=theirs) as process:
+            os.close(theirs)
+            # A terminal has a progress bar, which says what is being timed.
+            while b"warming up hangs" not in seen:
+                seen += screen.read(4096)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert "KeyboardInterrupt" in out
+    sessions.check_nothing_is_left()

@@ -1,0 +1,350 @@
+"""Floors: read, picked, and written back."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import benchmarks
+from benchmarks.floors import (
+    Floors,
+    FloorsError,
+    Profile,
+    Work,
+    load_floors,
+    parse_floor,
+    pick_profile,
+    supported_floor,
+    write_floors,
+)
+from benchmarks.machine import Machine
+from benchmarks.registry import BASELINE, built_in_variants
+from benchmarks.statistics import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KNOWN = ("keras_image_data_generator", "tfdata_no_cache", "tfdata_memory_cache", "tfdata_file_cache")
+TODAY = datetime.date(2026, 11, 23)
+MACHINE = Machine(
+    "A CPU", 2, 8 * 2**30, "Linux", "x86_64", None, {"python": "3.11.7", "tensorflow-cpu": "2.21.0"}
+)
+
+GOOD = """\
+# Ours.
+[profiles.ci-2core]
+min_cores = 2  # GitHub's runner
+gpu = false
+
+[profiles.ci-2core.loading]
+tfdata_no_cache = 1.5  # generous
+"my_package.loaders:photos" = 2
+
+[profiles.article.loading]
+tfdata_memory_cache = 5.0
+"""
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Callable[[str], Path]:
+    """Return a function that writes a floors file."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "floors.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_the_file_we_ship_is_good() -> None:
+    """Our own floors load against our own variants, and the article's are the article's."""
+    path = Path(benchmarks.__path__[0], "floors.toml")
+    floors = load_floors(path, [variant.name for variant in built_in_variants()])
+    article = floors.profiles["article"]
+    assert article.min_cores is None
+    assert article.floors == {
+        "loading": {"tfdata_memory_cache": 5.0},
+        "training": {"tfdata_no_cache": 2.5, "tfdata_file_cache": 4.14},
+    }
+    assert floors.profiles["ci-2core"].min_cores == 2
+
+
+def test_floors_hold_for_like_work_only() -> None:
+    """Floors measured on photographs say nothing about small pictures, or about another size."""
+    profile = Profile("ci", 2, measured_on={"loading": Work(150_000, 224)})
+    assert profile.misfit("loading", Work(100_000, 224)) == ""
+    assert profile.misfit("loading", Work(290_000, 224)) == ""
+    assert profile.misfit("training", Work(22_000, 96)) == ""
+    assert "150 KB loaded at 224x224" in profile.misfit("loading", Work(22_000, 224))
+    assert "100 KB loaded at 96x96" in profile.misfit("loading", Work(100_000, 96))
+
+
+def test_what_floors_were_measured_on_is_written_and_read(tmp_path: Path) -> None:
+    """The stamp says on what; half of it is an error."""
+    path = tmp_path / "floors.toml"
+    estimates = {"tfdata_no_cache": Estimate(2.2, 2.0, 2.4, 9)}
+    write_floors(path, "mine", "loading", estimates, MACHINE, TODAY, work=Work(150_000, 224))
+    assert load_floors(path, KNOWN).profiles["mine"].measured_on == {"loading": Work(150_000, 224)}
+    path.write_text(path.read_text().replace("image_size = 224\n", ""))
+    with pytest.raises(FloorsError, match="image_bytes and image_size"):
+        load_floors(path, KNOWN)
+
+
+def test_load(toml: Callable[[str], Path]) -> None:
+    """Floors are found by profile, workload and key; a user's loader may have one."""
+    floors = load_floors(toml(GOOD), KNOWN)
+    profile = floors.profiles["ci-2core"]
+    assert profile.floor("loading", "tfdata_no_cache") == 1.5
+    assert profile.floor("loading", "my_package.loaders:photos") == 2.0
+    assert profile.floor("loading", "tfdata_file_cache") is None
+    assert profile.floor("dump", "tfdata_no_cache") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[profile.x]", r"floors.toml: profile: no such key; did you mean profiles\?"),
+        ("profiles = 1", "profiles is 1, expected a table"),
+        ("[profiles]\nx = 1", "profiles.x is 1, expected a table"),
+        (
+            "[profiles.x]\nmin_core = 1",
+            r"profiles.x.min_core: no such key or workload; did you mean min_cores\?",
+        ),
+        ("[profiles.x]\nmin_cores = 0", "profiles.x.min_cores is 0, expected a whole number above 0"),
+        ("[profiles.x]\nmin_cores = true", "profiles.x.min_cores is True"),
+        ("[profiles.x]\ngpu = 1", "profiles.x.gpu is 1, expected true or false"),
+        ("[profiles.x.load]", r"profiles.x.load: no such key or workload; did you mean loading\?"),
+        (
+            "[profiles.x.loading]\ntfdata_nocache = 1",
+            r"profiles.x.loading.tfdata_nocache: no such variant; did you mean tfdata_no_cache",
+        ),
+        (
+            "[profiles.x.loading]\nzzz = 1",
+            "no such variant; known: keras_image_data_generator, tfdata_no_cache",
+        ),
+        (f"[profiles.x.loading]\n{BASELINE} = 1", "is the baseline, whose speedup is 1 by definition"),
+        (
+            "[profiles.x.loading]\ntfdata_no_cache = 0",
+            "loading.tfdata_no_cache: the floor is 0, expected a number",
+        ),
+        ("[profiles.x.loading]\ntfdata_no_cache = -1.5", "the floor is -1.5"),
+        ("[profiles.x.loading]\ntfdata_no_cache = nan", "the floor is nan"),
+        ("[profiles.x.loading]\ntfdata_no_cache = inf", "the floor is inf"),
+        ("[profiles.x.loading]\ntfdata_no_cache = true", "the floor is True"),
+        ("[profiles.x.loading]\ntfdata_no_cache = '2'", "the floor is '2'"),
+        ("[profiles.x.measured.loading]\nday = 1", "measured.loading.day: no such key; known: date, machine"),
+        ("[profiles.x.measured.loadin]", "measured.loadin: no such workload"),
+        (
+            "[profiles.x]\nmin_cores = 2\n[profiles.y]\nmin_cores = 2",
+            "profiles.x and profiles.y are for the same",
+        ),
+        ("[profiles.x", "floors.toml is not TOML: "),
+    ],
+)
+def test_bad_files_are_named(toml: Callable[[str], Path], text: str, message: str) -> None:
+    """Each error names the file and the key, and the nearest known names."""
+    with pytest.raises(FloorsError, match=message) as error:
+        load_floors(toml(text), KNOWN)
+    assert "floors.toml" in str(error.value)
+
+
+def test_missing_and_binary_files(tmp_path: Path) -> None:
+    """A file that is not there or not text is named too."""
+    with pytest.raises(FloorsError, match=r"floors.toml cannot be read: No such file"):
+        load_floors(tmp_path / "floors.toml", KNOWN)
+    (tmp_path / "floors.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(FloorsError, match="is not TOML"):
+        load_floors(tmp_path / "floors.toml", KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("cores", "gpu", "expected"),
+    [
+        (1, False, None),
+        (2, False, "small"),
+        (7, False, "small"),
+        (8, False, "large"),
+        (1, True, None),
+        (2, True, "small"),
+        (64, True, "gpu"),
+    ],
+)
+def test_pick_by_machine(tmp_path: Path, cores: int, gpu: bool, expected: str | None) -> None:
+    """The most demanding profile that fits is picked; one without min_cores never is."""
+    profiles = (Profile("named"), Profile("small", 2), Profile("gpu", 4, True), Profile("large", 8))
+    floors = Floors(tmp_path / "floors.toml", {profile.name: profile for profile in profiles})
+    choice = pick_profile(floors, None, cores, gpu)
+    assert (choice.profile and choice.profile.name) == expected
+    assert choice.reason.startswith("No floors: " if expected is None else f"Profile {expected}: picked for ")
+
+
+def test_pick_by_name(toml: Callable[[str], Path]) -> None:
+    """A requested profile is taken on any machine; an unknown one only in order to be written."""
+    floors = load_floors(toml(GOOD), KNOWN)
+    choice = pick_profile(floors, "article", 1, False)
+    assert choice.profile is floors.profiles["article"]
+    with pytest.raises(FloorsError, match=r"--profile ci-2cores: no such profile; did you mean ci-2core\?"):
+        pick_profile(floors, "ci-2cores", 2, False)
+    new = pick_profile(floors, "mine", 2, False, may_be_new=True)
+    assert new.profile == Profile("mine")
+
+
+def test_parse_floor() -> None:
+    """The option takes a variant of this run and a number above 0."""
+    assert parse_floor("tfdata_no_cache=1.5", KNOWN) == ("tfdata_no_cache", 1.5)
+    assert parse_floor("my_package.loaders:photos = 2", [*KNOWN, "my_package.loaders:photos"])[1] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tfdata_no_cache", "--floor tfdata_no_cache: expected VARIANT=X"),
+        ("=1.5", "expected VARIANT=X"),
+        ("tfdata_no_cache=", "the floor is '', expected a number above 0"),
+        ("tfdata_no_cache=fast", "the floor is 'fast', expected a number"),
+        ("tfdata_no_cache=0", "the floor is 0.0, expected a number"),
+        ("tfdata_no_cache=nan", "the floor is nan, expected a number"),
+        ("tfdata_nocache=1", "no such variant; did you mean tfdata_no_cache"),
+        (f"{BASELINE}=1", "is the baseline"),
+    ],
+)
+def test_parse_floor_errors(text: str, message: str) -> None:
+    """A wrong option is quoted with what was expected."""
+    with pytest.raises(FloorsError, match=message):
+        parse_floor(text, KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("low", "expected"),
+    [
+        (1.5799, 1.57),
+        (12.39, 12.3),
+        (123.9, 123.0),
+        (0.99999, 0.999),
+        (1.5, 1.5),
+        (4567.0, 4560.0),
+        (0.0, 0.0),
+    ],
+)
+def test_supported_floor(low: float, expected: float) -> None:
+    """Three digits, never above what was measured; without an interval there is none."""
+    assert supported_floor(Estimate(5000.0, low, math.inf, 9), margin=0.0) == expected
+    assert supported_floor(Estimate(3.0, 2.0, 4.0, 9)) == 1.8
+
+
+def test_write_keeps_what_is_there(toml: Callable[[str], Path]) -> None:
+    """Comments and other floors stay; floors are the low end less the margin; the stamp says where from."""
+    path = toml(GOOD)
+    estimates = {
+        "tfdata_no_cache": Estimate(2.2, 2.0, 2.4, 9),
+        "other.module:photos": Estimate(3.0, 2.7777, 3.2, 9),
+        "tfdata_file_cache": Estimate(3.0, 0.0, math.inf, 1),
+        BASELINE: Estimate(1.0, 1.0, 1.0, 9),
+    }
+    written = write_floors(path, "ci-2core", "loading", estimates, MACHINE, TODAY)
+    assert written == {"tfdata_no_cache": 1.8, "other.module:photos": 2.49}
+    text = path.read_text(encoding="utf-8")
+    assert all(comment in text for comment in ("# Ours.", "# GitHub's runner", "# generous"))
+    profile = load_floors(path, KNOWN).profiles["ci-2core"]
+    assert profile.floors["loading"] == {**written, "my_package.loaders:photos": 2.0}
+    assert 'date = 2026-11-23\nmachine = "A CPU, 2 cores, 8.0 GiB, no GPU, Linux x86_64"' in text
+    assert 'versions = {python = "3.11.7", tensorflow-cpu = "2.21.0"}' in text
+    assert [entry.name for entry in path.parent.iterdir()] == ["floors.toml"]
+
+
+def test_write_twice_is_write_once(toml: Callable[[str], Path]) -> None:
+    """The same floors again change nothing in the file."""
+    path = toml(GOOD)
+    estimates = {"tfdata_no_cache": Estimate(2.2, 2.0, 2.4, 9)}
+    write_floors(path, "ci-2core", "loading", estimates, MACHINE, TODAY)
+    once = path.read_text(encoding="utf-8")
+    write_floors(path, "ci-2core", "loading", estimates, MACHINE, TODAY)
+    assert path.read_text(encoding="utf-8") == once
+
+
+@pytest.mark.parametrize("workload", ["loading", "training", "dump"])
+@pytest.mark.parametrize("text", [None, "", "# nothing yet\n", GOOD])
+def test_write_a_new_profile(tmp_path: Path, text: str | None, workload: str) -> None:
+    """A new profile is picked from then on by machines like this one, unless another already is."""
+    path = tmp_path / "floors.toml"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    write_floors(path, "mine", workload, {"tfdata_no_cache": Estimate(2.2, 2.0, 2.4, 9)}, MACHINE, TODAY, 0.5)
+    floors = load_floors(path, KNOWN)
+    assert floors.profiles["mine"].floor(workload, "tfdata_no_cache") == 1.0
+    picked = pick_profile(floors, None, MACHINE.cores, gpu=False).profile
+    assert picked is not None
+    assert picked.name == ("ci-2core" if text == GOOD else "mine")
+
+
+def test_written_tables_look_hand_made(toml: Callable[[str], Path]) -> None:
+    """A comment above the next profile stays there, and headers have one empty line above them."""
+    path = toml(
+        "[profiles.a]\nmin_cores = 4\n\n[profiles.a.loading]\n\n# About b.\n[profiles.b]\nmin_cores = 8\n"
+    )
+    estimates = {"tfdata_no_cache": Estimate(2.2, 2.0, 2.4, 9)}
+    for profile, workload in (("a", "loading"), ("a", "dump"), ("new", "loading")):
+        write_floors(path, profile, workload, estimates, dataclasses.replace(MACHINE, versions={}), TODAY)
+    stamp = f'date = 2026-11-23\nmachine = "{MACHINE.describe()}"\nversions = {{}}\n'
+    assert path.read_text(encoding="utf-8") == (
+        "[profiles.a]\nmin_cores = 4\n\n"
+        "[profiles.a.loading]\ntfdata_no_cache = 1.8\n\n"
+        f"[profiles.a.measured.loading]\n{stamp}\n"
+        f"[profiles.a.measured.dump]\n{stamp}\n"
+        "[profiles.a.dump]\ntfdata_no_cache = 1.8\n\n"
+        "# About b.\n[profiles.b]\nmin_cores = 8\n\n"
+        "[profiles.new]\nmin_cores = 2\ngpu = false\n\n"
+        "[profiles.new.loading]\ntfdata_no_cache = 1.8\n\n"
+        f"[profiles.new.measured.loading]\n{stamp}"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "profiles.a.loading.tfdata_no_cache = 1\nprofiles.b = {loading = {tfdata_no_cache = 1}}\n",
+        "[profiles]\na = {loading = {tfdata_no_cache = 1}}\n",
+    ],
+)
+def test_write_does_no_harm(toml: Callable[[str], Path], text: str) -> None:
+    """A file whose spelling does not allow for new tables is refused, not scrambled."""
+    path = toml(text)
+    with pytest.raises(FloorsError, match=r"such as \[profiles.a.loading\]"):
+        write_floors(path, "a", "loading", {"tfdata_no_cache": Estimate(2.2, 2.0, 2.4, 9)}, MACHINE, TODAY)
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_write_nothing(tmp_path: Path) -> None:
+    """Without a floor to write there is no file to write."""
+    path = tmp_path / "floors.toml"
+    assert write_floors(path, "mine", "loading", {BASELINE: Estimate(1, 1, 1, 9)}, MACHINE, TODAY) == {}
+    assert not path.exists()
+
+
+def test_write_errors(toml: Callable[[str], Path], tmp_path: Path) -> None:
+    """A bad file is left as it is, and a folder that is not there is named."""
+    estimates = {"tfdata_no_cache": Estimate(2.2, 2.0, 2.4, 9)}
+    path = toml("[profiles.x")
+    with pytest.raises(FloorsError, match="is not TOML"):
+        write_floors(path, "mine", "loading", estimates, MACHINE, TODAY)
+    assert path.read_text(encoding="utf-8") == "[profiles.x"
+    with pytest.raises(FloorsError, match=r"floors.toml cannot be written: No such file"):
+        write_floors(tmp_path / "no" / "floors.toml", "mine", "loading", estimates, MACHINE, TODAY)
+    with pytest.raises(FloorsError, match="no such workload; did you mean loading"):
+        write_floors(path, "mine", "load", estimates, MACHINE, TODAY)
+
+
+def test_write_through_a_link(toml: Callable[[str], Path], tmp_path: Path) -> None:
+    """A floors file that is a link stays one."""
+    path = toml(GOOD)
+    link = tmp_path / "link.toml"
+    link.symlink_to(path)
+    write_floors(link, "ci-2core", "loading", {"tfdata_no_cache": Estimate(3, 3, 3, 9)}, MACHINE, TODAY)
+    assert link.is_symlink()
+    assert load_floors(path, KNOWN).profiles["ci-2core"].floor("loading", "tfdata_no_cache") == 2.7

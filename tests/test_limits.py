@@ -1,0 +1,198 @@
+"""What a cache or a dump will need, what it may use, and what is said when that is too little."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from benchmarks.limits import WORKER_BYTES, disk_problem, format_size, memory_problem, parse_size
+from benchmarks.registry import Variant, built_in_variants
+from benchmarks.spec import Spec
+
+GB = 10**9
+COCO_IMAGES = 117_266
+VARIANTS = {variant.name: variant for variant in built_in_variants()}
+MEMORY = VARIANTS["tfdata_memory_cache"]
+DUMP = VARIANTS["tfdata_file_cache"]
+
+
+@pytest.fixture
+def article(tmp_path: Path) -> Spec:
+    """Return the article's epoch: images of 256x256, 256 a batch."""
+    return Spec((256, 256), 256, shuffle=True, seed=0, cache_dir=tmp_path)
+
+
+def available(size: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system have so much memory left."""
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=round(size)))
+
+
+def free(size: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the disk have so much space left."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=round(size)))
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1", 1),
+        ("800M", 800_000_000),
+        ("1.5G", 1_500_000_000),
+        ("2GB", 2_000_000_000),
+        ("64k", 64_000),
+        (" 1t ", 10**12),
+        ("0.5K", 500),
+        ("7b", 7),
+    ],
+)
+def test_a_size(text: str, size: int) -> None:
+    """Units are powers of 1000, in either case, with or without the B."""
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "0.0G", "-1G", "G", "1.G", "1,5G", "1GiB", "1 G", "ten", "nan", "0.1"]
+)
+def test_no_size(text: str) -> None:
+    """Anything else is named, with an example of what was expected."""
+    with pytest.raises(ValueError, match=r"expected a size such as 800M or 1\.5G") as caught:
+        parse_size(text)
+    assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (92_224_880_640, "92.2 GB"),
+        (GB, "1.0 GB"),
+        (1_234 * GB, "1,234.0 GB"),
+        (786_432, "786 KB"),
+        (1_500_000, "1.5 MB"),
+        (3_000, "3 KB"),
+    ],
+)
+def test_sizes_for_people(size: float, text: str) -> None:
+    """In the largest unit that fits."""
+    assert format_size(size) == text
+
+
+@pytest.mark.parametrize("variant", [MEMORY, DUMP], ids=lambda variant: variant.name)
+def test_the_riddle_of_the_90_gb(variant: Variant, article: Spec) -> None:
+    """COCO2017 as float32 of 256x256x3 is 92.2 GB, in memory and on disk: the article's "90 GB"."""
+    predicted = variant.predicted_bytes(COCO_IMAGES, article)
+    assert predicted == COCO_IMAGES * 256 * 256 * 3 * 4
+    assert format_size(predicted) == "92.2 GB"
+
+
+def test_only_caches_and_dumps_have_a_prediction(article: Spec) -> None:
+    """Nobody else holds more than a few batches."""
+    for variant in VARIANTS.values():
+        assert (variant.predicted_bytes(10, article) is not None) == (variant.kind in ("memory", "dump"))
+
+
+def memory(variant: Variant, spec: Spec, machine: int, limit: int | None = None) -> str:
+    """Return the problem with COCO2017."""
+    return memory_problem(
+        variant, COCO_IMAGES, spec, machine, limit, ["tfdata_no_cache", "tfdata_file_cache"]
+    )
+
+
+def test_a_cache_that_does_not_fit(article: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both figures are named, and the variants to use instead: the article's crash, foreseen."""
+    available(60 * GB, monkeypatch)
+    problem = memory(MEMORY, article, 64 * GB)
+    for part in (
+        "117,266 images",
+        "92.2 GB",
+        "60.0 GB",
+        "tfdata_no_cache or tfdata_file_cache",
+        "--no-guard",
+    ):
+        assert part in problem
+    assert "--memory-limit" not in problem
+
+
+def test_a_cache_that_fits(article: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is said when the cache and its worker fit, to the byte."""
+    predicted = MEMORY.predicted_bytes(COCO_IMAGES, article) or 0
+    available(1000 * GB, monkeypatch)
+    assert memory(MEMORY, article, predicted + WORKER_BYTES) == ""
+    assert memory(MEMORY, article, predicted + WORKER_BYTES - 1) != ""
+
+
+@pytest.mark.parametrize(
+    ("left", "machine", "limit", "allowed"),
+    [(50, 100, None, "50.0 GB"), (100, 40, None, "40.0 GB"), (100, 100, 30, "30.0 GB")],
+    ids=["what others left", "the machine or its container", "the option"],
+)
+def test_the_smallest_limit_holds(
+    left: int,
+    machine: int,
+    limit: int | None,
+    allowed: str,
+    article: Spec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Free memory, the machine's or container's and ``--memory-limit`` all count."""
+    available(left * GB, monkeypatch)
+    problem = memory(MEMORY, article, machine * GB, limit and limit * GB)
+    assert f"may use {allowed}" in problem
+    assert ("(--memory-limit)" in problem) == (limit is not None)
+
+
+def test_an_option_that_holds_nobody_back_is_not_blamed(
+    article: Spec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Raising ``--memory-limit`` or ``--disk-limit`` would not help where the machine itself is too small."""
+    available(50 * GB, monkeypatch)
+    assert "--memory-limit" not in memory(MEMORY, article, 64 * GB, limit=60 * GB)
+    free(50 * GB, monkeypatch)
+    assert "--disk-limit" not in disk_problem(DUMP, COCO_IMAGES, article, tmp_path, limit=60 * GB)
+
+
+def test_memory_is_the_memory_caches_problem_only(article: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variants that hold a few batches, or write to disk, are not refused for want of memory."""
+    available(GB, monkeypatch)
+    for variant in VARIANTS.values():
+        assert bool(memory(variant, article, GB)) == (variant is MEMORY)
+
+
+def test_a_dump_that_does_not_fit(article: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both figures are named, and every way out."""
+    free(80 * GB, monkeypatch)
+    problem = disk_problem(DUMP, COCO_IMAGES, article, tmp_path, None)
+    for part in ("117,266 images", "92.2 GB", "80.0 GB", "TMPDIR", "--keep-dumps", "--no-guard"):
+        assert part in problem
+    assert "--disk-limit" not in problem
+
+
+def test_a_dump_that_fits(article: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is said when it fits, to the byte."""
+    predicted = DUMP.predicted_bytes(COCO_IMAGES, article) or 0
+    free(predicted, monkeypatch)
+    assert disk_problem(DUMP, COCO_IMAGES, article, tmp_path, None) == ""
+    assert disk_problem(DUMP, COCO_IMAGES, article, tmp_path, predicted) == ""
+    free(predicted - 1, monkeypatch)
+    assert disk_problem(DUMP, COCO_IMAGES, article, tmp_path, None) != ""
+
+
+def test_a_smaller_disk_can_be_asked_for(
+    article: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--disk-limit`` holds on a disk with room, and is named."""
+    free(1000 * GB, monkeypatch)
+    problem = disk_problem(DUMP, COCO_IMAGES, article, tmp_path, 10 * GB)
+    assert "10.0 GB of the disk (--disk-limit)" in problem
+
+
+def test_the_disk_is_the_dumps_problem_only(
+    article: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else is refused for want of it."""
+    free(1000, monkeypatch)
+    for variant in VARIANTS.values():
+        assert bool(disk_problem(variant, COCO_IMAGES, article, tmp_path, None)) == (variant is DUMP)

@@ -1,0 +1,193 @@
+"""What a machine is and shows, read from made-up system files."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks import machine
+from benchmarks.machine import (
+    Machine,
+    NoiseReading,
+    describe_noise,
+    read_machine,
+    read_noise,
+    steal_share,
+    throttled_periods,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MACHINE = Machine("A CPU", 2, 8 * 2**30, "Linux", "x86_64", None, {"python": "3.11.7"})
+
+
+def put(root: Path, **files: str) -> None:
+    """Write system files; two underscores in a name stand for a slash, one for a dot."""
+    for name, text in files.items():
+        path = root / name.replace("__", "/").replace("_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process run on 8 cores."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+
+
+def test_this_machine() -> None:
+    """The real thing is read without an error, and twice the same."""
+    found = read_machine()
+    assert found.cores >= 1
+    assert found.memory_bytes > 0
+    assert found.cpu
+    assert found.versions["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert found.fingerprint == read_machine().fingerprint
+    assert "\n" not in found.describe()
+    assert describe_noise(read_noise(), read_noise())
+
+
+def test_light() -> None:
+    """Importing and reading brings in neither TensorFlow nor SciPy: collection has to stay quick."""
+    code = (
+        "import sys, benchmarks.gate, benchmarks.floors; from benchmarks.machine import read_machine; "
+        "read_machine(); "
+        "print({'tensorflow', 'keras', 'scipy', 'numpy', 'tomlkit'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "set()"
+
+
+def test_fingerprint_is_of_what_stays() -> None:
+    """Other versions or a kernel's few megabytes are the same machine; other cores are not."""
+    same = dataclasses.replace(MACHINE, versions={"python": "3.12.0"}, memory_bytes=8 * 2**30 - 5_000_000)
+    assert same.fingerprint == MACHINE.fingerprint
+    assert dataclasses.replace(MACHINE, cores=4).fingerprint != MACHINE.fingerprint
+    assert dataclasses.replace(MACHINE, gpu="A10G").fingerprint != MACHINE.fingerprint
+
+
+def test_describe() -> None:
+    """One line for people."""
+    assert MACHINE.describe() == "A CPU, 2 cores, 8.0 GiB, no GPU, Linux x86_64"
+
+
+@pytest.mark.usefixtures("many_cores")
+@pytest.mark.parametrize(
+    ("quota", "cores"), [("max 100000", 8), ("250000 100000", 2), ("50000 100000", 1), ("", 8)]
+)
+def test_cgroup_2(tmp_path: Path, quota: str, cores: int) -> None:
+    """The tightest quota and limit on the way to the root count."""
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/outer/inner\n", encoding="utf-8")
+    group = tmp_path / "sys/fs/cgroup/outer"
+    (group / "inner").mkdir(parents=True)
+    (group / "cpu.max").write_text(f"{quota}\n", encoding="utf-8")
+    (group / "inner/cpu.max").write_text("max 100000\n", encoding="utf-8")
+    (group / "memory.max").write_text("1048576\n", encoding="utf-8")
+    (group / "inner/memory.max").write_text("max\n", encoding="utf-8")
+    (group / "cpu.stat").write_text("usage_usec 5\nnr_periods 9\nnr_throttled 3\n", encoding="utf-8")
+    found = read_machine(tmp_path)
+    assert found.cores == cores
+    assert found.memory_bytes == 1048576
+    assert read_noise(tmp_path).throttled_periods == 3
+
+
+@pytest.mark.usefixtures("many_cores")
+@pytest.mark.parametrize("mounted", ["cpu", "cpu,cpuacct"])
+def test_cgroup_1_in_a_container(tmp_path: Path, mounted: str) -> None:
+    """The path is the host's and not to be seen: the mount itself has the container's limits."""
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(
+        "9:name=systemd:/\n4:memory:/docker/12ab\n2:cpu,cpuacct:/docker/12ab\n", encoding="utf-8"
+    )
+    cpu, memory = tmp_path / "sys/fs/cgroup" / mounted, tmp_path / "sys/fs/cgroup/memory"
+    cpu.mkdir(parents=True)
+    memory.mkdir(parents=True)
+    (cpu / "cpu.cfs_quota_us").write_text("300000\n", encoding="utf-8")
+    (cpu / "cpu.cfs_period_us").write_text("100000\n", encoding="utf-8")
+    (memory / "memory.limit_in_bytes").write_text("2097152\n", encoding="utf-8")
+    found = read_machine(tmp_path)
+    assert found.cores == 3
+    assert found.memory_bytes == 2097152
+    (cpu / "cpu.cfs_quota_us").write_text("-1\n", encoding="utf-8")
+    (memory / "memory.limit_in_bytes").write_text("9223372036854771712\n", encoding="utf-8")
+    assert read_machine(tmp_path).cores == 8
+    assert read_machine(tmp_path).memory_bytes > 2097152
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (
+            "processor : 0\nmodel name\t: A CPU @ 2.00GHz\n\nprocessor : 1\nmodel name\t: B\n",
+            "A CPU @ 2.00GHz",
+        ),
+        ("CPU implementer\t: 0x41\nCPU part\t: 0xd0c\n", "ARM implementer 0x41 part 0xd0c"),
+    ],
+)
+def test_cpu_model(tmp_path: Path, text: str, name: str) -> None:
+    """The first core names the CPU; ARM has numbers only."""
+    put(tmp_path, proc__cpuinfo=text)
+    assert read_machine(tmp_path).cpu == name
+
+
+def test_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU needs the driver's word and a device, and may be hidden."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(machine, "_output", lambda *_: "")
+    information = tmp_path / "proc/driver/nvidia/gpus/0000:00:1e.0/information"
+    information.parent.mkdir(parents=True)
+    information.write_text("Model: \t\t NVIDIA A10G\nIRQ: 10\n", encoding="utf-8")
+    assert read_machine(tmp_path).gpu is None
+    put(tmp_path, dev__nvidia0="")
+    assert read_machine(tmp_path).gpu == "NVIDIA A10G"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert read_machine(tmp_path).gpu is None
+
+
+def test_gpu_by_the_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no driver to be seen, as under WSL, the tool is asked."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(
+        machine, "_output", lambda *_: "GPU 0: NVIDIA T4 (UUID: GPU-12)\nGPU 1: B (UUID: GPU-13)"
+    )
+    assert read_machine(tmp_path).gpu == "NVIDIA T4"
+
+
+def test_noise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steal is a share of all CPU time, in which guests count once."""
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.25, 0.0, 0.0), raising=False)
+    put(tmp_path, proc__stat="cpu  100 0 50 800 0 0 0 50 100 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
+    before = read_noise(tmp_path)
+    assert before == NoiseReading(1.25, 50, 1000, None)
+    put(tmp_path, proc__stat="cpu  160 0 60 880 0 0 0 100 150 0\n")
+    after = read_noise(tmp_path)
+    assert steal_share(before, after) == 0.25
+    assert throttled_periods(before, after) is None
+    assert describe_noise(before, after) == "load 1.2 at the start, 25.0 % of CPU time stolen"
+    assert steal_share(before, before) is None
+
+
+def test_noise_throttled() -> None:
+    """Throttling is told in periods, and its absence too."""
+    before, after = NoiseReading(None, None, None, 3), NoiseReading(None, None, None, 5)
+    assert describe_noise(before, after) == "throttled in 2 periods"
+    assert describe_noise(before, before) == "not throttled"
+
+
+def test_a_system_that_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without /proc, as on macOS, everything still answers."""
+    monkeypatch.delattr(os, "getloadavg", raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    reading = read_noise(tmp_path)
+    assert reading == NoiseReading(None, None, None, None)
+    assert describe_noise(reading, reading) == "this system shows nothing of load, steal or throttling"
+    found = read_machine(tmp_path)
+    assert found.cpu
+    assert found.cores >= 1

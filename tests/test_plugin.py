@@ -1,0 +1,216 @@
+"""The plugin, as a user meets it before anything is measured: node ids, ``--help``, and wrong options."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ("pytester",)
+
+ROOT = Path(__file__).resolve().parents[1]
+VARIANTS = ("keras_image_data_generator", "tfdata_file_cache", "tfdata_memory_cache", "tfdata_no_cache")
+DUMP = "benchmarks/test_dump.py::test_dump"
+LOADING = "benchmarks/test_loading.py::test_throughput"
+TRAINING = "benchmarks/test_training.py::test_epoch"
+
+#: Scripts, saved runs and people know the tests by these names: a change here breaks their history.
+NODE_IDS = [
+    f"{DUMP}[tfdata_file_cache]",
+    *(f"{LOADING}[{name}]" for name in VARIANTS),
+    *(f"{TRAINING}[{name}]" for name in VARIANTS),
+]
+
+#: Every option of the suite so far, as ``--help`` shows it.
+OPTIONS = (
+    *("--image-root=DIR", "--coco-annotations=JSON", "--tree=", "--tree-images=N", "--classes=N"),
+    *("--images-per-class=N", "--tree-seed=N", "--skip-bad-images", "--variant=NAME"),
+    *("--loader=MODULE:FUNCTION", "--image-size=PIXELS", "--batch-size=N", "--profile=NAME"),
+    *("--floor=VARIANT=X", "--floors=FILE", "--update-floors", "--gate={strict,lenient}"),
+    *("--budget=SECONDS", "--hang-after=SECONDS"),
+    *("--device=DEVICE", "--weights=FILE", "--memory-limit=SIZE", "--disk-limit=SIZE", "--no-guard"),
+    "--keep-dumps=DIR",
+)
+
+#: What takes long to import, and is needed only to measure.
+HEAVY = ("tensorflow", "keras", "torch", "scipy", "PIL", "rich", "tomlkit")
+
+
+def run_pytest(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], str]:
+    """Run pytest in the repository; return what it said, and which heavy modules it had imported."""
+    (folder / "list_heavy_modules.py").write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "def pytest_unconfigure():\n"
+        f"    found = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "    Path(__file__).with_name('heavy.txt').write_text(' '.join(found))\n",
+        encoding="utf-8",
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments, "-p", "list_heavy_modules", "-p", "no:cacheprovider"],
+        cwd=ROOT,
+        env={**environment, "PYTHONPATH": str(folder), "COLUMNS": "110"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done, (folder / "heavy.txt").read_text(encoding="utf-8")
+
+
+def node_ids(output: str) -> list[str]:
+    """Return the node ids that ``--collect-only -q`` listed."""
+    return [line for line in output.splitlines() if "::" in line]
+
+
+def test_collecting(tmp_path: Path) -> None:
+    """These tests and no others, by these names, without importing a framework or building a tree."""
+    done, heavy = run_pytest(tmp_path, "benchmarks/", "--collect-only", "-q", "-W", "error")
+    assert done.returncode == 0, done.stderr
+    assert node_ids(done.stdout) == NODE_IDS
+    assert heavy == ""
+    assert done.stderr == ""
+
+
+def test_one_variant_comes_with_the_baseline(tmp_path: Path) -> None:
+    """``--variant`` leaves only that variant and what it is compared with."""
+    options = ("--variant", "tfdata_no_cache", "--collect-only", "-q")
+    done, _ = run_pytest(tmp_path, "benchmarks/", *options)
+    left = [f"{test}[{VARIANTS[number]}]" for test in (LOADING, TRAINING) for number in (0, 3)]
+    assert [each for each in node_ids(done.stdout) if not each.startswith(DUMP)] == left
+
+
+def test_several_variants_in_the_suites_order(tmp_path: Path) -> None:
+    """The order of the options does not matter, nor does the baseline among them or one given twice."""
+    names = ("tfdata_no_cache", "tfdata_file_cache", "keras_image_data_generator", "tfdata_no_cache")
+    options = [f"--variant={name}" for name in names]
+    done, _ = run_pytest(tmp_path, "benchmarks/", *options, "--collect-only", "-q")
+    assert node_ids(done.stdout) == [each for each in NODE_IDS if "tfdata_memory_cache" not in each]
+
+
+def test_loaders_are_collected_last(tmp_path: Path) -> None:
+    """A user's loaders have tests like any other, behind the suite's own; collecting imports none of them."""
+    (tmp_path / "my_loaders.py").write_text("raise SystemExit('imported')\n", encoding="utf-8")
+    options = ("--loader=my_loaders:b", "--loader=my_loaders:a", "--variant=tfdata_no_cache")
+    done, _ = run_pytest(tmp_path, "benchmarks/test_loading.py", *options, "--collect-only", "-q")
+    assert done.returncode == 0, done.stderr
+    assert node_ids(done.stdout) == [f"{LOADING}[{name}]" for name in (VARIANTS[0], VARIANTS[3], "b", "a")]
+
+
+def test_help(tmp_path: Path) -> None:
+    """Every option is in one group, with a word on what it does, and asking costs no import."""
+    done, heavy = run_pytest(tmp_path, "benchmarks/", "--help")
+    assert done.returncode == 0, done.stderr
+    assert heavy == ""
+    _, found, group = done.stdout.partition("\nimage loaders:")
+    assert found
+    assert "image loaders:" not in group.partition("\n")[2]
+    lines = group.partition("\n\n")[0].splitlines()
+    shown = [line.split()[0] for line in lines if line.startswith("  --")]
+    assert len(shown) == len(OPTIONS)
+    for option in OPTIONS:
+        assert sum(line.startswith(option) for line in shown) == 1, option
+
+
+@pytest.fixture
+def user_folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder with a test that would say so if it ran, and files of floors, good and bad."""
+    monkeypatch.setenv("LOADER_GATE_CACHE", str(pytester.path / "cache"))
+    pytester.makepyfile(test_user="def test_it(image_tree): print('it ran')")
+    (pytester.path / "my_loaders.py").touch()
+    for name, text in {
+        "empty": "",
+        "broken": "[profiles",
+        "good": "[profiles.mine.loading]\ntfdata_no_cache = 1.5\n",
+        "unknown_variant": "[profiles.mine.loading]\ntfdata_no_cash = 1.5\n",
+        "unknown_workload": "[profiles.mine.lading]\ntfdata_no_cache = 1.5\n",
+        "not_a_number": "[profiles.mine.loading]\ntfdata_no_cache = 'high'\n",
+    }.items():
+        (pytester.path / f"{name}.toml").write_text(text, encoding="utf-8")
+    return pytester.path
+
+
+def run_in_user_folder(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    """Run pytest with the suite's plugins."""
+    plugins = ("-p", "fixtures.plugin", "-p", "benchmarks.plugin", "-p", "no:cacheprovider")
+    return pytester.runpytest_inprocess(*plugins, *options)
+
+
+@pytest.mark.usefixtures("user_folder")
+def test_right_options(pytester: pytest.Pytester) -> None:
+    """What the tests of wrong options change is right to begin with."""
+    options = ("--loader=my_loaders:fast", "--floor=fast=2", "--floors=good.toml", "--profile=mine")
+    result = run_in_user_folder(pytester, *options, "--variant=tfdata_no_cache", "--collect-only", "-q")
+    assert result.ret == pytest.ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--variant tfdata_no_cash", "--variant tfdata_no_cash: there is no such variant; known: keras_"),
+        ("--variant fast --loader my_loaders:fast", "--variant fast: there is no such variant"),
+        ("--profile laptop", "--profile laptop: no such profile"),
+        ("--profile laptop --floors good.toml", "--profile laptop: no such profile"),
+        (
+            "--floor tfdata_no_cash=2",
+            "--floor tfdata_no_cash=2: no such variant; did you mean tfdata_no_cache",
+        ),
+        ("--floor tfdata_no_cache", "--floor tfdata_no_cache: expected VARIANT=X"),
+        ("--floor tfdata_no_cache=", "--floor tfdata_no_cache=: the floor is ''"),
+        ("--floor tfdata_no_cache=fast", "the floor is 'fast', expected a number above 0"),
+        ("--floor tfdata_no_cache=0", "expected a number above 0"),
+        ("--floor tfdata_no_cache=-1", "expected a number above 0"),
+        ("--floor tfdata_no_cache=nan", "expected a number above 0"),
+        ("--floor keras_image_data_generator=1", "is the baseline"),
+        (
+            "--floor tfdata_no_cache=1 --variant tfdata_file_cache",
+            "--floor tfdata_no_cache=1: no such variant",
+        ),
+        ("--floor fast=2", "--floor fast=2: no such variant"),
+        ("--floors nowhere.toml", "nowhere.toml cannot be read"),
+        ("--floors broken.toml", "broken.toml is not TOML"),
+        ("--floors unknown_variant.toml", "tfdata_no_cash: no such variant; did you mean tfdata_no_cache"),
+        ("--floors unknown_workload.toml", "lading: no such key or workload; did you mean loading"),
+        ("--floors not_a_number.toml", "the floor is 'high', expected a number above 0"),
+        ("--floors empty.toml --update-floors", "--update-floors: No floors: no profile in"),
+        ("--loader my_loaders", "--loader my_loaders: expected MODULE:FUNCTION"),
+        ("--loader my_loaders.py:fast()", "expected MODULE:FUNCTION"),
+        ("--loader no_such_module:fast", "--loader no_such_module:fast: no module 'no_such_module'"),
+        ("--loader my_loaders:tfdata_no_cache", "--loader my_loaders:tfdata_no_cache: "),
+        (
+            "--loader my_loaders:tfdata_no_cache --variant tfdata_file_cache",
+            "is named tfdata_no_cache already",
+        ),
+        ("--loader my_loaders:fast --loader my_loaders:fast", "is named fast already; rename the function"),
+        ("--gate loose", "'loose'"),
+        ("--budget 0", "--budget 0.0: expected a number above 0"),
+        ("--budget -5", "--budget -5.0: expected a number above 0"),
+        ("--budget soon", "invalid float value: 'soon'"),
+        ("--image-size 0", "--image-size 0: expected a number above 0"),
+        ("--image-size 224x224", "invalid int value: '224x224'"),
+        ("--batch-size 0", "--batch-size 0: expected a number above 0"),
+        ("--hang-after 0", "--hang-after 0.0: expected a number above 0"),
+        ("--budget nan --collect-only", "--budget nan: expected"),
+        ("--hang-after nan --collect-only", "--hang-after nan: expected"),
+        ("--hang-after inf --collect-only", "--hang-after inf: expected"),
+        ("--image-root nowhere", "nowhere does not exist; expected a folder of images"),
+        ("--coco-annotations a.json", "--coco-annotations needs --image-root"),
+        ("--tree-images 0", "--tree-images is 0; expected a whole number of at least 1"),
+        ("--tree-images 4 --classes 5", "cannot be made of 4 images"),
+    ],
+)
+def test_wrong_options(options: str, message: str, user_folder: Path, pytester: pytest.Pytester) -> None:
+    """A usage error that names the option and what was expected, in a line, before anything is built."""
+    result = run_in_user_folder(pytester, *options.split())
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (error,) = (line for line in result.errlines if message in line)
+    assert error.startswith("ERROR: ") or ": error: " in error
+    assert sum(line.startswith("ERROR: ") for line in result.errlines) == 1
+    assert "Traceback" not in str(result.stderr)
+    assert not result.outlines
+    assert not (user_folder / "cache").exists()

@@ -1,0 +1,184 @@
+"""Which variants there are: found by being in the folder, or given with ``--loader``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+
+import pytest
+
+from benchmarks import variants
+from benchmarks.registry import BASELINE, KINDS, RegistryError, Variant, built_in_variants, user_variant
+
+ARTICLE = ("keras_image_data_generator", "tfdata_file_cache", "tfdata_memory_cache", "tfdata_no_cache")
+LOAD = "def load(tree, spec): return []\n"
+PREDICTED_BYTES = "def predicted_bytes(images, spec): return 0\n"
+DUMP_PROBLEM = "def dump_problem(images, spec): return ''\n"
+TESTS = str(Path(__file__).resolve().parent)
+
+
+@pytest.fixture
+def drop_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], Path]]:
+    """Return a function that drops a module into a folder which counts as ``benchmarks/variants/``."""
+    monkeypatch.setattr(variants, "__path__", [*variants.__path__, str(tmp_path)])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    dropped = []
+
+    def drop(name: str, code: str) -> Path:
+        dropped.append(name)
+        module = tmp_path / f"{name}.py"
+        module.write_text(code, encoding="utf-8")
+        return module
+
+    yield drop
+    for name in dropped:
+        sys.modules.pop(f"{variants.__name__}.{name}", None)
+        vars(variants).pop(name, None)
+
+
+def test_the_articles_four_the_baseline_first() -> None:
+    """The suite brings the article's four pipelines, the baseline before all others."""
+    found = built_in_variants()
+    assert tuple(variant.name for variant in found) == ARTICLE
+    assert found[0].name == BASELINE
+    assert all(variant.is_built_in for variant in found)
+    assert [variant.floor_key for variant in found] == list(ARTICLE)
+
+
+def test_a_variant_is_found_by_being_there(drop_in: Callable[[str, str], Path]) -> None:
+    """A file in the folder is all it takes; its name is the variant's, and the baseline stays first."""
+    drop_in("a_new_one", f"KIND = 'rival'\n{LOAD}")
+    found = [variant.name for variant in built_in_variants()]
+    assert found == [ARTICLE[0], "a_new_one", *ARTICLE[1:]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_known(kind: str, drop_in: Callable[[str, str], Path]) -> None:
+    """A variant may say that it is of any of the kinds of the design, and is known as that."""
+    drop_in("of_a_kind", f"KIND = {kind!r}\n{LOAD}{PREDICTED_BYTES}{DUMP_PROBLEM}")
+    assert {variant.name: variant.kind for variant in built_in_variants()}["of_a_kind"] == kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "missing"),
+    [
+        ("memory", "", "predicted_bytes"),
+        ("dump", DUMP_PROBLEM, "predicted_bytes"),
+        ("dump", PREDICTED_BYTES, "dump_problem"),
+    ],
+)
+def test_what_a_kind_needs(kind: str, code: str, missing: str, drop_in: Callable[[str, str], Path]) -> None:
+    """A cache or dump that cannot tell its size or whether it is whole says so at once."""
+    module = drop_in("half_a_kind", f"KIND = {kind!r}\n{LOAD}{code}")
+    with pytest.raises(RegistryError, match=f"no function {missing}: kind {kind} needs one") as raised:
+        built_in_variants()
+    assert str(module) in str(raised.value)
+
+
+@pytest.mark.parametrize("code", ["", "load = 3\n", "def loads(tree, spec): return []\n"])
+def test_a_module_without_load_is_loud(code: str, drop_in: Callable[[str, str], Path]) -> None:
+    """The error names the file and the function that it lacks."""
+    module = drop_in("no_load", code)
+    with pytest.raises(RegistryError, match=r"no function load\(tree, spec\)") as raised:
+        built_in_variants()
+    assert str(module) in str(raised.value)
+
+
+def test_an_unknown_kind_is_loud(drop_in: Callable[[str, str], Path]) -> None:
+    """The error names the file, the kind found and the kinds there are."""
+    module = drop_in("odd_kind", f"KIND = 'turbo'\n{LOAD}")
+    with pytest.raises(RegistryError) as raised:
+        built_in_variants()
+    for part in (str(module), "'turbo'", *KINDS):
+        assert part in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("import no_such_library\n", ImportError),
+        ("raise ImportError('libdali.so is missing')\n", ImportError),
+        ("def load(tree, spec) return []\n", SyntaxError),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_loud(
+    code: str, error: type[Exception], drop_in: Callable[[str, str], Path]
+) -> None:
+    """A broken variant never just goes missing."""
+    drop_in("broken", code)
+    with pytest.raises((error, RegistryError)):
+        built_in_variants()
+
+
+@pytest.mark.parametrize(
+    ("loader", "expected"),
+    [
+        ("sample_loaders:photos", Variant("photos", "sample_loaders", "photos")),
+        ("sample_loaders:no_such", Variant("no_such", "sample_loaders", "no_such")),
+    ],
+)
+def test_a_users_loader(loader: str, expected: Variant) -> None:
+    """Its name is the function's, and floors know it by MODULE:FUNCTION; nothing is imported yet."""
+    found = user_variant(loader, [TESTS])
+    assert found == expected
+    assert not found.is_built_in
+    assert found.floor_key == loader
+
+
+def test_a_loader_in_a_package_is_not_imported(tmp_path: Path) -> None:
+    """A user's package may import TensorFlow or torch, or fail: that is the worker's to find out."""
+    package = tmp_path / "a_users_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise SystemExit('imported')\n", encoding="utf-8")
+    found = user_variant("a_users_package.loaders:fast", [str(tmp_path)])
+    assert found == Variant("fast", "a_users_package.loaders", "fast")
+    assert "a_users_package" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [
+        "",
+        ":",
+        "sample_loaders",
+        "sample_loaders:",
+        ":photos",
+        "sample_loaders:photos:fast",
+        "sample_loaders.py:photos()",
+        "sample-loaders:photos",
+        "sample_loaders/photos",
+        ".sample_loaders:photos",
+        "sample_loaders:Photos.load",
+    ],
+)
+def test_a_loader_of_another_form(loader: str) -> None:
+    """The error quotes what was given and shows the form expected."""
+    with pytest.raises(RegistryError, match="expected MODULE:FUNCTION, such as") as raised:
+        user_variant(loader, [TESTS])
+    assert str(raised.value).startswith(f"--loader {loader}: ")
+
+
+def test_a_loader_in_no_module(tmp_path: Path) -> None:
+    """A module that is nowhere on the path is an error at once, which says where it was looked for."""
+    with pytest.raises(RegistryError, match=r"no module 'no_such_module'.*PYTHONPATH"):
+        user_variant("no_such_module.loaders:photos", [str(tmp_path)])
+
+
+def test_a_loader_of_an_editable_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``pip install -e`` may put a finder in place of a folder on the path; such a package is found too."""
+    (tmp_path / "installed_editable.py").write_text("def fast(tree, spec): return []\n", encoding="utf-8")
+
+    class EditableFinder:
+        @classmethod
+        def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+            del path, target
+            return (
+                PathFinder.find_spec(name, [str(tmp_path)])
+                if name.partition(".")[0] == "installed_editable"
+                else None
+            )
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, EditableFinder])
+    assert user_variant("installed_editable:fast", [TESTS]).module == "installed_editable"

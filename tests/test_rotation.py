@@ -1,0 +1,273 @@
+"""The rotation with made-up workers: no process, no clock, seconds as the test says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.gate import Verdict, baseline_verdict, judge
+from benchmarks.registry import BASELINE, Variant
+from benchmarks.rotation import Measurement, Rotation
+from benchmarks.spec import Spec
+from benchmarks.statistics import LOOKS, Estimate
+from benchmarks.worker_process import DRAIN, WorkerError
+from fixtures.tree import Tree
+
+Seconds = float | Iterator[float] | Exception
+
+
+class FakeWorker:
+    """Answers from a script, and notes what it was asked in a journal shared by all."""
+
+    def __init__(self, name: str, seconds: Seconds, journal: list[str], check: str = "") -> None:
+        self.name, self.seconds, self.journal, self.check = name, seconds, journal, check
+        self.ended = False
+        self.asked = 0
+
+    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any]) -> dict[str, Any]:
+        """Be built."""
+        assert spec.cache_dir.name == self.name
+        assert (len(tree), consumer) == (2, DRAIN)
+        assert spec.cache_dir.is_dir()
+        return {"kind": "streaming", "build_seconds": 0.5}
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        """Answer one request."""
+        assert not self.ended
+        if do == "check":
+            return {"reason": self.check, "median_psnr": 40.0}
+        self.journal.append(self.name)
+        self.asked += 1
+        if isinstance(self.seconds, Exception):
+            raise self.seconds
+        seconds = next(self.seconds) if isinstance(self.seconds, Iterator) else self.seconds
+        return {
+            "seconds": seconds,
+            "first_batch_seconds": seconds / 10,
+            "teardown_seconds": 0.0,
+            "cpu_seconds": seconds,
+            "peak_rss_bytes": 1_000_000,
+            "epochs": arguments["epochs"],
+        }
+
+    def close(self) -> None:
+        """Begin to end."""
+
+    def end(self) -> None:
+        """End."""
+        self.ended = True
+
+
+class Stage:
+    """Runs a rotation over fake workers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.journal: list[str] = []
+        self.workers: dict[str, FakeWorker] = {}
+        self.reports: list[str] = []
+        self._folder = folder
+
+    def run(
+        self,
+        floor: float = 1.5,
+        budget: float = 1e6,
+        only_check: str = "",
+        checks: dict[str, str] | None = None,
+        **seconds: Seconds,
+    ) -> dict[str, Measurement]:
+        """Measure variants named by the keywords; ``baseline`` stands for the baseline."""
+        named = {BASELINE if name == "baseline" else name: value for name, value in seconds.items()}
+        for name, value in named.items():
+            self.workers[name] = FakeWorker(name, value, self.journal, (checks or {}).get(name, ""))
+
+        def verdict(variant: Variant, estimate: Estimate, last: bool) -> Verdict | None:
+            if variant.name == BASELINE:
+                return baseline_verdict(estimate.blocks)
+            return judge(estimate, floor, last)
+
+        rotation = Rotation(
+            [Variant(name, "made_up") for name in named],
+            lambda variant: self.workers[variant.name],
+            verdict,
+            budget,
+            self.reports.append,
+        )
+        tree = Tree(self._folder, ("a/1.jpg", "b/1.jpg"), (0, 1), ("a", "b"), "digest")
+        spec = Spec((8, 8), 2, shuffle=True, seed=0, cache_dir=self._folder)
+        return rotation.run(
+            tree,
+            lambda variant: spec.for_variant(variant.name),
+            self._folder,
+            DRAIN,
+            only_check=only_check,
+        )
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """Return a stage for one rotation."""
+    return Stage(tmp_path)
+
+
+def noisy(seconds: float, noise: float = 0.05) -> Iterator[float]:
+    """Return seconds that swing around a mean."""
+    return cycle([seconds * (1 - noise), seconds * (1 + noise), seconds * (1 + noise / 3), seconds])
+
+
+def blocks_of(journal: list[str], names: int) -> list[list[str]]:
+    """Cut a journal of equal blocks, its end, into blocks of two passes a name."""
+    return [journal[start : start + 2 * names] for start in range(0, len(journal), 2 * names)]
+
+
+def test_clear_speedups_are_decided_at_the_first_look(stage: Stage) -> None:
+    """What is far from its floor takes the fewest blocks."""
+    found = stage.run(baseline=noisy(4.0), fast=noisy(1.0), slow=noisy(3.5))
+    assert {name: found[name].verdict.status for name in found} == {
+        BASELINE: "pass",
+        "fast": "pass",
+        "slow": "fail",
+    }
+    assert len(found["fast"].variant_passes) == 2 * LOOKS[0]
+    assert len(found["fast"].baseline_passes) == 2 * LOOKS[0]
+    assert found["fast"].verdict.estimate is not None
+    assert found["fast"].verdict.estimate.speedup == pytest.approx(4.0, rel=0.1)
+    assert found["fast"].build_seconds == 0.5
+    assert found[BASELINE].verdict.estimate == Estimate(1.0, 1.0, 1.0, LOOKS[0])
+
+
+def test_blocks_are_balanced(stage: Stage) -> None:
+    """Every block is some order of all variants, and then the same in reverse."""
+    found = stage.run(baseline=4.0, fast=1.0, faster=0.5)
+    timed = stage.journal[-sum(len(each.variant_passes) for each in found.values()) :]
+    for block in blocks_of(timed, names=3):
+        assert sorted(block[:3]) == sorted([BASELINE, "fast", "faster"])
+        assert block[3:] == block[2::-1]
+    assert len({tuple(block) for block in blocks_of(timed, names=3)}) > 1
+
+
+def test_a_decided_variant_leaves_the_rotation(stage: Stage) -> None:
+    """Only what is undecided is measured on."""
+    found = stage.run(baseline=4.0, clear=1.0, near=cycle([2.0, 2.0, 4.0, 4.0]), floor=1.5)
+    assert len(found["clear"].variant_passes) == 2 * LOOKS[0]
+    assert len(found["near"].variant_passes) > 2 * LOOKS[0]
+    assert len(found[BASELINE].variant_passes) == len(found["near"].variant_passes)
+
+
+def test_the_last_look_ends_it(stage: Stage) -> None:
+    """A speedup on its floor stays undecided, and is not measured for ever."""
+    found = stage.run(baseline=4.0, near=cycle([2.0, 2.0, 4.0, 4.0]), floor=2**0.5)
+    assert found["near"].verdict.status == "undecided"
+    assert len(found["near"].variant_passes) == 2 * LOOKS[-1]
+
+
+def test_no_variant_takes_more_than_its_budget(stage: Stage) -> None:
+    """The budget counts the variant's passes and the baseline's that go with them."""
+    found = stage.run(baseline=4.0, near=cycle([2.0, 2.0, 4.0, 4.0]), floor=2**0.5, budget=100.0)
+    passes = (*found["near"].variant_passes, *found["near"].baseline_passes)
+    assert sum(each.seconds for each in passes) <= 100.0
+    assert "--budget" in found["near"].verdict.reason
+
+
+def test_a_budget_too_small_for_an_interval(stage: Stage) -> None:
+    """One block is always measured; it says so if that is too little."""
+    found = stage.run(baseline=4.0, slow=3.0, budget=1.0)
+    assert found["slow"].verdict.status == "undecided"
+    assert len(found["slow"].variant_passes) == 2
+
+
+def test_fast_variants_get_several_epochs_a_pass(stage: Stage) -> None:
+    """A pass is long enough to time."""
+    found = stage.run(baseline=4.0, fast=0.02)
+    assert {timing.epochs for timing in found["fast"].variant_passes} == {13}
+    assert {timing.epochs for timing in found[BASELINE].variant_passes} == {1}
+
+
+@pytest.mark.parametrize("when", [0, 1, 5])
+def test_a_failing_worker_costs_only_its_own_verdict(stage: Stage, when: int) -> None:
+    """Whether it fails in warming up or in a block, the others are measured."""
+
+    def dies() -> Iterator[float]:
+        yield from [1.0] * when
+        raise WorkerError("its worker was killed by SIGKILL")
+
+    found = stage.run(baseline=4.0, dies=dies(), fast=1.0)
+    assert found["dies"].verdict.status == "unmeasured"
+    assert "SIGKILL" in found["dies"].verdict.reason
+    assert found["fast"].verdict.status == "pass"
+    assert len(found["fast"].variant_passes) == len(found["fast"].baseline_passes) == 2 * LOOKS[0]
+    assert all(worker.ended for worker in stage.workers.values())
+
+
+def test_a_failing_baseline_leaves_nothing_to_compare_with(stage: Stage) -> None:
+    """Without a baseline every variant is unmeasured, and says why."""
+    found = stage.run(baseline=WorkerError("its worker hung"), fast=1.0)
+    assert {each.verdict.status for each in found.values()} == {"unmeasured"}
+    assert "baseline" in found["fast"].verdict.reason
+    assert "hung" in found["fast"].verdict.reason
+
+
+def test_a_baseline_that_dies_in_the_first_block(stage: Stage) -> None:
+    """Nothing is left to compare with, and that is what every variant says."""
+
+    def dies() -> Iterator[float]:
+        yield from [4.0] * 2
+        raise WorkerError("its worker was killed by SIGKILL")
+
+    found = stage.run(baseline=dies(), fast=1.0)
+    assert {each.verdict.status for each in found.values()} == {"unmeasured"}
+    assert "SIGKILL" in found["fast"].verdict.reason
+
+
+def test_a_slow_baseline_is_not_measured_beyond_the_budget(stage: Stage) -> None:
+    """Where one block is all there is time for, the baseline alone gets no more either."""
+    found = stage.run(baseline=600.0, fast=1.0, budget=60.0)
+    assert len(found[BASELINE].variant_passes) == 2
+
+
+def test_other_work_is_not_timed(stage: Stage) -> None:
+    """A variant that fails the check is unmeasured, with the reason."""
+    found = stage.run(baseline=4.0, cheat=1.0, checks={"cheat": "3 images are missing"})
+    assert found["cheat"].verdict.status == "unmeasured"
+    assert "3 images are missing" in found["cheat"].verdict.reason
+    assert stage.workers["cheat"].asked == 0
+
+
+def test_only_check(stage: Stage) -> None:
+    """Where nothing may be timed, work is checked and nobody passes."""
+    found = stage.run(baseline=4.0, fast=1.0, cheat=1.0, only_check="switched off", checks={"cheat": "bad"})
+    assert {each.verdict.status for each in found.values()} == {"unmeasured"}
+    assert found["fast"].verdict.reason == "switched off"
+    assert "bad" in found["cheat"].verdict.reason
+    assert stage.journal == []
+
+
+def test_the_baseline_alone(stage: Stage) -> None:
+    """The baseline is measured even if nothing is compared with it."""
+    found = stage.run(baseline=4.0)
+    assert len(found[BASELINE].variant_passes) == 2 * LOOKS[0]
+    assert found[BASELINE].verdict.status == "pass"
+
+
+def test_an_interrupt_ends_every_worker(stage: Stage) -> None:
+    """Ctrl-C in the middle of a pass leaves no process."""
+
+    def interrupted() -> Iterator[float]:
+        yield from [1.0] * 4
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stage.run(baseline=4.0, fast=interrupted(), other=2.0)
+    assert all(worker.ended for worker in stage.workers.values())
+
+
+def test_it_says_how_long_it_may_take(stage: Stage) -> None:
+    """What is left shrinks, and the text says what is being done."""
+    stage.run(baseline=4.0, near=cycle([2.0, 2.0, 4.0, 4.0]), floor=2**0.5, budget=1000.0)
+    timing = [text for text in stage.reports if "timing near" in text]
+    assert timing[0] == "block 1, 0 of 1 decided, timing near, at most 16:40 left"
+    assert "block 40, 0 of 1 decided" in timing[-1]
+    assert "at most 0:" in timing[-1]

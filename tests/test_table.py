@@ -1,0 +1,144 @@
+"""The table at the end of a session: what people can read off it, and how wide it may be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks.registry import BASELINE, built_in_variants
+from benchmarks.rotation import Measurement
+from benchmarks.statistics import Estimate
+from benchmarks.table import WIDTH, verdict_table
+
+ESCAPE = "\x1b"
+
+
+def test_what_a_row_says(make_measurement: Callable[..., Measurement]) -> None:
+    """Images a second, the speedup and its interval, the floor, CPU time, memory and verdict, in one line."""
+    lines = verdict_table([make_measurement(seconds=(0.4, 0.5, 0.5, 0.6))], images=200, colour=False)
+    heading, rule, row = lines
+    assert heading.split() == [
+        "variant",
+        "images/s",
+        "speedup",
+        "(95",
+        "%",
+        "CI)",
+        "floor",
+        "CPU",
+        "ms/image",
+        "peak",
+        "MB",
+        "verdict",
+    ]
+    assert set(rule.strip()) == {"─"}
+    assert row.split() == ["tfdata_no_cache", "400", "2.00", "(1.80–2.20)", "1.50", "4.00", "600", "pass"]
+
+
+def test_the_baseline_has_no_interval(make_measurement: Callable[..., Measurement]) -> None:
+    """Its speedup is 1 by definition, and it has no floor."""
+    baseline = make_measurement(BASELINE, floor=None, estimate=Estimate(1.0, 1.0, 1.0, 2))
+    row = verdict_table([baseline], images=200, colour=False)[-1]
+    assert row.split() == [BASELINE, "400", "1.00", "–", "4.00", "600", "pass"]
+
+
+def test_rows_come_in_the_order_given(make_measurement: Callable[..., Measurement]) -> None:
+    """A table and pytest's own list of tests have the same order."""
+    names = [variant.name for variant in built_in_variants()]
+    lines = verdict_table([make_measurement(name) for name in names], images=200, colour=False)
+    assert [line.split()[0] for line in lines[2:]] == names
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_never_wider_than_a_page(colour: bool, make_measurement: Callable[..., Measurement]) -> None:
+    """The longest names of the suite and large figures still fit, each row in one line, nothing cut off."""
+    names = [variant.name for variant in built_in_variants()]
+    large = [
+        make_measurement(
+            name,
+            status="undecided",
+            floor=150.0,
+            estimate=Estimate(1_611.4, 381.2, 6_815.9, 40),
+            seconds=(0.0002,) * 80,
+            cpu_seconds=123.0,
+            peak_rss_bytes=25_000_000_000,
+        )
+        for name in names
+    ]
+    lines = verdict_table(large, images=2000, colour=colour)
+    plain = [_without_colour(line) for line in lines]
+    assert max(map(len, plain)) <= WIDTH == 100
+    assert len(lines) == 2 + len(names)
+    for name, line in zip(names, plain[2:], strict=True):
+        assert line.split() == [
+            *(name, "10,000,000", "1611"),
+            *(() if name == BASELINE else ("(381–6816)",)),
+            *("150", "61.50", "25,000", "undecided"),
+        ]
+
+
+def test_a_long_name_is_folded(make_measurement: Callable[..., Measurement]) -> None:
+    """A user's function may have any name: all of it is shown, over several lines, and the page holds."""
+    name = "a_loader_whose_name_says_everything_about_how_it_works_" * 3
+    lines = verdict_table([make_measurement(name)], images=200, colour=False)
+    assert max(map(len, lines)) <= WIDTH
+    assert "".join(line.split()[0] for line in lines[2:]) == name
+
+
+def test_an_unmeasured_variant_has_a_row(make_measurement: Callable[..., Measurement]) -> None:
+    """Nobody goes missing: no figures, but a name and a verdict."""
+    lost = make_measurement("lost", status="unmeasured", estimate=None, seconds=(), baseline_seconds=())
+    died = make_measurement("died_in_block_3", status="unmeasured", estimate=None)
+    lines = verdict_table([lost, died], images=200, colour=False)
+    assert lines[2].split() == ["lost", *"–––––", "unmeasured"]
+    assert lines[3].split() == ["died_in_block_3", *"–––––", "unmeasured"]
+
+
+def test_no_interval_is_no_interval(make_measurement: Callable[..., Measurement]) -> None:
+    """One block gives a speedup but no interval: the table does not make one up."""
+    alone = make_measurement(status="undecided", floor=None, estimate=Estimate(2.0, 0.0, math.inf, 1))
+    row = verdict_table([alone], images=200, colour=False)[-1]
+    assert "2.00" in row
+    assert "inf" not in row
+    assert "0.00" not in row
+
+
+@pytest.mark.parametrize("name", ["[red]loader[/red]", "[/]", "[link=x]", ":boom:"])
+def test_a_name_is_shown_as_it_is(name: str, make_measurement: Callable[..., Measurement]) -> None:
+    """What looks like markup is text."""
+    for colour in (False, True):
+        lines = verdict_table([make_measurement(name)], images=200, colour=colour)
+        assert name in _without_colour(lines[-1])
+
+
+@pytest.mark.parametrize("status", ["pass", "fail", "undecided", "unmeasured"])
+def test_colour_only_when_asked(
+    status: str, make_measurement: Callable[..., Measurement], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log file gets plain text whatever the environment says, a terminal coloured verdicts."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured = verdict_table([make_measurement(status=status)], images=200, colour=True)
+    assert ESCAPE in coloured[-1]
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    plain = verdict_table([make_measurement(status=status)], images=200, colour=False)
+    assert ESCAPE not in "".join(plain)
+    assert [_without_colour(line).rstrip() for line in coloured] == plain
+
+
+def test_the_terminals_width_does_not_matter(
+    make_measurement: Callable[..., Measurement], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same table in a narrow terminal, a wide one and a log."""
+    expected = verdict_table([make_measurement()], images=200, colour=False)
+    for columns in ("20", "400"):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert verdict_table([make_measurement()], images=200, colour=False) == expected
+
+
+def _without_colour(line: str) -> str:
+    for part in line.split(ESCAPE)[1:]:
+        line = line.replace(ESCAPE + part[: part.index("m") + 1], "", 1)
+    return line

@@ -1,0 +1,169 @@
+"""Real worker processes with small loaders: what they measure, and what happens to bad ones."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.reference import build_reference
+from benchmarks.registry import Variant
+from benchmarks.spec import Spec
+from benchmarks.worker_process import WorkerError, WorkerProcess, module_search_path
+from fixtures.tree import Tree
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Spec:
+    """Return a spec of small images in small batches."""
+    return Spec((32, 48), 5, shuffle=True, seed=0, cache_dir=tmp_path)
+
+
+@pytest.fixture(scope="session")
+def reference(tiny_tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the folder of the reference decode of the tiny tree."""
+    folder = tmp_path_factory.mktemp("reference") / "decoded"
+    build_reference(tiny_tree, (32, 48), folder)
+    return str(folder)
+
+
+@contextmanager
+def opened(function: str, tree: Tree, spec: Spec, hang_seconds: float = 60.0) -> Iterator[WorkerProcess]:
+    """Open a worker for one of the sample loaders."""
+    search_path = module_search_path(Path(__file__).parent)
+    worker = WorkerProcess(Variant(function, "sample_loaders", function), search_path, hang_seconds)
+    try:
+        worker.open(tree, spec)
+        yield worker
+    finally:
+        worker.end()
+
+
+def processes_with(text: str) -> list[int]:
+    """Return the processes whose command line has ``text`` in it."""
+    return [
+        process.pid
+        for process in psutil.process_iter()
+        if process.pid != os.getpid() and any(text in word for word in _command(process))
+    ]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def gone(is_there: Callable[[], object]) -> bool:
+    """Return whether something goes away soon: a killed process takes a moment to."""
+    deadline = time.monotonic() + 30
+    while is_there() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not is_there()
+
+
+@pytest.mark.parametrize("function", ["photos", "one_shot"])
+def test_a_pass_is_timed(function: str, tiny_tree: Tree, spec: Spec, reference: str) -> None:
+    """A loader that can be iterated again and one that cannot both give epoch after epoch."""
+    with opened(function, tiny_tree, spec) as worker:
+        assert not worker.ask("check", reference=reference)["reason"]
+        for epochs in (1, 3):
+            timing = worker.ask("pass", epochs=epochs)
+            assert timing["epochs"] == epochs
+            assert 0 < timing["first_batch_seconds"] <= timing["seconds"] * epochs
+            assert timing["cpu_seconds"] > 0
+            assert timing["teardown_seconds"] >= 0
+            assert 1e6 < timing["peak_rss_bytes"] < 2e9
+
+
+def test_a_one_shot_loader_pays_for_its_own_beginning(tiny_tree: Tree, spec: Spec) -> None:
+    """A generator is called anew for each epoch, on the clock: what it decodes there counts."""
+    with opened("photos", tiny_tree, spec) as kept, opened("one_shot", tiny_tree, spec) as anew:
+        assert anew.ask("pass", epochs=2)["seconds"] > 2 * kept.ask("pass", epochs=2)["seconds"]
+
+
+def test_a_flipped_image_is_found(tiny_tree: Tree, spec: Spec, reference: str) -> None:
+    """The check runs in the worker, and says what differs."""
+    with opened("flipped", tiny_tree, spec) as worker:
+        assert "mirror" in worker.ask("check", reference=reference)["reason"]
+
+
+def test_an_epoch_that_loses_an_image_is_refused(tiny_tree: Tree, spec: Spec, reference: str) -> None:
+    """Every timed pass is counted, not only the checked one."""
+    with opened("loses_an_image", tiny_tree, spec) as worker:
+        assert not worker.ask("check", reference=reference)["reason"]
+        with pytest.raises(WorkerError, match=r"24"):
+            worker.ask("pass", epochs=1)
+
+
+def test_a_killed_worker_says_so_and_leaves_nothing(tiny_tree: Tree, spec: Spec, reference: str) -> None:
+    """The reason names the signal and the last words; its children go with it."""
+    with opened("killed", tiny_tree, spec) as worker:
+        worker.ask("check", reference=reference)
+        with pytest.raises(WorkerError, match=r"SIGKILL.*about to be killed"):
+            worker.ask("pass", epochs=1)
+    assert gone(lambda: processes_with("orphan of killed()"))
+
+
+def test_a_worker_that_raises_says_what(tiny_tree: Tree, spec: Spec, reference: str) -> None:
+    """The reason has the exception."""
+    with opened("raises", tiny_tree, spec) as worker:
+        worker.ask("check", reference=reference)
+        with pytest.raises(WorkerError, match="OSError: the disk went away"):
+            worker.ask("pass", epochs=1)
+
+
+def test_a_worker_that_hangs_is_given_up(tiny_tree: Tree, spec: Spec, reference: str) -> None:
+    """No batch for the set time, and it is ended."""
+    with opened("hangs", tiny_tree, spec, hang_seconds=2.0) as worker:
+        worker.ask("check", reference=reference)
+        with pytest.raises(WorkerError, match=r"hung.*2 s.*--hang-after"):
+            worker.ask("pass", epochs=1)
+
+
+def test_slow_is_not_hung(tiny_tree: Tree, spec: Spec) -> None:
+    """A pass may take much longer than the limit as long as batches come."""
+    with opened("dawdles", tiny_tree, spec, hang_seconds=2.0) as worker:
+        assert worker.ask("pass", epochs=1)["seconds"] > 2.0
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"), [("missing", "AttributeError.*missing"), ("not_a_function", "TypeError")]
+)
+def test_a_function_that_is_none(function: str, reason: str, tiny_tree: Tree, spec: Spec) -> None:
+    """What cannot be called says so at once."""
+    with pytest.raises(WorkerError, match=reason), opened(function, tiny_tree, spec):
+        pass
+
+
+def test_no_worker_outlives_its_parent(tiny_tree: Tree, tmp_path: Path) -> None:
+    """A parent that is killed cannot clean up: its workers notice and leave, busy or not."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from benchmarks.registry import Variant\n"
+        "from benchmarks.spec import Spec\n"
+        "from benchmarks.worker_process import WorkerProcess, module_search_path\n"
+        "from fixtures.tree import Tree\n"
+        "worker = WorkerProcess(Variant('waits', 'sample_loaders', 'waits'), sys.path, 60)\n"
+        f"tree = Tree.read(Path({str(tiny_tree.root)!r}), {tiny_tree.digest!r})\n"
+        f"worker.open(tree, Spec((8, 8), 5, True, 0, Path({str(tmp_path)!r})))\n"
+        "print(worker._process.pid, flush=True)\n"
+        "worker.ask('pass', epochs=1)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(module_search_path(Path(__file__).parent))}
+    with subprocess.Popen([sys.executable, str(script)], env=environment, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert psutil.pid_exists(pid)
+        parent.kill()
+    assert gone(lambda: psutil.pid_exists(pid))

@@ -1,0 +1,130 @@
+"""What ``--device`` may say, and what a pass does on each device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks import workloads
+from benchmarks.workloads import ARTICLE_RATIO, Device, DeviceError, parse_device, workload
+
+DRAIN = {"name": "drain"}
+
+
+@pytest.mark.parametrize(
+    ("text", "device"),
+    [
+        ("auto", Device("auto")),
+        ("cpu", Device("cpu")),
+        ("gpu", Device("gpu")),
+        ("emulated", Device("emulated")),
+        ("emulated:1500", Device("emulated", 1500.0)),
+        ("emulated:0.5", Device("emulated", 0.5)),
+        ("emulated:2e3", Device("emulated", 2000.0)),
+    ],
+)
+def test_every_device_can_be_asked_for(text: str, device: Device) -> None:
+    """The four names, and a speed for the emulated one."""
+    assert parse_device(text, has_gpu=True) == device
+
+
+@pytest.mark.parametrize("text", ["auto", "cpu", "gpu", "emulated", "emulated:1500", "emulated:0.5"])
+def test_a_device_is_said_as_it_is_asked_for(text: str) -> None:
+    """What the JSON says of the device can be given to ``--device`` again."""
+    assert str(parse_device(text, has_gpu=True)) == text
+
+
+@pytest.mark.parametrize("text", ["", "tpu", "GPU", "cpu:4", "gpu:0", "auto:", ":100"])
+def test_a_device_that_there_is_not(text: str) -> None:
+    """The message names the option, what was found and what was expected."""
+    with pytest.raises(DeviceError) as caught:
+        parse_device(text, has_gpu=True)
+    assert f"--device {text}: expected auto, cpu, gpu, emulated or" in str(caught.value)
+
+
+@pytest.mark.parametrize("rate", ["", "0", "-5", "fast", "nan", "inf", "1:2"])
+def test_a_speed_that_is_none(rate: str) -> None:
+    """Only a finite number above 0 is a speed; anything else is named."""
+    with pytest.raises(DeviceError) as caught:
+        parse_device(f"emulated:{rate}", has_gpu=True)
+    assert f"--device emulated:{rate}: {rate!r} images a second, expected a number" in str(caught.value)
+
+
+def test_a_gpu_that_is_not_there() -> None:
+    """It says what to use instead; nothing else minds."""
+    with pytest.raises(DeviceError, match=r"--device gpu: .*no GPU.*--device cpu or --device emulated"):
+        parse_device("gpu", has_gpu=False)
+    for text in ("auto", "cpu", "emulated", "emulated:10"):
+        parse_device(text, has_gpu=False)
+
+
+@pytest.mark.parametrize("name", ["loading", "dump"])
+def test_loading_and_dumping_use_no_device(name: str) -> None:
+    """Both drain batches of 32 images of 224x224, whatever the device, and have floors of their own."""
+    for device in (Device("auto"), Device("gpu"), Device("emulated", 100.0)):
+        found = workload(name, device, None, None, None)
+        assert (found.name, found.floors, found.device) == (name, name, None)
+        assert (found.image_size, found.batch_size, found.consumer) == ((224, 224), 32, DRAIN)
+
+
+def test_training_on_a_cpu() -> None:
+    """The model is so small that loading matters."""
+    found = workload("training", Device("cpu"), None, None, None)
+    assert (found.name, found.floors, found.device) == ("training", "training", Device("cpu"))
+    assert (found.image_size, found.batch_size) == ((96, 96), 32)
+    assert found.consumer == {"name": "model", "width": 0.35, "weights": None}
+
+
+def test_training_on_a_gpu() -> None:
+    """Everything is as in the article."""
+    found = workload("training", Device("gpu"), None, None, None)
+    assert (found.floors, found.device) == ("training", Device("gpu"))
+    assert (found.image_size, found.batch_size) == ((256, 256), 256)
+    assert found.consumer == {"name": "model", "width": 1.0, "weights": None}
+
+
+@pytest.mark.parametrize(("sees_gpu", "name"), [(True, "gpu"), (False, "cpu")])
+def test_auto_asks_tensorflow(sees_gpu: bool, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU is taken where TensorFlow can use it, and the CPU where it cannot."""
+    monkeypatch.setattr(workloads, "tensorflow_sees_gpu", lambda: sees_gpu)
+    assert workload("training", Device("auto"), None, None, None) == workload(
+        "training", Device(name), None, None, None
+    )
+
+
+def test_an_emulated_accelerator_of_a_given_speed() -> None:
+    """It needs no model; and no floor of a file can hold for a speed that the user has chosen."""
+    found = workload("training", Device("emulated", 1500.0), None, None, None)
+    assert (found.name, found.floors) == ("training", None)
+    assert (found.image_size, found.batch_size) == ((224, 224), 32)
+    assert found.device == Device("emulated", 1500.0)
+    assert found.consumer == {"name": "emulated", "images_per_second": 1500.0}
+
+
+def test_an_emulated_accelerator_gets_its_speed_later() -> None:
+    """Without a speed there is no device yet; ``at`` gives it one and changes nothing else."""
+    found = workload("training", Device("emulated"), 64, 8, None)
+    assert found.device is None
+    assert found.floors == "training-emulated"
+    assert found.consumer["name"] == "emulated"
+    fast = found.at(ARTICLE_RATIO * 100)
+    assert str(fast.device) == "emulated:414"
+    assert fast.consumer == {"name": "emulated", "images_per_second": ARTICLE_RATIO * 100}
+    assert replace(fast, device=None, consumer=found.consumer) == found
+
+
+@pytest.mark.parametrize("name", ["loading", "training", "dump"])
+@pytest.mark.parametrize("device", [Device("cpu"), Device("gpu"), Device("emulated", 10.0)])
+def test_options_go_before_defaults(name: str, device: Device) -> None:
+    """``--image-size`` and ``--batch-size`` hold for every workload and device, each by itself too."""
+    default = workload(name, device, None, None, None)
+    assert workload(name, device, 48, None, None) == replace(default, image_size=(48, 48))
+    assert workload(name, device, None, 7, None) == replace(default, batch_size=7)
+    assert workload(name, device, 48, 7, None) == replace(default, image_size=(48, 48), batch_size=7)
+
+
+def test_weights_are_the_models() -> None:
+    """``--weights`` reaches the model of either real device."""
+    for device in (Device("cpu"), Device("gpu")):
+        assert workload("training", device, None, None, "imagenet").consumer["weights"] == "imagenet"
