@@ -255,6 +255,9 @@ class Worker:
             batches(), self._tree, self._spec, self._loader.declared, Reference.open(Path(reference))
         )
         gc.collect()
+        # What there is now stays: without it, the collection before a pass looks through the whole of
+        # TensorFlow, which takes as long as a short pass.
+        gc.freeze()
         _reset_peak_rss()
         return asdict(check)
 
