@@ -128,7 +128,7 @@ def _row(
         minutes,
         speedup,
         seconds,
-        estimate.speedup,
+        estimate.ratio,
         estimate.low if bounded else None,
         estimate.high if bounded else None,
         seconds / len(result.tree) * images / 60,

@@ -86,7 +86,7 @@ def _extra_info(measurement: Measurement, images: int) -> dict[str, Any]:
         "verdict": verdict.status,
         "reason": verdict.reason,
         "floor": verdict.floor,
-        "speedup": estimate and estimate.speedup,
+        "speedup": estimate and estimate.ratio,
         "speedup_low": estimate and estimate.low,
         "speedup_high": estimate and (estimate.high if math.isfinite(estimate.high) else None),
         "blocks": len(timings) // 2,

@@ -1,18 +1,55 @@
-"""From an estimate and a floor to a verdict, and to the one sentence that a person reads."""
+"""From estimates, a floor and a tolerance to a verdict, and to the one sentence that a person reads."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from benchmarks.registry import BASELINE
-from benchmarks.statistics import LOOKS, Estimate, next_look
+from benchmarks.statistics import FEWEST_BLOCKS, Control, Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Status: TypeAlias = Literal["pass", "fail", "undecided", "unmeasured"]
 Gate: TypeAlias = Literal["strict", "lenient"]
+Outcome: TypeAlias = Literal["regression", "improvement", "same", "undecided"]
 
 #: Without a floor there is nothing to decide: a variant is measured until its interval is within this share.
 PRECISION = 0.05
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a figure of head is, relative to base.
+
+    Attributes:
+        figure: What is compared, such as ``seconds``.
+        outcome: `regression`, `improvement`, `same` or `undecided`.
+        estimate: Head / base, or None where base could not be measured.
+        tolerance: The share by which head may be above base.
+        reason: Why it is undecided, if it is.
+    """
+
+    figure: str
+    outcome: Outcome
+    estimate: Estimate | None
+    tolerance: float
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """Return it in words: "seconds 1.071 times base's (95 % interval …), a regression beyond 3 %"."""
+        if self.estimate is None:
+            return f"{self.figure} not compared with base: {self.reason}"
+        low, high = self.estimate.low, self.estimate.high
+        interval = f" ({low:.3f} to {high:.3f})" if 0 < low < high else ""
+        words = {
+            "regression": f"a regression beyond the tolerance of {100 * self.tolerance:.3g} %",
+            "improvement": "an improvement",
+            "same": "no change that matters",
+            "undecided": self.reason,
+        }
+        return f"{self.figure} {self.estimate.ratio:.3f} times base's{interval}, {words[self.outcome]}"
 
 
 @dataclass(frozen=True)
@@ -24,33 +61,34 @@ class Verdict:
         floor: The smallest speedup allowed, or None where there is none.
         estimate: The speedup, or None when unmeasured.
         reason: Why, and what to do next: the end of the sentence that `sentence` builds.
+        changes: What changed against base, the seconds first; empty without ``--against``.
     """
 
     status: Status
     floor: float | None
     estimate: Estimate | None
     reason: str
+    changes: tuple[Change, ...] = ()
 
 
 class UndecidedWarning(UserWarning):
     """A speedup could not be told from its floor, or there is none, and the gate is lenient."""
 
 
-def judge(estimate: Estimate, floor: float | None, budget_spent: bool) -> Verdict | None:
-    """Return the verdict, or None while more blocks are needed.
+def judge(estimate: Estimate, floor: float | None, last: bool) -> Verdict | None:
+    """Return the verdict on a speedup, or None while more blocks are needed.
 
-    It passes or fails a variant only at a look (`statistics.LOOKS`); after the last look, or once the budget
-    is spent, it is undecided. Without a floor it is always undecided in the end, never a silent pass.
+    Without a floor it is always undecided in the end, never a silent pass.
 
     Args:
         estimate: The speedup from all blocks so far.
         floor: The smallest speedup allowed, if there is one.
-        budget_spent: Whether there is no time for another block.
+        last: Whether there is no time for another block.
     """
-    at_look = estimate.blocks in LOOKS
-    if floor is not None and at_look and estimate.low >= floor:
+    enough = estimate.blocks >= FEWEST_BLOCKS
+    if floor is not None and enough and estimate.low >= floor:
         return Verdict("pass", floor, estimate, f"which clears its floor of {number(floor)}")
-    if floor is not None and at_look and estimate.high < floor:
+    if floor is not None and enough and estimate.high < floor:
         return Verdict(
             "fail",
             floor,
@@ -58,26 +96,116 @@ def judge(estimate: Estimate, floor: float | None, budget_spent: bool) -> Verdic
             f"below its floor of {number(floor)}: find what slowed it, or lower the floor with "
             "--update-floors if the slowdown is meant",
         )
-    look_to_come = next_look(estimate.blocks + 1)
-    precise = floor is None and at_look and estimate.half_width <= PRECISION
-    if not (budget_spent or look_to_come is None or precise):
+    precise = floor is None and enough and estimate.half_width <= PRECISION
+    if not (last or precise):
         return None
     if floor is None:
         reason = (
             "and has no floor to clear: set one with --floor VARIANT=X, "
             "or write down what this machine supports with --update-floors"
         )
-    elif look_to_come is None:
-        reason = (
-            f"too near its floor of {number(floor)} to tell after the last look: "
-            "measure on a quieter machine, or lower the floor a little"
-        )
     else:
         reason = (
-            f"not yet told from its floor of {number(floor)} when the time was spent: "
-            f"give it a larger --budget, as its next look is at {look_to_come} blocks"
+            f"too near its floor of {number(floor)} to tell in the time there was: give it a larger "
+            "--budget, measure on a quieter machine, or lower the floor a little"
         )
     return Verdict("undecided", floor, estimate, reason)
+
+
+def judge_change(estimate: Estimate, tolerance: float, last: bool) -> Change | None:
+    """Return what became of the seconds of head against those of base, or None while more blocks are needed.
+
+    A regression has an interval that excludes no change, and an estimate beyond the tolerance; an improvement
+    likewise, the other way round. Head is the same if its interval ends within the tolerance.
+
+    Args:
+        estimate: Head seconds / base seconds, from all blocks so far.
+        tolerance: The share by which head may be slower, such as 0.03.
+        last: Whether there is no time for another block.
+    """
+    most = 1 + tolerance
+    outcome: Outcome | None = None
+    if estimate.blocks >= FEWEST_BLOCKS:
+        if estimate.low > 1 and estimate.ratio > most:
+            outcome = "regression"
+        elif estimate.high < 1 and estimate.ratio < 1 / most:
+            outcome = "improvement"
+        elif estimate.high <= most and (last or estimate.low >= 1 / most):
+            outcome = "same"
+    if outcome is not None:
+        return Change("seconds", outcome, estimate, tolerance)
+    if not last:
+        return None
+    reason = (
+        "too uncertain to rule out a regression in the time there was: give it a larger --budget, or measure "
+        "on a quieter machine"
+    )
+    return Change("seconds", "undecided", estimate, tolerance, reason)
+
+
+def judge_once(figure: str, estimate: Estimate, tolerance: float) -> Change:
+    """Return what became of a figure that is looked at only once, when the seconds have been decided."""
+    if estimate.low > 1 and estimate.ratio > 1 + tolerance:
+        return Change(figure, "regression", estimate, tolerance)
+    if estimate.high < 1 and estimate.ratio < 1 / (1 + tolerance):
+        return Change(figure, "improvement", estimate, tolerance)
+    return Change(figure, "same", estimate, tolerance)
+
+
+def holds_without(control: Control, clean: Estimate | None, floor: float | None) -> bool:
+    """Return whether what would fail a variant fails it without the contaminated blocks as well.
+
+    Args:
+        control: What the baseline's own passes say of the machine.
+        clean: The ratio from the other blocks, None if those are too few to estimate one.
+        floor: The floor of a speedup, which has to be above it; of a change None: it has to be above 1.
+    """
+    if control.moved or clean is None:
+        return False
+    return clean.high < floor if floor is not None else clean.low > 1
+
+
+def contaminated_reason(control: Control) -> str:
+    """Return why a variant that would fail is undecided instead."""
+    if control.moved:
+        what = (
+            f"the baseline's second passes took {1 / control.estimate.ratio:.3f} times its first ones "
+            f"({1 / control.estimate.high:.3f} to {1 / control.estimate.low:.3f})"
+        )
+    else:
+        what = (
+            f"it would fail only with {len(control.contaminated)} blocks in which the baseline was disturbed"
+        )
+    return f"but the machine moved under the measurement, {what}: measure again, on a quieter machine"
+
+
+def with_changes(verdict: Verdict, changes: Sequence[Change]) -> Verdict:
+    """Return the verdict of floor and changes together.
+
+    A regression fails; a change that is undecided leaves a pass undecided; and where there is no floor, the
+    change alone decides.
+
+    Args:
+        verdict: The verdict on the speedup.
+        changes: What changed against base.
+    """
+    if verdict.status == "unmeasured" or not changes:
+        return replace(verdict, changes=tuple(changes))
+    outcomes = {change.outcome for change in changes}
+    # Without a floor a verdict is undecided, or that of the baseline.
+    gated = verdict.floor is not None or verdict.status == "pass"
+    status: Status = verdict.status if gated else "pass"
+    if "regression" in outcomes:
+        status = "fail"
+    elif "undecided" in outcomes and status == "pass":
+        status = "undecided"
+    worth_saying = [change for change in changes[1:] if change.outcome != "same"]
+    said = "; ".join(map(str, [changes[0], *worth_saying]))
+    hint = ""
+    if "regression" in outcomes:
+        hint = ". Find what made it so, or give a larger --tolerance for this run if it is meant"
+    reason = verdict.reason if gated else "without a floor"
+    return replace(verdict, status=status, reason=f"{reason}; {said}{hint}", changes=tuple(changes))
 
 
 def baseline_verdict(blocks: int) -> Verdict:
@@ -121,7 +249,7 @@ def times(estimate: Estimate) -> str:
         interval = f"95 % interval {number(estimate.low)} to {number(estimate.high)}, {blocks}"
     else:
         interval = f"no interval from {blocks}"
-    return f"{number(estimate.speedup)} times as fast as {BASELINE} ({interval})"
+    return f"{number(estimate.ratio)} times as fast as {BASELINE} ({interval})"
 
 
 def number(speedup: float) -> str:

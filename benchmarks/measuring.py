@@ -273,8 +273,9 @@ class Measuring:
     ) -> dict[str, Measurement]:
         with Progress(f"Measuring {self.workload.name}", None, self.stream) as progress:
 
-            def spec_of(variant: Variant) -> Spec:
-                return specs.get(variant.name) or spec.for_variant(variant.name)
+            def spec_of(variant: Variant, at_base: bool = False) -> Spec:
+                name = f"{variant.name}{AT_BASE}" if at_base else variant.name
+                return specs.get(name) or spec.for_variant(name)
 
             def start(variant: Variant) -> WorkerProcess:
                 writes = variant.kind == "dump" and variant.name not in specs

@@ -1,7 +1,9 @@
 """The session's loop of blocks: every undecided variant against the baseline, seconds apart.
 
 A block runs the baseline and each undecided variant once, then all of them again in reverse order
-(A B C … C B A), so that a machine that speeds up or slows down steadily favours none of them.
+(A B C … C B A), so that a machine that speeds up or slows down steadily favours none of them. With a base to
+compare with, a variant's turn is a pass of head and one of base, in either order: what is compared most
+finely is nearest in time.
 """
 
 from __future__ import annotations
@@ -12,16 +14,29 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmarks.gate import Verdict, unmeasured
+from benchmarks.gate import (
+    Change,
+    Verdict,
+    contaminated_reason,
+    holds_without,
+    judge_change,
+    judge_once,
+    unmeasured,
+    with_changes,
+)
 from benchmarks.registry import BASELINE, Variant
 from benchmarks.statistics import (
-    LOOKS,
+    FEWEST_BLOCKS,
+    SINGLE_LOOK_ERROR,
     Estimate,
-    block_log_ratio,
     epochs_per_pass,
     estimate,
-    next_look,
+    log_ratios,
+    planned_blocks,
+    read_control,
+    spent_at,
     steady,
+    without,
 )
 from benchmarks.timing import PassTiming
 from benchmarks.worker_process import WorkerError
@@ -69,6 +84,7 @@ class Measurement:
         variant_passes: The variant's own, likewise.
         build_seconds: What calling the loader function took, once.
         median_psnr: Of the checked epoch against the reference decode, in dB; None if it was not checked.
+        base_passes: Those of the same variant at base, likewise; empty where there is none.
     """
 
     variant: Variant
@@ -78,6 +94,26 @@ class Measurement:
     variant_passes: tuple[PassTiming, ...]
     build_seconds: float
     median_psnr: float | None
+    base_passes: tuple[PassTiming, ...] = ()
+
+
+#: Figures that are compared with base beside the seconds, by name: of which passes, and the tolerance.
+COMPARED_TOO = {
+    "CPU seconds": ("cpu_seconds", 0.05),
+    "first batch": ("first_batch_seconds", 0.20),
+}
+PEAK_MEMORY_TOLERANCE = 0.15
+
+
+@dataclass
+class _Arm:
+    """One side of a variant, head or base, during the rotation."""
+
+    worker: AnyWorker
+    passes: list[PassTiming] = field(default_factory=list)
+
+    def seconds(self) -> list[float]:
+        return [timing.seconds for timing in self.passes]
 
 
 @dataclass
@@ -85,27 +121,27 @@ class _Contestant:
     """A variant during the rotation."""
 
     variant: Variant
-    worker: AnyWorker
+    head: _Arm
+    base: _Arm | None = None
     kind: str = ""
     build_seconds: float = 0.0
     median_psnr: float | None = None
     epochs: int = 1
+    planned: int | None = None
+    on_speedup: Verdict | None = None
+    on_change: Change | None = None
     verdict: Verdict | None = None
-    own: list[PassTiming] = field(default_factory=list)
     baseline: list[PassTiming] = field(default_factory=list)
 
     @property
     def blocks(self) -> int:
-        return len(self.own) // 2
+        return len(self.head.passes) // 2
 
-    def log_ratios(self) -> list[float]:
-        return [
-            block_log_ratio(
-                [timing.seconds for timing in self.baseline[start : start + 2]],
-                [timing.seconds for timing in self.own[start : start + 2]],
-            )
-            for start in range(0, len(self.own), 2)
-        ]
+    def arms(self) -> list[_Arm]:
+        return [self.head] if self.base is None else [self.head, self.base]
+
+    def undecided_arms(self) -> list[_Arm]:
+        return [self.head] if self.on_change is not None else self.arms()
 
     def measurement(self) -> Measurement:
         verdict = self.verdict or unmeasured("the session ended before it was its turn")
@@ -114,9 +150,10 @@ class _Contestant:
             kind=self.kind,
             verdict=verdict,
             baseline_passes=tuple(self.baseline),
-            variant_passes=tuple(self.own),
+            variant_passes=tuple(self.head.passes),
             build_seconds=self.build_seconds,
             median_psnr=self.median_psnr,
+            base_passes=() if self.base is None else tuple(self.base.passes),
         )
 
 
@@ -135,6 +172,9 @@ class Rotation:
         judge: Judge,
         budget_seconds: float,
         report: Report,
+        *,
+        start_base: Callable[[Variant], AnyWorker | None] = lambda _: None,
+        tolerance: float = 0.0,
     ) -> None:
         """Prepare to measure.
 
@@ -142,11 +182,16 @@ class Rotation:
             variants: The baseline and the variants to measure.
             start_worker: Starts the worker of a variant.
             judge: Gives a verdict on an estimate, or None for "more blocks".
-            budget_seconds: The most measuring time a variant may take, its share of baseline passes included.
+            budget_seconds: The most measuring time a variant may take: of its own passes and the baseline's
+                or, where it is compared with base, of its own and base's.
             report: Told what is being done.
+            start_base: Starts the worker of the same variant at base; None if there is nothing to compare.
+            tolerance: The share by which head may be slower than base.
         """
         self._variants = variants
         self._start_worker = start_worker
+        self._start_base = start_base
+        self._tolerance = tolerance
         self._judge = judge
         self._budget_seconds = budget_seconds
         self._report = report
@@ -155,7 +200,7 @@ class Rotation:
     def run(
         self,
         tree: Tree,
-        spec_of: Callable[[Variant], Spec],
+        spec_of: Callable[[Variant, bool], Spec],
         reference: Path,
         consumer: Mapping[str, Any],
         *,
@@ -165,7 +210,8 @@ class Rotation:
 
         Args:
             tree: The images.
-            spec_of: Gives the epoch that a variant has to deliver, with a folder of its own.
+            spec_of: Gives the epoch that a variant, or if True the same one at base, has to deliver; with a
+                folder of its own.
             reference: The folder of the reference decode.
             consumer: What uses the batches; see ``WorkerProcess.open``.
             only_check: If not empty, why nothing may be timed: variants are checked, and are then unmeasured.
@@ -175,9 +221,11 @@ class Rotation:
         """
         contestants: list[_Contestant] = []
         try:
-            contestants.extend(
-                _Contestant(variant, self._start_worker(variant)) for variant in self._variants
-            )
+            for variant in self._variants:
+                contestant = _Contestant(variant, _Arm(self._start_worker(variant)))
+                contestants.append(contestant)
+                if not only_check and (base := self._start_base(variant)) is not None:
+                    contestant.base = _Arm(base)
             self._open_and_check(contestants, tree, spec_of, reference, consumer)
             if only_check:
                 for contestant in contestants:
@@ -185,37 +233,39 @@ class Rotation:
             self._warm_up(contestants)
             self._measure(contestants)
         finally:
-            _end_all(contestant.worker for contestant in contestants)
+            _end_all(arm.worker for contestant in contestants for arm in contestant.arms())
         return {contestant.variant.name: contestant.measurement() for contestant in contestants}
 
     def _open_and_check(
         self,
         contestants: Sequence[_Contestant],
         tree: Tree,
-        spec_of: Callable[[Variant], Spec],
+        spec_of: Callable[[Variant, bool], Spec],
         reference: Path,
         consumer: Mapping[str, Any],
     ) -> None:
         """Build every variant and check its work; nothing is timed yet, so several may run at once."""
 
-        def open_and_check(contestant: _Contestant) -> None:
-            opened = contestant.worker.open(tree, spec_of(contestant.variant), consumer)
-            contestant.kind, contestant.build_seconds = opened["kind"], opened["build_seconds"]
-            check = contestant.worker.ask("check", reference=str(reference))
-            contestant.median_psnr = check["median_psnr"]
-            if check["reason"]:
-                contestant.verdict = unmeasured(f"it does other work than asked: {check['reason']}")
+        def open_and_check(contestant: _Contestant, arm: _Arm) -> str:
+            spec = spec_of(contestant.variant, arm is contestant.base)
+            opened = arm.worker.open(tree, spec, consumer)
+            check = arm.worker.ask("check", reference=str(reference))
+            if arm is contestant.head:
+                contestant.kind, contestant.build_seconds = opened["kind"], opened["build_seconds"]
+                contestant.median_psnr = check["median_psnr"]
+            return f"it does other work than asked: {check['reason']}" if check["reason"] else ""
 
+        everything = [(contestant, arm) for contestant in contestants for arm in contestant.arms()]
         pool = ThreadPoolExecutor(os.cpu_count())
         try:
-            jobs = [pool.submit(open_and_check, contestant) for contestant in contestants]
-            for contestant, job in zip(contestants, jobs, strict=True):
+            jobs = [pool.submit(open_and_check, contestant, arm) for contestant, arm in everything]
+            for (contestant, arm), job in zip(everything, jobs, strict=True):
                 self._report(f"checking that {contestant.variant.name} does the same work")
-                self._guarded(contestant, job.result)
+                problem = self._guarded(contestant, arm, job.result)
+                if problem:
+                    self._drop(contestant, arm, problem)
         except BaseException:
-            _end_all(
-                contestant.worker for contestant in contestants
-            )  # or the pool would wait for their answers
+            _end_all(arm.worker for _, arm in everything)  # or the pool would wait for their answers
             raise
         finally:
             pool.shutdown(cancel_futures=True)
@@ -223,14 +273,17 @@ class Rotation:
     def _warm_up(self, contestants: Iterable[_Contestant]) -> None:
         """Run passes until they are steady, and find how many epochs make a pass long enough to time."""
         for contestant in contestants:
-            seconds: list[float] = []
-            while contestant.verdict is None and not steady(seconds):
-                self._report(f"warming up {contestant.variant.name}")
-                timing = self._pass(contestant)
-                if timing is not None:
-                    seconds.append(timing.seconds)
-            if seconds:
-                contestant.epochs = epochs_per_pass(min(seconds))
+            fastest = []
+            for arm in contestant.arms():
+                seconds: list[float] = []
+                while contestant.verdict is None and arm in contestant.arms() and not steady(seconds):
+                    self._report(f"warming up {self._named(contestant, arm)}")
+                    timing = self._pass(contestant, arm)
+                    if timing is not None:
+                        seconds.append(timing.seconds)
+                fastest += seconds
+            if fastest:
+                contestant.epochs = epochs_per_pass(min(fastest))
 
     def _measure(self, contestants: Sequence[_Contestant]) -> None:
         """Run blocks until nothing is undecided."""
@@ -244,66 +297,158 @@ class Rotation:
                     )
                 return
             undecided = [rival for rival in rivals if rival.verdict is None]
-            if not undecided and (baseline.blocks >= LOOKS[0] or self._is_too_slow(baseline)):
+            compared = baseline.base is not None and baseline.on_change is None
+            enough = baseline.blocks >= FEWEST_BLOCKS or self._is_too_slow(baseline)
+            if not undecided and not compared and enough:
                 break
             self._block(baseline, undecided)
-            for rival in undecided:
-                self._look(rival)
-        baseline.verdict = self._judge(baseline.variant, Estimate(1.0, 1.0, 1.0, baseline.blocks), True)
+            for contestant in (baseline, *undecided):
+                self._look(contestant)
+        verdict = self._judge(baseline.variant, Estimate(1.0, 1.0, 1.0, baseline.blocks), True)
+        baseline.verdict = verdict and with_changes(verdict, self._changes(baseline))
 
     def _is_too_slow(self, baseline: _Contestant) -> bool:
         """Return whether the blocks up to the first look would take longer than the budget."""
-        return baseline.blocks > 0 and LOOKS[0] * self._block_cost(baseline) > self._budget_seconds
+        return baseline.blocks > 0 and FEWEST_BLOCKS * self._block_cost(baseline) > self._budget_seconds
 
     def _block(self, baseline: _Contestant, undecided: Sequence[_Contestant]) -> None:
-        """Run one block, and keep the passes of those who finished both of theirs."""
-        order = [baseline, *undecided]
-        self._order.shuffle(order)
-        passes: dict[str, list[PassTiming]] = {contestant.variant.name: [] for contestant in order}
-        for contestant in (*order, *reversed(order)):
-            if contestant.verdict is None and baseline.verdict is None:
-                self._report(self._doing(contestant, baseline, undecided))
-                timing = self._pass(contestant)
+        """Run one block, and keep the passes of those who finished all of theirs."""
+        contestants = [baseline, *undecided]
+        self._order.shuffle(contestants)
+        turns: list[tuple[_Contestant, _Arm]] = []
+        for contestant in contestants:
+            arms = contestant.undecided_arms()
+            self._order.shuffle(arms)
+            turns += [(contestant, arm) for arm in arms]
+        passes: dict[int, list[PassTiming]] = {id(arm): [] for _, arm in turns}
+        for contestant, arm in (*turns, *reversed(turns)):
+            lost = contestant.verdict is not None or arm not in contestant.arms()
+            if not lost and baseline.verdict is None:
+                self._report(self._doing(self._named(contestant, arm), baseline, undecided))
+                timing = self._pass(contestant, arm)
                 if timing is not None:
-                    passes[contestant.variant.name].append(timing)
-        if baseline.verdict is None:
-            for contestant in order:
-                if contestant.verdict is None:
-                    contestant.own.extend(passes[contestant.variant.name])
-                    contestant.baseline.extend(passes[BASELINE])
+                    passes[id(arm)].append(timing)
+        if baseline.verdict is not None:
+            return
+        for contestant, arm in turns:
+            if contestant.verdict is None and arm in contestant.arms():
+                arm.passes.extend(passes[id(arm)])
+                if arm is contestant.head:
+                    contestant.baseline.extend(passes[id(baseline.head)])
 
     def _look(self, contestant: _Contestant) -> None:
-        """Take a verdict, if this is the time for one."""
+        """Take a verdict, if there is one to be had."""
         if contestant.verdict is not None or contestant.blocks == 0:
             return
-        look = next_look(contestant.blocks + 1)
-        # Blocks that lead to no look would be measured in vain.
-        last = look is None or look * self._block_cost(contestant) > self._budget_seconds
-        if last or contestant.blocks in LOOKS:
-            verdict = self._judge(contestant.variant, estimate(contestant.log_ratios()), last)
-            if verdict is not None and contestant.blocks < LOOKS[0]:
-                needed = f"; {LOOKS[0]} blocks take about {LOOKS[0] * self._block_cost(contestant):,.0f} s"
-                verdict = replace(verdict, reason=verdict.reason + needed)
-            contestant.verdict = verdict
+        blocks = contestant.blocks
+        if contestant.planned is None:
+            contestant.planned = planned_blocks(self._budget_seconds, self._block_cost(contestant))
+        over = self._spent(contestant) + self._block_cost(contestant) > self._budget_seconds
+        last = blocks >= contestant.planned or over
+        if contestant.variant.name == BASELINE:
+            if contestant.base is not None and contestant.on_change is None:
+                contestant.on_change = self._look_at_change(contestant, last)
+            return
+        if contestant.on_speedup is None:
+            contestant.on_speedup = self._look_at_speedup(contestant, last)
+        if contestant.base is not None and contestant.on_change is None:
+            contestant.on_change = self._look_at_change(contestant, last)
+        waiting = contestant.base is not None and contestant.on_change is None
+        if contestant.on_speedup is None or waiting:
+            return
+        verdict = contestant.on_speedup
+        if blocks < FEWEST_BLOCKS:
+            needed = (
+                f"; {FEWEST_BLOCKS} blocks take about {FEWEST_BLOCKS * self._block_cost(contestant):,.0f} s"
+            )
+            verdict = replace(verdict, reason=verdict.reason + needed)
+        contestant.verdict = with_changes(verdict, self._changes(contestant))
 
-    def _pass(self, contestant: _Contestant) -> PassTiming | None:
+    def _look_at_speedup(self, contestant: _Contestant, last: bool) -> Verdict | None:
+        """Judge the speedup; contaminated blocks alone fail nobody."""
+        ratios = log_ratios(
+            [timing.seconds for timing in contestant.baseline],
+            contestant.head.seconds()[: 2 * contestant.blocks],
+        )
+        error = spent_at(contestant.blocks, contestant.planned or contestant.blocks)
+        verdict = self._judge(contestant.variant, estimate(ratios, error), last)
+        if verdict is None or verdict.status != "fail" or verdict.floor is None:
+            return verdict
+        control = read_control([timing.seconds for timing in contestant.baseline])
+        clean = without(ratios, control.contaminated)
+        if holds_without(control, estimate(clean, error) if len(clean) > 1 else None, verdict.floor):
+            return verdict
+        reason = contaminated_reason(control)
+        return replace(verdict, status="undecided", reason=reason) if last else None
+
+    def _look_at_change(self, contestant: _Contestant, last: bool) -> Change | None:
+        """Judge the change; contaminated blocks alone fail nobody."""
+        if contestant.base is None:
+            return None
+        ratios = log_ratios(contestant.head.seconds(), contestant.base.seconds())
+        error = spent_at(contestant.blocks, contestant.planned or contestant.blocks)
+        change = judge_change(estimate(ratios, error), self._tolerance, last)
+        if change is None or change.outcome != "regression":
+            return change
+        control = read_control([timing.seconds for timing in contestant.baseline])
+        clean = without(ratios, control.contaminated)
+        if holds_without(control, estimate(clean, error) if len(clean) > 1 else None, None):
+            return change
+        reason = contaminated_reason(control)
+        return replace(change, outcome="undecided", reason=reason) if last else None
+
+    def _changes(self, contestant: _Contestant) -> list[Change]:
+        """Return every change against base, the seconds first; the others are looked at only now."""
+        if contestant.on_change is None:
+            return []
+        changes = [contestant.on_change]
+        if contestant.base is None or len(contestant.base.passes) < 2 * FEWEST_BLOCKS:
+            return changes
+        base = contestant.base.passes
+        head = contestant.head.passes[: len(base)]
+        for figure, (name, tolerance) in COMPARED_TOO.items():
+            above, below = ([getattr(timing, name) for timing in passes] for passes in (head, base))
+            if min(*above, *below) > 0:
+                found = estimate(log_ratios(above, below), SINGLE_LOOK_ERROR)
+                changes.append(judge_once(figure, found, max(tolerance, self._tolerance)))
+        peaks = [max(timing.peak_rss_bytes for timing in passes) for passes in (head, base)]
+        if min(peaks) > 0:
+            ratio = peaks[0] / peaks[1]
+            found = Estimate(ratio, ratio, ratio, len(base) // 2)
+            changes.append(judge_once("peak memory", found, max(PEAK_MEMORY_TOLERANCE, self._tolerance)))
+        return changes
+
+    def _pass(self, contestant: _Contestant, arm: _Arm) -> PassTiming | None:
         """Run one pass; a worker that fails gets its verdict instead."""
-        answer = self._guarded(contestant, lambda: contestant.worker.ask("pass", epochs=contestant.epochs))
+        answer = self._guarded(contestant, arm, lambda: arm.worker.ask("pass", epochs=contestant.epochs))
         if answer is None:
             return None
         return PassTiming(**answer)
 
-    def _guarded(self, contestant: _Contestant, act: Callable[[], Any]) -> Any:
+    def _guarded(self, contestant: _Contestant, arm: _Arm, act: Callable[[], Any]) -> Any:
         """Call ``act``; a worker's failure is that variant's verdict, and nobody else's."""
         try:
             return act()
         except WorkerError as error:
-            contestant.verdict = unmeasured(str(error))
-            contestant.worker.end()
+            self._drop(contestant, arm, str(error))
             return None
 
+    def _drop(self, contestant: _Contestant, arm: _Arm, problem: str) -> None:
+        """Measure no further: a variant that has a problem, or one at base, which is then not compared."""
+        arm.worker.end()
+        if arm is contestant.head:
+            contestant.verdict = unmeasured(problem)
+        else:
+            contestant.base = None
+            reason = f"at base, {problem}"
+            contestant.on_change = Change("seconds", "undecided", None, self._tolerance, reason)
+
+    def _named(self, contestant: _Contestant, arm: _Arm) -> str:
+        return contestant.variant.name + (" at base" if arm is contestant.base else "")
+
     def _spent(self, contestant: _Contestant) -> float:
-        return sum(_cost(timing) for timing in (*contestant.own, *contestant.baseline))
+        beside = contestant.baseline if contestant.base is None else contestant.base.passes
+        return sum(_cost(timing) for timing in (*contestant.head.passes, *beside))
 
     def _block_cost(self, contestant: _Contestant) -> float:
         return self._spent(contestant) / contestant.blocks
@@ -314,23 +459,20 @@ class Rotation:
         for contestant in undecided:
             if contestant.blocks == 0:
                 return len(undecided) * self._budget_seconds
-            cost = self._block_cost(contestant)
-            blocks = min(
-                LOOKS[-1] - contestant.blocks, (self._budget_seconds - self._spent(contestant)) / cost
-            )
-            own += blocks * sum(map(_cost, contestant.own)) / contestant.blocks
+            left = self._budget_seconds - self._spent(contestant)
+            most = (contestant.planned or FEWEST_BLOCKS) - contestant.blocks
+            blocks = max(0.0, min(most, left / self._block_cost(contestant)))
+            both = [timing for arm in contestant.undecided_arms() for timing in arm.passes]
+            own += blocks * sum(map(_cost, both)) / contestant.blocks
             rounds = max(rounds, blocks)
-        return own + rounds * (sum(map(_cost, baseline.own)) / max(baseline.blocks, 1))
+        return own + rounds * (sum(map(_cost, baseline.head.passes)) / max(baseline.blocks, 1))
 
-    def _doing(self, contestant: _Contestant, baseline: _Contestant, undecided: Sequence[_Contestant]) -> str:
-        block = 1 + max((rival.blocks for rival in undecided), default=contestant.blocks)
+    def _doing(self, named: str, baseline: _Contestant, undecided: Sequence[_Contestant]) -> str:
+        block = 1 + max((rival.blocks for rival in undecided), default=baseline.blocks)
         rivals = len(self._variants) - 1
         decided = rivals - sum(rival.verdict is None for rival in undecided)
         left = minutes_and_seconds(self._most_left(baseline, undecided))
-        return (
-            f"block {block}, {decided} of {rivals} decided, timing {contestant.variant.name}, "
-            f"at most {left} left"
-        )
+        return f"block {block}, {decided} of {rivals} decided, timing {named}, at most {left} left"
 
 
 def _end_all(workers: Iterable[AnyWorker]) -> None:

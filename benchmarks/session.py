@@ -288,14 +288,19 @@ class Session:
         return article_table(rows, colour) if rows else []
 
     def _noise_seen(self, result: Result) -> str:
-        from benchmarks.statistics import control_estimate
+        from benchmarks.statistics import read_control
 
         passes = [timing.seconds for timing in result.measurements[BASELINE].variant_passes]
         parts = [describe_noise(*result.noise)]
         if passes:
-            control = control_estimate(passes[::2], passes[1::2])
-            interval = f"{gate.number(control.low)}–{gate.number(control.high)}"
-            parts.append(f"the baseline against itself {gate.number(control.speedup)} ({interval})")
+            control = read_control(passes)
+            found = control.estimate
+            interval = f"{gate.number(found.low)}–{gate.number(found.high)}"
+            moved = ": the machine moved" if control.moved else ""
+            parts.append(f"the baseline against itself {gate.number(found.ratio)} ({interval}){moved}")
+            if control.contaminated:
+                blocks = len(passes) // 2
+                parts.append(f"{len(control.contaminated)} of {blocks} blocks contaminated")
         return ", ".join(parts)
 
     def as_json(self) -> dict[str, Any]:

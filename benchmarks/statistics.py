@@ -1,21 +1,22 @@
-"""From the seconds of paired passes to a speedup with an interval; and how long and how often to time.
+"""From the seconds of paired passes to a ratio with an interval; and how long and how often to time.
 
 The datum is a block: balanced passes (A B C … C B A), so that each variant runs twice, at the same mean
 time as the baseline, and a slow drift of the machine cancels. A block gives one log-ratio a variant; the
 log-ratios of a session give an interval by Student's t.
 
-A verdict may be taken at the block counts in `LOOKS` and at no others. Each look has its own share of the
+A verdict may be taken after every block from the fourth on. Each of these looks has its own share of the
 error, `spent_at`, and the shares add up to `ERROR`: by the union bound, the chance that *any* interval of a
-session misses the true speedup is at most `ERROR`, however much the looks depend on each other. Fixed looks
-with an error share each are the idea of group-sequential trials (Lan and DeMets, "Discrete sequential
-boundaries for clinical trials", Biometrika 70, 1983), without its use of the looks' joint distribution, which
-would need normal noise.
+session misses the true ratio is at most `ERROR`, however much the looks depend on each other. How much has
+been spent by a block is the power family of Kim and DeMets ("Design and analysis of group sequential tests
+based on the type I error spending rate function", Biometrika 74, 1987), over the blocks that the budget has
+room for; its use of the looks' joint distribution, which would need normal noise, is left out. Little is
+spent early: few blocks decide what is far away all the same, and what is near needs the late ones.
 
 What each interval does assume is that the log-ratios of different blocks are independent. Slow drift cancels
 within a block and does no harm; a state that lasts for several blocks and slows one variant only would:
 `docs/statistics.md` says by how much.
 
-Estimator, looks and shares are chosen here and nowhere else.
+Estimator, looks and shares are chosen here and nowhere else, by the table that ``tox run -e study`` makes.
 """
 
 from __future__ import annotations
@@ -27,12 +28,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Block counts at which a verdict may be taken. Each is about 1.45 times the one before: a session ends at
-#: most that much later than it could have, and the error is split into few shares.
-LOOKS = (4, 6, 9, 13, 19, 28, 40)
+#: A verdict takes at least so many blocks, and no variant is measured for more than so many.
+FEWEST_BLOCKS = 4
+MOST_BLOCKS = 100
 
-#: The chance that any interval of one session's looks at one variant misses its true speedup.
+#: The chance that any interval of one session's looks at one variant misses its true ratio.
 ERROR = 0.05
+#: Of the power family: the share of the error that is spent after half of the blocks is 2 to the minus this.
+SPENDING_POWER = 3
+
+#: The error of an interval that is looked at only once, beside the one that decides when to stop.
+SINGLE_LOOK_ERROR = 0.001
+
+#: A block is contaminated if its two baseline passes differ by so many times what they usually do, and by
+#: at least this much (on the log scale): normal noise does that once in about 15,000 blocks.
+CONTAMINATED_TIMES = 4.0
+CONTAMINATED_LEAST = 0.10
 
 #: Passes before the first timed one: caches fill and tf.data's autotuner settles.
 FEWEST_WARMUP_PASSES = 2
@@ -44,66 +55,104 @@ WARMUP_GAIN = 0.10
 
 @dataclass(frozen=True)
 class Estimate:
-    """How many times as fast as the baseline a variant is, and how well that is known.
+    """A ratio of seconds, and how well it is known.
 
     Attributes:
-        speedup: Baseline seconds / variant seconds, the geometric mean over blocks.
+        ratio: The geometric mean over blocks: of a speedup baseline seconds / variant seconds, of a change
+            head seconds / base seconds.
         low: Lower end of the interval; 0 when there are too few blocks for one.
         high: Upper end of the interval; infinite when there are too few blocks for one.
         blocks: The number of blocks behind it.
     """
 
-    speedup: float
+    ratio: float
     low: float
     high: float
     blocks: int
 
     @property
     def half_width(self) -> float:
-        """Return half the interval as a share of the speedup, on the log scale: 0.05 is "within 5 %"."""
+        """Return half the interval as a share of the ratio, on the log scale: 0.05 is "within 5 %"."""
         return math.sqrt(self.high / self.low) - 1 if self.low > 0 else math.inf
 
 
-def next_look(blocks: int) -> int | None:
-    """Return the first look at `blocks` or more blocks, or None after the last look."""
-    return next((look for look in LOOKS if look >= blocks), None)
+@dataclass(frozen=True)
+class Control:
+    """What the two baseline passes of every block say of the machine.
+
+    Attributes:
+        estimate: The baseline over itself, which is 1 unless the machine moves under the measurement; of all
+            blocks that are not contaminated. Above 1, second passes were the faster ones.
+        contaminated: Indices of blocks whose two baseline passes differ far more than they usually do.
+        moved: Whether the estimate has left 1 by more than chance allows.
+    """
+
+    estimate: Estimate
+    contaminated: tuple[int, ...]
+    moved: bool
 
 
-def spent_at(look: int) -> float:
-    """Return the share of `ERROR` that the interval at a look may spend, both sides together.
+def planned_blocks(budget_seconds: float, block_seconds: float) -> int:
+    """Return how many blocks a variant may be measured for, at most `MOST_BLOCKS`; at least one always is.
 
-    In proportion to the blocks: an early look at few blocks decides what is far from its floor and needs
-    little error for it; the late ones have to tell near things apart.
+    It has to be fixed before the first look, by the seconds of the first block, as errors are shared by it.
+    """
+    return max(1, int(min(budget_seconds / block_seconds, MOST_BLOCKS)))
+
+
+def spent_at(blocks: int, planned: int) -> float:
+    """Return the share of `ERROR` that the look after so many blocks may spend, both sides together.
+
+    Before the first look it is that of the first look: good for a progress bar, never for a verdict.
+
+    Args:
+        blocks: Blocks so far.
+        planned: Blocks that were planned for.
 
     Raises:
-        ValueError: No verdict is taken at that number of blocks.
+        ValueError: There are more blocks than planned.
     """
-    if look not in LOOKS:
-        raise ValueError(f"{look} blocks is not a look: expected one of {LOOKS}")
-    return ERROR * look / sum(LOOKS)
+    if blocks > planned:
+        raise ValueError(f"{blocks} blocks, but only {planned} were planned for")
+    planned = max(planned, FEWEST_BLOCKS)
+    before = 0.0 if blocks <= FEWEST_BLOCKS else ((blocks - 1) / planned) ** SPENDING_POWER
+    return ERROR * ((max(blocks, FEWEST_BLOCKS) / planned) ** SPENDING_POWER - before)
 
 
-def block_log_ratio(baseline_seconds: Sequence[float], variant_seconds: Sequence[float]) -> float:
-    """Return the log of a variant's speedup in one block, from the seconds of the block's passes.
+def log_ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    """Return the log-ratio of each block, from the seconds of two sides' passes.
+
+    Args:
+        above: Seconds of the passes of one side, two a block, in order: of a speedup the baseline's, of a
+            change head's.
+        below: Seconds of the other side's.
 
     Raises:
-        ValueError: A side has no passes, or seconds that are not positive and finite.
+        ValueError: The sides are not two passes a block each, or seconds are not positive and finite.
     """
-    return _mean_log(baseline_seconds, "baseline") - _mean_log(variant_seconds, "variant")
+    if len(above) != len(below) or len(above) % 2:
+        raise ValueError(f"{len(above)} passes above and {len(below)} below: expected two a block of each")
+    return [
+        _mean_log(above[start : start + 2]) - _mean_log(below[start : start + 2])
+        for start in range(0, len(above), 2)
+    ]
 
 
-def estimate(log_ratios: Sequence[float]) -> Estimate:
-    """Return the speedup and its interval from the log-ratios of all blocks so far.
+def estimate(log_ratios: Sequence[float], error: float) -> Estimate:
+    """Return the ratio and its interval from the log-ratios of blocks.
 
-    Between two looks the interval has the share of the look to come: good for a progress bar, never for a
-    verdict. Fewer than two blocks give an interval from 0 to infinity.
+    Fewer than two blocks give an interval from 0 to infinity.
+
+    Args:
+        log_ratios: One a block.
+        error: The chance of a miss that the interval may have, both sides together; see `spent_at`.
 
     Raises:
         ValueError: There is no log-ratio, or one is not finite.
     """
     blocks = len(log_ratios)
     if blocks == 0:
-        raise ValueError("no block to estimate a speedup from: expected at least one log-ratio")
+        raise ValueError("no block to estimate a ratio from: expected at least one log-ratio")
     for index, ratio in enumerate(log_ratios):
         if not math.isfinite(ratio):
             raise ValueError(f"the log-ratio of block {index} is {ratio}: expected a finite number")
@@ -111,28 +160,37 @@ def estimate(log_ratios: Sequence[float]) -> Estimate:
     if blocks == 1:
         return Estimate(math.exp(mean), 0.0, math.inf, blocks)
     variance = math.fsum((ratio - mean) ** 2 for ratio in log_ratios) / (blocks - 1)
-    share = spent_at(next_look(blocks) or LOOKS[-1])
-    half = _t_quantile(1 - share / 2, blocks - 1) * math.sqrt(variance / blocks)
+    half = _t_quantile(1 - error / 2, blocks - 1) * math.sqrt(variance / blocks)
     return Estimate(math.exp(mean), math.exp(mean - half), _exp(mean + half), blocks)
 
 
-def control_estimate(first_passes: Sequence[float], last_passes: Sequence[float]) -> Estimate:
-    """Return the baseline's "speedup" over itself, which is 1 unless the machine moves under the measurement.
+def read_control(passes_seconds: Sequence[float]) -> Control:
+    """Return what the baseline's own passes say of the machine.
 
     Args:
-        first_passes: Seconds of the first of each block's two baseline passes.
-        last_passes: Seconds of the second; an estimate above 1 says that it was the faster one.
+        passes_seconds: Seconds of the baseline's passes, two a block, in order.
 
     Raises:
-        ValueError: The two differ in length, are empty, or hold seconds that are not positive and finite.
+        ValueError: They are not two a block, there are none, or they are not positive and finite.
     """
-    if len(first_passes) != len(last_passes):
-        raise ValueError(
-            f"{len(first_passes)} first passes and {len(last_passes)} last: expected one each a block"
-        )
-    return estimate(
-        [block_log_ratio([first], [last]) for first, last in zip(first_passes, last_passes, strict=True)]
-    )
+    if len(passes_seconds) % 2 or not passes_seconds:
+        raise ValueError(f"{len(passes_seconds)} baseline passes: expected two a block")
+    ratios = [
+        _mean_log([first]) - _mean_log([second])
+        for first, second in zip(passes_seconds[::2], passes_seconds[1::2], strict=True)
+    ]
+    # 1.4826 times the median of absolute values is the standard deviation of normal noise around 0.
+    usual = 1.4826 * sorted(map(abs, ratios))[len(ratios) // 2]
+    limit = max(CONTAMINATED_TIMES * usual, CONTAMINATED_LEAST)
+    contaminated = tuple(index for index, ratio in enumerate(ratios) if abs(ratio) > limit)
+    clean = estimate(without(ratios, contaminated) or ratios, SINGLE_LOOK_ERROR)
+    moved = clean.blocks >= FEWEST_BLOCKS and not clean.low <= 1 <= clean.high
+    return Control(clean, contaminated, moved)
+
+
+def without(log_ratios: Sequence[float], contaminated: Sequence[int]) -> list[float]:
+    """Return the log-ratios of the blocks that are not contaminated."""
+    return [ratio for index, ratio in enumerate(log_ratios) if index not in contaminated]
 
 
 def steady(passes_seconds: Sequence[float]) -> bool:
@@ -144,7 +202,7 @@ def steady(passes_seconds: Sequence[float]) -> bool:
     Raises:
         ValueError: Seconds are not positive and finite.
     """
-    _mean_log(passes_seconds or [1.0], "warm-up")
+    _mean_log(passes_seconds or [1.0])
     if len(passes_seconds) < FEWEST_WARMUP_PASSES:
         return False
     if len(passes_seconds) >= MOST_WARMUP_PASSES:
@@ -153,7 +211,7 @@ def steady(passes_seconds: Sequence[float]) -> bool:
     return last >= (1 - WARMUP_GAIN) * min(before)
 
 
-def epochs_per_pass(epoch_seconds: float, shortest_pass_seconds: float = 0.25, most: int = 64) -> int:
+def epochs_per_pass(epoch_seconds: float, shortest_pass_seconds: float = 0.1, most: int = 64) -> int:
     """Return how many epochs make a pass that is long enough to time.
 
     Args:
@@ -164,17 +222,15 @@ def epochs_per_pass(epoch_seconds: float, shortest_pass_seconds: float = 0.25, m
     Raises:
         ValueError: `epoch_seconds` is not positive and finite.
     """
-    _mean_log([epoch_seconds], "epoch")
+    _mean_log([epoch_seconds])
     # Bounded before it is rounded: a tiny epoch makes a ratio that no int can hold.
     return max(1, math.ceil(min(shortest_pass_seconds / epoch_seconds, most)))
 
 
-def _mean_log(seconds: Sequence[float], whose: str) -> float:
-    if not seconds:
-        raise ValueError(f"no {whose} passes: expected at least one")
-    for index, value in enumerate(seconds):
+def _mean_log(seconds: Sequence[float]) -> float:
+    for value in seconds:
         if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{whose} pass {index} took {value} seconds: expected a positive, finite number")
+            raise ValueError(f"a pass took {value} seconds: expected a positive, finite number")
     return math.fsum(math.log(value) for value in seconds) / len(seconds)
 
 

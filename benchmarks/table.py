@@ -45,7 +45,7 @@ def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool
             interval = f" ({number(estimate.low)}–{number(estimate.high)})" if bounded else ""
             cells = [
                 f"{images / median(timing.seconds for timing in timings):,.0f}",
-                number(estimate.speedup) + interval,
+                number(estimate.ratio) + interval,
                 "–" if verdict.floor is None else number(verdict.floor),
                 f"{median(timing.cpu_seconds for timing in timings) / images * 1000:.2f}",
                 f"{max(timing.peak_rss_bytes for timing in timings) / 1e6:,.0f}",
