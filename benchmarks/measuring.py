@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 STREAMING = "tfdata_no_cache"
 #: Passes, after warming up, that tell what the baseline can feed to an accelerator.
 CALIBRATION_PASSES = 5
+#: What the folders of a variant at base end with.
+AT_BASE = "-at-base"
 #: How much larger than predicted a dump may be.
 DUMP_CEILING = 1.02
 
