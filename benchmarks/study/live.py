@@ -37,6 +37,8 @@ MOST_ERRORS = 3
 #: A session that takes so much longer than its budget hangs.
 GRACE_SECONDS = 900.0
 ERROR = "error"
+#: Whatever a person has set, the copy holds the same bytes, and nothing is signed or hooked.
+_PLAIN = ("-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgsign=false")
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,6 @@ class Stage:
             *self.command,
             "benchmarks/test_loading.py",
             *("-k", f"[{kind.variant}]"),
-            *("--variant", kind.variant),
             *("-p", "no:cacheprovider"),
             *("--against", "HEAD"),
             *("--tolerance", f"{100 * self.rules.tolerance:g}"),
@@ -148,12 +149,14 @@ class Stage:
 
     def _run(self, command: Sequence[str]) -> tuple[int, str]:
         """Run a command in the repository; return its exit code and what it said."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "TOX"))}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "TOX"))
+        }
         environment.pop("PYTHONSAFEPATH", None)  # the repository's own code comes first on the path
         process = subprocess.Popen(
             command,
             cwd=self.repository,
-            env={**environment, "PYTHONPATH": str(self.repository)},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -241,8 +244,10 @@ def load_live(path: Path) -> tuple[LiveSession, ...]:
     for number, line in enumerate(lines, 1):
         try:
             sessions.append(LiveSession(**json.loads(line)))
-        except (ValueError, TypeError) as error:
-            raise StudyError(f"{path}, line {number}, is no live session ({error}): remove the line.") from error
+        except (ValueError, TypeError) as error:  # noqa: PERF203 (the line is named)
+            raise StudyError(
+                f"{path}, line {number}, is no live session ({error}): remove the line."
+            ) from error
     return tuple(sessions)
 
 
@@ -270,7 +275,7 @@ def throw_away_repository(project: Path) -> Iterator[Path]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """Run git without anybody's own configuration, and return what it prints."""
+    """Run git, and return what it prints."""
     program = shutil.which("git")
     if program is None:
         raise StudyError("live sessions need git on the PATH: install it.")
@@ -281,15 +286,17 @@ def _git(folder: Path, *arguments: str) -> str:
         for what, value in (("NAME", "study"), ("EMAIL", "study@localhost"))
     }
     result = subprocess.run(
-        [program, *arguments],
+        [program, *_PLAIN, *arguments],
         cwd=folder,
-        env={**own, **author, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"},
+        env={**own, **author},
         capture_output=True,
         text=True,
         check=False,
     )
     if result.returncode:
-        raise StudyError(f"git {arguments[0]} in {folder} failed: {result.stderr.strip()}; run from a checkout.")
+        raise StudyError(
+            f"git {arguments[0]} in {folder} failed: {result.stderr.strip()}; run from a checkout."
+        )
     return result.stdout
 
 

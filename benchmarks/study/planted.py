@@ -40,7 +40,7 @@ def planted(text: str, share: float) -> str:
         raise StudyError(f"a planted slowdown of {100 * share:g} %: expected more than 0 and at most 100.")
     if text.count(_BEFORE) != 1:
         raise StudyError(
-            f"{FILE} has changed: the slowdown is planted in the place of {_BEFORE.strip()!r}, which is there "
-            f"{text.count(_BEFORE)} times instead of once; mend benchmarks/study/planted.py."
+            f"{FILE} has changed: the slowdown is planted in the place of {_BEFORE.strip()!r}, which should "
+            f"be there once and is {text.count(_BEFORE)} times; mend benchmarks/study/planted.py."
         )
     return text.replace(_BEFORE, _AFTER.format(share=share))

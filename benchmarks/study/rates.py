@@ -48,11 +48,12 @@ class Rate:
         return float(betaincinv(self.count + 1, self.of - self.count, 1 - ERROR / 2))
 
     def __str__(self) -> str:
-        """Return it as people read it: "0.4 % (0.2–0.7)"."""
+        """Return it as people read it: "0.40 % (0.21 to 0.70)"."""
         if not self.of:
             return "–"
         decimals = 1 if 0.1 <= self.share <= 0.9 else 2
-        return f"{100 * self.share:.{decimals}f} % ({100 * self.low:.{decimals}f}–{100 * self.high:.{decimals}f})"
+        share, low, high = (f"{100 * value:.{decimals}f}" for value in (self.share, self.low, self.high))
+        return f"{share} % ({low} to {high})"
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class Quantile:
     high: float
 
     def __str__(self) -> str:
-        """Return it as people read it: "21.4 (20.9–22.0)"."""
-        return f"{self.value:.1f} ({self.low:.1f}–{self.high:.1f})"
+        """Return it as people read it: "21.4 (20.9 to 22.0)"."""
+        return f"{self.value:.1f} ({self.low:.1f} to {self.high:.1f})"
 
 
 def quantile(values: Sequence[float], share: float) -> Quantile:

@@ -120,10 +120,12 @@ class Recorder:
             if variant.name != BASELINE:
                 sides.append(measurement.base_passes)
                 pairs[variant.name] = Pair(measurement.variant_passes, measurement.base_passes)
-            if measurement.verdict.status == "unmeasured" or {len(side) for side in sides} != {2 * self.blocks}:
+            if measurement.verdict.status == "unmeasured" or {len(side) for side in sides} != {
+                2 * self.blocks
+            }:
                 raise StudyError(
-                    f"{variant.name} could not be recorded: {measurement.verdict.reason}; sessions before this "
-                    "one are kept. Mend it, and start again."
+                    f"{variant.name} could not be recorded: {measurement.verdict.reason}; mend it and start "
+                    "again, sessions before this one are kept."
                 )
         now = datetime.datetime.now(datetime.timezone.utc)
         return Recording(now.isoformat(timespec="minutes"), noise, baseline, pairs)

@@ -236,7 +236,7 @@ _theatre: Theatre | None = None
 
 
 def _open_theatre(path: Path, rules: Rules) -> None:
-    global _theatre  # noqa: PLW0603 (one a process, made when it starts)
+    global _theatre
     _theatre = Theatre(load_trace(path), rules)
 
 

@@ -9,9 +9,9 @@ the rule itself is worth, each is also asked about the gate's own interleaved pa
 ``asv continuous``
     Worse if head's median is above base's by more than the factor 1.1, and a two-sided Mann-Whitney test
     has p < 0.002: exact for up to 20 samples a side, by the normal approximation without continuity
-    correction beyond. With too few samples for such a p, it is never worse: the intervals of the medians that
-    it then falls back to have no ends. Written from the description in asv's documentation and the behaviour of
-    version 0.6 (``asv/commands/compare.py``: ``--factor``; ``asv/_stats.py``: ``is_different``).
+    correction beyond. With too few samples for such a p, it is never worse: the intervals of the medians
+    that it then falls back to have no ends. Written from the description in asv's documentation and the
+    behaviour of version 0.6 (``asv/commands/compare.py``: ``--factor``; ``asv/_stats.py``: ``is_different``).
 ``Mann-Whitney``
     Worse if a two-sided test has p < 0.05 and head's median is above base's.
 """
@@ -75,7 +75,9 @@ class Finding:
 
 def pytest_benchmark(base: Passes, head: Passes) -> Worse:
     """Return whether head is worse, for every row of passes."""
-    return head.mean(axis=-1) > (1 + PYTEST_BENCHMARK_SHARE) * base.mean(axis=-1)
+    import numpy as np
+
+    return np.asarray(head.mean(axis=-1) > (1 + PYTEST_BENCHMARK_SHARE) * base.mean(axis=-1))
 
 
 def asv_continuous(base: Passes, head: Passes) -> Worse:

@@ -16,7 +16,7 @@ from benchmarks import rotation, statistics
 from benchmarks.statistics import ERROR, FEWEST_BLOCKS, SPENDING_POWER, Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from types import ModuleType
 
 #: The next look is at so many times the blocks of the last one, rounded up.
@@ -94,7 +94,9 @@ def spent_at_few(blocks: int, planned: int) -> float:
     if blocks not in looks:
         return 0.0 if blocks > FEWEST_BLOCKS else statistics.spent_at(blocks, planned)
     before = max((look for look in looks if look < blocks), default=0)
-    return math.fsum(statistics.spent_at(each, planned) for each in range(max(before + 1, FEWEST_BLOCKS), blocks + 1))
+    return math.fsum(
+        statistics.spent_at(each, planned) for each in range(max(before + 1, FEWEST_BLOCKS), blocks + 1)
+    )
 
 
 @functools.cache

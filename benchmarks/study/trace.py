@@ -139,8 +139,8 @@ def load_trace(path: Path) -> Trace:
         ) from None
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StudyError(
-            f"{path} is not a trace of passes, or is damaged ({type(error).__name__}: {error}); remove it and "
-            "make a new one with `python -m benchmarks.study record`."
+            f"{path} is not a trace of passes, or is damaged ({type(error).__name__}: {error}); remove it "
+            "and make a new one with `python -m benchmarks.study record`."
         ) from error
 
 
@@ -158,8 +158,9 @@ def _recording(document: Mapping[str, Any], variants: Sequence[str]) -> Recordin
 
 def _columns(passes: Sequence[PassTiming]) -> dict[str, list[float]]:
     return {
-        name: [round(getattr(timing, name), decimals) if decimals else getattr(timing, name)
-               for timing in passes]
+        name: [
+            round(getattr(timing, name), decimals) if decimals else getattr(timing, name) for timing in passes
+        ]
         for name, decimals in COLUMNS.items()
     }
 

@@ -197,7 +197,7 @@ def slowed(timing: PassTiming, slowdown: float) -> PassTiming:
 
 
 def resampled(blocks: int, wanted: int, chance: random.Random) -> list[int]:
-    """Return numbers of blocks, drawn by the stationary bootstrap; the last block is followed by the first."""
+    """Return numbers of blocks, drawn by the stationary bootstrap; after the last comes the first."""
     drawn: list[int] = []
     for _ in range(wanted):
         if not drawn or chance.random() < 1 / MEAN_RUN:
