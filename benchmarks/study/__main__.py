@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.statistics import MOST_BLOCKS
 from benchmarks.study import live, record, replay, trace
 from benchmarks.study.errors import StudyError
 from benchmarks.study.virtual import Rules
@@ -111,7 +110,7 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
             help="recorded sessions in the end, those of before included",
         )  # fmt: skip
         command.add_argument(
-            "--blocks", type=_number, default=MOST_BLOCKS, metavar="N", help="blocks a session"
+            "--blocks", type=_number, default=record.BLOCKS, metavar="N", help="blocks a session"
         )
         command.add_argument(
             "--images", type=_number, metavar="N", help="another number of images than the small tree has"

@@ -74,13 +74,14 @@ def _beginning(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> s
             f"- Recorded {_between(dates)}: {replayed.recordings} sessions, {replayed.blocks} blocks.",
             f"- Machine: {about.machine}; fingerprint `{about.fingerprint}`.",
             f"- Versions: {versions}.",
-            f"- Work: {about.images} images (tree `{about.tree[:12]}`), {about.image_size}x{about.image_size}, "
-            f"batches of {about.batch_size}.",
+            f"- Work: {about.images} images of tree `{about.tree[:12]}` to {about.image_size}x{about.image_size}, "
+            f"in batches of {about.batch_size}.",
             f"- Sessions as with `--tolerance {100 * rules.tolerance:g} --budget {rules.budget_seconds:g}`, "
-            f"drawn by the stationary bootstrap with runs of {MEAN_RUN} blocks on average, seed {replayed.seed}.",
+            f"drawn by the stationary bootstrap, {MEAN_RUN} blocks at a time on average, "
+            f"from seed {replayed.seed}.",
             "",
-            "In brackets are 95 % intervals: Clopper and Pearson's for shares, order statistics for times. They "
-            "say how well the replay knows its figures; another machine or another day may have others.",
+            "In brackets are 95 % intervals: Clopper and Pearson's for shares, order statistics for times. "
+            "They say how well the replay knows its figures; another machine or day may have others.",
         ]
     )
 
@@ -97,17 +98,20 @@ def _targets(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> str
         for tallies in (five, three, ten)
     )
     slowest = max((tally.median_seconds for tally in five), key=lambda each: each.value)
-    floors = _sum(
-        replayed.tally(Situation(name, floor=FLOORS[0], own_truth=own_truth)).status("fail")
-        for name in names
-        for own_truth in (False, True)
+    floors = max(
+        (
+            replayed.tally(Situation(name, floor=FLOORS[0], own_truth=own_truth)).status("fail")
+            for name in names
+            for own_truth in (False, True)
+        ),
+        key=lambda rate: rate.share,
     )
     calm = [session for session in live if not session.slowdown and session.status != live_sessions.ERROR]
     live_alarms = Rate(sum(map(_alarm, calm)), len(calm))
     budget = f"{replayed.rules.budget_seconds:g} s"
     rows = [
         (
-            "same code: false alarms, replayed, all figures",
+            "same code: false alarms in all figures",
             "at most 0.1 %",
             str(alarms),
             alarms.share <= MOST_FALSE,
@@ -212,8 +216,8 @@ def _rivals(trace: Trace, replayed: Replay) -> str:
             )
     heads = [f"{rule}, {order}" for order in ORDERS for rule in RULES]
     note = (
-        "Rivals get as many passes of each side as the gate's median session. *Base first* is how those tools "
-        "are used: all of base, then all of head, at most half a recorded session each. *Interleaved* gives "
+        "Rivals get as many passes of each side as the gate's median session. *Base first* is how those "
+        "tools are used: all of base, then all of head, at most half a recorded session each. *Interleaved* gives "
         "their rules the gate's own blocks."
     )
     table = _table(
@@ -336,7 +340,8 @@ def _recorded(trace: Trace) -> str:
         rows.append((str(number), recording.date, str(recording.blocks), recording.noise, *cells))
     heads = [f"{name}: head / base" for name in trace.about.variants]
     table = _table("Recorded sessions", ("", "ended (UTC)", "blocks", "noise", *heads), rows)
-    return f"{table}\n\nIntervals here are 99.9 % ones. One that leaves out 1 says that two processes of the same code differ."
+    note = "Intervals here are 99.9 % ones. One that leaves out 1 says that two processes of one code differ."
+    return f"{table}\n\n{note}"
 
 
 def _alarm(session: LiveSession) -> bool:

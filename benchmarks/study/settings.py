@@ -74,6 +74,13 @@ def applied(setting: Setting) -> Iterator[None]:
         changes.append((rotation, "spent_at", spent_at_few))
     if setting.centre == "median":
         changes.append((rotation, "estimate", median_estimate))
+    with replaced(changes):
+        yield
+
+
+@contextlib.contextmanager
+def replaced(changes: Sequence[tuple[ModuleType, str, Any]]) -> Iterator[None]:
+    """Let names of modules stand for other values until the block ends."""
     before = [(module, name, getattr(module, name)) for module, name, _ in changes]
     try:
         for module, name, value in changes:
