@@ -76,10 +76,10 @@ class Recorder:
         with (
             tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True) as folder,
             Progress(title, self.blocks, self.stream) as progress,
-        ):
             # The longer a session, the better is known how much its two workers differ.
-            with replaced([(statistics, "MOST_BLOCKS", self.blocks)]):
-                measured = self._rotate(Path(folder), progress)
+            replaced([(statistics, "MOST_BLOCKS", self.blocks)]),
+        ):
+            measured = self._rotate(Path(folder), progress)
         return self._recording(measured, describe_noise(before, read_noise()))
 
     def _rotate(self, folder: Path, progress: Progress) -> dict[str, Measurement]:
@@ -117,21 +117,22 @@ class Recorder:
         )
 
     def _recording(self, measured: dict[str, Measurement], noise: str) -> Recording:
-        baseline = measured[BASELINE].variant_passes
-        pairs = {}
-        for variant in self.variants:
-            measurement = measured[variant.name]
+        # The baseline is in every block of whatever is measured, so what went wrong with others comes first.
+        for name, measurement in reversed(measured.items()):
             sides = [measurement.variant_passes]
-            if variant.name != BASELINE:
+            if name != BASELINE:
                 sides.append(measurement.base_passes)
-                pairs[variant.name] = Pair(measurement.variant_passes, measurement.base_passes)
-            if measurement.verdict.status == "unmeasured" or {len(side) for side in sides} != {
-                2 * self.blocks
-            }:
+            if {len(side) for side in sides} != {2 * self.blocks}:
                 raise StudyError(
-                    f"{variant.name} could not be recorded: {measurement.verdict.reason}; mend it and start "
-                    "again, sessions before this one are kept."
+                    f"{name} could not be recorded: {measurement.verdict.reason}; mend it and start again, "
+                    "sessions before this one are kept."
                 )
+        baseline = measured[BASELINE].variant_passes
+        pairs = {
+            name: Pair(measurement.variant_passes, measurement.base_passes)
+            for name, measurement in measured.items()
+            if name != BASELINE
+        }
         now = datetime.datetime.now(datetime.timezone.utc)
         return Recording(now.isoformat(timespec="minutes"), noise, baseline, pairs)
 
