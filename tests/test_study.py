@@ -509,7 +509,8 @@ info = {
     "variant": variant, "workload": "loading", "verdict": "fail" if slow else "pass", "blocks": 4,
     "reason": "because", "change": 1.06 if slow else 1.0, "change_low": 1.0, "change_high": 1.1,
     "change_outcome": "regression" if slow else "same",
-    "variant_seconds": [0.3] * 8, "base_seconds": [0.2] * 8, "baseline_seconds": [0.6] * 8, "teardown_seconds": 0.1,
+    "variant_seconds": [0.3] * 8, "base_seconds": [0.2] * 8,
+    "baseline_seconds": [0.6] * 8, "teardown_seconds": 0.1,
 }
 books = sys.argv[sys.argv.index("--benchmark-json") + 1]
 Path(books).write_text(json.dumps({"benchmarks": [{"extra_info": info}]}))
