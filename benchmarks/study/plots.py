@@ -32,8 +32,15 @@ def write_plots(trace: Trace, replayed: Replay, folder: Path) -> dict[str, str]:
     from matplotlib import pyplot
 
     # With a set salt for identifiers and no date, equal figures make equal files.
-    looks = {"svg.hashsalt": "loader-gate", "svg.fonttype": "path", "savefig.dpi": 150, "font.size": 9, "axes.grid": True,
-             "grid.alpha": 0.3, "figure.facecolor": "white", "savefig.facecolor": "white"}  # fmt: skip
+    looks = {
+        "svg.hashsalt": "loader-gate",
+        "svg.fonttype": "path",
+        "savefig.dpi": 150,
+        "savefig.facecolor": "white",
+        "font.size": 9,
+        "axes.grid": True,
+        "grid.alpha": 0.3,
+    }
     plots: dict[str, tuple[str, Callable[[], Any]]] = {
         "noise.svg": ("every recorded pass, as a share of its session's median", lambda: _noise(trace)),
         "same-code.svg": (
@@ -50,7 +57,7 @@ def write_plots(trace: Trace, replayed: Replay, folder: Path) -> dict[str, str]:
             lambda: _time_to_verdict(replayed, trace.about.variants),
         ),
     }
-    with mpl.rc_context({**looks}):
+    with mpl.rc_context(looks):
         for name, (_, draw) in plots.items():
             figure = draw()
             figure.savefig(folder / name, metadata={"Date": None, "Creator": None})
