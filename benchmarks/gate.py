@@ -173,9 +173,9 @@ def contaminated_reason(control: Control) -> str:
             f"({1 / control.estimate.high:.3f} to {1 / control.estimate.low:.3f})"
         )
     else:
-        what = (
-            f"it would fail only with {len(control.contaminated)} blocks in which the baseline was disturbed"
-        )
+        disturbed = len(control.contaminated)
+        blocks = "1 block" if disturbed == 1 else f"{disturbed} blocks"
+        what = f"it would fail only with {blocks} in which the baseline was disturbed"
     return f"but the machine moved under the measurement, {what}: measure again, on a quieter machine"
 
 
@@ -206,6 +206,15 @@ def with_changes(verdict: Verdict, changes: Sequence[Change]) -> Verdict:
         hint = ". Find what made it so, or give a larger --tolerance for this run if it is meant"
     reason = verdict.reason if gated else "without a floor"
     return replace(verdict, status=status, reason=f"{reason}; {said}{hint}", changes=tuple(changes))
+
+
+def with_one_more(verdict: Verdict, change: Change) -> Verdict:
+    """Return a verdict that has its changes already, and one more that was found later."""
+    changes = (*verdict.changes, change)
+    if change.outcome == "same":
+        return replace(verdict, changes=changes)
+    status = "fail" if change.outcome == "regression" else verdict.status
+    return replace(verdict, status=status, reason=f"{verdict.reason}; {change}", changes=changes)
 
 
 def baseline_verdict(blocks: int) -> Verdict:

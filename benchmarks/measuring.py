@@ -17,7 +17,7 @@ from benchmarks.dumps import (
     dump_key,
     finished_dump,
 )
-from benchmarks.gate import Verdict, unmeasured
+from benchmarks.gate import Verdict, judge_once, unmeasured, with_one_more
 from benchmarks.limits import (
     TRAINING_WORKER_BYTES,
     WORKER_BYTES,
@@ -30,17 +30,17 @@ from benchmarks.reference import build_reference
 from benchmarks.registry import BASELINE, Variant
 from benchmarks.rotation import Measurement, Rotation
 from benchmarks.spec import Spec
-from benchmarks.statistics import steady
+from benchmarks.statistics import Estimate, steady
 from benchmarks.timing import PassTiming
 from benchmarks.worker_process import DRAIN, WorkerError, WorkerProcess
 from benchmarks.workloads import ARTICLE_RATIO, Workload
 from fixtures.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from benchmarks.dumps import Dump
-    from benchmarks.statistics import Estimate
+    from benchmarks.revision import Origin
     from fixtures.tree import Tree
 
 #: What a break-even is held against.
@@ -51,6 +51,8 @@ CALIBRATION_PASSES = 5
 AT_BASE = "-at-base"
 #: How much larger than predicted a dump may be.
 DUMP_CEILING = 1.02
+#: How much larger than base's a dump may be.
+DUMP_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ class Measuring:
         stream: Where progress is shown.
         not_timed: Why nothing may be timed; empty if it may.
         keep_dumps: Where dumps are kept from session to session, or None.
+        origins: Where the code of variants at base comes from, by variant; of those that have one.
+        tolerance: The share by which head may be slower than base.
     """
 
     workload: Workload
@@ -118,6 +122,8 @@ class Measuring:
     stream: TextIO
     not_timed: str = ""
     keep_dumps: Path | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    tolerance: float = 0.0
     notes: list[str] = field(default_factory=list)
 
     def run(self, variants: Sequence[Variant], wanted: Sequence[str]) -> Result:
@@ -141,6 +147,7 @@ class Measuring:
             specs: dict[str, Spec] = {}
             if self.workload.name == "dump" and not self.not_timed:
                 self._write_dumps(chosen, spec, dumps, specs, refused)
+                self._write_dumps_at_base(wanted, chosen, spec, dumps, specs)
                 if dumps:
                     chosen += [each for each in variants if each.name == STREAMING and each not in chosen]
                 else:  # the baseline would be measured in vain
@@ -150,19 +157,23 @@ class Measuring:
             if self.workload.name == "training":
                 self._set_speed(spec)
             running = [variant for variant in chosen if variant.name not in refused]
-            measured = self._rotate(running, spec, specs, folder / "reference") if running else {}
+            compared = [name for name in wanted if self._is_comparable(name, dumps)]
+            measured = self._rotate(running, compared, spec, specs, folder / "reference") if running else {}
             measurements = {
                 variant.name: refused.get(variant.name) or measured[variant.name] for variant in chosen
             }
             extra_info = self._extra_info(measurements, dumps, specs)
             self._note(extra_info)
             self._check_ceiling(measurements, extra_info)
+            self._compare_dumps(measurements, dumps)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         noise = (before, read_noise())
         return Result(self.workload, self.tree, measurements, extra_info, noise, tuple(self.notes))
 
-    def _start(self, variant: Variant, disk: Path | None = None) -> WorkerProcess:
+    def _start(
+        self, variant: Variant, disk: Path | None = None, origin: Origin | None = None
+    ) -> WorkerProcess:
         return WorkerProcess(
             variant,
             self.search_path,
@@ -171,6 +182,7 @@ class Measuring:
             memory_limit=self.limits.memory_limit,
             disk_limit=None if disk is None else self.limits.disk_limit,
             disk_folder=disk,
+            origin=origin,
         )
 
     def _guard(
@@ -236,6 +248,50 @@ class Measuring:
                 except (WorkerError, DumpError) as error:
                     refused[variant.name] = _without_passes(variant, str(error))
 
+    def _write_dumps_at_base(
+        self,
+        wanted: Sequence[str],
+        chosen: Sequence[Variant],
+        spec: Spec,
+        dumps: dict[str, Dump],
+        specs: dict[str, Spec],
+    ) -> None:
+        """Write the dumps that base makes, which are never kept."""
+        writers = [each for each in chosen if each.name in dumps and each.name in {*wanted} & {*self.origins}]
+        for variant in writers:
+            name = f"{variant.name}{AT_BASE}"
+            own = spec.for_variant(name)
+            origin = self.origins[variant.name]
+            with Progress(f"Writing the dump of {variant.name} at base", None, self.stream) as progress:
+                progress.update(0, "one epoch")
+                try:
+                    dumps[name] = finished_dump(
+                        variant,
+                        self.tree,
+                        own,
+                        lambda each, own=own, origin=origin: self._start(each, own.cache_dir, origin),  # type: ignore[misc]
+                        self.notes.append,
+                    )
+                    specs[name] = own
+                except (WorkerError, DumpError) as error:
+                    self.notes.append(
+                        f"{variant.name} is not compared with base, where its dump failed: {error}"
+                    )
+
+    def _is_comparable(self, name: str, dumps: Mapping[str, Dump]) -> bool:
+        """Return whether a variant can be measured at base, too."""
+        return name in self.origins and (name not in dumps or f"{name}{AT_BASE}" in dumps)
+
+    def _compare_dumps(self, measurements: dict[str, Measurement], dumps: Mapping[str, Dump]) -> None:
+        """Fail a variant whose dump has grown against base."""
+        for name, measurement in measurements.items():
+            head, base = dumps.get(name), dumps.get(f"{name}{AT_BASE}")
+            if head is None or base is None or not base.bytes or not measurement.verdict.changes:
+                continue
+            ratio = head.bytes / base.bytes
+            change = judge_once("dump bytes", Estimate(ratio, ratio, ratio, 1), DUMP_TOLERANCE)
+            measurements[name] = replace(measurement, verdict=with_one_more(measurement.verdict, change))
+
     def _set_speed(self, spec: Spec) -> None:
         """Measure the emulated accelerator's own error; give it a speed first if it has none yet."""
         device = self.workload.device
@@ -271,7 +327,12 @@ class Measuring:
         return (len(self.tree) - first) / (timing.seconds - timing.first_batch_seconds)
 
     def _rotate(
-        self, running: Sequence[Variant], spec: Spec, specs: dict[str, Spec], reference: Path
+        self,
+        running: Sequence[Variant],
+        compared: Sequence[str],
+        spec: Spec,
+        specs: dict[str, Spec],
+        reference: Path,
     ) -> dict[str, Measurement]:
         with Progress(f"Measuring {self.workload.name}", None, self.stream) as progress:
 
@@ -279,9 +340,11 @@ class Measuring:
                 name = f"{variant.name}{AT_BASE}" if at_base else variant.name
                 return specs.get(name) or spec.for_variant(name)
 
-            def start(variant: Variant) -> WorkerProcess:
-                writes = variant.kind == "dump" and variant.name not in specs
-                return self._start(variant, spec_of(variant).cache_dir if writes else None)
+            def start(variant: Variant, at_base: bool = False) -> WorkerProcess:
+                own = spec_of(variant, at_base)
+                writes = variant.kind == "dump" and own not in specs.values()
+                origin = self.origins[variant.name] if at_base else None
+                return self._start(variant, own.cache_dir if writes else None, origin)
 
             rotation = Rotation(
                 running,
@@ -289,6 +352,8 @@ class Measuring:
                 self.judge,
                 self.limits.budget_seconds,
                 lambda text: progress.update(0, text),
+                start_base=lambda variant: start(variant, True) if variant.name in compared else None,
+                tolerance=self.tolerance,
             )
             return rotation.run(
                 self.tree,

@@ -108,6 +108,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write the floors this machine supports into the file of floors, instead of gating",
     )
     group.addoption(
+        "--against",
+        metavar="REV",
+        help="compare this checkout with a git revision, variant by variant: a slower one fails",
+    )
+    group.addoption(
+        "--against-python",
+        type=Path,
+        metavar="PATH",
+        help="let the other side of the comparison run on this Python interpreter, such as one with another "
+        "TensorFlow",
+    )
+    group.addoption(
+        "--tolerance",
+        type=_percent,
+        default=0.03,
+        metavar="PERCENT",
+        help="the slowdown that is allowed, in percent (default: 3)",
+    )
+    group.addoption(
         "--gate",
         choices=("strict", "lenient"),
         default="lenient",
@@ -116,9 +135,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--budget",
         type=float,
-        default=60.0,
         metavar="SECONDS",
-        help="the most measuring time a variant may take (default: 60)",
+        help="the most measuring time a variant may take (default: 60; against a base 90)",
     )
     group.addoption(
         "--hang-after",
@@ -136,6 +154,18 @@ def _size(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _percent(text: str) -> float:
+    try:
+        share = float(text.strip().removesuffix("%")) / 100
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected a percentage from 0 to below 100, such as 3, found {text!r}"
+        )
+    return share
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Read and check every option, before anything is built or measured."""
     compared = config.getoption("benchmark_compare")
@@ -150,6 +180,24 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     except (DeviceError, FloorsError, RegistryError) as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Find the code to compare with, before anything is collected or measured."""
+    suite = session.config.stash[SESSION]
+    if suite.against and not session.config.option.collectonly:
+        from benchmarks.revision import RevisionError
+
+        try:
+            suite.open_base()
+        except RevisionError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what the comparison took."""
+    if SESSION in config.stash:
+        config.stash[SESSION].close()
 
 
 def _disabled(config: pytest.Config) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
     from benchmarks.measuring import Result
+    from benchmarks.revision import Base
     from benchmarks.statistics import Estimate
     from fixtures.tree import Tree
 
 #: No floor is written from an interval wider than this share of the speedup, to either side.
 WIDEST = 0.50
+#: The most measuring time a variant may take if nothing is said, alone and against a base, in seconds.
+BUDGET = 60.0
+BUDGET_AGAINST = 90.0
 #: More seconds or pixels than anybody needs, and no more than a timeout of the system can hold.
 MOST = 1_000_000
 
@@ -62,6 +67,8 @@ class Session:
         self._choice = choice
         self._own_floors = own_floors
         self._device = device
+        self._base: Base | None = None
+        self._while_open = ExitStack()
 
     @classmethod
     def from_options(cls, options: argparse.Namespace, started_in: Path, not_timed: str) -> Session:
@@ -122,6 +129,37 @@ class Session:
         """Return the name of the profile whose floors hold."""
         return None if self._choice.profile is None else self._choice.profile.name
 
+    @property
+    def against(self) -> bool:
+        """Return whether variants are compared with a base."""
+        return self._options.against is not None or self._options.against_python is not None
+
+    def open_base(self) -> None:
+        """Find the code that variants are compared with; `close` removes what it takes.
+
+        Raises:
+            RevisionError: There is no such revision or interpreter, or nothing in it to compare with.
+        """
+        from benchmarks.revision import RevisionError, base_of
+
+        if self._not_timed:
+            return
+        options = self._options
+        self._base = self._while_open.enter_context(
+            base_of(options.against, options.against_python, self.variants, self._search_path)
+        )
+        self.notes += [*self._base.missing.values(), *self._base.deleted]
+        if not self._base.origins:
+            names = ", ".join(each.name for each in self.variants)
+            raise RevisionError(
+                f"--against {options.against}: it has none of {names}: name a revision that has, or leave "
+                "--against out."
+            )
+
+    def close(self) -> None:
+        """Remove what `open_base` has made."""
+        self._while_open.close()
+
     def floor(self, work: Workload, tree: Tree, variant: Variant) -> float | None:
         """Return the smallest speedup allowed, if there is one."""
         if variant.name in self._own_floors:
@@ -170,7 +208,7 @@ class Session:
             tree=tree,
             search_path=self._search_path,
             limits=Limits(
-                options.budget,
+                options.budget or (BUDGET_AGAINST if self.against else BUDGET),
                 options.hang_after,
                 self.machine.memory_bytes,
                 options.memory_limit,
@@ -183,6 +221,8 @@ class Session:
             stream=stream,
             not_timed=self._not_timed,
             keep_dumps=options.keep_dumps,
+            origins={} if self._base is None else self._base.origins,
+            tolerance=options.tolerance,
         )
         try:
             # A dump is held against a variant that this session may not have.
@@ -226,6 +266,8 @@ class Session:
             "schema": books.SCHEMA,
             **result.extra_info[variant],
         }
+        if self._base is not None:
+            info["base_revision"] = self._base.revision or None
         books.record(benchmark, measurement, len(result.tree), info)
 
     def fails(self, name: str, variant: str) -> bool:
@@ -267,12 +309,15 @@ class Session:
 
     def table(self, name: str, colour: bool) -> list[str]:
         """Return what there is to say of a workload at the end, in lines for people."""
-        from benchmarks.table import WIDTH, verdict_table
+        from benchmarks.table import WIDTH, change_table, verdict_table
 
         result = self.results[name]
         lines = verdict_table(result.measurements.values(), len(result.tree), colour)
-        about = [
-            *result.notes,
+        about = [*result.notes]
+        if self._base is not None:
+            lines += ["", *change_table(result.measurements.values(), colour)]
+            about.append(f"Change: head / base, below 1 is better. Base: {self._base.description}.")
+        about += [
             self._misfit(result.workload, result.tree) or self._choice.reason,
             f"Machine: {self.machine.describe()}.",
             f"Noise: {self._noise_seen(result)}.",

@@ -41,8 +41,8 @@ SPENDING_POWER = 3
 SINGLE_LOOK_ERROR = 0.001
 
 #: A block is contaminated if its two baseline passes differ by so many times what they usually do, and by
-#: at least this much (on the log scale): normal noise does that once in about 15,000 blocks.
-CONTAMINATED_TIMES = 4.0
+#: at least this much (on the log scale): normal noise hardly ever does that.
+CONTAMINATED_TIMES = 5.0
 CONTAMINATED_LEAST = 0.10
 
 #: Passes before the first timed one: caches fill and tf.data's autotuner settles.

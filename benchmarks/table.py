@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.gate import number
 from benchmarks.registry import BASELINE
+from benchmarks.rotation import COMPARED_TOO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from benchmarks.article import Row
+    from benchmarks.gate import Change
     from benchmarks.rotation import Measurement
 
 WIDTH = 100
+#: From worst to best.
+_OUTCOMES = {"regression": "bold red", "undecided": "yellow", "improvement": "green", "same": ""}
 _STYLES = {"pass": "green", "fail": "bold red", "undecided": "yellow", "unmeasured": "bold red"}
 
 
@@ -54,6 +58,44 @@ def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool
             Text(measurement.variant.name), *cells, Text(verdict.status, style=_STYLES[verdict.status])
         )
     return _lines(table, colour)
+
+
+def change_table(measurements: Iterable[Measurement], colour: bool) -> list[str]:
+    """Return the lines of a table of what changed against base, at most `WIDTH` columns wide.
+
+    Args:
+        measurements: What was measured, a row each.
+        colour: Whether to colour outcomes for a terminal.
+    """
+    from rich.text import Text
+
+    figures = ("seconds", *COMPARED_TOO, "peak memory", "dump bytes")
+    found = [
+        (each.variant.name, {change.figure: change for change in each.verdict.changes})
+        for each in measurements
+    ]
+    shown = [figure for figure in figures if any(figure in changes for _, changes in found)]
+    table = _new_table("against base")
+    for figure in shown:
+        table.add_column(f"{figure} (95 % CI)" if figure == "seconds" else figure, justify="right")
+    table.add_column("change")
+    for name, changes in found:
+        worst = min(
+            (change.outcome for change in changes.values()), key=[*_OUTCOMES].index, default="undecided"
+        )
+        cells = [_change(changes.get(figure), figure == "seconds") for figure in shown]
+        outcome = Text(worst, style=_OUTCOMES[worst]) if changes else Text("not compared")
+        table.add_row(Text(name), *cells, outcome)
+    return _lines(table, colour)
+
+
+def _change(change: Change | None, with_interval: bool) -> str:
+    if change is None or change.estimate is None:
+        return "–"
+    found = change.estimate
+    if not with_interval or found.low <= 0:
+        return f"{found.ratio:.3f}"
+    return f"{found.ratio:.3f} ({found.low:.3f}–{found.high:.3f})"
 
 
 def article_table(rows: Sequence[Row], colour: bool) -> list[str]:
