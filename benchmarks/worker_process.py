@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from benchmarks.interpreter import environment_of
 from benchmarks.limits import format_size
 from benchmarks.registry import Variant
+from benchmarks.revision import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,9 +38,13 @@ _TENSORFLOW_LOG = re.compile(
     r"[IWE]0000 00:00:|\d{4}-\d\d-\d\d \S+: [IWE] |WARNING: All log messages before absl::"
 )
 
+_OWN_FOLDER = str(Path(__file__).resolve().parents[1])
 # Not `-m benchmarks.worker`, which would look in the current folder first: a user's repository may well
-# have a folder of that name.
-_START = "import sys; sys.path[:] = filter(None, sys.path); from benchmarks.worker import main; main()"
+# have a folder of that name. And the harness is this checkout's, whatever else the search path holds.
+_START = (
+    "import sys; sys.path[:] = [sys.argv[2], *filter(None, sys.path)]; import benchmarks, fixtures; "
+    "del sys.path[0]; from benchmarks.worker import main; main()"
+)
 
 
 class WorkerError(Exception):
@@ -58,6 +64,7 @@ class WorkerProcess:
         memory_limit: int | None = None,
         disk_limit: int | None = None,
         disk_folder: Path | None = None,
+        origin: Origin | None = None,
     ) -> None:
         """Start the process; it imports what it needs while others are started.
 
@@ -69,8 +76,12 @@ class WorkerProcess:
             memory_limit: Bytes that it and its children may hold at once, if any: above, it is killed.
             disk_limit: Bytes that may be in ``disk_folder``, likewise.
             disk_folder: The folder that it writes to.
+            origin: Where a base worker takes its code from, in place of ``search_path``; None is this
+                checkout's. Only the loader comes from there: the harness is this checkout's on both sides,
+                so that a change of the harness can never look like a change of a loader.
         """
         self.variant = variant
+        self._origin = origin or Origin(tuple(search_path), sys.executable)
         self._hang_seconds = hang_seconds
         self._memory_limit = memory_limit
         self._disk_limit, self._disk_folder = disk_limit, disk_folder
@@ -80,9 +91,8 @@ class WorkerProcess:
         self._connection, theirs = multiprocessing.Pipe()
         environment = {
             "TF_CPP_MIN_LOG_LEVEL": "2",
-            **os.environ,
+            **environment_of(self._origin.python, self._origin.search_path),
             "TMPDIR": self._temporary.name,
-            "PYTHONPATH": os.pathsep.join(search_path),
         }
         if see_gpu:
             environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # several workers share it
@@ -90,7 +100,7 @@ class WorkerProcess:
             environment["CUDA_VISIBLE_DEVICES"] = "-1"
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, str(theirs.fileno())],
+                [self._origin.python, "-c", _START, str(theirs.fileno()), _OWN_FOLDER],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -115,6 +125,8 @@ class WorkerProcess:
             module=self.variant.module,
             function=self.variant.function,
             built_in=self.variant.is_built_in,
+            variants_folder=self._origin.variants_folder,
+            inside=self._origin.inside,
             root=str(tree.root),
             digest=tree.digest,
             spec={**asdict(spec), "cache_dir": str(spec.cache_dir)},
@@ -240,5 +252,4 @@ def _bytes_in(folder: Path) -> int:
 
 def module_search_path(started_in: Path) -> list[str]:
     """Return the folders in which workers look for modules: the suite's own first, then the user's."""
-    own = str(Path(__file__).resolve().parents[1])
-    return list(dict.fromkeys([own, str(started_in), *(entry for entry in sys.path if entry)]))
+    return list(dict.fromkeys([_OWN_FOLDER, str(started_in), *(entry for entry in sys.path if entry)]))
