@@ -152,31 +152,15 @@ def judge_once(figure: str, estimate: Estimate, tolerance: float) -> Change:
     return Change(figure, "same", estimate, tolerance)
 
 
-def holds_without(control: Control, clean: Estimate | None, floor: float | None) -> bool:
-    """Return whether what would fail a variant fails it without the contaminated blocks as well.
-
-    Args:
-        control: What the baseline's own passes say of the machine.
-        clean: The ratio from the other blocks, None if those are too few to estimate one.
-        floor: The floor of a speedup, which has to be above it; of a change None: it has to be above 1.
-    """
-    if control.moved or clean is None:
-        return False
-    return clean.high < floor if floor is not None else clean.low > 1
-
-
-def contaminated_reason(control: Control) -> str:
-    """Return why a variant that would fail is undecided instead."""
-    if control.moved:
-        what = (
-            f"the baseline's second passes took {1 / control.estimate.ratio:.3f} times its first ones "
-            f"({1 / control.estimate.high:.3f} to {1 / control.estimate.low:.3f})"
-        )
-    else:
-        disturbed = len(control.contaminated)
-        blocks = "1 block" if disturbed == 1 else f"{disturbed} blocks"
-        what = f"it would fail only with {blocks} in which the baseline was disturbed"
-    return f"but the machine moved under the measurement, {what}: measure again, on a quieter machine"
+def moved_reason(control: Control) -> str:
+    """Return why a variant that would fail is undecided instead, on a machine that moves."""
+    ratio, low, high = (
+        1 / each for each in (control.estimate.ratio, control.estimate.high, control.estimate.low)
+    )
+    return (
+        "but the machine moved under the measurement: the baseline's second passes took "
+        f"{ratio:.3f} times its first ones ({low:.3f} to {high:.3f}); measure again, on a quieter machine"
+    )
 
 
 def with_changes(verdict: Verdict, changes: Sequence[Change]) -> Verdict:

@@ -140,7 +140,7 @@ class Session:
         Raises:
             RevisionError: There is no such revision or interpreter, or nothing in it to compare with.
         """
-        from benchmarks.revision import RevisionError, base_of
+        from benchmarks.revision import base_of
 
         if self._not_timed:
             return
@@ -148,13 +148,8 @@ class Session:
         self._base = self._while_open.enter_context(
             base_of(options.against, options.against_python, self.variants, self._search_path)
         )
-        self.notes += [*self._base.missing.values(), *self._base.deleted]
-        if not self._base.origins:
-            names = ", ".join(each.name for each in self.variants)
-            raise RevisionError(
-                f"--against {options.against}: it has none of {names}: name a revision that has, or leave "
-                "--against out."
-            )
+        other = {**self._base.missing, **self._base.deleted}
+        self.notes += [f"Against {self._base.description}: {name} {words}." for name, words in other.items()]
 
     def close(self) -> None:
         """Remove what `open_base` has made."""

@@ -175,6 +175,7 @@ def read_control(passes_seconds: Sequence[float]) -> Control:
     """
     if len(passes_seconds) % 2 or not passes_seconds:
         raise ValueError(f"{len(passes_seconds)} baseline passes: expected two a block")
+    # Over half of the blocks are always left: a contaminated one differs more than the median.
     ratios = [
         _mean_log([first]) - _mean_log([second])
         for first, second in zip(passes_seconds[::2], passes_seconds[1::2], strict=True)
@@ -183,7 +184,7 @@ def read_control(passes_seconds: Sequence[float]) -> Control:
     usual = 1.4826 * sorted(map(abs, ratios))[len(ratios) // 2]
     limit = max(CONTAMINATED_TIMES * usual, CONTAMINATED_LEAST)
     contaminated = tuple(index for index, ratio in enumerate(ratios) if abs(ratio) > limit)
-    clean = estimate(without(ratios, contaminated) or ratios, SINGLE_LOOK_ERROR)
+    clean = estimate(without(ratios, contaminated), SINGLE_LOOK_ERROR)
     moved = clean.blocks >= FEWEST_BLOCKS and not clean.low <= 1 <= clean.high
     return Control(clean, contaminated, moved)
 

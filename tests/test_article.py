@@ -39,7 +39,7 @@ def new_result(make_measurement: Callable[..., Measurement]) -> NewResult:
             return replace(left_out, verdict=replace(left_out.verdict, reason=found))
         if name == BASELINE:
             return replace(make_measurement(name, seconds=(2.0, 2.0)), verdict=baseline_verdict(found.blocks))
-        return make_measurement(name, estimate=found, seconds=(2.0 / found.speedup,) * 2)
+        return make_measurement(name, estimate=found, seconds=(2.0 / found.ratio,) * 2)
 
     def new(
         name: str = "training",
@@ -191,8 +191,8 @@ def test_dogs_vs_cats(estimate: Estimate, truth: str, tree: str, new_result: New
     ]
     for row in rows:
         assert (row.article_minutes, row.article_speedup, row.why) == (None, 1.0, truth)
-        assert row.speedup == estimate.speedup
-        assert row.minutes == pytest.approx(2.0 / estimate.speedup / IMAGES * PETS_IMAGES / 60)
+        assert row.speedup == estimate.ratio
+        assert row.minutes == pytest.approx(2.0 / estimate.ratio / IMAGES * PETS_IMAGES / 60)
 
 
 def test_dogs_vs_cats_has_none_of_cocos_rows(coco: dict[str, Result], new_result: NewResult) -> None:
