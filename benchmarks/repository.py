@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,7 +123,7 @@ class Repository:
         ).stdout.split("\0")
         return [Path(name) for name in names if name and not (self.top / name).exists()]
 
-    @contextmanager
+    @contextlib.contextmanager
     def worktree(self, commit: str) -> Iterator[Path]:
         """Check a commit out to a temporary folder, and remove it again.
 
@@ -140,7 +141,11 @@ class Repository:
                 )
             yield folder
         finally:
-            self._remove(folder)
+            try:
+                self._remove(folder)
+            except KeyboardInterrupt:
+                self._remove(folder)
+                raise
 
     def _remove(self, folder: Path) -> None:
         """Remove a worktree and git's entry of it, even if one of them is only half there."""
@@ -177,12 +182,22 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C",
     }
-    return subprocess.run(
-        [program, *_SETTINGS, "-C", str(folder), *arguments],
+    command = [program, *_SETTINGS, "-C", str(folder), *arguments]
+    with subprocess.Popen(
+        command,
         env=environment,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="surrogateescape",
-        check=False,
-    )
+        start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate()
+        except BaseException:
+            # With its children, which would go on to write files while they are being removed.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)

@@ -35,8 +35,9 @@ __all__ = ["Base", "Origin", "RevisionError", "base_of"]
 
 #: The folder that holds the suite's packages.
 SUITE = Path(__file__).resolve().parents[1]
-#: The share of equal lines from which a file counts as another one renamed: git's own.
-ALIKE = 0.5
+#: The share of equal lines from which a file counts as another one renamed. Git's own 0.5 is too little:
+#: two variants that differ only in their cache share 0.48.
+ALIKE = 0.6
 
 
 @dataclass(frozen=True)
@@ -231,8 +232,10 @@ class _Search:
             reason = f"is new: {called} has no {folder / file.name}"
             old = _renamed_from(file, gone.values())
             if old is not None:
-                reason = f"is renamed from {old.stem}, which {called} has: give it that name again to compare"
-                self.deleted[old.stem] = f"is renamed to {name}"
+                reason = (
+                    f"looks renamed from {old.stem}, which {called} has: give it that name again to compare"
+                )
+                self.deleted[old.stem] = f"looks renamed to {name}"
             self.missing.update((each.name, reason) for each in built_in if each.name == name)
         for variant in built_in:
             if variant.name in theirs:
@@ -281,7 +284,9 @@ class _Search:
         where = file.relative_to(repository.top)
         if old is None:
             return f"is new: {called} has no {where}"
-        return f"is renamed: {where} was {old.relative_to(top)} in {called}, put it back there to compare"
+        return (
+            f"looks renamed: it was {old.relative_to(top)} in {called} and is {where}; put it back to compare"
+        )
 
     def _turned(
         self, loader: Variant, repository: Repository, top: Path
