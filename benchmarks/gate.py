@@ -15,6 +15,8 @@ Status: TypeAlias = Literal["pass", "fail", "undecided", "unmeasured"]
 Gate: TypeAlias = Literal["strict", "lenient"]
 Outcome: TypeAlias = Literal["regression", "improvement", "same", "undecided"]
 
+#: So many cores used by others count as a busy machine.
+BUSY_CORES = 0.25
 #: Without a floor there is nothing to decide: a variant is measured until its interval is within this share.
 PRECISION = 0.05
 
@@ -110,6 +112,22 @@ def judge(estimate: Estimate, floor: float | None, last: bool) -> Verdict | None
             "--budget, measure on a quieter machine, or lower the floor a little"
         )
     return Verdict("undecided", floor, estimate, reason)
+
+
+def is_excused(estimate: Estimate, floor: float | None, others: float, cores: int) -> bool:
+    """Return whether other programs may be why a speedup is below its floor.
+
+    They take cores from a loader of several threads, and none from the baseline's one thread.
+
+    Args:
+        estimate: The speedup.
+        floor: The floor that it misses.
+        others: How many cores other programs kept busy.
+        cores: How many there are.
+    """
+    if floor is None or others < BUSY_CORES:
+        return False
+    return estimate.high * cores / max(cores - others, BUSY_CORES) >= floor
 
 
 def judge_change(estimate: Estimate, tolerance: float, last: bool) -> Change | None:

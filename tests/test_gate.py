@@ -12,6 +12,7 @@ from benchmarks.gate import (
     Verdict,
     baseline_verdict,
     fails_item,
+    is_excused,
     judge,
     judge_change,
     judge_once,
@@ -81,6 +82,16 @@ def test_changes(low: float, high: float, outcome: str | None, at_last: str) -> 
         change = judge_change(at(LOOK, low, high), 0.03, last)
         assert (change and change.outcome) == expected
     assert judge_change(at(FEWEST_BLOCKS - 1, low, high), 0.03, last=False) is None
+
+
+@pytest.mark.parametrize(
+    ("others", "excused"), [(0.0, False), (0.2, False), (0.3, False), (0.6, True), (2.0, True), (5.0, True)]
+)
+def test_a_busy_neighbour_excuses(others: float, excused: bool) -> None:
+    """As far as the cores that it took can explain, and no further."""
+    assert is_excused(at(LOOK, 1.1, 1.3), 1.6, others, cores=2) is excused
+    assert not is_excused(at(LOOK, 0.1, 0.19), 1.6, others, cores=2)
+    assert not is_excused(at(LOOK, 1.1, 1.3), None, others, cores=2)
 
 
 def test_figures_that_are_looked_at_once() -> None:

@@ -19,6 +19,7 @@ from benchmarks.machine import (
     read_noise,
     steal_share,
     throttled_periods,
+    used_by_others,
 )
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def test_noise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getloadavg", lambda: (1.25, 0.0, 0.0), raising=False)
     put(tmp_path, proc__stat="cpu  100 0 50 800 0 0 0 50 100 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
     before = read_noise(tmp_path)
-    assert before == NoiseReading(1.25, 50, 1000, None)
+    assert dataclasses.astuple(before)[:4] == (1.25, 50, 1000, None)
     put(tmp_path, proc__stat="cpu  160 0 60 880 0 0 0 100 150 0\n")
     after = read_noise(tmp_path)
     assert steal_share(before, after) == 0.25
@@ -186,8 +187,35 @@ def test_a_system_that_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.delattr(os, "getloadavg", raising=False)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     reading = read_noise(tmp_path)
-    assert reading == NoiseReading(None, None, None, None)
+    assert dataclasses.astuple(reading)[:4] == (None, None, None, None)
     assert describe_noise(reading, reading) == "this system shows nothing of load, steal or throttling"
     found = read_machine(tmp_path)
     assert found.cpu
     assert found.cores >= 1
+
+
+def test_used_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What our cores have worked, less our own part; other cores do not count."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 2}, raising=False)
+    monkeypatch.setattr(os, "sysconf", lambda _: 100)
+    monkeypatch.setattr(machine, "_own_seconds", iter([10.0, 14.0]).__next__)
+    monkeypatch.setattr(machine.time, "monotonic", iter([100.0, 110.0]).__next__)
+    readings = []
+    for busy in (0, 500):
+        cores = [f"cpu{core} {1000 + busy * core} 0 0 9000 0 0 0 0 0 0" for core in range(4)]
+        put(tmp_path, proc__stat="\n".join(["cpu 1 2 3 4 5 6 7 8 9", *cores]))
+        readings.append(read_noise(tmp_path))
+    # 5 + 10 seconds of cores 1 and 2 in 10 seconds, of which 4 are ours
+    assert used_by_others(*readings) == pytest.approx(1.1)
+    assert "1.1 cores used by others" in describe_noise(*readings)
+
+
+def test_under_a_quota_nobody_knows(tmp_path: Path, many_cores: None) -> None:
+    """Others on the same cores may take nothing from us then."""
+    cores = "\n".join(f"cpu{core} 1 2 3 4 5 6 7 8 0 0" for core in range(8))
+    put(tmp_path, proc__stat=cores)
+    assert read_noise(tmp_path).busy_seconds is not None
+    put(tmp_path, proc__self__cgroup="0::/\n", sys__fs__cgroup__cpu_max="200000 100000\n")
+    reading = read_noise(tmp_path)
+    assert reading.busy_seconds is None
+    assert used_by_others(reading, reading) is None
