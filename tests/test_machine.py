@@ -199,7 +199,7 @@ def test_used_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 2}, raising=False)
     monkeypatch.setattr(os, "sysconf", lambda _: 100)
     monkeypatch.setattr(machine, "_own_seconds", iter([10.0, 14.0]).__next__)
-    monkeypatch.setattr(machine.time, "monotonic", iter([100.0, 110.0]).__next__)
+    monkeypatch.setattr("benchmarks.machine.time.monotonic", iter([100.0, 110.0]).__next__)
     readings = []
     for busy in (0, 500):
         cores = [f"cpu{core} {1000 + busy * core} 0 0 9000 0 0 0 0 0 0" for core in range(4)]
@@ -210,7 +210,8 @@ def test_used_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert "1.1 cores used by others" in describe_noise(*readings)
 
 
-def test_under_a_quota_nobody_knows(tmp_path: Path, many_cores: None) -> None:
+@pytest.mark.usefixtures("many_cores")
+def test_under_a_quota_nobody_knows(tmp_path: Path) -> None:
     """Others on the same cores may take nothing from us then."""
     cores = "\n".join(f"cpu{core} 1 2 3 4 5 6 7 8 0 0" for core in range(8))
     put(tmp_path, proc__stat=cores)
