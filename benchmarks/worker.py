@@ -117,7 +117,7 @@ def run_pass(
     busy = [each.utilisation for each in times if each.utilisation is not None]
     return PassTiming(
         seconds=sum(each.end for each in times) / epochs,
-        first_batch_seconds=times[0].first_batch,
+        first_batch_seconds=sum(each.first_batch for each in times) / epochs,
         teardown_seconds=teardown / epochs,
         cpu_seconds=cpu / epochs,
         peak_rss_bytes=max(peaks),

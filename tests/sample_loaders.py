@@ -48,12 +48,16 @@ class Epochs:
         """Do nothing; others wait or worse."""
 
 
+#: How long ``sleepy`` sleeps before each batch.
+SLEEP_SECONDS = 0.05
+
+
 class SleepyEpochs(Epochs):
-    """Sleeps 20 ms a batch."""
+    """Sleeps before each batch."""
 
     def before_batch(self) -> None:
         """Sleep."""
-        time.sleep(0.02)
+        time.sleep(SLEEP_SECONDS)
 
 
 class TroubledEpochs(Epochs):
@@ -73,7 +77,7 @@ def photos(tree: Tree, spec: Spec) -> Epochs:
 
 
 def sleepy(tree: Tree, spec: Spec) -> Epochs:
-    """Return the same, 20 ms a batch slower."""
+    """Return the same, slower by a sleep a batch."""
     return SleepyEpochs(tree, spec)
 
 

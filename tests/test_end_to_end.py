@@ -1,6 +1,7 @@
 """The real command on a tiny tree, with real workers: what a user sees, and what is left behind.
 
-Starting TensorFlow takes long, so tests share sessions; none depends on how fast anything is.
+Starting TensorFlow takes long, so tests share sessions. None depends on how fast or how calm the machine is:
+what has to be decided is far from its floor, and has more time than it can need.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from benchmarks.books import SCHEMA
 from benchmarks.registry import BASELINE
 from benchmarks.statistics import LOOKS
 from fixtures.tree import Tree
+from tests.sample_loaders import SLEEP_SECONDS
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTICLE = (BASELINE, "tfdata_file_cache", "tfdata_memory_cache", "tfdata_no_cache")
@@ -37,12 +39,18 @@ EXTRA_INFO = {
 TREE = ("--tree=small", "--tree-images=24", "--classes=2", "--image-size=32", "--batch-size=5")
 ONLY_BASELINE = ("--variant", BASELINE)
 
-#: No loader of memory is so slow, and none that sleeps 20 ms a batch so fast: an epoch of the baseline is
-#: tenths of a second, of ``sleepy`` at least 0.1 s, of ``photos`` less than a millisecond.
-FLOOR_BETWEEN = 20
+#: No loader of memory is so slow, and none that sleeps a quarter of a second an epoch so fast: on an idle core
+#: ``photos`` is a thousand times as fast as the baseline, and ``sleepy`` a fifth.
+FLOOR_BETWEEN = 10
 
-#: Time enough for the first look, even on a machine that is busy with other things.
-LOOK_BUDGET = "--budget=30"
+#: A session ends as soon as everything is decided: this much is for a machine that is busy with other things.
+AMPLE_BUDGET = "--budget=600"
+
+#: Where nothing is to be decided.
+SMALL_BUDGET = "--budget=1"
+
+#: Seconds in which the slowest machine starts TensorFlow, beside other workers and other tests.
+HANG_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,7 @@ class Sessions:
         for name in ("run.json", "junit.xml"):
             (self.folder / name).unlink(missing_ok=True)
         with self.started(*options, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            out, err = process.communicate(timeout=300)
+            out, err = process.communicate(timeout=1200)
         return Run(process.returncode, out, err, self.folder)
 
     def left_processes(self) -> list[str]:
@@ -156,7 +164,7 @@ class Sessions:
 
     def check_nothing_is_left(self) -> None:
         """No process, no folder: a killed process takes a moment to go."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while (left := self.left_processes()) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert left == []
@@ -190,7 +198,7 @@ def article_sessions(new_sessions: Callable[[], Sessions]) -> Sessions:
 def first(article_sessions: Sessions) -> Run:
     """All variants, with floors that any machine clears."""
     floors = [f"--floor={name}=0.01" for name in ARTICLE[1:]]
-    return article_sessions.run(*floors, LOOK_BUDGET, "--benchmark-autosave", "-W", "error")
+    return article_sessions.run(*floors, AMPLE_BUDGET, "--benchmark-autosave", "-W", "error")
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +214,7 @@ def second(article_sessions: Sessions, first_saved: dict[str, Any]) -> Run:
     floors = article_sessions.folder / "no_floors.toml"
     floors.write_text("", encoding="utf-8")
     return article_sessions.run(
-        *("--variant=tfdata_memory_cache", f"--floors={floors}", "--budget=1"),
+        *("--variant=tfdata_memory_cache", f"--floors={floors}", SMALL_BUDGET),
         *("--benchmark-compare", "--benchmark-group-by=group"),
         *("-W", "error", "-W", "default:tfdata_memory_cache (loading"),
     )
@@ -336,7 +344,7 @@ REASONS = (
     ("killed", "was killed by SIGKILL"),
     ("killed", "its last words: about to be killed"),
     ("raises", "raised OSError: the disk went away"),
-    ("hangs", "hung: no batch for 15 s (see --hang-after)"),
+    ("hangs", f"hung: no batch for {HANG_SECONDS} s (see --hang-after)"),
     ("flipped", "does other work than asked"),
     ("flipped", "mirrored"),
     ("loses_an_image", "expected the 24 of the tree"),
@@ -356,8 +364,7 @@ def users_run(users_sessions: Sessions) -> Run:
         *ONLY_BASELINE,
         *loaders("photos", *TROUBLE, "sleepy"),
         *(f"--floor={name}={FLOOR_BETWEEN}" for name in ("photos", "sleepy")),
-        # Time enough to start TensorFlow beside eight other workers.
-        *(LOOK_BUDGET, "--hang-after=15"),
+        *(AMPLE_BUDGET, f"--hang-after={HANG_SECONDS}"),
     )
 
 
@@ -369,11 +376,11 @@ def test_the_good_one_passes(users_run: Run) -> None:
 
 
 def test_the_slow_one_fails(users_run: Run) -> None:
-    """20 ms a batch more: a speedup below its floor, and a failing test item."""
+    """It sleeps before each batch: a speedup below its floor, and a failing test item."""
     assert users_run.code == 1
     assert users_run.verdict("sleepy") == users_run.infos["sleepy"]["verdict"] == "fail"
     assert users_run.infos["sleepy"]["speedup_high"] < FLOOR_BETWEEN
-    assert min(users_run.infos["sleepy"]["variant_seconds"]) >= 5 * 0.02
+    assert min(users_run.infos["sleepy"]["variant_seconds"]) >= 5 * SLEEP_SECONDS
 
 
 def test_one_sentence_says_why(users_run: Run) -> None:
@@ -427,22 +434,22 @@ def floors_sessions(new_sessions: Callable[[], Sessions]) -> Sessions:
 
 @pytest.fixture(scope="module")
 def updated(floors_sessions: Sessions) -> Run:
-    """A loader gets a floor: a fast one, whose blocks are short."""
+    """A loader gets a floor: one that decodes as the baseline does, and as long, so that noise cancels."""
     own = ROOT / "benchmarks" / "floors.toml"
     before = own.read_bytes()
     (floors_sessions.folder / "floors.toml").write_text("# Ours.\n", encoding="utf-8")
-    options = (f"--floors={floors_sessions.folder / 'floors.toml'}", "--profile=ours", "--budget=10")
-    run = floors_sessions.run(*ONLY_BASELINE, *loaders("photos"), *options, "--update-floors")
+    options = (f"--floors={floors_sessions.folder / 'floors.toml'}", "--profile=ours", AMPLE_BUDGET)
+    run = floors_sessions.run(*ONLY_BASELINE, *loaders("one_shot"), *options, "--update-floors")
     assert own.read_bytes() == before, "the suite's own floors are not ours to change"
     return run
 
 
 @pytest.fixture(scope="module")
 def held(floors_sessions: Sessions, updated: Run) -> Run:
-    """The same loader against the floor that was written."""
+    """The same loader against the floor that was written; a noisy machine may leave it undecided."""
     assert updated.code == 0
     options = (f"--floors={floors_sessions.folder / 'floors.toml'}", "--profile=ours")
-    return floors_sessions.run(*ONLY_BASELINE, *loaders("photos"), *options, "--budget=5")
+    return floors_sessions.run(*ONLY_BASELINE, *loaders("one_shot"), *options, "--budget=20")
 
 
 def test_floors_are_written(updated: Run) -> None:
@@ -451,7 +458,7 @@ def test_floors_are_written(updated: Run) -> None:
     text = (updated.folder / "floors.toml").read_text(encoding="utf-8")
     assert text.startswith("# Ours.\n")
     assert "[profiles.ours.loading]" in text
-    assert '"sample_loaders:photos" = ' in text
+    assert '"sample_loaders:one_shot" = ' in text
     assert "[profiles.ours.measured.loading]" in text
     assert "Wrote 1 floors of profile ours" in updated.out or "Wrote 1 floor of profile ours" in updated.out
 
@@ -460,16 +467,16 @@ def test_floors_are_held(held: Run) -> None:
     """The next session has that floor, and the same loader does not fail it."""
     assert held.code == 0, held.out + held.err
     written = (held.folder / "floors.toml").read_text(encoding="utf-8")
-    floor = float(written.partition('"sample_loaders:photos" = ')[2].partition("\n")[0])
-    assert held.infos["photos"]["floor"] == floor
-    assert held.infos["photos"]["profile"] == "ours"
-    assert held.infos["photos"]["verdict"] in ("pass", "undecided")
-    assert held.junit == {BASELINE: "", "photos": ""}
+    floor = float(written.partition('"sample_loaders:one_shot" = ')[2].partition("\n")[0])
+    assert held.infos["one_shot"]["floor"] == floor
+    assert held.infos["one_shot"]["profile"] == "ours"
+    assert held.infos["one_shot"]["verdict"] in ("pass", "undecided")
+    assert held.junit == {BASELINE: "", "one_shot": ""}
 
 
 def test_the_strict_gate_fails_what_is_undecided(new_sessions: Callable[[], Sessions]) -> None:
     """A loader without a floor is no pass: strict fails it, and says what to do."""
-    run = new_sessions().run(*ONLY_BASELINE, *loaders("photos"), "--gate=strict", "--budget=1")
+    run = new_sessions().run(*ONLY_BASELINE, *loaders("photos"), "--gate=strict", SMALL_BUDGET)
     assert run.code == 1
     assert run.verdict("photos") == run.infos["photos"]["verdict"] == "undecided"
     assert "photos (loading, " in run.junit["photos"]
@@ -524,7 +531,7 @@ def test_ctrl_c(new_sessions: Callable[[], Sessions]) -> None:
             while b"warming up hangs" not in seen:
                 seen += screen.read(4096)
             process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=60)
+            out, _ = process.communicate(timeout=300)
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in out
     sessions.check_nothing_is_left()
