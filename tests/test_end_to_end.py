@@ -11,16 +11,11 @@ import os
 import pty
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
 
-import psutil
 import pytest
 
 from benchmarks.books import SCHEMA
@@ -28,8 +23,8 @@ from benchmarks.registry import BASELINE
 from benchmarks.statistics import LOOKS
 from fixtures.tree import Tree
 from tests.sample_loaders import SLEEP_SECONDS
+from tests.sessions import AMPLE_BUDGET, ROOT, STUCK_SECONDS, Run, Sessions
 
-ROOT = Path(__file__).resolve().parents[1]
 ARTICLE = (BASELINE, "tfdata_file_cache", "tfdata_memory_cache", "tfdata_no_cache")
 EXTRA_INFO = {
     *("variant", "kind", "workload", "profile", "verdict", "floor", "speedup", "speedup_low"),
@@ -39,12 +34,9 @@ EXTRA_INFO = {
 TREE = ("--tree=small", "--tree-images=24", "--classes=2", "--image-size=32", "--batch-size=5")
 ONLY_BASELINE = ("--variant", BASELINE)
 
-#: No loader of memory is so slow, and none that sleeps a quarter of a second an epoch so fast: on an idle core
-#: ``photos`` is a thousand times as fast as the baseline, and ``sleepy`` a fifth.
+#: No loader of memory is so slow, and none that sleeps a quarter of a second an epoch so fast: on an idle
+#: core ``photos`` is a thousand times as fast as the baseline, and ``sleepy`` a fifth.
 FLOOR_BETWEEN = 10
-
-#: A session ends as soon as everything is decided: this much is for a machine that is busy with other things.
-AMPLE_BUDGET = "--budget=600"
 
 #: Where nothing is to be decided.
 SMALL_BUDGET = "--budget=1"
@@ -53,131 +45,14 @@ SMALL_BUDGET = "--budget=1"
 HANG_SECONDS = 60
 
 
-@dataclass(frozen=True)
-class Run:
-    """What a session left: its exit code, what it said, and its files."""
-
-    code: int
-    out: str
-    err: str
-    folder: Path
-
-    @property
-    def saved(self) -> dict[str, Any]:
-        """The JSON of ``--benchmark-json``."""
-        text = (self.folder / "run.json").read_text(encoding="utf-8")
-        found: dict[str, Any] = json.loads(
-            text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON")
-        )
-        return found
-
-    @property
-    def infos(self) -> dict[str, dict[str, Any]]:
-        """The ``extra_info`` of each benchmark, by variant."""
-        return {each["extra_info"]["variant"]: each["extra_info"] for each in self.saved["benchmarks"]}
-
-    @property
-    def unmeasured(self) -> dict[str, str]:
-        """The reason of each variant that was not measured."""
-        return {each["variant"]: each["reason"] for each in self.saved["loader_gate"]["unmeasured"]}
-
-    @property
-    def junit(self) -> dict[str, str]:
-        """The failure of each test in the JUnit XML, by variant; empty if it passed."""
-        tree = ET.parse(self.folder / "junit.xml")  # noqa: S314 (our own file)
-        return {
-            case.attrib["name"].partition("[")[2].rstrip("]"): failure.attrib["message"]
-            if (failure := case.find("failure")) is not None
-            else ""
-            for case in tree.iter("testcase")
-        }
-
-    @property
-    def table(self) -> list[str]:
-        """The lines of the suite's own table, and what is said below it."""
-        lines = self.out.splitlines()
-        start = next(number for number, line in enumerate(lines) if "loading: speedup over" in line)
-        return lines[start + 1 :]
-
-    def verdict(self, variant: str) -> str:
-        """The last word of a variant's row in the table."""
-        return next(line.split()[-1] for line in self.table if line.split()[:1] == [variant])
-
-
-class Sessions:
-    """Runs the suite as a user would, in the repository, with every folder that it writes to a test's own."""
-
-    def __init__(self, folder: Path, tree_cache: Path) -> None:
-        self.folder = folder
-        self.temporary = folder / "tmp"
-        self.temporary.mkdir()
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        self.environment = {
-            **inherited,
-            "LOADER_GATE_CACHE": str(tree_cache),
-            "TMPDIR": str(self.temporary),
-            "PYTHONPATH": str(Path(__file__).parent),
-            "COLUMNS": "100",
-            "TERM": "xterm",
-        }
-
-    def command(self, *options: str) -> list[str]:
-        """Return the command line of a session."""
-        own = (
-            *("-p", "no:cacheprovider", f"--benchmark-storage={self.folder / 'storage'}"),
-            *(f"--benchmark-json={self.folder / 'run.json'}", f"--junitxml={self.folder / 'junit.xml'}"),
-        )
-        return [sys.executable, "-m", "pytest", "benchmarks/test_loading.py", *own, *TREE, *options]
-
-    @contextmanager
-    def started(self, *options: str, **settings: Any) -> Iterator[subprocess.Popen[str]]:
-        """Start a session, and end it if it does not end by itself."""
-        with subprocess.Popen(
-            self.command(*options),
-            cwd=ROOT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            **settings,
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
-
-    def run(self, *options: str) -> Run:
-        """Run a session to its end."""
-        for name in ("run.json", "junit.xml"):
-            (self.folder / name).unlink(missing_ok=True)
-        with self.started(*options, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            out, err = process.communicate(timeout=1200)
-        return Run(process.returncode, out, err, self.folder)
-
-    def left_processes(self) -> list[str]:
-        """Return the processes that a session has started and that are still there."""
-        left = []
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):  # it has ended, or belongs to somebody else
-                if process.environ().get("TMPDIR", "").startswith(str(self.temporary)):
-                    left.append(" ".join(process.cmdline()))
-        return left
-
-    def check_nothing_is_left(self) -> None:
-        """No process, no folder: a killed process takes a moment to go."""
-        deadline = time.monotonic() + 120
-        while (left := self.left_processes()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert left == []
-        assert list(self.temporary.glob("loader-gate-*")) == []
-
-
 @pytest.fixture(scope="module")
 def new_sessions(
     tmp_path_factory: pytest.TempPathFactory, tree_cache: Path, tiny_tree: Tree
 ) -> Callable[[], Sessions]:
     """Return a function that gives a place to run sessions in; the tree has been drawn already."""
     assert len(tiny_tree) == 24
-    return lambda: Sessions(tmp_path_factory.mktemp("sessions"), tree_cache)
+    folder = partial(tmp_path_factory.mktemp, "sessions")
+    return lambda: Sessions(folder(), tree_cache, "benchmarks/test_loading.py", *TREE)
 
 
 def loaders(*names: str) -> list[str]:
@@ -531,7 +406,7 @@ def test_ctrl_c(new_sessions: Callable[[], Sessions]) -> None:
             while b"warming up hangs" not in seen:
                 seen += screen.read(4096)
             process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=300)
+            out, _ = process.communicate(timeout=STUCK_SECONDS)
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in out
     sessions.check_nothing_is_left()
