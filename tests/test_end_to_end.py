@@ -11,7 +11,9 @@ import os
 import pty
 import signal
 import subprocess
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -393,20 +395,39 @@ def test_a_skipped_run_is_not_green(new_sessions: Callable[[], Sessions]) -> Non
     assert "Measuring" not in run.err
 
 
-def test_ctrl_c(new_sessions: Callable[[], Sessions]) -> None:
-    """An interrupt in the middle of a pass ends the session: nothing runs on, and nothing stays in TMPDIR."""
-    sessions = new_sessions()
+def end_by(ending: signal.Signals, sessions: Sessions) -> tuple[int, str]:
+    """Start a session, send it a signal in the middle of a pass, and return its exit code and output."""
     terminal, theirs = pty.openpty()
-    seen = b""
-    with os.fdopen(terminal, "rb", buffering=0) as screen:
-        options = (*ONLY_BASELINE, *loaders("hangs", "photos"))
-        with sessions.started(*options, stdout=subprocess.PIPE, stderr=theirs) as process:
-            os.close(theirs)
-            # A terminal has a progress bar, which says what is being timed.
-            while b"warming up hangs" not in seen:
-                seen += screen.read(4096)
-            process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=STUCK_SECONDS)
-    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    in_a_pass = threading.Event()
+
+    def read() -> None:
+        # A terminal has a progress bar, which says what is being timed. It is read to the end: a session
+        # whose terminal is full waits for somebody to read it.
+        seen = b""
+        with suppress(OSError):  # nobody has the other end any more
+            while text := os.read(terminal, 4096):
+                seen += text
+                if b"warming up hangs" in seen:
+                    in_a_pass.set()
+
+    reader = threading.Thread(target=read, daemon=True)
+    options = (*ONLY_BASELINE, *loaders("hangs", "photos"))
+    with sessions.started(*options, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        reader.start()
+        assert in_a_pass.wait(STUCK_SECONDS)
+        process.send_signal(ending)
+        out, _ = process.communicate(timeout=STUCK_SECONDS)
+    reader.join(STUCK_SECONDS)
+    os.close(terminal)
+    return process.returncode, out
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_session_that_is_ended(ending: signal.Signals, new_sessions: Callable[[], Sessions]) -> None:
+    """By Ctrl-C, or as a job that is cancelled: nothing runs on, and nothing stays in TMPDIR."""
+    sessions = new_sessions()
+    code, out = end_by(ending, sessions)
+    assert code == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in out
     sessions.check_nothing_is_left()
