@@ -185,7 +185,8 @@ class Worker:
             try:
                 answer = getattr(self, f"do_{request.pop('do')}")(**request)
             except Exception as error:
-                traceback.print_exc()
+                with contextlib.suppress(OSError):  # the disk may be full that holds stderr
+                    traceback.print_exc()
                 answer = {"error": f"{type(error).__name__}: {error}"}
             self._send(answer)
 
