@@ -272,7 +272,7 @@ def test_a_crash_is_foreseen(memory: Story) -> None:
     need = format_size(IMAGES * image_bytes(LARGE))
     for part in (f"{IMAGES} images", need, "1.0 GB (--memory-limit)", "--no-guard"):
         assert part in reason
-    assert f"use {DUMP} or {STREAMING}" in reason
+    assert f"use {STREAMING}, " in reason  # the other one shuffles as many decoded images as it caches
     assert reason in run.failures[MEMORY]
 
 
