@@ -321,7 +321,7 @@ class Session:
 
 
 def _work(work: Workload, tree: Tree) -> floors.Work:
-    return floors.Work(round(tree.mean_bytes()), work.image_size[0])
+    return floors.Work(round(tree.mean_bytes()), work.image_size[0], len(tree), work.batch_size)
 
 
 def _chosen(built_in: Sequence[Variant], names: Sequence[str]) -> list[Variant]:
