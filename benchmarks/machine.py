@@ -111,6 +111,31 @@ def read_machine(root: Path = Path("/")) -> Machine:
     )
 
 
+def free_memory(root: Path = Path("/")) -> int:
+    """Return how many bytes of memory may still be taken: of the machine, and of our cgroup's limits.
+
+    Args:
+        root: The folder that holds ``proc`` and ``sys``; another one only in tests.
+    """
+    import psutil
+
+    free = psutil.virtual_memory().available
+    for folder in _cgroup_folders("memory", root):
+        used = max(_number(folder / name) for name in ("memory.current", "memory.usage_in_bytes"))
+        # Files that nobody has touched for a while count as used, but make room when somebody asks for it.
+        files = max(
+            (
+                int(line.split()[1])
+                for line in _lines(folder / "memory.stat")
+                if line.startswith(("inactive_file ", "total_inactive_file "))
+            ),
+            default=0,
+        )
+        for limit in _limits_of(folder):
+            free = min(free, limit - max(0, used - files))
+    return max(0, free)
+
+
 def read_noise(root: Path = Path("/")) -> NoiseReading:
     """Return what the system shows of noise now; take one before and one after measuring.
 
@@ -251,11 +276,22 @@ def _cpu_quotas(root: Path) -> Iterator[float]:
 def _memory_limits(root: Path) -> Iterator[int]:
     yield 2**63
     for folder in _cgroup_folders("memory", root):
-        # Without a limit, version 2 says "max" and version 1 a number beyond any memory.
-        for name in ("memory.max", "memory.limit_in_bytes"):
-            limit = " ".join(_words(folder / name))
-            if limit.isdigit() and int(limit) > 0:
-                yield int(limit)
+        yield from _limits_of(folder)
+
+
+def _limits_of(folder: Path) -> Iterator[int]:
+    """Yield the memory limit of one cgroup, if it has one."""
+    # Without a limit, version 2 says "max" and version 1 a number beyond any memory.
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        limit = _number(folder / name)
+        if limit > 0:
+            yield limit
+
+
+def _number(path: Path) -> int:
+    """Return the number that a file holds, or 0."""
+    text = " ".join(_words(path))
+    return int(text) if text.isdigit() else 0
 
 
 def _cgroup_folders(controller: str, root: Path) -> Iterator[Path]:

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.floors import FloorsError
 from benchmarks.gate import UndecidedWarning
+from benchmarks.interrupts import clean_end_on_sigterm
 from benchmarks.limits import parse_size
 from benchmarks.registry import KINDS, RegistryError
 from benchmarks.session import Session
@@ -168,6 +169,7 @@ def _percent(text: str) -> float:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read and check every option, before anything is built or measured."""
+    config.add_cleanup(clean_end_on_sigterm())
     compared = config.getoption("benchmark_compare")
     if isinstance(compared, str) and Path(compared).is_dir():
         raise pytest.UsageError(

@@ -112,6 +112,11 @@ class Session:
         device = parse_device(options.device, machine.gpu is not None)
         if options.weights not in (None, "imagenet") and not Path(options.weights).is_file():
             raise DeviceError(f"--weights {options.weights}: no such file; give one, or imagenet.")
+        if options.weights is not None and device.name == "emulated":
+            raise DeviceError(
+                f"--weights {options.weights}: the emulated accelerator has no model; leave it out, or give "
+                "--device cpu or gpu."
+            )
         names = [variant.name for variant in variants]
         own_floors = dict(floors.parse_floor(text, names) for text in options.floor)
         return cls(variants, options, search_path, not_timed, machine, device, choice, own_floors)
@@ -218,6 +223,7 @@ class Session:
             stream=stream,
             not_timed=self._not_timed,
             keep_dumps=options.keep_dumps,
+            machine=self.machine.fingerprint,
             origins={} if self._base is None else self._base.origins,
             tolerance=options.tolerance,
         )
@@ -372,7 +378,7 @@ class Session:
 
 
 def _work(work: Workload, tree: Tree) -> floors.Work:
-    return floors.Work(round(tree.mean_bytes()), work.image_size[0])
+    return floors.Work(round(tree.mean_bytes()), work.image_size[0], len(tree), work.batch_size)
 
 
 def _chosen(built_in: Sequence[Variant], names: Sequence[str]) -> list[Variant]:

@@ -118,7 +118,7 @@ def run_pass(
     busy = [each.utilisation for each in times if each.utilisation is not None]
     return PassTiming(
         seconds=sum(each.end for each in times) / epochs,
-        first_batch_seconds=times[0].first_batch,
+        first_batch_seconds=sum(each.first_batch for each in times) / epochs,
         teardown_seconds=teardown / epochs,
         cpu_seconds=cpu / epochs,
         peak_rss_bytes=max(peaks),
@@ -218,7 +218,8 @@ class Worker:
             try:
                 answer = getattr(self, f"do_{request.pop('do')}")(**request)
             except Exception as error:
-                traceback.print_exc()
+                with contextlib.suppress(OSError):  # the disk may be full that holds stderr
+                    traceback.print_exc()
                 answer = {"error": f"{type(error).__name__}: {error}"}
             self._send(answer)
 

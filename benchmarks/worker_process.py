@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import multiprocessing
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,7 +27,7 @@ from benchmarks.registry import Variant
 from benchmarks.revision import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from benchmarks.spec import Spec
     from fixtures.tree import Tree
@@ -37,6 +39,13 @@ WATCH_SECONDS = 0.1
 _TENSORFLOW_LOG = re.compile(
     r"[IWE]0000 00:00:|\d{4}-\d\d-\d\d \S+: [IWE] |WARNING: All log messages before absl::"
 )
+#: What the system does to a process that has more than there is.
+_HINTS = {
+    signal.SIGKILL: ", as the system does when memory runs out",
+    signal.SIGBUS: ", as the system does when a mapped file finds no room on its disk",
+}
+#: How any library spells it, as it is the C library's text.
+_NO_ROOM = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 
 _OWN_FOLDER = str(Path(__file__).resolve().parents[1])
 # Not `-m benchmarks.worker`, which would look in the current folder first: a user's repository may well
@@ -52,7 +61,17 @@ class WorkerError(Exception):
 
 
 class WorkerProcess:
-    """One variant in a process, and a process group, of its own."""
+    """One variant in a process, and a process group, of its own.
+
+    Attributes:
+        variant: What it runs.
+        folder: A folder that goes when the process does, if any: a cache that was begun by a variant that
+            failed would take the disk from the others.
+        on_alive: Called now and then while a long answer is waited for, and batches come.
+    """
+
+    folder: Path | None = None
+    on_alive: Callable[[], None] | None = None
 
     def __init__(
         self,
@@ -146,8 +165,15 @@ class WorkerProcess:
                 answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
                 if "alive" not in answer:
                     break
+                if self.on_alive is not None:
+                    self.on_alive()
         except (EOFError, OSError):
             raise WorkerError(self._explain(self._death())) from None
+        if any(text in answer.get("error", "") for text in _NO_ROOM):
+            raise WorkerError(
+                "its worker filled the disk: there is no room for what it writes; free some, set TMPDIR or "
+                f"--keep-dumps to a larger disk, or use a smaller tree ({answer['error']})"
+            )
         if "error" in answer:
             raise WorkerError(self._explain(f"raised {answer['error']}"))
         return answer
@@ -177,7 +203,7 @@ class WorkerProcess:
             )
         if self._disk_limit is None or self._disk_folder is None:
             return
-        written = _bytes_in(self._disk_folder)
+        written = bytes_in(self._disk_folder)
         if written > self._disk_limit:
             self._process.kill()
             allowed = format_size(self._disk_limit)
@@ -195,8 +221,8 @@ class WorkerProcess:
             return "closed its connection"
         if code >= 0:
             return f"exited with status {code}"
-        hint = ", as the system does when memory runs out" if code == -signal.SIGKILL else ""
-        return f"was killed by {signal.Signals(-code).name}{hint}"
+        ended_by = signal.Signals(-code)
+        return f"was killed by {ended_by.name}{_HINTS.get(ended_by, '')}"
 
     def _explain(self, what: str) -> str:
         """Put the worker's last lines of stderr behind what happened."""
@@ -227,6 +253,8 @@ class WorkerProcess:
         self._process.wait()
         self._stderr.close()
         self._temporary.cleanup()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _resident_bytes(pid: int) -> int:
@@ -240,7 +268,7 @@ def _resident_bytes(pid: int) -> int:
     return held
 
 
-def _bytes_in(folder: Path) -> int:
+def bytes_in(folder: Path) -> int:
     """Return the size of all files in a folder, which may come and go."""
     size = 0
     for parent, _, names in os.walk(folder):

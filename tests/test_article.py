@@ -62,7 +62,13 @@ def new_result(make_measurement: Callable[..., Measurement]) -> NewResult:
 @pytest.fixture
 def coco(new_result: NewResult) -> dict[str, Result]:
     """Return a session of all three workloads on a tree of COCO's kind."""
-    dump_info = {"tfdata_file_cache": {"cold_seconds": 4.0, "dump_bytes_per_image": 786_432.0}}
+    dump_info = {
+        "tfdata_file_cache": {
+            "cold_seconds": 4.0,
+            "dump_bytes_per_image": 786_432.0,
+            "dump_of_this_machine": True,
+        }
+    }
     return {
         "loading": new_result("loading", tfdata_memory_cache=Estimate(6.0, 5.5, 6.5, 4)),
         "training": new_result(
@@ -166,7 +172,11 @@ def test_an_unmeasured_variant_says_why(variant: str, new_result: NewResult) -> 
 def test_no_first_epoch(baseline: Estimate | str, cache: Estimate | str, new_result: NewResult) -> None:
     """Without a dump, or a baseline to hold it against, there is no such row."""
     found = {BASELINE: baseline, "tfdata_file_cache": cache}
-    info = {} if isinstance(cache, str) else {"cold_seconds": 4.0, "dump_bytes_per_image": 786_432.0}
+    info = (
+        {}
+        if isinstance(cache, str)
+        else {"cold_seconds": 4.0, "dump_bytes_per_image": 786_432.0, "dump_of_this_machine": True}
+    )
     result = new_result("dump", extra_info={"tfdata_file_cache": info}, **found)
     assert article_rows({"dump": result}) == []
 

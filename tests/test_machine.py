@@ -15,6 +15,7 @@ from benchmarks.machine import (
     Machine,
     NoiseReading,
     describe_noise,
+    free_memory,
     read_machine,
     read_noise,
     steal_share,
@@ -192,6 +193,44 @@ def test_a_system_that_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     found = read_machine(tmp_path)
     assert found.cpu
     assert found.cores >= 1
+
+
+def test_free_memory_of_this_machine() -> None:
+    """The real thing is read without an error, and is no more than there is."""
+    assert 0 < free_memory() <= read_machine().memory_bytes
+
+
+@pytest.mark.parametrize(
+    ("files", "free"),
+    [
+        ({"memory.max": "9000", "memory.current": "5000"}, 4000),
+        ({"memory.max": "9000", "memory.current": "5000", "memory.stat": "inactive_file 1000\n"}, 5000),
+        ({"memory.max": "9000", "memory.current": "9500"}, 0),
+        ({"memory.max": "9000"}, 9000),
+        ({"memory.max": "max", "memory.current": "5000"}, None),
+        ({}, None),
+    ],
+)
+def test_free_memory_of_a_container(tmp_path: Path, files: dict[str, str], free: int | None) -> None:
+    """Of its limit, what is used is not free; but files that only lie in the cache make room."""
+    group = tmp_path / "sys/fs/cgroup/job"
+    group.mkdir(parents=True)
+    put(tmp_path, proc__self__cgroup="0::/job\n")
+    for name, text in files.items():
+        (group / name).write_text(text, encoding="utf-8")
+    found = free_memory(tmp_path)
+    assert found == free if free is not None else found > 9500
+
+
+def test_free_memory_of_an_older_container(tmp_path: Path) -> None:
+    """Version 1 has other names, and sums of a group and those below it."""
+    memory = tmp_path / "sys/fs/cgroup/memory"
+    memory.mkdir(parents=True)
+    put(tmp_path, proc__self__cgroup="4:memory:/\n")
+    (memory / "memory.limit_in_bytes").write_text("9000\n", encoding="utf-8")
+    (memory / "memory.usage_in_bytes").write_text("5000\n", encoding="utf-8")
+    (memory / "memory.stat").write_text("inactive_file 10\ntotal_inactive_file 1000\n", encoding="utf-8")
+    assert free_memory(tmp_path) == 5000
 
 
 def test_used_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

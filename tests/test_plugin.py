@@ -154,6 +154,8 @@ def test_right_options(pytester: pytest.Pytester) -> None:
     [
         ("--variant tfdata_no_cash", "--variant tfdata_no_cash: there is no such variant; known: keras_"),
         ("--variant fast --loader my_loaders:fast", "--variant fast: there is no such variant"),
+        ("--device emulated --weights imagenet", "--weights imagenet: the emulated accelerator has no model"),
+        ("--device emulated:9 --weights imagenet", "--weights imagenet: the emulated accelerator has no mod"),
         ("--profile laptop", "--profile laptop: no such profile"),
         ("--profile laptop --floors good.toml", "--profile laptop: no such profile"),
         (
