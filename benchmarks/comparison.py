@@ -7,8 +7,9 @@ saved is no baseline, so running again does not make it pass.
 from __future__ import annotations
 
 import argparse
+import textwrap
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from benchmarks.compare import (
 )
 from benchmarks.saved_runs import Entry, Key, SavedRun, mark_accepted, printable, read_entry
 from benchmarks.storage import Chosen, CompareError, Storage
+from benchmarks.table import WIDTH, comparison_table
 
 if TYPE_CHECKING:
     from benchmarks.machine import Machine
@@ -121,26 +123,18 @@ class Comparison:
         ]
 
     def failures(self, rows: Sequence[Row]) -> list[str]:
-        """Return why the session has to fail although no test may have, a sentence each."""
-        return absent_sentences(rows) if self.gating else []
+        """Return why the session has to fail although no test may have, in lines."""
+        return _wrapped(absent_sentences(rows)) if self.gating else []
 
     def lines(self, rows: Sequence[Row], colour: bool) -> list[str]:
         """Return what there is to say of the comparison, in lines for people."""
-        import textwrap
-
-        from benchmarks.table import WIDTH, comparison_table
-
         about, below, table = [*self._chosen.about], [], []
         if rows:
             below = remarks(rows, self._chosen.runs[0], self._options.tolerance, self._machine)
             table = comparison_table([row for row in rows if row.word != "not run"], colour)
         elif self.gating:
             about.append("So --benchmark-compare-fail has nothing to hold this run against.")
-
-        def wrapped(texts: list[str]) -> list[str]:
-            return [line for text in texts for line in textwrap.wrap(printable(text), WIDTH)]
-
-        return [*wrapped(about), *table, *wrapped(below)]
+        return [*_wrapped(about), *table, *_wrapped(below)]
 
     def hide_what_differs(self, mapping: dict[Any, dict[str, Any]], folder: Path) -> None:
         """Take out of pytest-benchmark's comparison of seconds what is from another machine or other work.
@@ -200,3 +194,7 @@ class Comparison:
         except OSError as error:
             return f"This run could not be marked as accepted, so it is not: {error}."
         return ""
+
+
+def _wrapped(texts: Iterable[str]) -> list[str]:
+    return [line for text in texts for line in textwrap.wrap(printable(text), WIDTH, break_on_hyphens=False)]

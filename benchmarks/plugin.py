@@ -150,7 +150,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--accept",
         action="store_true",
-        help="the slowdown is meant: accept this run, once saved, as the one to compare with, though it fails",
+        help="the slowdown is meant: accept this run as what later ones are compared with, though it fails",
     )
 
 
@@ -387,6 +387,15 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     machine_info["fingerprint"] = session.machine.fingerprint
     machine_info["description"] = session.machine.describe()
     machine_info["versions"] = dict(session.machine.versions)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_benchmark_compare_machine_info() -> Generator[None]:
+    """Let runs of other machines be compared with from any folder."""
+    # Before it can warn of another machine, pytest-benchmark fails to shorten the path of a storage that is
+    # not below the current folder. The comparison says of both machines what they are.
+    with contextlib.suppress(ValueError):
+        yield
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
