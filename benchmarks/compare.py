@@ -225,19 +225,17 @@ def remarks(rows: Sequence[Row], newest: SavedRun, tolerance: float, machine: Ma
 
 def _throughput(compared: Sequence[Row], machine: Machine) -> list[str]:
     """Return images a second then and now where the machine is the same, and else why not."""
-    same = [
-        f"{row.name} {row.then.images_per_second:,.0f} → {row.now.images_per_second:,.0f}"
-        for row in compared
-        if row.run is not None
-        and row.run.fingerprint == machine.fingerprint
-        and row.then is not None
-        and row.then.images_per_second is not None
-        and row.now is not None
-        and row.now.images_per_second is not None
-    ]
+    same: dict[str, list[str]] = {}
+    for row in compared:
+        then, now = (None if each is None else each.images_per_second for each in (row.then, row.now))
+        if row.run is not None and row.run.fingerprint == machine.fingerprint and then and now:
+            same.setdefault(row.workload, []).append(f"{row.variant} {then:,.0f} → {now:,.0f}")
     others = [run for run in _runs_of(compared) if run.fingerprint != machine.fingerprint]
     return [
-        *([f"Images/s then → now, on the same machine: {'; '.join(same)}."] if same else []),
+        *(
+            f"Images/s then → now, on the same machine, {workload}: {'; '.join(rates)}."
+            for workload, rates in same.items()
+        ),
         *(
             f"Seconds and images/s are not compared with run {run.label}, as the machine differs: "
             f"{run.machine} then; {machine.describe()} now."
