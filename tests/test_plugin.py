@@ -32,7 +32,7 @@ OPTIONS = (
     *("--floor=VARIANT=X", "--floors=FILE", "--update-floors", "--gate={strict,lenient}"),
     *("--budget=SECONDS", "--hang-after=SECONDS"),
     *("--device=DEVICE", "--weights=FILE", "--memory-limit=SIZE", "--disk-limit=SIZE", "--no-guard"),
-    "--keep-dumps=DIR",
+    *("--keep-dumps=DIR", "--tolerance=PERCENT", "--accept"),
 )
 
 #: What takes long to import, and is needed only to measure.
