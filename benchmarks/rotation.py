@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     Judge = Callable[[Variant, Estimate, bool], Verdict | None]
     """Takes a variant, its estimate, and whether this is the last look; returns the verdict, if any."""
 
+    JudgeChange = Callable[[Estimate, float, bool], Change | None]
+    """Takes head / base, the tolerance, and whether this is the last look; returns the change, if decided."""
+
     Report = Callable[[str], None]
     """Takes what is being done, and how long it may still take."""
 
@@ -172,6 +175,7 @@ class Rotation:
         *,
         start_base: Callable[[Variant], AnyWorker | None] = lambda _: None,
         tolerance: float = 0.0,
+        judge_change: JudgeChange = judge_change,
     ) -> None:
         """Prepare to measure.
 
@@ -184,11 +188,13 @@ class Rotation:
             report: Told what is being done.
             start_base: Starts the worker of the same variant at base; None if there is nothing to compare.
             tolerance: The share by which head may be slower than base.
+            judge_change: Says what became of the seconds; another one to record without deciding.
         """
         self._variants = variants
         self._start_worker = start_worker
         self._start_base = start_base
         self._tolerance = tolerance
+        self._judge_change = judge_change
         self._judge = judge
         self._budget_seconds = budget_seconds
         self._report = report
@@ -374,7 +380,7 @@ class Rotation:
         if contestant.base is None:
             return None
         control, found = self._estimate(contestant, contestant.head.passes, contestant.base.passes)
-        change = judge_change(found, self._tolerance, last)
+        change = self._judge_change(found, self._tolerance, last)
         if change is None or change.outcome != "regression" or not control.moved:
             return change
         return replace(change, outcome="undecided", reason=moved_reason(control)) if last else None

@@ -1,0 +1,330 @@
+"""Live sessions: the real command, in a throw-away repository, with nothing changed or a planted slowdown.
+
+Each session is a line of a file, written when it ends: a study that is interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.machine import read_machine
+from benchmarks.study import planted
+from benchmarks.study.errors import StudyError
+from benchmarks.study.virtual import Rules
+from fixtures.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import TextIO
+
+FILE = "live.jsonl"
+SESSIONS = 40
+SLOWDOWNS = (0.05,)
+#: So many sessions in a row without a verdict, and something is wrong with the command.
+MOST_ERRORS = 3
+#: A session that takes so much longer than its budget hangs.
+GRACE_SECONDS = 900.0
+ERROR = "error"
+#: Whatever a person has set, the copy holds the same bytes, and nothing is signed or hooked.
+_PLAIN = ("-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgsign=false")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a live session is about: a variant, and the share by which it is slowed; 0 for nothing changed."""
+
+    variant: str
+    slowdown: float
+
+
+@dataclass(frozen=True)
+class LiveSession:
+    """What became of one live session.
+
+    Attributes:
+        variant: The variant.
+        slowdown: The planted share; 0 for nothing changed.
+        date: When it ended, in UTC.
+        fingerprint: Of the machine; see ``benchmarks/machine.py``.
+        tolerance: The share by which head may be slower.
+        budget_seconds: The most measuring time.
+        elapsed_seconds: From starting the command to its end.
+        exit_code: The command's.
+        status: Of the verdict, or ``error`` without one.
+        outcome: Of the seconds, compared with base.
+        change: Head / base.
+        change_low: The lower end of its interval.
+        change_high: The upper end.
+        blocks: How many there were.
+        seconds: Measuring time of the variant itself, head and base.
+        with_baseline: The same and the baseline's passes.
+        reason: What the verdict said.
+    """
+
+    variant: str
+    slowdown: float
+    date: str
+    fingerprint: str
+    tolerance: float
+    budget_seconds: float
+    elapsed_seconds: float
+    exit_code: int
+    status: str
+    outcome: str = ""
+    change: float | None = None
+    change_low: float | None = None
+    change_high: float | None = None
+    blocks: int = 0
+    seconds: float = 0.0
+    with_baseline: float = 0.0
+    reason: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """Return what it was about."""
+        return Kind(self.variant, self.slowdown)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where live sessions are held.
+
+    Attributes:
+        repository: A repository whose HEAD has nothing planted.
+        rules: The options.
+        command: What runs pytest.
+    """
+
+    repository: Path
+    rules: Rules
+    command: Sequence[str] = (sys.executable, "-m", "pytest")
+
+    def hold(self, kind: Kind) -> LiveSession:
+        """Hold one session."""
+        module = self.repository / planted.FILE
+        clean = _git(self.repository, "show", f"HEAD:{planted.FILE}")
+        module.write_text(planted.planted(clean, kind.slowdown) if kind.slowdown else clean, encoding="utf-8")
+        books = self.repository / "study-books.json"
+        books.unlink(missing_ok=True)
+        command = [
+            *self.command,
+            "benchmarks/test_loading.py",
+            *("-k", f"[{kind.variant}]"),
+            *("-p", "no:cacheprovider"),
+            *("--against", "HEAD"),
+            *("--tolerance", f"{100 * self.rules.tolerance:g}"),
+            *("--budget", f"{self.rules.budget_seconds:g}"),
+            *("--benchmark-json", books.name),
+        ]
+        started = time.monotonic()
+        code, output = self._run(command)
+        found = _read(books, kind.variant)
+        if "status" not in found:
+            last = [line for line in output.splitlines() if line.strip()][-3:]
+            reason = " | ".join(last).replace(str(self.repository), ".")
+            found = {"status": ERROR, "reason": found.get("reason") or reason or "the command said nothing"}
+        return LiveSession(
+            variant=kind.variant,
+            slowdown=kind.slowdown,
+            date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes"),
+            fingerprint=read_machine().fingerprint,
+            tolerance=self.rules.tolerance,
+            budget_seconds=self.rules.budget_seconds,
+            elapsed_seconds=round(time.monotonic() - started, 1),
+            exit_code=code,
+            **found,
+        )
+
+    def _run(self, command: Sequence[str]) -> tuple[int, str]:
+        """Run a command in the repository; return its exit code and what it said."""
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "TOX"))
+        }
+        environment.pop("PYTHONSAFEPATH", None)  # the repository's own code comes first on the path
+        process = subprocess.Popen(
+            command,
+            cwd=self.repository,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        try:
+            output, _ = process.communicate(timeout=10 * self.rules.budget_seconds + GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.terminate()  # pytest ends its workers
+            output, _ = process.communicate()
+            output += "\nit did not end in time"
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        return process.returncode, output
+
+
+def hold_sessions(stage: Stage, kinds: Sequence[Kind], path: Path, stream: TextIO | None = None) -> None:
+    """Hold sessions one after another, and add a line to a file for each; those that it has are not held.
+
+    Args:
+        stage: Where to hold them.
+        kinds: What they are about, in order, as often as each is wanted; see `interleaved`.
+        path: The file.
+        stream: Where progress is shown; standard error if None.
+
+    Raises:
+        StudyError: The file is of another machine or other options, or no session comes to a verdict.
+    """
+    held = load_live(path) if path.exists() else ()
+    fingerprint = read_machine().fingerprint
+    for session in held:
+        rules = Rules(session.tolerance, session.budget_seconds)
+        if session.fingerprint != fingerprint or rules != stage.rules:
+            raise StudyError(
+                f"{path} holds sessions of another machine or with other options; give another --folder, or "
+                "remove it to begin anew."
+            )
+    there = Counter(session.kind for session in held if session.status != ERROR)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    errors = 0
+    with Progress("Live sessions", len(kinds), stream) as progress:
+        for number, kind in enumerate(kinds):
+            progress.update(number, f"{kind.variant}, slowed by {100 * kind.slowdown:g} %")
+            if there[kind] > 0:
+                there[kind] -= 1
+                continue
+            session = stage.hold(kind)
+            with path.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(asdict(session)) + "\n")
+            errors = errors + 1 if session.status == ERROR else 0
+            if errors >= MOST_ERRORS:
+                raise StudyError(
+                    f"{errors} live sessions in a row came to no verdict; the last said: {session.reason}"
+                )
+        progress.update(len(kinds))
+
+
+def interleaved(variants: Sequence[str], slowdowns: Sequence[float], sessions: int) -> list[Kind]:
+    """Return what each session is about: in turn one with nothing changed, and one of each slowdown.
+
+    Sessions with nothing changed take turns among the variants; slowdowns are planted in one variant only.
+    """
+    kinds = []
+    for number in range(sessions):
+        kinds.append(Kind(variants[number % len(variants)], 0.0))
+        kinds += [Kind(planted.VARIANT, slowdown) for slowdown in slowdowns]
+    return kinds
+
+
+def load_live(path: Path) -> tuple[LiveSession, ...]:
+    """Read live sessions.
+
+    Raises:
+        StudyError: There are none, or a line is damaged.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise StudyError(
+            f"{path} cannot be read ({error}); hold live sessions with `python -m benchmarks.study live`."
+        ) from error
+    sessions = []
+    for number, line in enumerate(lines, 1):
+        try:
+            sessions.append(LiveSession(**json.loads(line)))
+        except (ValueError, TypeError) as error:  # noqa: PERF203 (the line is named)
+            raise StudyError(
+                f"{path}, line {number}, is no live session ({error}): remove the line."
+            ) from error
+    return tuple(sessions)
+
+
+@contextlib.contextmanager
+def throw_away_repository(project: Path) -> Iterator[Path]:
+    """Give a new repository with one commit, a copy of the project's tracked files, and remove it afterwards.
+
+    Args:
+        project: The checkout of the project.
+
+    Raises:
+        StudyError: It is no checkout, or there is no git.
+    """
+    names = _git(project, "ls-files", "-z").split("\0")
+    with tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True) as folder:
+        repository = Path(folder).resolve() / "copy"
+        for name in filter(None, names):
+            if (project / name).is_file():
+                (repository / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(project / name, repository / name)
+        _git(repository, "init", "--quiet")
+        _git(repository, "add", "--all", "--force")
+        _git(repository, "commit", "--quiet", "--message", "A copy to plant slowdowns in")
+        yield repository
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """Run git, and return what it prints."""
+    program = shutil.which("git")
+    if program is None:
+        raise StudyError("live sessions need git on the PATH: install it.")
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    author = {
+        f"GIT_{role}_{what}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", "study"), ("EMAIL", "study@localhost"))
+    }
+    result = subprocess.run(
+        [program, *_PLAIN, *arguments],
+        cwd=folder,
+        env={**own, **author},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise StudyError(
+            f"git {arguments[0]} in {folder} failed: {result.stderr.strip()}; run from a checkout."
+        )
+    return result.stdout
+
+
+def _read(books: Path, variant: str) -> dict[str, Any]:
+    """Return what the JSON says of a variant; nothing, or only a reason, if there is no verdict."""
+    try:
+        document = json.loads(books.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    for benchmark in document.get("benchmarks", []):
+        info = benchmark.get("extra_info", {})
+        if info.get("variant") == variant and info.get("workload", "loading") == "loading":
+            epochs = info.get("epochs", 1)
+            sides = [info.get(f"{side}_seconds") or [] for side in ("variant", "base", "baseline")]
+            teardown = epochs * info.get("teardown_seconds", 0.0)
+            own = epochs * sum(sides[0] + sides[1]) + teardown * len(sides[0] + sides[1])
+            return {
+                "status": info["verdict"],
+                "outcome": info.get("change_outcome") or "missing",
+                "change": info.get("change"),
+                "change_low": info.get("change_low"),
+                "change_high": info.get("change_high"),
+                "blocks": info["blocks"],
+                "seconds": round(own, 3),
+                "with_baseline": round(own + sum(sides[2]), 3),
+                "reason": info.get("reason", ""),
+            }
+    for unmeasured in document.get("loader_gate", {}).get("unmeasured", []):
+        if unmeasured["variant"] == variant:
+            return {"reason": unmeasured["reason"]}
+    return {}

@@ -1,0 +1,202 @@
+"""Records traces: the real rotation over real workers, which decides nothing, for a set number of blocks.
+
+Each variant has two workers of the very same code, one in the place of head and one in that of base: every
+difference between them is noise. Each session has fresh workers, as no two processes are equally fast.
+"""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import statistics
+from benchmarks.gate import Change, Verdict
+from benchmarks.machine import describe_noise, read_machine, read_noise
+from benchmarks.measuring import AT_BASE
+from benchmarks.reference import build_reference
+from benchmarks.registry import BASELINE, built_in_variants
+from benchmarks.rotation import Rotation
+from benchmarks.spec import Spec
+from benchmarks.statistics import FEWEST_BLOCKS
+from benchmarks.study.errors import StudyError
+from benchmarks.study.settings import replaced
+from benchmarks.study.trace import About, Pair, Recording, Trace, load_trace, save_trace
+from benchmarks.worker_process import DRAIN, WorkerProcess, module_search_path
+from fixtures.prepare import prepare_tree
+from fixtures.progress import Progress
+from fixtures.request import TreeRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TextIO
+
+    from benchmarks.registry import Variant
+    from benchmarks.rotation import AnyWorker, Measurement
+    from benchmarks.statistics import Estimate
+    from fixtures.tree import Tree
+
+VARIANTS = ("tfdata_no_cache", "tfdata_file_cache")
+SESSIONS = 6
+BLOCKS = 150
+IMAGE_SIZE = 224
+BATCH_SIZE = 32
+HANG_SECONDS = 120.0
+#: No budget: a recording ends with its blocks.
+WEEK = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Records sessions.
+
+    Attributes:
+        tree: The images.
+        variants: The baseline and the variants to record.
+        blocks: Blocks a session.
+        start: Starts a worker; called once for the baseline and twice for each variant.
+        stream: Where progress is shown; standard error if None.
+    """
+
+    tree: Tree
+    variants: Sequence[Variant]
+    blocks: int
+    start: Callable[[Variant], AnyWorker]
+    stream: TextIO | None = None
+
+    def session(self, title: str) -> Recording:
+        """Record one session with fresh workers.
+
+        Raises:
+            StudyError: A variant could not be measured to the end.
+        """
+        before = read_noise()
+        with (
+            tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True) as folder,
+            Progress(title, self.blocks, self.stream) as progress,
+        ):
+            # The longer a session, the better is known how much its two workers differ.
+            with replaced([(statistics, "MOST_BLOCKS", self.blocks)]):
+                measured = self._rotate(Path(folder), progress)
+        return self._recording(measured, describe_noise(before, read_noise()))
+
+    def _rotate(self, folder: Path, progress: Progress) -> dict[str, Measurement]:
+        spec = Spec((IMAGE_SIZE, IMAGE_SIZE), BATCH_SIZE, True, 0, folder / "cache")
+        build_reference(self.tree, spec.image_size, folder / "reference")
+        done = 0
+
+        def judge(variant: Variant, estimate: Estimate, last: bool) -> Verdict | None:
+            nonlocal done
+            if variant.name != BASELINE:
+                done = max(done, estimate.blocks)
+            if estimate.blocks < self.blocks and not last:
+                return None
+            return Verdict("undecided", None, estimate, "recorded")
+
+        def judge_change(estimate: Estimate, tolerance: float, last: bool) -> Change | None:
+            if estimate.blocks < self.blocks and not last:
+                return None
+            return Change("seconds", "same", estimate, tolerance)
+
+        rotation = Rotation(
+            self.variants,
+            self.start,
+            judge,
+            WEEK,
+            lambda text: progress.update(done, text.partition(", at most")[0]),
+            start_base=lambda variant: None if variant.name == BASELINE else self.start(variant),
+            judge_change=judge_change,
+        )
+        return rotation.run(
+            self.tree,
+            lambda variant, at_base: spec.for_variant(variant.name + (AT_BASE if at_base else "")),
+            folder / "reference",
+            DRAIN,
+        )
+
+    def _recording(self, measured: dict[str, Measurement], noise: str) -> Recording:
+        baseline = measured[BASELINE].variant_passes
+        pairs = {}
+        for variant in self.variants:
+            measurement = measured[variant.name]
+            sides = [measurement.variant_passes]
+            if variant.name != BASELINE:
+                sides.append(measurement.base_passes)
+                pairs[variant.name] = Pair(measurement.variant_passes, measurement.base_passes)
+            if measurement.verdict.status == "unmeasured" or {len(side) for side in sides} != {
+                2 * self.blocks
+            }:
+                raise StudyError(
+                    f"{variant.name} could not be recorded: {measurement.verdict.reason}; mend it and start "
+                    "again, sessions before this one are kept."
+                )
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return Recording(now.isoformat(timespec="minutes"), noise, baseline, pairs)
+
+
+def record(recorder: Recorder, path: Path, sessions: int) -> Trace:
+    """Record until a trace has so many sessions; save it after each.
+
+    Args:
+        recorder: Records them.
+        path: The trace; sessions that are there already count.
+        sessions: How many there are to be in the end.
+
+    Raises:
+        StudyError: The trace is of something else, or a variant could not be measured.
+    """
+    if recorder.blocks < FEWEST_BLOCKS:
+        raise StudyError(f"--blocks {recorder.blocks}: expected at least {FEWEST_BLOCKS}.")
+    about = _about(recorder)
+    trace = load_trace(path) if path.exists() else Trace(about, ())
+    if trace.about != about:
+        raise StudyError(
+            f"{path} was recorded on another machine, with other versions, images or variants; give another "
+            "--folder, or remove it to begin anew."
+        )
+    while len(trace.recordings) < sessions:
+        title = f"Recording session {len(trace.recordings) + 1} of {sessions}"
+        trace = Trace(about, (*trace.recordings, recorder.session(title)))
+        save_trace(trace, path)
+    return trace
+
+
+def recorder_of(names: Sequence[str], blocks: int, images: int | None = None) -> Recorder:
+    """Return a recorder of real variants on the ``small`` tree.
+
+    Args:
+        names: Of the variants to record beside the baseline.
+        blocks: Blocks a session.
+        images: Another number of images than usual, or None.
+
+    Raises:
+        StudyError: There is no variant of such a name.
+    """
+    known = {variant.name: variant for variant in built_in_variants()}
+    for name in names:
+        if name not in known or name == BASELINE:
+            others = ", ".join(each for each in known if each != BASELINE)
+            raise StudyError(f"--variants {name}: expected some of {others}.")
+    tree = prepare_tree(TreeRequest(tree="small", tree_images=images))
+    search_path = module_search_path(Path.cwd())
+
+    def start(variant: Variant) -> WorkerProcess:
+        return WorkerProcess(variant, search_path, HANG_SECONDS)
+
+    return Recorder(tree, [known[name] for name in (BASELINE, *dict.fromkeys(names))], blocks, start)
+
+
+def _about(recorder: Recorder) -> About:
+    machine = read_machine()
+    return About(
+        machine=machine.describe(),
+        fingerprint=machine.fingerprint,
+        versions=dict(machine.versions),
+        tree=recorder.tree.digest,
+        images=len(recorder.tree),
+        image_size=IMAGE_SIZE,
+        batch_size=BATCH_SIZE,
+        variants=tuple(variant.name for variant in recorder.variants if variant.name != BASELINE),
+    )

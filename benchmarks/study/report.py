@@ -1,0 +1,371 @@
+"""Writes what the study found: ``table.md`` and the plots, the same whenever the figures are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.statistics import SINGLE_LOOK_ERROR, estimate, log_ratios
+from benchmarks.study import live as live_sessions
+from benchmarks.study.plots import write_plots
+from benchmarks.study.rates import Rate, quantile
+from benchmarks.study.replay import FLOOR_DISTANCE, FLOORS, SETTING_SLOWDOWNS, SLOWDOWNS
+from benchmarks.study.rivals import ORDERS, RULES
+from benchmarks.study.settings import CHOSEN
+from benchmarks.study.virtual import MEAN_RUN, Situation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from benchmarks.study.live import LiveSession
+    from benchmarks.study.replay import Replay
+    from benchmarks.study.trace import Trace
+
+FILE = "table.md"
+FIGURES = ("seconds", "CPU seconds", "first batch", "peak memory")
+#: What the gate has to reach on two shared cores.
+MOST_FALSE = 0.001
+FIVE_FOUND, FIVE_SECONDS = 0.99, 30.0
+THREE_FOUND = 0.80
+
+
+def write_report(trace: Trace, replayed: Replay, live: Sequence[LiveSession], folder: Path) -> None:
+    """Write the tables and plots.
+
+    Args:
+        trace: What was recorded.
+        replayed: What was replayed of it.
+        live: The live sessions; none if there were none yet.
+        folder: Where to write; it is made if need be.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shown = write_plots(trace, replayed, folder)
+    (folder / FILE).write_text(report(trace, replayed, live, shown), encoding="utf-8")
+
+
+def report(trace: Trace, replayed: Replay, live: Sequence[LiveSession], plots: dict[str, str]) -> str:
+    """Return the tables in Markdown."""
+    parts = [
+        _beginning(trace, replayed, live),
+        _targets(trace, replayed, live),
+        _same_code(trace, replayed),
+        _slower(trace, replayed),
+        _rivals(trace, replayed),
+        _floors(trace, replayed),
+        _settings(trace, replayed),
+        _live(live),
+        _recorded(trace),
+        *(f"![{shows[:1].upper()}{shows[1:]}]({name})" for name, shows in plots.items()),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _beginning(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> str:
+    about = trace.about
+    versions = ", ".join(f"{name} {version}" for name, version in about.versions.items())
+    dates = sorted([recording.date for recording in trace.recordings] + [session.date for session in live])
+    rules = replayed.rules
+    return "\n".join(
+        [
+            "# How often the gate is right",
+            "",
+            "Written by `tox run -e study` (`python -m benchmarks.study report`); do not edit it.",
+            "",
+            f"- Recorded {_between(dates)}: {replayed.recordings} sessions, {replayed.blocks} blocks.",
+            f"- Machine: {about.machine}; fingerprint `{about.fingerprint}`.",
+            f"- Versions: {versions}.",
+            f"- Work: {about.images} images of tree `{about.tree[:12]}` to {about.image_size}x{about.image_size}, "
+            f"in batches of {about.batch_size}.",
+            f"- Sessions as with `--tolerance {100 * rules.tolerance:g} --budget {rules.budget_seconds:g}`, "
+            f"drawn by the stationary bootstrap, {MEAN_RUN} blocks at a time on average, "
+            f"from seed {replayed.seed}.",
+            "",
+            "In brackets are 95 % intervals: Clopper and Pearson's for shares, order statistics for times. "
+            "They say how well the replay knows its figures; another machine or day may have others.",
+        ]
+    )
+
+
+def _targets(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> str:
+    names = trace.about.variants
+    same = [replayed.tally(Situation(name)) for name in names]
+    alarms = _sum(tally.outcome("regression", figure) for tally in same for figure in FIGURES)
+    three, five, ten = (
+        [replayed.tally(Situation(name, slowdown)) for name in names] for slowdown in (0.03, 0.05, 0.10)
+    )
+    fives, threes, tens = (
+        min((tally.outcome("regression") for tally in tallies), key=lambda rate: rate.share)
+        for tallies in (five, three, ten)
+    )
+    slowest = max((tally.median_seconds for tally in five), key=lambda each: each.value)
+    floors = max(
+        (
+            replayed.tally(Situation(name, floor=FLOORS[0], own_truth=own_truth)).status("fail")
+            for name in names
+            for own_truth in (False, True)
+        ),
+        key=lambda rate: rate.share,
+    )
+    calm = [session for session in live if not session.slowdown and session.status != live_sessions.ERROR]
+    live_alarms = Rate(sum(map(_alarm, calm)), len(calm))
+    budget = f"{replayed.rules.budget_seconds:g} s"
+    rows = [
+        (
+            "same code: false alarms in all figures",
+            "at most 0.1 %",
+            str(alarms),
+            alarms.share <= MOST_FALSE,
+        ),
+        ("same code: false alarms, live", "none", _of(live_alarms), live_alarms.count == 0 if calm else None),
+        ("5 % slower: found", "at least 99 %", str(fives), fives.share >= FIVE_FOUND),
+        ("5 % slower: median seconds", "at most 30", str(slowest), slowest.value <= FIVE_SECONDS),
+        (f"3 % slower: found within {budget}", "at least 80 %", str(threes), threes.share >= THREE_FOUND),
+        ("10 % slower: found", "always", str(tens), tens.count == tens.of),
+        (
+            f"{100 * FLOOR_DISTANCE:g} % above its floor: false failures",
+            "at most 0.1 %",
+            str(floors),
+            floors.share <= MOST_FALSE,
+        ),
+    ]
+    words = {True: "yes", False: "**no**", None: "not tried"}
+    return _table(
+        "Targets (of the variant that is worst)",
+        ("what", "wanted", "measured", "reached"),
+        [(what, wanted, measured, words[reached]) for what, wanted, measured, reached in rows],
+    )
+
+
+def _same_code(trace: Trace, replayed: Replay) -> str:
+    rows = []
+    for name in trace.about.variants:
+        tally = replayed.tally(Situation(name))
+        for figure in FIGURES:
+            if figure not in tally.outcomes:
+                continue
+            rows.append(
+                (
+                    name,
+                    figure,
+                    f"{tally.sessions:,}",
+                    *(
+                        str(tally.outcome(each, figure))
+                        for each in ("regression", "improvement", "undecided")
+                    ),
+                )
+            )
+        rows.append((name, "the test fails", f"{tally.sessions:,}", str(tally.status("fail")), "", ""))
+    return _table(
+        "The same code: false alarms",
+        ("variant", "figure", "sessions", "false regression", "false improvement", "undecided"),
+        rows,
+    )
+
+
+def _slower(trace: Trace, replayed: Replay) -> str:
+    rows = []
+    for name in trace.about.variants:
+        for slowdown in (0.0, *SLOWDOWNS):
+            tally = replayed.tally(Situation(name, slowdown))
+            rows.append(
+                (
+                    name,
+                    f"{100 * slowdown:g} %",
+                    *(str(tally.outcome(each)) for each in ("regression", "undecided", "same")),
+                    f"{tally.median_seconds}; {tally.most_seconds}",
+                    f"{tally.median_with_baseline}; {tally.most_with_baseline}",
+                    str(tally.blocks),
+                )
+            )
+    return _table(
+        "Slower code: found, and how soon",
+        (
+            "variant",
+            "slower by",
+            "found",
+            "undecided",
+            "said to be the same",
+            "seconds of head and base: median; 95th percentile",
+            "with the baseline's",
+            "blocks (median)",
+        ),
+        rows,
+    )
+
+
+def _rivals(trace: Trace, replayed: Replay) -> str:
+    rows = []
+    for name in trace.about.variants:
+        for slowdown in (0.0, *SLOWDOWNS):
+            found = {
+                (finding.rule, finding.order): finding
+                for finding in replayed.findings
+                if (finding.variant, finding.slowdown) == (name, slowdown)
+            }
+            passes = max((finding.passes for finding in found.values()), default=0)
+            ours = replayed.tally(Situation(name, slowdown)).outcome("regression")
+            rivals = [found.get((rule, order)) for order in ORDERS for rule in RULES]
+            rows.append(
+                (
+                    name,
+                    f"{100 * slowdown:g} %" if slowdown else "0 % (false alarms)",
+                    str(passes),
+                    str(ours),
+                    *("–" if each is None else str(each.rate) for each in rivals),
+                )
+            )
+    heads = [f"{rule}, {order}" for order in ORDERS for rule in RULES]
+    note = (
+        "Rivals get as many passes of each side as the gate's median session. *Base first* is how those "
+        "tools are used: all of base, then all of head, at most half a recorded session each. *Interleaved* gives "
+        "their rules the gate's own blocks."
+    )
+    table = _table(
+        "Rivals on the same passes", ("variant", "slower by", "passes", "loader-gate", *heads), rows
+    )
+    return f"{table}\n\n{note}"
+
+
+def _floors(trace: Trace, replayed: Replay) -> str:
+    rows = []
+    for name in trace.about.variants:
+        for own_truth in (False, True):
+            above, below = (
+                replayed.tally(Situation(name, floor=floor, own_truth=own_truth)) for floor in FLOORS
+            )
+            rows.append(
+                (
+                    name,
+                    "its recorded session's" if own_truth else "the whole trace's",
+                    *(str(above.status(each)) for each in ("fail", "pass", "undecided")),
+                    *(str(below.status(each)) for each in ("pass", "fail", "undecided")),
+                )
+            )
+    distance = f"{100 * FLOOR_DISTANCE:g} %"
+    return _table(
+        f"Floors {distance} from the true speedup",
+        (
+            "variant",
+            "true speedup",
+            f"{distance} above: false failures",
+            "passes",
+            "undecided",
+            f"{distance} below: false passes",
+            "failures",
+            "undecided",
+        ),
+        rows,
+    )
+
+
+def _settings(trace: Trace, replayed: Replay) -> str:
+    names = dict.fromkeys(tally.setting for tally in replayed.tallies)
+    rows = []
+    for name in trace.about.variants:
+        for setting in (CHOSEN.name, *(each for each in names if each != CHOSEN.name)):
+            same, *slower = (
+                replayed.tally(Situation(name, slowdown), setting) for slowdown in (0.0, *SETTING_SLOWDOWNS)
+            )
+            rows.append(
+                (
+                    name,
+                    setting,
+                    str(same.outcome("regression")),
+                    str(same.outcome("undecided")),
+                    *(
+                        f"{tally.outcome('regression')} in {tally.median_seconds.value:.0f} s"
+                        for tally in slower
+                    ),
+                )
+            )
+    heads = [f"{100 * slowdown:g} % slower: found, in median seconds" for slowdown in SETTING_SLOWDOWNS]
+    return _table("Other settings", ("variant", "setting", "false regression", "undecided", *heads), rows)
+
+
+def _live(live: Sequence[LiveSession]) -> str:
+    rows = []
+    for kind in dict.fromkeys(session.kind for session in live):
+        every = [session for session in live if session.kind == kind]
+        done = [session for session in every if session.status != live_sessions.ERROR]
+        if not done:
+            rows.append(
+                (kind.variant, f"{100 * kind.slowdown:g} %", str(len(every)), *["–"] * 5, str(len(every)))
+            )
+            continue
+        changes = [session.change for session in done if session.change is not None]
+        rows.append(
+            (
+                kind.variant,
+                f"{100 * kind.slowdown:g} %",
+                str(len(done)),
+                *(
+                    str(Rate(sum(session.outcome == each for session in done), len(done)))
+                    for each in ("regression", "undecided")
+                ),
+                str(Rate(sum(session.status == "fail" for session in done), len(done))),
+                "–" if not changes else f"{quantile(changes, 0.5).value:.3f}",
+                str(quantile([session.seconds for session in done], 0.5)),
+                str(len(every) - len(done)),
+            )
+        )
+    if not rows:
+        return ""
+    return _table(
+        "Live sessions",
+        (
+            "variant",
+            "planted",
+            "sessions",
+            "regression in seconds",
+            "undecided",
+            "the test fails",
+            "median head / base",
+            "median seconds of head and base",
+            "no verdict",
+        ),
+        rows,
+    )
+
+
+def _recorded(trace: Trace) -> str:
+    """Return what each recorded session says of its two workers: no two processes are equally fast."""
+    rows = []
+    for number, recording in enumerate(trace.recordings, 1):
+        cells = []
+        for name in trace.about.variants:
+            pair = recording.variants[name]
+            sides = ([timing.seconds for timing in side] for side in (pair.head, pair.base))
+            found = estimate(log_ratios(*sides), SINGLE_LOOK_ERROR)
+            cells.append(f"{found.ratio:.4f} ({found.low:.4f} to {found.high:.4f})")
+        rows.append((str(number), recording.date, str(recording.blocks), recording.noise, *cells))
+    heads = [f"{name}: head / base" for name in trace.about.variants]
+    table = _table("Recorded sessions", ("", "ended (UTC)", "blocks", "noise", *heads), rows)
+    note = "Intervals here are 99.9 % ones. One that leaves out 1 says that two processes of one code differ."
+    return f"{table}\n\n{note}"
+
+
+def _alarm(session: LiveSession) -> bool:
+    return session.status == "fail" or session.outcome == "regression"
+
+
+def _sum(rates: Iterable[Rate]) -> Rate:
+    every = list(rates)
+    return Rate(sum(rate.count for rate in every), sum(rate.of for rate in every))
+
+
+def _of(rate: Rate) -> str:
+    return f"{rate.count} of {rate.of}"
+
+
+def _between(dates: Sequence[str]) -> str:
+    first, last = dates[0][:10], dates[-1][:10]
+    return f"on {first}" if first == last else f"from {first} to {last}"
+
+
+def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"## {title}", "", _row(heads), _row(["---"] * len(heads)), *map(_row, rows)]
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

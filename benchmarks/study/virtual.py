@@ -1,0 +1,225 @@
+"""A virtual session: the real rotation and the real decisions, over workers that play recorded passes.
+
+The blocks of one recorded session are drawn anew by the stationary bootstrap (Politis and Romano, "The
+stationary bootstrap", Journal of the American Statistical Association 89, 1994): runs of consecutive blocks
+of random length, so that what lasts for several blocks is still there. Which of the two recorded workers
+is head is drawn too. A slowdown multiplies the seconds, CPU seconds and first batch of head.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.gate import baseline_verdict, judge
+from benchmarks.registry import BASELINE, Variant
+from benchmarks.rotation import Rotation
+from benchmarks.spec import Spec
+from benchmarks.statistics import FEWEST_WARMUP_PASSES, MOST_BLOCKS, log_ratios
+from benchmarks.worker_process import DRAIN
+from fixtures.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmarks.gate import Verdict
+    from benchmarks.statistics import Estimate
+    from benchmarks.study.trace import Recording, Trace
+    from benchmarks.timing import PassTiming
+
+#: The mean number of consecutive blocks that are drawn together.
+MEAN_RUN = 10
+#: Where head is compared with base, the floor is this share of the true speedup: it is cleared, and decides
+#: nothing.
+FAR_FLOOR = 0.5
+
+_SLOWED = ("seconds", "cpu_seconds", "first_batch_seconds")
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a virtual session is about.
+
+    Attributes:
+        variant: The variant's name.
+        slowdown: The share by which head is slower than base.
+        floor: The floor of the speedup, as a share of the true one; None to compare head with base instead,
+            with a floor that is far away.
+        own_truth: Whether the true speedup is that of the recorded session, or that of the whole trace.
+    """
+
+    variant: str
+    slowdown: float = 0.0
+    floor: float | None = None
+    own_truth: bool = False
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How virtual sessions are held: the options of the real ones.
+
+    Attributes:
+        tolerance: The share by which head may be slower.
+        budget_seconds: The most measuring time a variant may take.
+    """
+
+    tolerance: float = 0.03
+    budget_seconds: float = 90.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a virtual session.
+
+    Attributes:
+        status: Of the verdict.
+        changes: The outcome of each compared figure, by name.
+        blocks: How many the variant had.
+        seconds: Measuring time of the variant itself, head and base, teardown included.
+        with_baseline: The same and the baseline's passes.
+    """
+
+    status: str
+    changes: Mapping[str, str]
+    blocks: int
+    seconds: float
+    with_baseline: float
+
+
+class PlayedWorker:
+    """Answers with recorded passes, block by block, after warming up with the first one."""
+
+    def __init__(self, passes: Sequence[dict[str, Any]], blocks: Sequence[int]) -> None:
+        """Play these passes, two a block, in this order of blocks."""
+        self._passes = passes
+        self._blocks = blocks
+        self._asked = 0
+
+    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Be built."""
+        return {"kind": "streaming", "build_seconds": 0.0}
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:  # noqa: ARG002
+        """Answer one request. A pass is the first or second of its block, whichever turn it has in there."""
+        if do == "check":
+            return {"reason": "", "median_psnr": None}
+        # Equal passes are steady after the fewest.
+        number = self._asked - FEWEST_WARMUP_PASSES
+        self._asked += 1
+        if number < 0:
+            return self._passes[0]
+        block, which = divmod(number, 2)
+        return self._passes[2 * self._blocks[block] + which]
+
+    def close(self) -> None:
+        """Begin to end."""
+
+    def end(self) -> None:
+        """End."""
+
+
+class _SilentRotation(Rotation):
+    """Says nothing of what it does, which would take most of a virtual session's time."""
+
+    def _doing(self, *_: Any) -> str:
+        return ""
+
+
+class Theatre:
+    """Holds virtual sessions over one trace."""
+
+    def __init__(self, trace: Trace, rules: Rules) -> None:
+        """Prepare; what sessions have in common is computed once."""
+        self._recordings = trace.recordings
+        self._rules = rules
+        self._truths = {
+            name: [true_log_speedup([each], name) for each in trace.recordings]
+            for name in trace.about.variants
+        }
+        self._truth = {name: true_log_speedup(trace.recordings, name) for name in trace.about.variants}
+        self._answers: dict[tuple[int, str, str, float], list[dict[str, Any]]] = {}
+
+    def session(self, situation: Situation, seed: str) -> Outcome:
+        """Hold one session; the seed alone decides what is drawn."""
+        name, chance = situation.variant, random.Random(seed)  # noqa: S311 (a simulation, no secret)
+        number = chance.randrange(len(self._recordings))
+        arms = ["head", "base"]
+        chance.shuffle(arms)
+        blocks = resampled(self._recordings[number].blocks, MOST_BLOCKS, chance)
+        sides = {
+            BASELINE: PlayedWorker(self._played(number, BASELINE, "", 0.0), blocks),
+            name: PlayedWorker(self._played(number, name, arms[0], situation.slowdown), blocks),
+        }
+        base = PlayedWorker(self._played(number, name, arms[1], 0.0), blocks)
+        truth = math.exp(self._truths[name][number] if situation.own_truth else self._truth[name])
+        floor = truth * (FAR_FLOOR if situation.floor is None else situation.floor)
+        compared = situation.floor is None
+
+        def verdict(variant: Variant, estimate: Estimate, last: bool) -> Verdict | None:
+            if variant.name == BASELINE:
+                return baseline_verdict(estimate.blocks)
+            return judge(estimate, floor, last)
+
+        rotation = _SilentRotation(
+            [Variant(each, f"benchmarks.variants.{each}") for each in sides],
+            lambda variant: sides[variant.name],
+            verdict,
+            self._rules.budget_seconds,
+            lambda _: None,
+            start_base=lambda variant: base if compared and variant.name == name else None,
+            tolerance=self._rules.tolerance,
+        )
+        measurement = rotation.run(_NO_TREE, lambda _, __: _NO_SPEC, Path(), DRAIN)[name]
+        own = math.fsum(map(_cost, (*measurement.variant_passes, *measurement.base_passes)))
+        return Outcome(
+            status=measurement.verdict.status,
+            changes={change.figure: change.outcome for change in measurement.verdict.changes},
+            blocks=len(measurement.variant_passes) // 2,
+            seconds=own,
+            with_baseline=own + math.fsum(map(_cost, measurement.baseline_passes)),
+        )
+
+    def _played(self, number: int, name: str, arm: str, slowdown: float) -> list[dict[str, Any]]:
+        key = (number, name, arm, slowdown)
+        if key not in self._answers:
+            recording = self._recordings[number]
+            passes = recording.baseline if name == BASELINE else getattr(recording.variants[name], arm)
+            self._answers[key] = [asdict(slowed(timing, slowdown)) for timing in passes]
+        return self._answers[key]
+
+
+def slowed(timing: PassTiming, slowdown: float) -> PassTiming:
+    """Return the same pass of a loader that is slower by this share."""
+    return replace(timing, **{name: getattr(timing, name) * (1 + slowdown) for name in _SLOWED})
+
+
+def resampled(blocks: int, wanted: int, chance: random.Random) -> list[int]:
+    """Return numbers of blocks, drawn by the stationary bootstrap; after the last comes the first."""
+    drawn: list[int] = []
+    for _ in range(wanted):
+        if not drawn or chance.random() < 1 / MEAN_RUN:
+            drawn.append(chance.randrange(blocks))
+        else:
+            drawn.append((drawn[-1] + 1) % blocks)
+    return drawn
+
+
+def true_log_speedup(recordings: Sequence[Recording], variant: str) -> float:
+    """Return the mean log speedup of all blocks of recorded sessions, both workers together."""
+    ratios: list[float] = []
+    for recording in recordings:
+        baseline = [timing.seconds for timing in recording.baseline]
+        for passes in (recording.variants[variant].head, recording.variants[variant].base):
+            ratios += log_ratios(baseline, [timing.seconds for timing in passes])
+    return math.fsum(ratios) / len(ratios)
+
+
+def _cost(timing: PassTiming) -> float:
+    return (timing.seconds + timing.teardown_seconds) * timing.epochs
+
+
+_NO_TREE = Tree(Path(), (), (), (), "")
+_NO_SPEC = Spec((1, 1), 1, shuffle=False, seed=0, cache_dir=Path())
