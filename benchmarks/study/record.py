@@ -76,10 +76,10 @@ class Recorder:
         with (
             tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True) as folder,
             Progress(title, self.blocks, self.stream) as progress,
-        ):
             # The longer a session, the better is known how much its two workers differ.
-            with replaced([(statistics, "MOST_BLOCKS", self.blocks)]):
-                measured = self._rotate(Path(folder), progress)
+            replaced([(statistics, "MOST_BLOCKS", self.blocks)]),
+        ):
+            measured = self._rotate(Path(folder), progress)
         return self._recording(measured, describe_noise(before, read_noise()))
 
     def _rotate(self, folder: Path, progress: Progress) -> dict[str, Measurement]:
