@@ -33,6 +33,7 @@ OPTIONS = (
     *("--budget=SECONDS", "--hang-after=SECONDS"),
     *("--device=DEVICE", "--weights=FILE", "--memory-limit=SIZE", "--disk-limit=SIZE", "--no-guard"),
     *("--keep-dumps=DIR", "--tolerance=PERCENT", "--accept"),
+    *("--against=REV", "--against-python=PATH"),
 )
 
 #: What takes long to import, and is needed only to measure.
