@@ -69,7 +69,7 @@ class Storage:
         if not accepted:
             return Chosen((), (*self._why_none(runs), *problems))
         last = accepted[0]
-        which = f"Compared with run {last.label}, the last accepted one: {last.path.name}{when(last)}."
+        which = f"Compared with run {last.label}, the last accepted one{when(last)}: {last.path.name}."
         return Chosen(accepted, (which, *problems, *(text for run in accepted for text in run.damaged)))
 
     def named(self, name: str) -> Chosen:
@@ -94,7 +94,7 @@ class Storage:
             )
         about = []
         for run in runs:
-            about.append(f"Compared with run {run.label}, as asked for: {run.path.name}{when(run)}.")
+            about.append(f"Compared with run {run.label}, as asked for{when(run)}: {run.path.name}.")
             if run.accepted is None:
                 about.append(f"Run {run.label} was saved before runs were marked as accepted.")
             elif not run.accepted:

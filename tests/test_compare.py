@@ -392,7 +392,7 @@ class Suite:
         """Run a session."""
         arguments = options if any(each.startswith("suite") for each in options) else ("suite", *options)
         return self._pytester.runpytest_inprocess(
-            *("-p", "fixtures.plugin", "-p", "benchmarks.plugin", "-p", "no:cacheprovider"),
+            *("-p", "fixtures.plugin", "-p", "benchmarks.plugin"),
             *("--floors=empty.toml", "--junitxml=junit.xml", *arguments),
             no_reraise_ctrlc=True,
         )
@@ -489,7 +489,7 @@ def test_a_failing_run_is_kept_but_not_accepted(suite: Suite) -> None:
         "@pytest.hookimpl(trylast=True)\ndef pytest_sessionfinish(session): session.exitstatus = 1",
         "def pytest_terminal_summary(): raise RuntimeError('late')",
         "def pytest_runtest_teardown(item): raise KeyboardInterrupt",
-        "def pytest_runtest_teardown(item): assert False",
+        "def pytest_runtest_teardown(item, nextitem): assert nextitem is not None",
     ],
 )
 def test_a_run_that_fails_late_is_not_accepted(hook: str, suite: Suite, pytester: pytest.Pytester) -> None:
@@ -671,6 +671,19 @@ def test_what_was_left_out_is_not_missing(options: tuple[str, ...], left_out: st
     assert f"Not run in this session: {left_out}" in text_of(result)
     assert "issing" not in text_of(result)
     assert suite.run(*GATE).ret == 0
+
+
+def test_last_failed_misses_nothing(suite: Suite, pytester: pytest.Pytester) -> None:
+    """With ``--lf`` pytest does not even collect files without a failure."""
+    suite.run(SAVE)
+    conftest = pytester.makeconftest(
+        "def pytest_runtest_call(item): assert 'test_throughput' not in item.name"
+    )
+    assert suite.run().ret == 1
+    conftest.unlink()
+    result = suite.run(*GATE, "--lf")
+    assert result.ret == 0
+    assert f"Not run in this session: {BASELINE} (training)" in text_of(result)
 
 
 def test_a_deleted_test_is_missing(suite: Suite) -> None:
