@@ -148,7 +148,7 @@ def _claim(estimate: Estimate) -> str:
 def _first_epoch(result: Result) -> list[Row]:
     info = result.extra_info.get("tfdata_file_cache", {})
     timings = result.measurements[BASELINE].variant_passes
-    if "cold_seconds" not in info or not timings:
+    if "cold_seconds" not in info or not info["dump_of_this_machine"] or not timings:
         return []
     seconds = info["cold_seconds"]
     speedup = median(timing.seconds for timing in timings) / seconds

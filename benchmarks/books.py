@@ -88,7 +88,7 @@ def _extra_info(measurement: Measurement, images: int) -> dict[str, Any]:
         "floor": verdict.floor,
         "speedup": estimate and estimate.ratio,
         "speedup_low": estimate and estimate.low,
-        "speedup_high": estimate and (estimate.high if math.isfinite(estimate.high) else None),
+        "speedup_high": estimate and _finite(estimate.high),
         "blocks": len(timings) // 2,
         "images": images,
         "images_per_second": images / median(timing.seconds for timing in timings),
@@ -100,7 +100,37 @@ def _extra_info(measurement: Measurement, images: int) -> dict[str, Any]:
         "median_psnr": measurement.median_psnr,
         "baseline_seconds": _compact(measurement.baseline_passes),
         "variant_seconds": _compact(timings),
+        **_of_changes(measurement),
     }
+
+
+def _of_changes(measurement: Measurement) -> dict[str, Any]:
+    """Return what the JSON says of the changes against base, if there is one."""
+    if not measurement.verdict.changes:
+        return {}
+    changes = {
+        change.figure: {
+            "outcome": change.outcome,
+            "change": change.estimate and change.estimate.ratio,
+            "low": change.estimate and change.estimate.low,
+            "high": change.estimate and _finite(change.estimate.high),
+            "tolerance": change.tolerance,
+        }
+        for change in measurement.verdict.changes
+    }
+    seconds = changes[measurement.verdict.changes[0].figure]
+    return {
+        "change": seconds["change"],
+        "change_low": seconds["low"],
+        "change_high": seconds["high"],
+        "change_outcome": seconds["outcome"],
+        "changes": changes,
+        "base_seconds": _compact(measurement.base_passes),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _compact(timings: Sequence[PassTiming]) -> list[float]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,11 +35,15 @@ class Dump:
         cold_seconds: The epoch that wrote it.
         files: Sizes in bytes, by file name.
         history: What was found and done: written, used again, or why it was written anew.
+        machine: Fingerprint of the machine that wrote it; empty if that is not known.
+        date: The day on which it was written, such as 2026-11-23; empty if that is not known.
     """
 
     cold_seconds: float
     files: dict[str, int]
     history: str
+    machine: str = ""
+    date: str = ""
 
     @property
     def bytes(self) -> int:
@@ -62,6 +67,7 @@ def finished_dump(
     spec: Spec,
     start_worker: Callable[[Variant], WorkerProcess],
     say: Callable[[str], None],
+    machine: str = "",
 ) -> Dump:
     """Return the dump in ``spec.cache_dir``, written now unless a finished one is there.
 
@@ -74,6 +80,7 @@ def finished_dump(
         spec: The epoch to deliver; ``cache_dir`` is the dump's folder.
         start_worker: Starts the process that writes.
         say: Told what was wrong with a dump that cannot be used.
+        machine: The fingerprint of this machine.
 
     Raises:
         WorkerError: The writer failed. Nothing of the dump is left.
@@ -91,15 +98,14 @@ def finished_dump(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
-            cold = _write(variant, tree, spec, start_worker)
+            return replace(_write(variant, tree, spec, start_worker, machine), history=history)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return Dump(cold, _sizes(folder), history)
 
 
 class DumpError(Exception):
-    """A writer ended well, but its dump is not finished."""
+    """A writer ended well, but its dump is not finished; the message says what is missing."""
 
 
 @contextmanager
@@ -120,8 +126,12 @@ def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _write(
-    variant: Variant, tree: Tree, spec: Spec, start_worker: Callable[[Variant], WorkerProcess]
-) -> float:
+    variant: Variant,
+    tree: Tree,
+    spec: Spec,
+    start_worker: Callable[[Variant], WorkerProcess],
+    machine: str,
+) -> Dump:
     worker = start_worker(variant)
     try:
         worker.open(tree, spec)
@@ -131,11 +141,19 @@ def _write(
     problem = variant.dump_problem(len(tree), spec)
     if problem:
         raise DumpError(f"the epoch that writes its dump ended, but {problem}")
-    manifest = {"key": dump_key(variant, tree, spec), "cold_seconds": cold, "files": _sizes(spec.cache_dir)}
+    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    dump = Dump(cold, _sizes(spec.cache_dir), "written", machine, today)
+    manifest = {"key": dump_key(variant, tree, spec), **asdict(dump)}
     beside = spec.cache_dir / f".{MANIFEST}"
-    beside.write_text(json.dumps(manifest), encoding="utf-8")
-    beside.replace(spec.cache_dir / MANIFEST)
-    return cold
+    try:
+        beside.write_text(json.dumps(manifest), encoding="utf-8")
+        beside.replace(spec.cache_dir / MANIFEST)
+    except OSError as error:
+        raise DumpError(
+            f"its dump was written, but not the manifest beside it ({error}): free some of that disk, or set "
+            "TMPDIR or --keep-dumps to another"
+        ) from error
+    return dump
 
 
 def _kept(variant: Variant, tree: Tree, spec: Spec) -> tuple[Dump | None, str]:
@@ -145,7 +163,9 @@ def _kept(variant: Variant, tree: Tree, spec: Spec) -> tuple[Dump | None, str]:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         key = str(manifest["key"])
         files = {str(name): int(size) for name, size in manifest["files"].items()}
-        kept = Dump(float(manifest["cold_seconds"]), files, "used again")
+        # Manifests of an earlier version do not say where and when.
+        where_and_when = (str(manifest.get(name, "")) for name in ("machine", "date"))
+        kept = Dump(float(manifest["cold_seconds"]), files, "used again", *where_and_when)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None, variant.dump_problem(len(tree), spec) or "its writer did not come to its end"
     if key != dump_key(variant, tree, spec):

@@ -20,7 +20,7 @@ from benchmarks.registry import BASELINE
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Collection, Iterator, Mapping, MutableMapping
+    from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
     from pathlib import Path
 
     from benchmarks.machine import Machine
@@ -32,11 +32,13 @@ WORKLOADS = ("loading", "training", "training-emulated", "dump")
 #: The share that a written floor leaves below the low end of the interval: machines of one class differ.
 MARGIN = 0.10
 
-#: Floors hold for trees whose images have up to so many times more or fewer bytes than those measured.
+#: Floors hold for trees whose images have up to so many times more or fewer bytes than those measured, and
+#: that have up to so many times fewer images.
 ALIKE = 2.0
 
 _PROFILE_KEYS = ("min_cores", "gpu", "measured", *WORKLOADS)
-_MEASURED_KEYS = ("date", "machine", "versions", "image_bytes", "image_size")
+_WORK_KEYS = ("image_bytes", "image_size", "images", "batch_size")
+_MEASURED_KEYS = ("date", "machine", "versions", *_WORK_KEYS)
 
 
 class FloorsError(Exception):
@@ -50,19 +52,39 @@ class Work:
     Attributes:
         image_bytes: Mean bytes of an image's file.
         image_size: Height and width of loaded images, in pixels.
+        images: How many images an epoch has; None in stamps of an earlier version.
+        batch_size: Images a batch; likewise.
     """
 
     image_bytes: int
     image_size: int
+    images: int | None = None
+    batch_size: int | None = None
 
     def __str__(self) -> str:
         """Return it in words."""
-        return f"images of {self.image_bytes / 1000:,.0f} KB loaded at {self.image_size}x{self.image_size}"
+        number = "" if self.images is None else f"{self.images:,} "
+        batch = "" if self.batch_size is None else f", {self.batch_size} a batch"
+        kilobytes = f"{self.image_bytes / 1000:,.0f} KB"
+        return f"{number}images of {kilobytes} loaded at {self.image_size}x{self.image_size}{batch}"
 
-    def is_like(self, other: Work) -> bool:
-        """Return whether floors measured on the one can hold for the other."""
+    def differences(self, other: Work) -> list[str]:
+        """Return in what way floors measured on this cannot hold for the other; in none if they can.
+
+        What a stamp does not say counts as the same.
+        """
+        found = []
         larger, smaller = sorted((self.image_bytes, other.image_bytes), reverse=True)
-        return self.image_size == other.image_size and larger <= ALIKE * smaller
+        if larger > ALIKE * smaller:
+            found.append("the size of an image file")
+        if self.image_size != other.image_size:
+            found.append("the image size")
+        # A shorter epoch is more of its beginning, in which a pipeline fills up; a longer one is no worse.
+        if self.images is not None and other.images is not None and self.images > ALIKE * other.images:
+            found.append("the number of images")
+        if None not in (self.batch_size, other.batch_size) and self.batch_size != other.batch_size:
+            found.append("the batch size")
+        return found
 
 
 @dataclass(frozen=True)
@@ -91,12 +113,13 @@ class Profile:
     def misfit(self, workload: str, work: Work) -> str:
         """Return why the floors of a workload cannot hold for this work, or nothing if they can."""
         measured = self.measured_on.get(workload)
-        if measured is None or measured.is_like(work):
+        differences = [] if measured is None else measured.differences(work)
+        if not differences:
             return ""
         return (
             f"No floors: those of profile {self.name}, {workload}, were measured on {measured}, and these "
-            f"are {work}. Write some with --profile NAME --update-floors, give --floor VARIANT=X, or use "
-            f"them all the same with --profile {self.name}."
+            f"are {work}: {_differ(differences)}. Write some with --profile NAME --update-floors, give "
+            f"--floor VARIANT=X, or use them all the same with --profile {self.name}."
         )
 
 
@@ -239,7 +262,8 @@ def write_floors(
         work: What they were measured on; if None, the floors hold for everything.
 
     Raises:
-        FloorsError: The file cannot be read or written, or the workload is not known.
+        FloorsError: The file cannot be read or written, the workload is not known, or other variants have
+            floors there that were measured on other work.
     """
     import tomlkit
 
@@ -255,9 +279,10 @@ def write_floors(
     versions = tomlkit.inline_table()
     versions.update(machine.versions)
     stamp = {"date": date, "machine": machine.describe(), "versions": versions}
-    if work is not None:
-        stamp.update(asdict(work))
     wanted = _parsed(text, target)
+    if work is not None:
+        _refuse_mixed_work(wanted, path, profile, workload, floors, work)
+        stamp.update({key: value for key, value in asdict(work).items() if value is not None})
     try:
         document = tomlkit.parse(text)
         _enter(wanted, profile, workload, floors, stamp, machine)
@@ -276,6 +301,31 @@ def write_floors(
     return floors
 
 
+def _refuse_mixed_work(
+    document: Mapping[str, Any],
+    path: Path,
+    profile: str,
+    workload: str,
+    floors: Collection[str],
+    work: Work,
+) -> None:
+    """Refuse to put a new stamp above floors that were measured on other work and would stay."""
+    table = document.get("profiles", {}).get(profile, {})
+    stay = [key for key in table.get(workload, {}) if key not in floors]
+    where = f"{path}: profiles.{profile}"
+    measured = _stamped_work(table.get("measured", {}).get(workload, {}), f"{where}.measured.{workload}")
+    if measured is None or not stay:
+        return
+    # Either's floors have to hold for the other, as both will have one stamp.
+    differences = list(dict.fromkeys([*measured.differences(work), *work.differences(measured)]))
+    if differences:
+        raise FloorsError(
+            f"{where}.{workload}: no floors were written. Those of {_and(stay)} would stay, and were "
+            f"measured on {measured}, but these are {work}: {_differ(differences)}. Measure all of them in "
+            "one session, take the others out, or write into another profile with --profile NAME."
+        )
+
+
 def supported_floor(estimate: Estimate, margin: float = MARGIN) -> float:
     """Return the floor that an estimate supports: its low end less the margin, or 0 if it has no low end.
 
@@ -286,6 +336,14 @@ def supported_floor(estimate: Estimate, margin: float = MARGIN) -> float:
         return 0.0
     exact = Decimal(floor)
     return float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 2), rounding=ROUND_DOWN))
+
+
+def _differ(what: Sequence[str]) -> str:
+    return f"{_and(what)} {'differs' if len(what) == 1 else 'differ'}"
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 _NO_BASELINE_FLOOR = f"{BASELINE} is the baseline, whose speedup is 1 by definition: take its floor out."
@@ -305,15 +363,9 @@ def _profile(name: str, table: dict[str, Any], known_variants: Collection[str], 
     measured_on = {}
     for workload, stamp in measured.items():
         _known(stamp, _MEASURED_KEYS, "key", f"{where}.measured.{workload}.")
-        sizes = [stamp.get(key) for key in ("image_bytes", "image_size")]
-        if sizes == [None, None]:
-            continue
-        if not all(type(size) is int and size > 0 for size in sizes):
-            raise FloorsError(
-                f"{where}.measured.{workload}: image_bytes and image_size are {sizes}, expected whole "
-                "numbers above 0, or neither."
-            )
-        measured_on[workload] = Work(stamp["image_bytes"], stamp["image_size"])
+        work = _stamped_work(stamp, f"{where}.measured.{workload}")
+        if work is not None:
+            measured_on[workload] = work
     workloads = _tables({key: table[key] for key in WORKLOADS if key in table}, where)
     floors = {}
     for workload, entries in workloads.items():
@@ -329,6 +381,21 @@ def _profile(name: str, table: dict[str, Any], known_variants: Collection[str], 
             _checked_floor(floor, entry)
         floors[workload] = {key: float(floor) for key, floor in entries.items()}
     return Profile(name, min_cores, gpu, floors, measured_on)
+
+
+def _stamped_work(stamp: Mapping[str, Any], where: str) -> Work | None:
+    """Return what floors were measured on, or None if their stamp does not say."""
+    sizes = {key: stamp[key] for key in _WORK_KEYS if key in stamp}
+    if not sizes:
+        return None
+    if not {"image_bytes", "image_size"} <= set(sizes):
+        raise FloorsError(
+            f"{where} has {_and(list(sizes))} only: expected image_bytes and image_size too, or none of them."
+        )
+    for key, size in sizes.items():
+        if type(size) is not int or size < 1:
+            raise FloorsError(f"{where}.{key} is {size!r}, expected a whole number above 0.")
+    return Work(**sizes)
 
 
 def _checked_floor(floor: object, where: str) -> float:

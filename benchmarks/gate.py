@@ -15,6 +15,8 @@ Status: TypeAlias = Literal["pass", "fail", "undecided", "unmeasured"]
 Gate: TypeAlias = Literal["strict", "lenient"]
 Outcome: TypeAlias = Literal["regression", "improvement", "same", "undecided"]
 
+#: So many cores used by others count as a busy machine.
+BUSY_CORES = 0.25
 #: Without a floor there is nothing to decide: a variant is measured until its interval is within this share.
 PRECISION = 0.05
 
@@ -112,6 +114,22 @@ def judge(estimate: Estimate, floor: float | None, last: bool) -> Verdict | None
     return Verdict("undecided", floor, estimate, reason)
 
 
+def is_excused(estimate: Estimate, floor: float | None, others: float, cores: int) -> bool:
+    """Return whether other programs may be why a speedup is below its floor.
+
+    They take cores from a loader of several threads, and none from the baseline's one thread.
+
+    Args:
+        estimate: The speedup.
+        floor: The floor that it misses.
+        others: How many cores other programs kept busy.
+        cores: How many there are.
+    """
+    if floor is None or others < BUSY_CORES:
+        return False
+    return estimate.high * cores / max(cores - others, BUSY_CORES) >= floor
+
+
 def judge_change(estimate: Estimate, tolerance: float, last: bool) -> Change | None:
     """Return what became of the seconds of head against those of base, or None while more blocks are needed.
 
@@ -152,31 +170,15 @@ def judge_once(figure: str, estimate: Estimate, tolerance: float) -> Change:
     return Change(figure, "same", estimate, tolerance)
 
 
-def holds_without(control: Control, clean: Estimate | None, floor: float | None) -> bool:
-    """Return whether what would fail a variant fails it without the contaminated blocks as well.
-
-    Args:
-        control: What the baseline's own passes say of the machine.
-        clean: The ratio from the other blocks, None if those are too few to estimate one.
-        floor: The floor of a speedup, which has to be above it; of a change None: it has to be above 1.
-    """
-    if control.moved or clean is None:
-        return False
-    return clean.high < floor if floor is not None else clean.low > 1
-
-
-def contaminated_reason(control: Control) -> str:
-    """Return why a variant that would fail is undecided instead."""
-    if control.moved:
-        what = (
-            f"the baseline's second passes took {1 / control.estimate.ratio:.3f} times its first ones "
-            f"({1 / control.estimate.high:.3f} to {1 / control.estimate.low:.3f})"
-        )
-    else:
-        what = (
-            f"it would fail only with {len(control.contaminated)} blocks in which the baseline was disturbed"
-        )
-    return f"but the machine moved under the measurement, {what}: measure again, on a quieter machine"
+def moved_reason(control: Control) -> str:
+    """Return why a variant that would fail is undecided instead, on a machine that moves."""
+    ratio, low, high = (
+        1 / each for each in (control.estimate.ratio, control.estimate.high, control.estimate.low)
+    )
+    return (
+        "but the machine moved under the measurement: the baseline's second passes took "
+        f"{ratio:.3f} times its first ones ({low:.3f} to {high:.3f}); measure again, on a quieter machine"
+    )
 
 
 def with_changes(verdict: Verdict, changes: Sequence[Change]) -> Verdict:
@@ -206,6 +208,15 @@ def with_changes(verdict: Verdict, changes: Sequence[Change]) -> Verdict:
         hint = ". Find what made it so, or give a larger --tolerance for this run if it is meant"
     reason = verdict.reason if gated else "without a floor"
     return replace(verdict, status=status, reason=f"{reason}; {said}{hint}", changes=tuple(changes))
+
+
+def with_one_more(verdict: Verdict, change: Change) -> Verdict:
+    """Return a verdict that has its changes already, and one more that was found later."""
+    changes = (*verdict.changes, change)
+    if change.outcome == "same":
+        return replace(verdict, changes=changes)
+    status = "fail" if change.outcome == "regression" else verdict.status
+    return replace(verdict, status=status, reason=f"{verdict.reason}; {change}", changes=changes)
 
 
 def baseline_verdict(blocks: int) -> Verdict:

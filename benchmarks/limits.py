@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,39 +42,64 @@ def format_size(size: float) -> str:
     return f"{size / 1000:,.0f} KB"
 
 
-def memory_problem(
-    variant: Variant,
-    images: int,
-    spec: Spec,
-    memory_bytes: int,
-    limit: int | None,
-    alternatives: Iterable[str],
-    worker_bytes: int = WORKER_BYTES,
-) -> str:
-    """Return why a variant's cache will not fit into memory, or nothing if it will.
+def memory_needed(variant: Variant, images: int, spec: Spec) -> int:
+    """Return the memory that a variant's cache or buffer of decoded images is predicted to take, in bytes.
 
     Args:
         variant: The variant.
         images: How many images the tree has.
         spec: The epoch to deliver.
-        memory_bytes: What this machine or container may use at all.
-        limit: ``--memory-limit``, in bytes, if given.
-        alternatives: Variants to name that need no such memory.
-        worker_bytes: What the worker takes beside its cache.
     """
-    predicted = variant.predicted_bytes(images, spec)
-    if variant.kind != "memory" or predicted is None:
-        return ""
-    import psutil
+    if variant.kind == "memory":
+        return variant.predicted_bytes(images, spec) or 0
+    return variant.predicted_buffer_bytes(images, spec)
 
-    allowed = min(psutil.virtual_memory().available, memory_bytes, limit or memory_bytes)
-    if predicted + worker_bytes <= allowed:
+
+def memory_problem(
+    variant: Variant,
+    images: int,
+    spec: Spec,
+    free: int,
+    limit: int | None,
+    alternatives: Collection[str],
+    worker_bytes: int = WORKER_BYTES,
+    others: int = 0,
+) -> str:
+    """Return why what a variant holds will not fit into memory, or nothing if it will.
+
+    Args:
+        variant: The variant.
+        images: How many images the tree has.
+        spec: The epoch to deliver.
+        free: The memory that this session may still take, in bytes.
+        limit: ``--memory-limit`` of each worker, in bytes, if given.
+        alternatives: Variants to name that need less memory.
+        worker_bytes: What the worker takes beside its cache or buffer.
+        others: What the other workers will take of the free memory: all live at once.
+    """
+    needed = memory_needed(variant, images, spec)
+    left = max(0, free - others)
+    allowed = min(left, limit or left)
+    if not needed or needed + worker_bytes <= allowed:
         return ""
-    option = _given("--memory-limit", limit, allowed)
+    what = (
+        f"cache of {images:,} images" if variant.kind == "memory" else "buffer of decoded images to shuffle"
+    )
+    crowded = bool(others) and allowed == left
+    held_back = (
+        f" beside the {format_size(others)} of the other workers"
+        if crowded
+        else _given("--memory-limit", limit, allowed)
+    )
+    ways_out = [
+        f"use {' or '.join(alternatives)}" if alternatives else "",
+        "fewer variants at once" if crowded else "",
+        "a smaller tree",
+    ]
     return (
-        f"its cache of {images:,} images would take {format_size(predicted)} of memory and its worker "
-        f"{format_size(worker_bytes)}, but may use {format_size(allowed)}{option}: "
-        f"use {' or '.join(alternatives)}, a smaller tree, or --no-guard to see it fail"
+        f"its {what} would take {format_size(needed)} of memory and its worker {format_size(worker_bytes)}, "
+        f"but may use {format_size(allowed)}{held_back}: {', '.join(filter(None, ways_out))}, or --no-guard "
+        "to see it fail"
     )
 
 

@@ -12,6 +12,8 @@ import os
 import platform
 import shutil
 import subprocess
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -75,12 +77,19 @@ class NoiseReading:
         steal_ticks: CPU time since boot that the hypervisor gave to others.
         cpu_ticks: All CPU time since boot, idle or not, in the same unit.
         throttled_periods: Scheduler periods in which the cgroup's CPU quota stopped its processes.
+        moment: When it was taken, in seconds of a clock that only goes forward.
+        busy_seconds: CPU time that the cores we may use have worked since boot, for whomever. None also under
+            a quota of CPU time, where other programs on them may take nothing from us.
+        own_seconds: CPU time of this process and all that it has started.
     """
 
     load: float | None
     steal_ticks: int | None
     cpu_ticks: int | None
     throttled_periods: int | None
+    moment: float = 0.0
+    busy_seconds: float | None = None
+    own_seconds: float = 0.0
 
 
 def read_machine(root: Path = Path("/")) -> Machine:
@@ -100,6 +109,31 @@ def read_machine(root: Path = Path("/")) -> Machine:
         gpu=_gpu_name(root),
         versions=_versions(),
     )
+
+
+def free_memory(root: Path = Path("/")) -> int:
+    """Return how many bytes of memory may still be taken: of the machine, and of our cgroup's limits.
+
+    Args:
+        root: The folder that holds ``proc`` and ``sys``; another one only in tests.
+    """
+    import psutil
+
+    free = psutil.virtual_memory().available
+    for folder in _cgroup_folders("memory", root):
+        used = max(_number(folder / name) for name in ("memory.current", "memory.usage_in_bytes"))
+        # Files that nobody has touched for a while count as used, but make room when somebody asks for it.
+        files = max(
+            (
+                int(line.split()[1])
+                for line in _lines(folder / "memory.stat")
+                if line.startswith(("inactive_file ", "total_inactive_file "))
+            ),
+            default=0,
+        )
+        for limit in _limits_of(folder):
+            free = min(free, limit - max(0, used - files))
+    return max(0, free)
 
 
 def read_noise(root: Path = Path("/")) -> NoiseReading:
@@ -124,7 +158,15 @@ def read_noise(root: Path = Path("/")) -> NoiseReading:
         for line in _lines(folder / "cpu.stat")
         if line.startswith("nr_throttled ")
     ]
-    return NoiseReading(load, steal, total, sum(throttled) if throttled else None)
+    return NoiseReading(
+        load,
+        steal,
+        total,
+        sum(throttled) if throttled else None,
+        time.monotonic(),
+        _busy_seconds(root),
+        _own_seconds(),
+    )
 
 
 def steal_share(before: NoiseReading, after: NoiseReading) -> float | None:
@@ -147,12 +189,24 @@ def throttled_periods(before: NoiseReading, after: NoiseReading) -> int | None:
     return max(0, after.throttled_periods - before.throttled_periods)
 
 
+def used_by_others(before: NoiseReading, after: NoiseReading) -> float | None:
+    """Return how many of our cores other programs have kept busy between two readings, or None."""
+    elapsed = after.moment - before.moment
+    if before.busy_seconds is None or after.busy_seconds is None or elapsed <= 0:
+        return None
+    own = after.own_seconds - before.own_seconds
+    return max(0.0, (after.busy_seconds - before.busy_seconds - own) / elapsed)
+
+
 def describe_noise(before: NoiseReading, after: NoiseReading) -> str:
     """Return what the system showed of noise between two readings, in one line for people."""
     parts = []
     if before.load is not None:
         # The load after measuring is mostly our own.
         parts.append(f"load {before.load:.1f} at the start")
+    others = used_by_others(before, after)
+    if others is not None:
+        parts.append(f"{others:.1f} cores used by others")
     steal = steal_share(before, after)
     if steal is not None:
         parts.append(f"{steal:.1%} of CPU time stolen".replace("%", " %"))
@@ -182,6 +236,30 @@ def _usable_cores(root: Path) -> int:
     return max(1, math.floor(min(cores, *_cpu_quotas(root))))
 
 
+def _busy_seconds(root: Path) -> float | None:
+    if not hasattr(os, "sched_getaffinity") or any(quota < math.inf for quota in _cpu_quotas(root)):
+        return None
+    ours = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    busy = 0
+    # user nice system idle iowait irq softirq
+    for line in _lines(root / "proc/stat"):
+        name, *ticks = line.split()
+        if name in ours and len(ticks) > 6:
+            busy += sum(int(ticks[index]) for index in (0, 1, 2, 5, 6))
+            ours.remove(name)
+    return None if ours else busy / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds() -> float:
+    import psutil
+
+    total = sum(os.times()[:4])
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it ended since it was listed
+            total += sum(child.cpu_times()[:4])
+    return total
+
+
 def _cpu_quotas(root: Path) -> Iterator[float]:
     # At least one, so that the callers may unpack it beside their own number.
     yield math.inf
@@ -198,11 +276,22 @@ def _cpu_quotas(root: Path) -> Iterator[float]:
 def _memory_limits(root: Path) -> Iterator[int]:
     yield 2**63
     for folder in _cgroup_folders("memory", root):
-        # Without a limit, version 2 says "max" and version 1 a number beyond any memory.
-        for name in ("memory.max", "memory.limit_in_bytes"):
-            limit = " ".join(_words(folder / name))
-            if limit.isdigit() and int(limit) > 0:
-                yield int(limit)
+        yield from _limits_of(folder)
+
+
+def _limits_of(folder: Path) -> Iterator[int]:
+    """Yield the memory limit of one cgroup, if it has one."""
+    # Without a limit, version 2 says "max" and version 1 a number beyond any memory.
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        limit = _number(folder / name)
+        if limit > 0:
+            yield limit
+
+
+def _number(path: Path) -> int:
+    """Return the number that a file holds, or 0."""
+    text = " ".join(_words(path))
+    return int(text) if text.isdigit() else 0
 
 
 def _cgroup_folders(controller: str, root: Path) -> Iterator[Path]:

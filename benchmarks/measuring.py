@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,30 +19,31 @@ from benchmarks.dumps import (
     dump_key,
     finished_dump,
 )
-from benchmarks.gate import Verdict, unmeasured
+from benchmarks.gate import Verdict, judge_once, unmeasured, with_one_more
 from benchmarks.limits import (
     TRAINING_WORKER_BYTES,
     WORKER_BYTES,
     disk_problem,
     format_size,
+    memory_needed,
     memory_problem,
 )
-from benchmarks.machine import NoiseReading, read_noise
+from benchmarks.machine import NoiseReading, free_memory, read_noise
 from benchmarks.reference import build_reference
 from benchmarks.registry import BASELINE, Variant
 from benchmarks.rotation import Measurement, Rotation
 from benchmarks.spec import Spec
-from benchmarks.statistics import steady
+from benchmarks.statistics import Estimate, steady
 from benchmarks.timing import PassTiming
-from benchmarks.worker_process import DRAIN, WorkerError, WorkerProcess
+from benchmarks.worker_process import DRAIN, WorkerError, WorkerProcess, bytes_in
 from benchmarks.workloads import ARTICLE_RATIO, Workload
 from fixtures.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from benchmarks.dumps import Dump
-    from benchmarks.statistics import Estimate
+    from benchmarks.revision import Origin
     from fixtures.tree import Tree
 
 #: What a break-even is held against.
@@ -49,8 +52,12 @@ STREAMING = "tfdata_no_cache"
 CALIBRATION_PASSES = 5
 #: What the folders of a variant at base end with.
 AT_BASE = "-at-base"
+#: Of fewer batches, too few come after the first one, for which a pipeline fills up, to tell a speed from.
+CALIBRATION_BATCHES = 4
 #: How much larger than predicted a dump may be.
 DUMP_CEILING = 1.02
+#: How much larger than base's a dump may be.
+DUMP_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,14 @@ class Result:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Written:
+    """A finished dump, and what share of it the page cache held before any pass read it."""
+
+    dump: Dump
+    cached_share: float | None
+
+
 @dataclass
 class Measuring:
     """One workload on its way through.
@@ -108,6 +123,10 @@ class Measuring:
         stream: Where progress is shown.
         not_timed: Why nothing may be timed; empty if it may.
         keep_dumps: Where dumps are kept from session to session, or None.
+        machine: Fingerprint of this machine.
+        origins: Where the code of variants at base comes from, by variant; of those that have one.
+        tolerance: The share by which head may be slower than base.
+        notes: Lines for people.
     """
 
     workload: Workload
@@ -118,6 +137,9 @@ class Measuring:
     stream: TextIO
     not_timed: str = ""
     keep_dumps: Path | None = None
+    machine: str = ""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    tolerance: float = 0.0
     notes: list[str] = field(default_factory=list)
 
     def run(self, variants: Sequence[Variant], wanted: Sequence[str]) -> Result:
@@ -132,37 +154,59 @@ class Measuring:
         try:
             spec = Spec(self.workload.image_size, self.workload.batch_size, True, 0, folder / "cache")
             chosen = [variant for variant in variants if variant.name in {BASELINE, *wanted}]
-            with Progress("Decoding the reference", len(self.tree), self.stream) as progress:
-                build_reference(
-                    self.tree, spec.image_size, folder / "reference", lambda done, _: progress.update(done)
-                )
-            refused = self._guard(chosen, variants, spec, folder)
-            dumps: dict[str, Dump] = {}
+            problem = self._decode_reference(folder / "reference")
+            if problem:
+                refused = {variant.name: _without_passes(variant, problem) for variant in chosen}
+            else:
+                refused = self._guard(chosen, variants, spec, folder)
+            dumps: dict[str, _Written] = {}
             specs: dict[str, Spec] = {}
-            if self.workload.name == "dump" and not self.not_timed:
+            if self.workload.name == "dump" and not self.not_timed and not problem:
                 self._write_dumps(chosen, spec, dumps, specs, refused)
+                at_base = {*wanted} & {*self.origins} & {*dumps}
+                writers = [variant for variant in chosen if variant.name in at_base]
+                self._write_dumps_at_base(writers, spec, dumps, specs)
                 if dumps:
                     chosen += [each for each in variants if each.name == STREAMING and each not in chosen]
                 else:  # the baseline would be measured in vain
                     reason = "there is no dump to hold against it"
                     others = [variant for variant in chosen if variant.name not in refused]
                     refused.update({each.name: _without_passes(each, reason) for each in others})
-            if self.workload.name == "training":
+            if self.workload.name == "training" and not problem:
                 self._set_speed(spec)
             running = [variant for variant in chosen if variant.name not in refused]
-            measured = self._rotate(running, spec, specs, folder / "reference") if running else {}
+            compared = [name for name in wanted if self._is_comparable(name, dumps)]
+            measured = self._rotate(running, compared, spec, specs, folder / "reference") if running else {}
             measurements = {
                 variant.name: refused.get(variant.name) or measured[variant.name] for variant in chosen
             }
             extra_info = self._extra_info(measurements, dumps, specs)
             self._note(extra_info)
             self._check_ceiling(measurements, extra_info)
+            self._compare_dumps(measurements, dumps)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         noise = (before, read_noise())
         return Result(self.workload, self.tree, measurements, extra_info, noise, tuple(self.notes))
 
-    def _start(self, variant: Variant, disk: Path | None = None) -> WorkerProcess:
+    def _decode_reference(self, folder: Path) -> str:
+        """Make the reference decode; return why that cannot be done, or nothing."""
+        size = self.workload.image_size
+        try:
+            with Progress("Decoding the reference", len(self.tree), self.stream) as progress:
+                build_reference(self.tree, size, folder, lambda done, _: progress.update(done))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return (
+                f"the reference decode of the tree does not fit onto the disk of {folder.parent.parent}: "
+                "free some, set TMPDIR to a larger disk, or use a smaller tree or --image-size"
+            )
+        return ""
+
+    def _start(
+        self, variant: Variant, disk: Path | None = None, origin: Origin | None = None
+    ) -> WorkerProcess:
         return WorkerProcess(
             variant,
             self.search_path,
@@ -171,6 +215,7 @@ class Measuring:
             memory_limit=self.limits.memory_limit,
             disk_limit=None if disk is None else self.limits.disk_limit,
             disk_folder=disk,
+            origin=origin,
         )
 
     def _guard(
@@ -181,23 +226,44 @@ class Measuring:
         if not self.limits.guard:
             return refused
         limits, images = self.limits, len(self.tree)
-        alternatives = [variant.name for variant in variants if variant.kind in ("streaming", "dump")]
         where = folder
         if self.keep_dumps is not None and self.workload.name == "dump":
             self.keep_dumps.mkdir(parents=True, exist_ok=True)
             where = self.keep_dumps
-        for variant in chosen:
-            problem = memory_problem(
+        worker_bytes = TRAINING_WORKER_BYTES if self.workload.consumer["name"] == "model" else WORKER_BYTES
+        needed = {variant.name: memory_needed(variant, images, spec) for variant in variants}
+        free = min(free_memory(), limits.memory_bytes)
+
+        def processes(variant: Variant) -> int:
+            return 2 if variant.name in self.origins else 1
+
+        def problem_of(variant: Variant, alternatives: Collection[str] = ()) -> str:
+            others = [each for each in chosen if each.name not in refused and each is not variant]
+            return memory_problem(
                 variant,
                 images,
                 spec,
-                limits.memory_bytes,
+                free,
                 limits.memory_limit,
-                [name for name in alternatives if name != BASELINE] or [BASELINE],
-                TRAINING_WORKER_BYTES if self.workload.consumer["name"] == "model" else WORKER_BYTES,
+                alternatives,
+                worker_bytes,
+                sum(processes(each) * (worker_bytes + needed[each.name]) for each in others)
+                + (processes(variant) - 1) * (worker_bytes + needed[variant.name]),
             )
-            if not self._is_kept(variant, spec):
-                problem = problem or disk_problem(variant, images, spec, where, limits.disk_limit)
+
+        # Where not all fit beside each other, the largest one goes first.
+        for variant in sorted(chosen, key=lambda each: needed[each.name], reverse=True):
+            problem = problem_of(variant)
+            if problem:
+                streams = [each for each in variants if each.kind in ("streaming", "dump")]
+                alternatives = [
+                    each.name
+                    for each in streams
+                    if each.name != BASELINE and needed[each.name] < needed[variant.name]
+                ]
+                problem = problem_of(variant, alternatives or [BASELINE])
+            elif not self._is_kept(variant, spec):
+                problem = disk_problem(variant, images, spec, where, limits.disk_limit)
             if problem:
                 refused[variant.name] = _without_passes(variant, problem)
         return refused
@@ -212,7 +278,7 @@ class Measuring:
         self,
         chosen: Sequence[Variant],
         spec: Spec,
-        dumps: dict[str, Dump],
+        dumps: dict[str, _Written],
         specs: dict[str, Spec],
         refused: dict[str, Measurement],
     ) -> None:
@@ -222,48 +288,118 @@ class Measuring:
         writers = [each for each in chosen if each.kind == "dump" and each.name not in refused]
         with Progress("Writing dumps", len(writers), self.stream) as progress:
             for done, variant in enumerate(writers):
-                progress.update(done, variant.name)
                 own = spec.for_variant(f"{variant.name}-{dump_key(variant, self.tree, spec)}")
+                start = partial(self._start_writer, spec=own, done=done, progress=progress)
+                progress.update(done, variant.name)
                 try:
-                    dumps[variant.name] = finished_dump(
-                        variant,
-                        self.tree,
-                        own,
-                        lambda each, folder=own.cache_dir: self._start(each, folder),  # type: ignore[misc]
-                        self.notes.append,
-                    )
+                    dump = finished_dump(variant, self.tree, own, start, self.notes.append, self.machine)
+                    # The passes to come will bring all of it into the page cache.
+                    dumps[variant.name] = _Written(dump, cached_share(own.cache_dir))
                     specs[variant.name] = own
                 except (WorkerError, DumpError) as error:
                     refused[variant.name] = _without_passes(variant, str(error))
 
+    def _start_writer(
+        self, variant: Variant, spec: Spec, done: int, progress: Progress, origin: Origin | None = None
+    ) -> WorkerProcess:
+        """Start a worker that writes a dump, and say how far it is while it does."""
+        predicted = variant.predicted_bytes(len(self.tree), spec) or 0
+        worker = self._start(variant, spec.cache_dir, origin)
+
+        def say() -> None:
+            written = bytes_in(spec.cache_dir)
+            share = min(1.0, written / predicted) if predicted else 0.0
+            of = f" of {format_size(predicted)}" if predicted else ""
+            progress.update(done + share, f"{variant.name}, {format_size(written)}{of}")
+
+        worker.on_alive = say
+        return worker
+
+    def _write_dumps_at_base(
+        self,
+        writers: Sequence[Variant],
+        spec: Spec,
+        dumps: dict[str, _Written],
+        specs: dict[str, Spec],
+    ) -> None:
+        """Write the dumps that base makes, which are never kept."""
+        with Progress("Writing dumps of base", len(writers), self.stream) as progress:
+            for done, variant in enumerate(writers):
+                name = f"{variant.name}{AT_BASE}"
+                own = spec.for_variant(name)
+                origin = self.origins[variant.name]
+                start = partial(self._start_writer, spec=own, done=done, progress=progress, origin=origin)
+                progress.update(done, variant.name)
+                try:
+                    dump = finished_dump(variant, self.tree, own, start, self.notes.append, self.machine)
+                    dumps[name] = _Written(dump, None)
+                    specs[name] = own
+                except (WorkerError, DumpError) as error:
+                    self.notes.append(
+                        f"{variant.name} is not compared with base, where its dump failed: {error}."
+                    )
+
+    def _is_comparable(self, name: str, dumps: Mapping[str, _Written]) -> bool:
+        """Return whether a variant can be measured at base, too."""
+        return name in self.origins and (name not in dumps or f"{name}{AT_BASE}" in dumps)
+
+    def _compare_dumps(self, measurements: dict[str, Measurement], dumps: Mapping[str, _Written]) -> None:
+        """Fail a variant whose dump has grown against base."""
+        for name, measurement in measurements.items():
+            head, base = dumps.get(name), dumps.get(f"{name}{AT_BASE}")
+            if head is None or base is None or not base.dump.bytes or not measurement.verdict.changes:
+                continue
+            ratio = head.dump.bytes / base.dump.bytes
+            change = judge_once("dump bytes", Estimate(ratio, ratio, ratio, 1), DUMP_TOLERANCE)
+            measurements[name] = replace(measurement, verdict=with_one_more(measurement.verdict, change))
+
     def _set_speed(self, spec: Spec) -> None:
         """Measure the emulated accelerator's own error; give it a speed first if it has none yet."""
-        device = self.workload.device
         if self.not_timed or self.workload.consumer["name"] != "emulated":
+            return
+        batches = -(-len(self.tree) // self.workload.batch_size)
+        if self.workload.device is None and batches < CALIBRATION_BATCHES:
+            self.not_timed = (
+                f"--device emulated gets its speed from epochs of {BASELINE}, which need at least "
+                f"{CALIBRATION_BATCHES} batches and have {batches} here: use a larger tree or a smaller "
+                "--batch-size, or give the speed with --device emulated:IMAGES_A_SECOND"
+            )
             return
         worker = self._start(Variant(BASELINE, f"benchmarks.variants.{BASELINE}"))
         try:
-            if device is None:
-                own = spec.for_variant("calibration")
-                endless = {"name": "emulated", "images_per_second": float("inf")}
-                worker.open(self.tree, own, endless)
-                passes: list[PassTiming] = []
-                while not steady([each.seconds for each in passes]):
-                    passes.append(PassTiming(**worker.ask("pass", epochs=1)))
-                passes = [PassTiming(**worker.ask("pass", epochs=1)) for _ in range(CALIBRATION_PASSES)]
-                feeds = median(self._feeding_rate(each) for each in passes)
-                self.workload = self.workload.at(ARTICLE_RATIO * feeds)
-                self.notes.append(
-                    f"Emulated accelerator: {ARTICLE_RATIO * feeds:,.0f} images/s, {ARTICLE_RATIO} times "
-                    f"the {feeds:,.0f} that {BASELINE} can feed."
-                )
-            worker.open(self.tree, spec.for_variant("pacing"), self.workload.consumer)
-            error = float(worker.ask("pacing")["pacing_error"])
+            with Progress("Setting up the emulated accelerator", None, self.stream) as progress:
+                if self.workload.device is None:
+                    feeds = self._calibrate(worker, spec, progress)
+                    self.workload = self.workload.at(ARTICLE_RATIO * feeds)
+                    self.notes.append(
+                        f"Emulated accelerator: {ARTICLE_RATIO * feeds:,.0f} images/s, {ARTICLE_RATIO} times "
+                        f"the {feeds:,.0f} that {BASELINE} can feed."
+                    )
+                progress.update(0, "measuring its pace")
+                worker.open(self.tree, spec.for_variant("pacing"), self.workload.consumer)
+                error = float(worker.ask("pacing")["pacing_error"])
             self.notes.append(f"Emulated accelerator: an epoch takes {error:.2%} longer than planned.")
         except WorkerError as problem:
             self.not_timed = f"the emulated accelerator could not be set up: {problem}"
         finally:
             worker.end()
+
+    def _calibrate(self, worker: WorkerProcess, spec: Spec, progress: Progress) -> float:
+        """Return how many images a second the baseline can feed."""
+        own = spec.for_variant("calibration")
+        worker.open(self.tree, own, {"name": "emulated", "images_per_second": float("inf")})
+
+        def timed_pass(what: str) -> PassTiming:
+            text = f"{what} {BASELINE}, for its speed"
+            progress.update(0, text)
+            worker.on_alive = lambda: progress.update(0, text)
+            return PassTiming(**worker.ask("pass", epochs=1))
+
+        warm: list[float] = []
+        while not steady(warm):
+            warm.append(timed_pass("warming up").seconds)
+        passes = [timed_pass("timing") for _ in range(CALIBRATION_PASSES)]
+        return median(self._feeding_rate(each) for each in passes)
 
     def _feeding_rate(self, timing: PassTiming) -> float:
         """Return how many images a second came, apart from the first batch, for which a pipeline fills up."""
@@ -271,7 +407,12 @@ class Measuring:
         return (len(self.tree) - first) / (timing.seconds - timing.first_batch_seconds)
 
     def _rotate(
-        self, running: Sequence[Variant], spec: Spec, specs: dict[str, Spec], reference: Path
+        self,
+        running: Sequence[Variant],
+        compared: Sequence[str],
+        spec: Spec,
+        specs: dict[str, Spec],
+        reference: Path,
     ) -> dict[str, Measurement]:
         with Progress(f"Measuring {self.workload.name}", None, self.stream) as progress:
 
@@ -279,9 +420,14 @@ class Measuring:
                 name = f"{variant.name}{AT_BASE}" if at_base else variant.name
                 return specs.get(name) or spec.for_variant(name)
 
-            def start(variant: Variant) -> WorkerProcess:
-                writes = variant.kind == "dump" and variant.name not in specs
-                return self._start(variant, spec_of(variant).cache_dir if writes else None)
+            def start(variant: Variant, at_base: bool = False) -> WorkerProcess:
+                own = spec_of(variant, at_base)
+                origin = self.origins[variant.name] if at_base else None
+                if own in specs.values():  # its dump is there already, and may be there to stay
+                    return self._start(variant, origin=origin)
+                worker = self._start(variant, own.cache_dir if variant.kind == "dump" else None, origin)
+                worker.folder = own.cache_dir
+                return worker
 
             rotation = Rotation(
                 running,
@@ -289,6 +435,8 @@ class Measuring:
                 self.judge,
                 self.limits.budget_seconds,
                 lambda text: progress.update(0, text),
+                start_base=lambda variant: start(variant, True) if variant.name in compared else None,
+                tolerance=self.tolerance,
             )
             return rotation.run(
                 self.tree,
@@ -300,7 +448,7 @@ class Measuring:
             )
 
     def _extra_info(
-        self, measurements: dict[str, Measurement], dumps: dict[str, Dump], specs: dict[str, Spec]
+        self, measurements: dict[str, Measurement], dumps: dict[str, _Written], specs: dict[str, Spec]
     ) -> dict[str, dict[str, Any]]:
         """Return what only this workload has to say."""
         found: dict[str, dict[str, Any]] = {name: {} for name in measurements}
@@ -315,26 +463,39 @@ class Measuring:
         return found
 
     def _of_dump(
-        self, measurement: Measurement, dump: Dump, spec: Spec, measurements: dict[str, Measurement]
+        self, measurement: Measurement, written: _Written, spec: Spec, measurements: dict[str, Measurement]
     ) -> dict[str, Any]:
-        images = len(self.tree)
+        images, dump = len(self.tree), written.dump
         predicted = measurement.variant.predicted_bytes(images, spec)
-        streaming = measurements[STREAMING].variant_passes if STREAMING in measurements else ()
-        break_even = None
-        if streaming:
-            break_even = break_even_epochs(
-                dump.cold_seconds, _median_seconds(measurement), _median_seconds(measurements[STREAMING])
-            )
+        epochs, break_even = self._break_even(measurement, dump, measurements.get(STREAMING))
         return {
             "cold_seconds": dump.cold_seconds,
             "dump_bytes": dump.bytes,
             "dump_files": len(dump.files),
             "dump_bytes_per_image": dump.bytes / images,
             "predicted_bytes_per_image": None if predicted is None else predicted / images,
-            "break_even_epochs": break_even,
+            "break_even_epochs": epochs,
+            "break_even": break_even,
             "dump_history": dump.history,
-            "page_cache_share": cached_share(spec.cache_dir),
+            "dump_date": dump.date,
+            "dump_of_this_machine": dump.machine == self.machine,
+            "page_cache_share": written.cached_share,
         }
+
+    def _break_even(
+        self, warm: Measurement, dump: Dump, streaming: Measurement | None
+    ) -> tuple[int | None, str]:
+        """Return after how many epochs a dump has paid for itself, and the same in words."""
+        not_known = "when it has paid for itself is not known"
+        if dump.machine != self.machine:  # seconds do not travel
+            return None, f"{not_known}, as another machine wrote it"
+        if streaming is None or not streaming.variant_passes:
+            return None, f"{not_known}, as {STREAMING} could not be measured"
+        epochs = break_even_epochs(dump.cold_seconds, _median_seconds(warm), _median_seconds(streaming))
+        if epochs is None:
+            return None, f"never pays against {STREAMING}"
+        plural = "" if epochs == 1 else "s"
+        return epochs, f"has paid for itself after {epochs} epoch{plural} against {STREAMING}"
 
     def _note(self, extra_info: dict[str, dict[str, Any]]) -> None:
         """Put into words what the table has no column for."""
@@ -370,16 +531,21 @@ class Measuring:
 
 def _about_dump(info: dict[str, Any]) -> str:
     size, predicted = info["dump_bytes_per_image"], info["predicted_bytes_per_image"]
-    epochs, cached = info["break_even_epochs"], info["page_cache_share"]
+    cached = info["page_cache_share"]
     parts = [f"{format_size(info['dump_bytes'])} in {info['dump_files']} files, {size:,.0f} bytes an image"]
     if predicted:
         parts.append(f"{size / predicted - 1:+.2%} of the predicted {predicted:,.0f}")
-    parts.append(f"{info['dump_history']} in {info['cold_seconds']:.3g} s")
-    parts.append("never pays" if epochs is None else f"has paid for itself after {epochs} epochs")
-    parts[-1] += f" against {STREAMING}"
+    seconds = f"in {info['cold_seconds']:.3g} s"
+    if info["dump_history"].startswith("written"):
+        parts.append(f"{info['dump_history']} {seconds}")
+    else:
+        day = f" on {info['dump_date']}" if info["dump_date"] else ""
+        where = "this machine" if info["dump_of_this_machine"] else "another machine"
+        parts.append(f"{info['dump_history']}, written by {where}{day} {seconds}")
+    parts.append(info["break_even"])
     parts.append("read by a fresh process")
     if cached is not None:
-        parts[-1] += f" with {cached:.0%} of it in the page cache"
+        parts[-1] += f", {cached:.0%} of it in the page cache before that"
     return ", ".join(parts)
 
 

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmarks.compare import parse_tolerance
+from benchmarks.comparison import Comparison
 from benchmarks.floors import FloorsError
 from benchmarks.gate import UndecidedWarning
+from benchmarks.interrupts import clean_end_on_sigterm
 from benchmarks.limits import parse_size
 from benchmarks.registry import KINDS, RegistryError
+from benchmarks.selection import asked_for
 from benchmarks.session import Session
+from benchmarks.storage import CompareError
 from benchmarks.workloads import DeviceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
+    from benchmarks.compare import Absent, Row
+    from benchmarks.saved_runs import Entry, Key
     from fixtures.tree import Tree
 
 SESSION = pytest.StashKey[Session]()
+COMPARISON = pytest.StashKey[Comparison]()
+#: Whether the run that was saved becomes a baseline, in a sentence.
+VERDICT = pytest.StashKey[str]()
+#: The benchmarks that are going to run, and those that an option such as ``-k`` has taken out.
+SELECTED: pytest.StashKey[set[Key]] = pytest.StashKey()
+DESELECTED: pytest.StashKey[set[Key]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -108,6 +122,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write the floors this machine supports into the file of floors, instead of gating",
     )
     group.addoption(
+        "--against",
+        metavar="REV",
+        help="compare this checkout with a git revision, variant by variant: a slower one fails",
+    )
+    group.addoption(
+        "--against-python",
+        type=Path,
+        metavar="PATH",
+        help="let the other side of the comparison run on this Python interpreter, such as one with another "
+        "TensorFlow",
+    )
+    group.addoption(
+        "--tolerance",
+        type=parse_tolerance,
+        default=0.03,
+        metavar="PERCENT",
+        help="the slowdown that is allowed, in percent (default: 3)",
+    )
+    group.addoption(
         "--gate",
         choices=("strict", "lenient"),
         default="lenient",
@@ -116,9 +149,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--budget",
         type=float,
-        default=60.0,
         metavar="SECONDS",
-        help="the most measuring time a variant may take (default: 60)",
+        help="the most measuring time a variant may take (default: 60; against a base 90)",
     )
     group.addoption(
         "--hang-after",
@@ -126,6 +158,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=120.0,
         metavar="SECONDS",
         help="how long a worker may go without a batch before it counts as hung (default: 120)",
+    )
+    group.addoption(
+        "--accept",
+        action="store_true",
+        help="the slowdown is meant: accept this run as what later ones are compared with, though it fails",
     )
 
 
@@ -138,6 +175,7 @@ def _size(text: str) -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read and check every option, before anything is built or measured."""
+    config.add_cleanup(clean_end_on_sigterm())
     compared = config.getoption("benchmark_compare")
     if isinstance(compared, str) and Path(compared).is_dir():
         raise pytest.UsageError(
@@ -148,8 +186,29 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SESSION] = Session.from_options(
             config.option, config.invocation_params.dir, _disabled(config)
         )
-    except (DeviceError, FloorsError, RegistryError) as error:
+        config.stash[COMPARISON] = Comparison(config.option, config.stash[SESSION].machine)
+    except (CompareError, DeviceError, FloorsError, RegistryError) as error:
         raise pytest.UsageError(str(error)) from error
+    config.stash[COMPARISON].tell_pytest_benchmark()
+    config.stash[SELECTED], config.stash[DESELECTED] = set(), set()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Find the code to compare with, before anything is collected or measured."""
+    suite = session.config.stash[SESSION]
+    if suite.against and not session.config.option.collectonly:
+        from benchmarks.revision import RevisionError
+
+        try:
+            suite.open_base()
+        except RevisionError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what the comparison took."""
+    if SESSION in config.stash:
+        config.stash[SESSION].close()
 
 
 def _disabled(config: pytest.Config) -> str:
@@ -178,12 +237,61 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in empty]
 
 
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Remember which benchmarks are left out on purpose."""
+    for item in items:
+        item.config.stash[DESELECTED] |= _keys_of([item])
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Remember which benchmarks are going to run."""
+    session.config.stash[SELECTED] = _keys_of(session.items)
+
+
+def _keys_of(items: list[pytest.Item]) -> set[Key]:
+    return {
+        (workload, str(item.callspec.params.get("variant")))
+        for item in items
+        if isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and (workload := _workload_of(item)) is not None
+    }
+
+
+def _why_absent(config: pytest.Config) -> Callable[[Entry], Absent]:
+    """Return a function that tells why a benchmark of a saved run has no figures in this session."""
+    chosen = {variant.name for variant in config.stash[SESSION].variants}
+    options = config.option
+
+    def why(then: Entry) -> Absent:
+        if then.key in config.stash[SELECTED]:
+            return "unmeasured"
+        left_out = (
+            then.key in config.stash[DESELECTED]
+            or (options.variant and then.variant not in chosen)
+            # Files without a failure are not even collected.
+            or config.getoption("lf", False)
+            or not asked_for(
+                then.node_id,
+                config.args,
+                config.rootpath,
+                config.invocation_params.dir,
+                options.ignore or (),
+                options.ignore_glob or (),
+            )
+        )
+        return "not run" if left_out else "missing"
+
+    return why
+
+
 @pytest.fixture
 def gate(request: pytest.FixtureRequest, image_tree: Tree) -> Callable[[str, str, BenchmarkFixture], None]:
     """Return a function that measures a variant in a workload, enters it into the books, and gates it."""
     from fixtures.plugin import showing_progress
 
     session = request.config.stash[SESSION]
+    comparison = request.config.stash[COMPARISON]
 
     def check(workload: str, variant: str, benchmark: BenchmarkFixture) -> None:
         if workload not in session.results:
@@ -191,8 +299,11 @@ def gate(request: pytest.FixtureRequest, image_tree: Tree) -> Callable[[str, str
                 session.measure(workload, _selected(request.session, workload), image_tree, stream)
         session.enter(workload, variant, benchmark)
         sentence = session.sentence(workload, variant)
+        slower = comparison.enter(benchmark.extra_info, request.node.nodeid)
         if session.fails(workload, variant):
-            pytest.fail(sentence, pytrace=False)
+            pytest.fail(f"{sentence} {slower}".rstrip(), pytrace=False)
+        if slower:
+            pytest.fail(slower, pytrace=False)
         if session.results[workload].measurements[variant].verdict.status == "undecided":
             request.node.warn(UndecidedWarning(sentence))
 
@@ -214,11 +325,33 @@ def _workload_of(item: pytest.Item) -> str | None:
     return marker.kwargs.get("group") if marker is not None and is_ours else None
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write floors if asked to; and do not let a run be green in which nothing was measured."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """Accept the run that was saved if it has not failed, which is known only after all other hooks."""
     config = session.config
-    suite = config.stash[SESSION]
+    comparison, books = config.stash[COMPARISON], getattr(config, "_benchmarksession", None)
+    if books is not None and books.compared_mapping:
+        comparison.hide_what_differs(books.compared_mapping, Path(str(books.storage)))
+    yield
+    if _is_accepted(session):
+        problem = comparison.accept()
+        terminal = config.pluginmanager.getplugin("terminalreporter")
+        if problem and terminal is not None:
+            terminal.write_line(problem, red=True)
+
+
+def _is_accepted(session: pytest.Session) -> bool:
+    return session.config.stash[COMPARISON].is_accepted(
+        passed=session.exitstatus == pytest.ExitCode.OK,
+        failed=session.exitstatus == pytest.ExitCode.TESTS_FAILED,
+    )
+
+
+@pytest.hookimpl(specname="pytest_sessionfinish", trylast=True)
+def pytest_judge_session(session: pytest.Session, exitstatus: int) -> None:
+    """Write floors if asked to; and do not let a run be green that has not done what it should."""
+    config = session.config
+    suite, comparison = config.stash[SESSION], config.stash[COMPARISON]
     if config.option.update_floors and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         try:
             suite.write_floors()
@@ -229,12 +362,35 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if selected and not config.option.collectonly and exitstatus == pytest.ExitCode.OK and not suite.measured:
         suite.notes.append("Nothing was measured, so this run is no success.")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        failures = comparison.failures(_compared(config))
+        if getattr(getattr(config, "_benchmarksession", None), "performance_regressions", []):
+            failures.append("This run fails, as seconds are beyond --benchmark-compare-fail: see above.")
+        if failures:
+            suite.notes += failures
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    failed = session.exitstatus != pytest.ExitCode.OK
+    config.stash[VERDICT] = comparison.verdict(_is_accepted(session), failed)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the table of verdicts, last of all."""
-    session = config.stash[SESSION]
+def _compared(config: pytest.Config) -> list[Row]:
+    """Return what became of each benchmark; nothing if none could be measured."""
+    if config.option.collectonly or _disabled(config):
+        return []
+    return config.stash[COMPARISON].rows(_why_absent(config))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Generator[None]:
+    """Print the tables of verdicts and of the comparison, last of all."""
+    from pytest_benchmark.session import PerformanceRegression
+
+    # pytest-benchmark has said what it found; the session fails for it, but ends as any other.
+    with contextlib.suppress(PerformanceRegression):
+        yield
+    session, comparison = config.stash[SESSION], config.stash[COMPARISON]
     for workload in session.results:
         terminalreporter.section(f"{workload}: speedup over the baseline")
         for line in session.table(workload, colour=terminalreporter.hasmarkup):
@@ -244,6 +400,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("the article, measured here")
         for line in article:
             terminalreporter.write_line(line)
+    if comparison.wanted and not config.option.collectonly and not _disabled(config):
+        terminalreporter.section("compared with a saved run")
+        for line in comparison.lines(_compared(config), colour=terminalreporter.hasmarkup):
+            terminalreporter.write_line(line)
+    if config.stash.get(VERDICT, ""):
+        terminalreporter.write_line(config.stash[VERDICT])
     for note in session.notes:
         terminalreporter.write_line(note, red=True)
 
@@ -258,6 +420,16 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     machine_info["versions"] = dict(session.machine.versions)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_benchmark_compare_machine_info() -> Generator[None]:
+    """Let runs of other machines be compared with from any folder."""
+    # Before it can warn of another machine, pytest-benchmark fails to shorten the path of a storage that is
+    # not below the current folder. The comparison says of both machines what they are.
+    with contextlib.suppress(ValueError):
+        yield
+
+
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Say of the whole run what no single benchmark can."""
-    output_json["loader_gate"] = config.stash[SESSION].as_json()
+    about = config.stash[COMPARISON].as_json(_why_absent(config))
+    output_json["loader_gate"] = {**config.stash[SESSION].as_json(), **about}

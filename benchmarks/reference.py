@@ -15,6 +15,7 @@ mean-pooled to a grid of 8x8, which is enough to tell which file a loaded image 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -169,9 +170,9 @@ def _write(
     np.save(folder / "pixel_row.npy", pixel_row, allow_pickle=False)
 
     def create(name: str, shape: tuple[int, ...]) -> Bytes:
-        array: Bytes = np.lib.format.open_memmap(
-            folder / f"{name}.npy", mode="w+", dtype=np.uint8, shape=shape
-        )
+        file = folder / f"{name}.npy"
+        array: Bytes = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+        _reserve(file)
         return array
 
     grid = (min(GRID, height), min(GRID, width), 3)
@@ -200,6 +201,18 @@ def _write(
             array.flush()
     meta = {"schema": _SCHEMA, "digest": tree.digest, "height": height, "width": width}
     (folder / _META).write_text(json.dumps(meta), encoding="utf-8")
+
+
+def _reserve(file: Path) -> None:
+    """Take the disk space of a sparse file now: writing to a map on a full disk would kill the process."""
+    if not hasattr(os, "posix_fallocate"):  # macOS has none
+        return
+    with file.open("r+b") as opened:
+        try:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # not every file system can
+                raise
 
 
 def distinct_pictures(paths: Sequence[str]) -> tuple[Ints, list[int]]:

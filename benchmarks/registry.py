@@ -12,7 +12,8 @@ a user's loader function may carry the same names as attributes:
 
 Beside ``load``, a module of kind ``memory`` or ``dump`` has ``predicted_bytes(images, spec)``, what so many
 images will take in memory or on disk; and one of kind ``dump`` has ``dump_problem(images, spec)``, why what
-is in ``spec.cache_dir`` is not a finished dump of them, or nothing if it is.
+is in ``spec.cache_dir`` is not a finished dump of them, or nothing if it is. Any module may have
+``predicted_buffer_bytes(images, spec)``, what the decoded images take that it holds in memory besides.
 """
 
 from __future__ import annotations
@@ -67,6 +68,11 @@ class Variant:
         """Return what so many images will take in memory or on disk, or None if nobody knows."""
         predict = self._said("predicted_bytes")
         return None if predict is None else int(predict(images, spec))
+
+    def predicted_buffer_bytes(self, images: int, spec: Spec) -> int:
+        """Return what the decoded images take that it holds in memory beside its cache or dump."""
+        predict = self._said("predicted_buffer_bytes")
+        return 0 if predict is None else int(predict(images, spec))
 
     def dump_problem(self, images: int, spec: Spec) -> str:
         """Return why ``spec.cache_dir`` holds no finished dump of so many images, or nothing if it does."""

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from benchmarks.gate import (
     Change,
     Verdict,
-    contaminated_reason,
-    holds_without,
     judge_change,
     judge_once,
+    moved_reason,
     unmeasured,
     with_changes,
 )
@@ -28,6 +27,7 @@ from benchmarks.registry import BASELINE, Variant
 from benchmarks.statistics import (
     FEWEST_BLOCKS,
     SINGLE_LOOK_ERROR,
+    Control,
     Estimate,
     epochs_per_pass,
     estimate,
@@ -114,9 +114,6 @@ class _Arm:
 
     worker: AnyWorker
     passes: list[PassTiming] = field(default_factory=list)
-
-    def seconds(self) -> list[float]:
-        return [timing.seconds for timing in self.passes]
 
 
 @dataclass
@@ -371,37 +368,31 @@ class Rotation:
         contestant.verdict = with_changes(verdict, self._changes(contestant))
 
     def _look_at_speedup(self, contestant: _Contestant, last: bool) -> Verdict | None:
-        """Judge the speedup; contaminated blocks alone fail nobody."""
-        ratios = log_ratios(
-            [timing.seconds for timing in contestant.baseline],
-            contestant.head.seconds()[: 2 * contestant.blocks],
-        )
-        error = spent_at(contestant.blocks, contestant.planned or contestant.blocks)
-        verdict = self._judge(contestant.variant, estimate(ratios, error), last)
-        if verdict is None or verdict.status != "fail" or verdict.floor is None:
+        """Judge the speedup; on a machine that moves nobody fails."""
+        control, found = self._estimate(contestant, contestant.baseline, contestant.head.passes)
+        verdict = self._judge(contestant.variant, found, last)
+        if verdict is None or verdict.status != "fail" or not control.moved:
             return verdict
-        control = read_control([timing.seconds for timing in contestant.baseline])
-        clean = without(ratios, control.contaminated)
-        if holds_without(control, estimate(clean, error) if len(clean) > 1 else None, verdict.floor):
-            return verdict
-        reason = contaminated_reason(control)
-        return replace(verdict, status="undecided", reason=reason) if last else None
+        return replace(verdict, status="undecided", reason=moved_reason(control)) if last else None
 
     def _look_at_change(self, contestant: _Contestant, last: bool) -> Change | None:
-        """Judge the change; contaminated blocks alone fail nobody."""
+        """Judge the change; on a machine that moves nobody fails."""
         if contestant.base is None:
             return None
-        ratios = log_ratios(contestant.head.seconds(), contestant.base.seconds())
-        error = spent_at(contestant.blocks, contestant.planned or contestant.blocks)
-        change = self._judge_change(estimate(ratios, error), self._tolerance, last)
-        if change is None or change.outcome != "regression":
+        control, found = self._estimate(contestant, contestant.head.passes, contestant.base.passes)
+        change = self._judge_change(found, self._tolerance, last)
+        if change is None or change.outcome != "regression" or not control.moved:
             return change
+        return replace(change, outcome="undecided", reason=moved_reason(control)) if last else None
+
+    def _estimate(
+        self, contestant: _Contestant, above: Sequence[PassTiming], below: Sequence[PassTiming]
+    ) -> tuple[Control, Estimate]:
+        """Return what the baseline says, and a ratio of seconds without the contaminated blocks."""
         control = read_control([timing.seconds for timing in contestant.baseline])
-        clean = without(ratios, control.contaminated)
-        if holds_without(control, estimate(clean, error) if len(clean) > 1 else None, None):
-            return change
-        reason = contaminated_reason(control)
-        return replace(change, outcome="undecided", reason=reason) if last else None
+        ratios = log_ratios([each.seconds for each in above], [each.seconds for each in below])
+        error = spent_at(contestant.blocks, contestant.planned or contestant.blocks)
+        return control, estimate(without(ratios, control.contaminated), error)
 
     def _changes(self, contestant: _Contestant) -> list[Change]:
         """Return every change against base, the seconds first; the others are looked at only now."""
@@ -412,10 +403,16 @@ class Rotation:
             return changes
         base = contestant.base.passes
         head = contestant.head.passes[: len(base)]
+        control = read_control([timing.seconds for timing in contestant.baseline[: len(base)]])
+        if control.moved:
+            return changes
         for figure, (name, tolerance) in COMPARED_TOO.items():
             above, below = ([getattr(timing, name) for timing in passes] for passes in (head, base))
-            if min(*above, *below) > 0:
-                found = estimate(log_ratios(above, below), SINGLE_LOOK_ERROR)
+            if min(*above, *below) <= 0:
+                continue
+            clean = without(log_ratios(above, below), control.contaminated)
+            if len(clean) >= FEWEST_BLOCKS:
+                found = estimate(clean, SINGLE_LOOK_ERROR)
                 changes.append(judge_once(figure, found, max(tolerance, self._tolerance)))
         peaks = [max(timing.peak_rss_bytes for timing in passes) for passes in (head, base)]
         if min(peaks) > 0:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from benchmarks import books, floors, gate
-from benchmarks.machine import Machine, describe_noise, read_machine
+from benchmarks.machine import Machine, describe_noise, read_machine, read_noise, used_by_others
 from benchmarks.registry import BASELINE, RegistryError, Variant, built_in_variants, user_variant
 from benchmarks.worker_process import module_search_path
 from benchmarks.workloads import Device, DeviceError, Workload, parse_device, tensorflow_sees_gpu, workload
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
     from benchmarks.measuring import Result
+    from benchmarks.revision import Base
     from benchmarks.statistics import Estimate
     from fixtures.tree import Tree
 
 #: No floor is written from an interval wider than this share of the speedup, to either side.
 WIDEST = 0.50
+#: The most measuring time a variant may take if nothing is said, alone and against a base, in seconds.
+BUDGET = 60.0
+BUDGET_AGAINST = 90.0
 #: More seconds or pixels than anybody needs, and no more than a timeout of the system can hold.
 MOST = 1_000_000
 
@@ -62,6 +67,9 @@ class Session:
         self._choice = choice
         self._own_floors = own_floors
         self._device = device
+        self._base: Base | None = None
+        self._noise_before = read_noise()
+        self._while_open = ExitStack()
 
     @classmethod
     def from_options(cls, options: argparse.Namespace, started_in: Path, not_timed: str) -> Session:
@@ -104,6 +112,11 @@ class Session:
         device = parse_device(options.device, machine.gpu is not None)
         if options.weights not in (None, "imagenet") and not Path(options.weights).is_file():
             raise DeviceError(f"--weights {options.weights}: no such file; give one, or imagenet.")
+        if options.weights is not None and device.name == "emulated":
+            raise DeviceError(
+                f"--weights {options.weights}: the emulated accelerator has no model; leave it out, or give "
+                "--device cpu or gpu."
+            )
         names = [variant.name for variant in variants]
         own_floors = dict(floors.parse_floor(text, names) for text in options.floor)
         return cls(variants, options, search_path, not_timed, machine, device, choice, own_floors)
@@ -121,6 +134,32 @@ class Session:
     def profile(self) -> str | None:
         """Return the name of the profile whose floors hold."""
         return None if self._choice.profile is None else self._choice.profile.name
+
+    @property
+    def against(self) -> bool:
+        """Return whether variants are compared with a base."""
+        return self._options.against is not None or self._options.against_python is not None
+
+    def open_base(self) -> None:
+        """Find the code that variants are compared with; `close` removes what it takes.
+
+        Raises:
+            RevisionError: There is no such revision or interpreter, or nothing in it to compare with.
+        """
+        from benchmarks.revision import base_of
+
+        if self._not_timed:
+            return
+        options = self._options
+        self._base = self._while_open.enter_context(
+            base_of(options.against, options.against_python, self.variants, self._search_path)
+        )
+        other = {**self._base.missing, **self._base.deleted}
+        self.notes += [f"Against {self._base.description}: {name} {words}." for name, words in other.items()]
+
+    def close(self) -> None:
+        """Remove what `open_base` has made."""
+        self._while_open.close()
 
     def floor(self, work: Workload, tree: Tree, variant: Variant) -> float | None:
         """Return the smallest speedup allowed, if there is one."""
@@ -158,6 +197,7 @@ class Session:
             raise DeviceError(
                 "--device gpu: TensorFlow sees none; install tensorflow[and-cuda], or use --device emulated."
             )
+        self._noise_before = read_noise()
         work = workload(name, self._device, options.image_size, options.batch_size, options.weights)
         # Others than the wanted ones only have to be there to be compared with.
         gated = {
@@ -170,7 +210,7 @@ class Session:
             tree=tree,
             search_path=self._search_path,
             limits=Limits(
-                options.budget,
+                options.budget or (BUDGET_AGAINST if self.against else BUDGET),
                 options.hang_after,
                 self.machine.memory_bytes,
                 options.memory_limit,
@@ -183,6 +223,9 @@ class Session:
             stream=stream,
             not_timed=self._not_timed,
             keep_dumps=options.keep_dumps,
+            machine=self.machine.fingerprint,
+            origins={} if self._base is None else self._base.origins,
+            tolerance=options.tolerance,
         )
         try:
             # A dump is held against a variant that this session may not have.
@@ -200,7 +243,17 @@ class Session:
         if gated is None:
             return gate.Verdict("pass", None, estimate, "not gated in this workload")
         if not self._options.update_floors:
-            return gate.judge(estimate, gated[0], last)
+            verdict = gate.judge(estimate, gated[0], last)
+            if verdict is None or verdict.status != "fail":
+                return verdict
+            others = used_by_others(self._noise_before, read_noise())
+            if others is None or not gate.is_excused(estimate, gated[0], others, self.machine.cores):
+                return verdict
+            reason = (
+                f"but other programs used {others:.1f} of {self.machine.cores} cores meanwhile, which slows "
+                "loaders of several threads more than the baseline: measure again, on an idle machine"
+            )
+            return replace(verdict, status="undecided", reason=reason) if last else None
         measured = gate.judge(estimate, None, last)
         if measured is None:
             return None
@@ -226,6 +279,8 @@ class Session:
             "schema": books.SCHEMA,
             **result.extra_info[variant],
         }
+        if self._base is not None:
+            info["base_revision"] = self._base.revision or None
         books.record(benchmark, measurement, len(result.tree), info)
 
     def fails(self, name: str, variant: str) -> bool:
@@ -267,12 +322,15 @@ class Session:
 
     def table(self, name: str, colour: bool) -> list[str]:
         """Return what there is to say of a workload at the end, in lines for people."""
-        from benchmarks.table import WIDTH, verdict_table
+        from benchmarks.table import WIDTH, change_table, verdict_table
 
         result = self.results[name]
         lines = verdict_table(result.measurements.values(), len(result.tree), colour)
-        about = [
-            *result.notes,
+        about = [*result.notes]
+        if self._base is not None:
+            lines += ["", *change_table(result.measurements.values(), colour)]
+            about.append(f"Change: head / base, below 1 is better. Base: {self._base.description}.")
+        about += [
             self._misfit(result.workload, result.tree) or self._choice.reason,
             f"Machine: {self.machine.describe()}.",
             f"Noise: {self._noise_seen(result)}.",
@@ -320,7 +378,7 @@ class Session:
 
 
 def _work(work: Workload, tree: Tree) -> floors.Work:
-    return floors.Work(round(tree.mean_bytes()), work.image_size[0])
+    return floors.Work(round(tree.mean_bytes()), work.image_size[0], len(tree), work.batch_size)
 
 
 def _chosen(built_in: Sequence[Variant], names: Sequence[str]) -> list[Variant]:

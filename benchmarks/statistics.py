@@ -41,8 +41,8 @@ SPENDING_POWER = 3
 SINGLE_LOOK_ERROR = 0.001
 
 #: A block is contaminated if its two baseline passes differ by so many times what they usually do, and by
-#: at least this much (on the log scale): normal noise does that once in about 15,000 blocks.
-CONTAMINATED_TIMES = 4.0
+#: at least this much (on the log scale): normal noise hardly ever does that.
+CONTAMINATED_TIMES = 5.0
 CONTAMINATED_LEAST = 0.10
 
 #: Passes before the first timed one: caches fill and tf.data's autotuner settles.
@@ -175,6 +175,7 @@ def read_control(passes_seconds: Sequence[float]) -> Control:
     """
     if len(passes_seconds) % 2 or not passes_seconds:
         raise ValueError(f"{len(passes_seconds)} baseline passes: expected two a block")
+    # Over half of the blocks are always left: a contaminated one differs more than the median.
     ratios = [
         _mean_log([first]) - _mean_log([second])
         for first, second in zip(passes_seconds[::2], passes_seconds[1::2], strict=True)
@@ -183,7 +184,7 @@ def read_control(passes_seconds: Sequence[float]) -> Control:
     usual = 1.4826 * sorted(map(abs, ratios))[len(ratios) // 2]
     limit = max(CONTAMINATED_TIMES * usual, CONTAMINATED_LEAST)
     contaminated = tuple(index for index, ratio in enumerate(ratios) if abs(ratio) > limit)
-    clean = estimate(without(ratios, contaminated) or ratios, SINGLE_LOOK_ERROR)
+    clean = estimate(without(ratios, contaminated), SINGLE_LOOK_ERROR)
     moved = clean.blocks >= FEWEST_BLOCKS and not clean.low <= 1 <= clean.high
     return Control(clean, contaminated, moved)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import math
 import textwrap
 from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.gate import number
 from benchmarks.registry import BASELINE
+from benchmarks.rotation import COMPARED_TOO
+from benchmarks.saved_runs import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,10 +19,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from benchmarks.article import Row
+    from benchmarks.compare import Row as ComparedRow
+    from benchmarks.gate import Change
     from benchmarks.rotation import Measurement
+    from benchmarks.saved_runs import Entry
 
 WIDTH = 100
+#: From worst to best.
+_OUTCOMES = {"regression": "bold red", "undecided": "yellow", "improvement": "green", "same": ""}
 _STYLES = {"pass": "green", "fail": "bold red", "undecided": "yellow", "unmeasured": "bold red"}
+_WORD_STYLES = {"slower": "bold red", "missing": "bold red", "faster": "green", "not known": "yellow"}
 
 
 def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool) -> list[str]:
@@ -56,6 +65,44 @@ def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool
     return _lines(table, colour)
 
 
+def change_table(measurements: Iterable[Measurement], colour: bool) -> list[str]:
+    """Return the lines of a table of what changed against base, at most `WIDTH` columns wide.
+
+    Args:
+        measurements: What was measured, a row each.
+        colour: Whether to colour outcomes for a terminal.
+    """
+    from rich.text import Text
+
+    figures = ("seconds", *COMPARED_TOO, "peak memory", "dump bytes")
+    found = [
+        (each.variant.name, {change.figure: change for change in each.verdict.changes})
+        for each in measurements
+    ]
+    shown = [figure for figure in figures if any(figure in changes for _, changes in found)]
+    table = _new_table("against base")
+    for figure in shown:
+        table.add_column(f"{figure} (95 % CI)" if figure == "seconds" else figure, justify="right")
+    table.add_column("change")
+    for name, changes in found:
+        worst = min(
+            (change.outcome for change in changes.values()), key=[*_OUTCOMES].index, default="undecided"
+        )
+        cells = [_change(changes.get(figure), figure == "seconds") for figure in shown]
+        outcome = Text(worst, style=_OUTCOMES[worst]) if changes else Text("not compared")
+        table.add_row(Text(name), *cells, outcome)
+    return _lines(table, colour)
+
+
+def _change(change: Change | None, with_interval: bool) -> str:
+    if change is None or change.estimate is None:
+        return "–"
+    found = change.estimate
+    if not with_interval or found.low <= 0:
+        return f"{found.ratio:.3f}"
+    return f"{found.ratio:.3f} ({found.low:.3f}–{found.high:.3f})"
+
+
 def article_table(rows: Sequence[Row], colour: bool) -> list[str]:
     """Return the lines of the article's table, at most `WIDTH` columns wide; below it, why the rows differ.
 
@@ -80,6 +127,46 @@ def article_table(rows: Sequence[Row], colour: bool) -> list[str]:
         )
     reasons = [textwrap.wrap(f"{row.row}: {row.why}.", WIDTH, subsequent_indent="  ") for row in rows]
     return [*_lines(table, colour), *(line for lines in reasons for line in lines)]
+
+
+def comparison_table(rows: Sequence[ComparedRow], colour: bool) -> list[str]:
+    """Return the lines of the tables that hold this session against saved ones, one a workload.
+
+    Args:
+        rows: The benchmarks.
+        colour: Whether colours may be used.
+    """
+    from rich.text import Text
+
+    lines = []
+    for workload in dict.fromkeys(row.workload for row in rows):
+        table = _new_table(printable(workload))
+        for heading in ("then (95 % CI)", "now (95 % CI)", "now/then"):
+            table.add_column(heading, justify="right")
+        table.add_column("")
+        for row in rows:
+            if row.workload != workload:
+                continue
+            cells = [_speedup(row.then), _speedup(row.now), "–"]
+            if row.ratio is not None and row.variant != BASELINE:
+                cells[2] = _spread(row.ratio.value, row.ratio.low, row.ratio.high)
+            word = "" if row.variant == BASELINE and row.ratio is not None else row.word
+            style = _WORD_STYLES.get(word, "")
+            table.add_row(Text(printable(row.variant)), *cells, Text(word, style=style))
+        lines += _lines(table, colour)
+    return lines
+
+
+def _speedup(entry: Entry | None) -> str:
+    if entry is None:
+        return "–"
+    return _spread(entry.estimate.ratio, entry.estimate.low, entry.estimate.high)
+
+
+def _spread(value: float, low: float, high: float) -> str:
+    """Return a figure with its interval, if it has one."""
+    bounded = 0 < low < high < math.inf
+    return number(value) + (f" ({number(low)}–{number(high)})" if bounded else "")
 
 
 def _rounded(figure: float) -> str:

@@ -11,7 +11,7 @@ class PassTiming:
 
     Attributes:
         seconds: From asking for the iterator to the last batch, an epoch.
-        first_batch_seconds: From asking for the iterator to the first batch.
+        first_batch_seconds: From asking for the iterator to the first batch, an epoch.
         teardown_seconds: What destroying the iterator takes, an epoch; not part of ``seconds``.
         cpu_seconds: User and system time of the worker and its child processes, an epoch.
         peak_rss_bytes: The most memory resident at once, in the worker and its child processes.

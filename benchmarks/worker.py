@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import resource
@@ -117,7 +118,7 @@ def run_pass(
     busy = [each.utilisation for each in times if each.utilisation is not None]
     return PassTiming(
         seconds=sum(each.end for each in times) / epochs,
-        first_batch_seconds=times[0].first_batch,
+        first_batch_seconds=sum(each.first_batch for each in times) / epochs,
         teardown_seconds=teardown / epochs,
         cpu_seconds=cpu / epochs,
         peak_rss_bytes=max(peaks),
@@ -165,6 +166,38 @@ def _reset_peak_rss() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
+def _replace_variants(folder: Path) -> None:
+    """Import the package ``benchmarks.variants`` from another folder, so that its modules do too.
+
+    The rest of ``benchmarks`` stays, and so do third-party packages: only the variants are compared.
+    """
+    name = "benchmarks.variants"
+    held = sys.modules.get(name)
+    if held is not None and [*held.__path__] == [str(folder)]:
+        return
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    assert spec is not None  # noqa: S101 (for mypy)
+    assert spec.loader is not None  # noqa: S101
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[name] = package
+    if (folder / "__init__.py").is_file():
+        spec.loader.exec_module(package)
+    vars(importlib.import_module("benchmarks"))["variants"] = package
+
+
+def _require_inside(holder: Any, folder: Path) -> None:
+    """Refuse a module that was imported from elsewhere than the revision that it is to be of."""
+    file = getattr(holder, "__file__", None)
+    if file is None or not Path(file).resolve().is_relative_to(folder.resolve()):
+        raise ImportError(
+            f"{holder.__name__} came from {file}, not from the revision checked out to {folder}; is it "
+            "installed? An editable install that hooks into imports goes before any path: install it with "
+            "`pip install --config-settings editable_mode=compat -e`, or uninstall it and set PYTHONPATH"
+        )
+
+
 class Worker:
     """Answers requests, one at a time, until the connection closes."""
 
@@ -185,7 +218,8 @@ class Worker:
             try:
                 answer = getattr(self, f"do_{request.pop('do')}")(**request)
             except Exception as error:
-                traceback.print_exc()
+                with contextlib.suppress(OSError):  # the disk may be full that holds stderr
+                    traceback.print_exc()
                 answer = {"error": f"{type(error).__name__}: {error}"}
             self._send(answer)
 
@@ -216,12 +250,18 @@ class Worker:
         module: str,
         function: str,
         built_in: bool,
+        variants_folder: str | None,
+        inside: str | None,
         root: str,
         digest: str,
         spec: dict[str, Any],
         consumer: dict[str, Any],
     ) -> dict[str, Any]:
-        """Import the variant and build it, and what uses its batches."""
+        """Import the variant and build it, and what uses its batches.
+
+        A variant of another revision comes from ``variants_folder``, and whatever comes from elsewhere than
+        ``inside`` is refused.
+        """
         self._tree = Tree.read(Path(root), digest)
         self._spec = Spec(
             image_size=(spec["image_size"][0], spec["image_size"][1]),
@@ -230,7 +270,11 @@ class Worker:
             seed=spec["seed"],
             cache_dir=Path(spec["cache_dir"]),
         )
+        if built_in and variants_folder is not None:
+            _replace_variants(Path(variants_folder))
         holder: Any = importlib.import_module(module)
+        if inside is not None:
+            _require_inside(holder, Path(inside))
         load = getattr(holder, function)
         self._loader = Loader(load, holder if built_in else load, self._tree, self._spec)
         self._consumer = self._new_consumer(**consumer)

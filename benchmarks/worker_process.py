@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import multiprocessing
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,11 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from benchmarks.interpreter import environment_of
 from benchmarks.limits import format_size
 from benchmarks.registry import Variant
+from benchmarks.revision import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from benchmarks.spec import Spec
     from fixtures.tree import Tree
@@ -35,10 +39,21 @@ WATCH_SECONDS = 0.1
 _TENSORFLOW_LOG = re.compile(
     r"[IWE]0000 00:00:|\d{4}-\d\d-\d\d \S+: [IWE] |WARNING: All log messages before absl::"
 )
+#: What the system does to a process that has more than there is.
+_HINTS = {
+    signal.SIGKILL: ", as the system does when memory runs out",
+    signal.SIGBUS: ", as the system does when a mapped file finds no room on its disk",
+}
+#: How any library spells it, as it is the C library's text.
+_NO_ROOM = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 
+_OWN_FOLDER = str(Path(__file__).resolve().parents[1])
 # Not `-m benchmarks.worker`, which would look in the current folder first: a user's repository may well
-# have a folder of that name.
-_START = "import sys; sys.path[:] = filter(None, sys.path); from benchmarks.worker import main; main()"
+# have a folder of that name. And the harness is this checkout's, whatever else the search path holds.
+_START = (
+    "import sys; sys.path[:] = [sys.argv[2], *filter(None, sys.path)]; import benchmarks, fixtures; "
+    "del sys.path[0]; from benchmarks.worker import main; main()"
+)
 
 
 class WorkerError(Exception):
@@ -46,7 +61,17 @@ class WorkerError(Exception):
 
 
 class WorkerProcess:
-    """One variant in a process, and a process group, of its own."""
+    """One variant in a process, and a process group, of its own.
+
+    Attributes:
+        variant: What it runs.
+        folder: A folder that goes when the process does, if any: a cache that was begun by a variant that
+            failed would take the disk from the others.
+        on_alive: Called now and then while a long answer is waited for, and batches come.
+    """
+
+    folder: Path | None = None
+    on_alive: Callable[[], None] | None = None
 
     def __init__(
         self,
@@ -58,6 +83,7 @@ class WorkerProcess:
         memory_limit: int | None = None,
         disk_limit: int | None = None,
         disk_folder: Path | None = None,
+        origin: Origin | None = None,
     ) -> None:
         """Start the process; it imports what it needs while others are started.
 
@@ -69,8 +95,12 @@ class WorkerProcess:
             memory_limit: Bytes that it and its children may hold at once, if any: above, it is killed.
             disk_limit: Bytes that may be in ``disk_folder``, likewise.
             disk_folder: The folder that it writes to.
+            origin: Where a base worker takes its code from, in place of ``search_path``; None is this
+                checkout's. Only the loader comes from there: the harness is this checkout's on both sides,
+                so that a change of the harness can never look like a change of a loader.
         """
         self.variant = variant
+        self._origin = origin or Origin(tuple(search_path), sys.executable)
         self._hang_seconds = hang_seconds
         self._memory_limit = memory_limit
         self._disk_limit, self._disk_folder = disk_limit, disk_folder
@@ -80,9 +110,8 @@ class WorkerProcess:
         self._connection, theirs = multiprocessing.Pipe()
         environment = {
             "TF_CPP_MIN_LOG_LEVEL": "2",
-            **os.environ,
+            **environment_of(self._origin.python, self._origin.search_path),
             "TMPDIR": self._temporary.name,
-            "PYTHONPATH": os.pathsep.join(search_path),
         }
         if see_gpu:
             environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # several workers share it
@@ -90,7 +119,7 @@ class WorkerProcess:
             environment["CUDA_VISIBLE_DEVICES"] = "-1"
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, str(theirs.fileno())],
+                [self._origin.python, "-c", _START, str(theirs.fileno()), _OWN_FOLDER],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -115,6 +144,8 @@ class WorkerProcess:
             module=self.variant.module,
             function=self.variant.function,
             built_in=self.variant.is_built_in,
+            variants_folder=self._origin.variants_folder,
+            inside=self._origin.inside,
             root=str(tree.root),
             digest=tree.digest,
             spec={**asdict(spec), "cache_dir": str(spec.cache_dir)},
@@ -134,8 +165,15 @@ class WorkerProcess:
                 answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
                 if "alive" not in answer:
                     break
+                if self.on_alive is not None:
+                    self.on_alive()
         except (EOFError, OSError):
             raise WorkerError(self._explain(self._death())) from None
+        if any(text in answer.get("error", "") for text in _NO_ROOM):
+            raise WorkerError(
+                "its worker filled the disk: there is no room for what it writes; free some, set TMPDIR or "
+                f"--keep-dumps to a larger disk, or use a smaller tree ({answer['error']})"
+            )
         if "error" in answer:
             raise WorkerError(self._explain(f"raised {answer['error']}"))
         return answer
@@ -165,7 +203,7 @@ class WorkerProcess:
             )
         if self._disk_limit is None or self._disk_folder is None:
             return
-        written = _bytes_in(self._disk_folder)
+        written = bytes_in(self._disk_folder)
         if written > self._disk_limit:
             self._process.kill()
             allowed = format_size(self._disk_limit)
@@ -183,8 +221,8 @@ class WorkerProcess:
             return "closed its connection"
         if code >= 0:
             return f"exited with status {code}"
-        hint = ", as the system does when memory runs out" if code == -signal.SIGKILL else ""
-        return f"was killed by {signal.Signals(-code).name}{hint}"
+        ended_by = signal.Signals(-code)
+        return f"was killed by {ended_by.name}{_HINTS.get(ended_by, '')}"
 
     def _explain(self, what: str) -> str:
         """Put the worker's last lines of stderr behind what happened."""
@@ -215,6 +253,8 @@ class WorkerProcess:
         self._process.wait()
         self._stderr.close()
         self._temporary.cleanup()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _resident_bytes(pid: int) -> int:
@@ -228,7 +268,7 @@ def _resident_bytes(pid: int) -> int:
     return held
 
 
-def _bytes_in(folder: Path) -> int:
+def bytes_in(folder: Path) -> int:
     """Return the size of all files in a folder, which may come and go."""
     size = 0
     for parent, _, names in os.walk(folder):
@@ -240,5 +280,4 @@ def _bytes_in(folder: Path) -> int:
 
 def module_search_path(started_in: Path) -> list[str]:
     """Return the folders in which workers look for modules: the suite's own first, then the user's."""
-    own = str(Path(__file__).resolve().parents[1])
-    return list(dict.fromkeys([own, str(started_in), *(entry for entry in sys.path if entry)]))
+    return list(dict.fromkeys([_OWN_FOLDER, str(started_in), *(entry for entry in sys.path if entry)]))

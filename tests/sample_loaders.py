@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,12 +49,16 @@ class Epochs:
         """Do nothing; others wait or worse."""
 
 
+#: How long ``sleepy`` sleeps before each batch.
+SLEEP_SECONDS = 0.05
+
+
 class SleepyEpochs(Epochs):
-    """Sleeps 20 ms a batch."""
+    """Sleeps before each batch."""
 
     def before_batch(self) -> None:
         """Sleep."""
-        time.sleep(0.02)
+        time.sleep(SLEEP_SECONDS)
 
 
 class TroubledEpochs(Epochs):
@@ -73,7 +78,7 @@ def photos(tree: Tree, spec: Spec) -> Epochs:
 
 
 def sleepy(tree: Tree, spec: Spec) -> Epochs:
-    """Return the same, 20 ms a batch slower."""
+    """Return the same, slower by a sleep a batch."""
     return SleepyEpochs(tree, spec)
 
 
@@ -116,6 +121,17 @@ def raises(tree: Tree, spec: Spec) -> Epochs:
         raise OSError("the disk went away")
 
     return type("Raises", (TroubledEpochs,), {"trouble": staticmethod(trouble)})(tree, spec)  # type: ignore[no-any-return]
+
+
+def fills_the_disk(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that writes a cache, to a disk that is full in the middle of it."""
+
+    def trouble() -> None:
+        (spec.cache_dir / "part").write_bytes(b"part of a cache")
+        with Path("/dev/full").open("wb", buffering=0) as full:
+            full.write(b"the rest")
+
+    return type("FillsTheDisk", (TroubledEpochs,), {"trouble": staticmethod(trouble)})(tree, spec)  # type: ignore[no-any-return]
 
 
 def hangs(tree: Tree, spec: Spec) -> Epochs:

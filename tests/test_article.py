@@ -39,7 +39,7 @@ def new_result(make_measurement: Callable[..., Measurement]) -> NewResult:
             return replace(left_out, verdict=replace(left_out.verdict, reason=found))
         if name == BASELINE:
             return replace(make_measurement(name, seconds=(2.0, 2.0)), verdict=baseline_verdict(found.blocks))
-        return make_measurement(name, estimate=found, seconds=(2.0 / found.speedup,) * 2)
+        return make_measurement(name, estimate=found, seconds=(2.0 / found.ratio,) * 2)
 
     def new(
         name: str = "training",
@@ -62,7 +62,13 @@ def new_result(make_measurement: Callable[..., Measurement]) -> NewResult:
 @pytest.fixture
 def coco(new_result: NewResult) -> dict[str, Result]:
     """Return a session of all three workloads on a tree of COCO's kind."""
-    dump_info = {"tfdata_file_cache": {"cold_seconds": 4.0, "dump_bytes_per_image": 786_432.0}}
+    dump_info = {
+        "tfdata_file_cache": {
+            "cold_seconds": 4.0,
+            "dump_bytes_per_image": 786_432.0,
+            "dump_of_this_machine": True,
+        }
+    }
     return {
         "loading": new_result("loading", tfdata_memory_cache=Estimate(6.0, 5.5, 6.5, 4)),
         "training": new_result(
@@ -166,7 +172,11 @@ def test_an_unmeasured_variant_says_why(variant: str, new_result: NewResult) -> 
 def test_no_first_epoch(baseline: Estimate | str, cache: Estimate | str, new_result: NewResult) -> None:
     """Without a dump, or a baseline to hold it against, there is no such row."""
     found = {BASELINE: baseline, "tfdata_file_cache": cache}
-    info = {} if isinstance(cache, str) else {"cold_seconds": 4.0, "dump_bytes_per_image": 786_432.0}
+    info = (
+        {}
+        if isinstance(cache, str)
+        else {"cold_seconds": 4.0, "dump_bytes_per_image": 786_432.0, "dump_of_this_machine": True}
+    )
     result = new_result("dump", extra_info={"tfdata_file_cache": info}, **found)
     assert article_rows({"dump": result}) == []
 
@@ -191,8 +201,8 @@ def test_dogs_vs_cats(estimate: Estimate, truth: str, tree: str, new_result: New
     ]
     for row in rows:
         assert (row.article_minutes, row.article_speedup, row.why) == (None, 1.0, truth)
-        assert row.speedup == estimate.speedup
-        assert row.minutes == pytest.approx(2.0 / estimate.speedup / IMAGES * PETS_IMAGES / 60)
+        assert row.speedup == estimate.ratio
+        assert row.minutes == pytest.approx(2.0 / estimate.ratio / IMAGES * PETS_IMAGES / 60)
 
 
 def test_dogs_vs_cats_has_none_of_cocos_rows(coco: dict[str, Result], new_result: NewResult) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import errno
 import json
 import os
 import shutil
@@ -17,6 +19,7 @@ from typing import Any, cast
 
 import pytest
 
+from benchmarks import dumps
 from benchmarks.dumps import (
     Dump,
     DumpError,
@@ -38,6 +41,7 @@ INDEX = "images.index"
 DATA = "images.data-00000-of-00001"
 LOCKFILE = "images_0.lockfile"
 MANIFEST = "manifest.json"
+MACHINE = "0123456789abcdef"
 FILES = {DATA: BYTES + 100, INDEX: 60}
 
 
@@ -83,7 +87,7 @@ class Writers:
 
     def dump(self, tree: Tree, spec: Spec) -> Dump:
         """Return a finished dump."""
-        return finished_dump(VARIANT, tree, spec, self, self.said.append)
+        return finished_dump(VARIANT, tree, spec, self, self.said.append, MACHINE)
 
 
 class FakeWriter:
@@ -141,7 +145,8 @@ def test_written_once(tree: Tree, spec: Spec) -> None:
     """The first time a writer is started, timed and ended, and the sizes of its files are known."""
     writers = Writers()
     dump = writers.dump(tree, spec)
-    assert dump == Dump(12.5, FILES, "written")
+    assert dump == Dump(12.5, FILES, "written", MACHINE, dump.date)
+    assert datetime.date.fromisoformat(dump.date).year >= 2026
     assert dump.bytes == sum(FILES.values())
     assert (writers.started, writers.ended, writers.said) == (1, 1, [])
     assert names(spec.cache_dir) == {*FILES, MANIFEST}
@@ -151,9 +156,27 @@ def test_used_again(tree: Tree, written: Spec) -> None:
     """The second time nobody is started, and the figures of the first time are told."""
     writers = Writers()
     before = {file: file.stat().st_mtime_ns for file in written.cache_dir.iterdir()}
-    assert writers.dump(tree, written) == Dump(12.5, FILES, "used again")
+    dump = writers.dump(tree, written)
+    assert dump == Dump(12.5, FILES, "used again", MACHINE, dump.date)
+    assert dump.date
     assert (writers.started, writers.said) == (0, [])
     assert {file: file.stat().st_mtime_ns for file in written.cache_dir.iterdir()} == before
+
+
+def test_a_dump_of_another_machine(tree: Tree, written: Spec) -> None:
+    """It is used, as bytes travel, but who wrote it is told, as seconds do not."""
+    writers = Writers()
+    dump = finished_dump(VARIANT, tree, written, writers, writers.said.append, "another")
+    assert (dump.history, dump.machine) == ("used again", MACHINE)
+
+
+def test_a_manifest_without_machine_and_date(tree: Tree, written: Spec) -> None:
+    """As one of an earlier version has none, where and when are not known."""
+    file = written.cache_dir / MANIFEST
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    del manifest["machine"], manifest["date"]
+    file.write_text(json.dumps(manifest), encoding="utf-8")
+    assert Writers().dump(tree, written) == Dump(12.5, FILES, "used again", "", "")
 
 
 def test_an_empty_folder_is_no_surprise(tree: Tree, spec: Spec) -> None:
@@ -308,6 +331,21 @@ def test_a_writer_that_fails_leaves_nothing(
     assert Writers().dump(tree, spec).history == "written"
 
 
+def test_no_room_for_the_manifest(tree: Tree, spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk may also be full after the last image: it says so, and nothing is left."""
+    write_text = Path.write_text
+
+    def is_full(file: Path, *text: Any, **settings: Any) -> int:
+        if MANIFEST in file.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_text(file, *text, **settings)
+
+    monkeypatch.setattr(Path, "write_text", is_full)
+    with pytest.raises(DumpError, match=r"manifest.*No space left.*--keep-dumps"):
+        Writers().dump(tree, spec)
+    assert not spec.cache_dir.exists()
+
+
 def test_success_is_told_by_the_index(tree: Tree, spec: Spec) -> None:
     """A writer that ended well without one has written no dump, and the error says what is missing."""
     with pytest.raises(DumpError, match=r"the epoch that writes its dump ended, but its index is missing"):
@@ -343,11 +381,43 @@ def test_two_at_once_write_once(tree: Tree, spec: Spec) -> None:
         return writers.dump(tree, spec)
 
     with ThreadPoolExecutor(4) as pool:
-        dumps = list(pool.map(dump, range(4)))
+        found = list(pool.map(dump, range(4)))
     assert writers.started == 1
-    assert sorted(each.history for each in dumps) == [*["used again"] * 3, "written"]
-    assert {tuple(each.files.items()) for each in dumps} == {tuple(FILES.items())}
+    assert sorted(each.history for each in found) == [*["used again"] * 3, "written"]
+    assert {tuple(each.files.items()) for each in found} == {tuple(FILES.items())}
     assert writers.said == []
+
+
+HOLDER = (
+    "import sys\n"
+    "from filelock import FileLock\n"
+    "with FileLock(sys.argv[1]):\n"
+    "    print('held', flush=True)\n"
+    "    sys.stdin.read()\n"
+)
+
+
+def test_waiting_for_another_session_is_said(tree: Tree, spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process holds the lock of a dump: who waits says for which, and goes on when it is free."""
+    monkeypatch.setattr(dumps, "WAIT_SECONDS", 0.1)
+    lock = spec.cache_dir.with_name(f"{spec.cache_dir.name}.lock")
+    command = [sys.executable, "-c", HOLDER, str(lock)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        writers = Writers()
+
+        def say(line: str) -> None:
+            writers.said.append(line)
+            assert writers.started == 0
+            holder.communicate()  # closes its standard input, so that it lets go
+
+        dump = finished_dump(VARIANT, tree, spec, writers, say)
+    assert writers.said == [
+        f"Another session was writing the dump in {spec.cache_dir}: this one has waited for it."
+    ]
+    assert (dump.history, writers.started) == ("written", 1)
 
 
 def test_one_of_two_is_killed(tree: Tree, spec: Spec) -> None:

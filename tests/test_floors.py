@@ -85,15 +85,110 @@ def test_floors_hold_for_like_work_only() -> None:
     assert "100 KB loaded at 96x96" in profile.misfit("loading", Work(100_000, 96))
 
 
+@pytest.mark.parametrize(
+    ("work", "differences"),
+    [
+        (Work(150_000, 224, 256, 32), []),
+        (Work(150_000, 224, 128, 32), []),
+        (Work(150_000, 224, 100_000, 32), []),
+        (Work(150_000, 224, 127, 32), ["the number of images"]),
+        (Work(150_000, 224, 256, 16), ["the batch size"]),
+        (
+            Work(74_000, 96, 12, 8),
+            ["the size of an image file", "the image size", "the number of images", "the batch size"],
+        ),
+    ],
+)
+def test_what_work_has_to_have_in_common(work: Work, differences: list[str]) -> None:
+    """Short epochs and other batches have other speedups; a longer epoch is no other work."""
+    measured = Work(150_000, 224, 256, 32)
+    assert measured.differences(work) == differences
+    misfit = Profile("ci", 2, measured_on={"loading": measured}).misfit("loading", work)
+    assert bool(misfit) == bool(differences)
+    assert all(each in misfit for each in differences)
+    assert ("256 images of 150 KB loaded at 224x224, 32 a batch" in misfit) == bool(differences)
+
+
+def test_a_stamp_that_does_not_say_all() -> None:
+    """One of an earlier version has neither number of images nor batch size: they are not held against it."""
+    short, whole = Work(150_000, 224), Work(150_000, 224, 5, 5)
+    assert short.differences(whole) == whole.differences(short) == []
+
+
 def test_what_floors_were_measured_on_is_written_and_read(tmp_path: Path) -> None:
     """The stamp says on what; half of it is an error."""
     path = tmp_path / "floors.toml"
     estimates = {"tfdata_no_cache": Estimate(2.2, 2.0, 2.4, 9)}
     write_floors(path, "mine", "loading", estimates, MACHINE, TODAY, work=Work(150_000, 224))
     assert load_floors(path, KNOWN).profiles["mine"].measured_on == {"loading": Work(150_000, 224)}
+    write_floors(path, "mine", "dump", estimates, MACHINE, TODAY, work=Work(150_000, 224, 256, 32))
+    assert load_floors(path, KNOWN).profiles["mine"].measured_on["dump"] == Work(150_000, 224, 256, 32)
     path.write_text(path.read_text().replace("image_size = 224\n", ""))
     with pytest.raises(FloorsError, match="image_bytes and image_size"):
         load_floors(path, KNOWN)
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "1.5", "true", "'32'"])
+@pytest.mark.parametrize("key", ["image_bytes", "images", "batch_size"])
+def test_a_stamp_with_a_wrong_number(toml: Callable[[str], Path], key: str, size: str) -> None:
+    """The key is named, and what was expected."""
+    numbers = {"image_bytes": "1", "image_size": "1", key: size}
+    stamp = "\n".join(f"{name} = {number}" for name, number in numbers.items())
+    with pytest.raises(
+        FloorsError, match=rf"x.measured.loading.{key} is .*, expected a whole number above 0"
+    ):
+        load_floors(toml(f"[profiles.x.measured.loading]\n{stamp}\n"), KNOWN)
+
+
+ESTIMATE = Estimate(2.2, 2.0, 2.4, 9)
+WORK = Work(150_000, 224, 256, 32)
+
+
+@pytest.mark.parametrize(
+    ("work", "difference"),
+    [
+        (Work(50_000, 224, 256, 32), "the size of an image file differs"),
+        (Work(150_000, 96, 256, 32), "the image size differs"),
+        (Work(150_000, 224, 64, 32), "the number of images differs"),
+        (Work(150_000, 224, 1024, 32), "the number of images differs"),
+        (Work(150_000, 224, 256, 8), "the batch size differs"),
+        (Work(150_000, 96, 256, 8), "the image size and the batch size differ"),
+    ],
+)
+def test_one_stamp_is_of_one_work(tmp_path: Path, work: Work, difference: str) -> None:
+    """Floors of other variants would be said to be of work they were never measured on: that is refused."""
+    path = tmp_path / "floors.toml"
+    both = dict.fromkeys(("tfdata_no_cache", "tfdata_memory_cache"), ESTIMATE)
+    write_floors(path, "mine", "loading", both, MACHINE, TODAY, work=WORK)
+    before = path.read_bytes()
+    with pytest.raises(FloorsError, match=difference) as error:
+        write_floors(path, "mine", "loading", {"tfdata_no_cache": ESTIMATE}, MACHINE, TODAY, work=work)
+    for part in (
+        "floors.toml: profiles.mine.loading",
+        "tfdata_memory_cache",
+        str(WORK),
+        str(work),
+        "--profile",
+    ):
+        assert part in str(error.value)
+    assert path.read_bytes() == before
+    # Nothing else stands in the way: all at once, another workload, or another profile.
+    one = {"tfdata_no_cache": ESTIMATE}
+    write_floors(path, "mine", "dump", one, MACHINE, TODAY, work=work)
+    write_floors(path, "other", "loading", one, MACHINE, TODAY, work=work)
+    write_floors(path, "mine", "loading", both, MACHINE, TODAY, work=work)
+    assert load_floors(path, KNOWN).profiles["mine"].measured_on["loading"] == work
+
+
+def test_like_work_may_share_a_stamp(tmp_path: Path) -> None:
+    """A single variant can be measured again on the same work."""
+    path = tmp_path / "floors.toml"
+    both = dict.fromkeys(("tfdata_no_cache", "tfdata_memory_cache"), ESTIMATE)
+    write_floors(path, "mine", "loading", both, MACHINE, TODAY, work=WORK)
+    one = {"tfdata_no_cache": Estimate(3.3, 3.0, 3.6, 9)}
+    write_floors(path, "mine", "loading", one, MACHINE, TODAY, work=Work(140_000, 224, 300, 32))
+    floors = load_floors(path, KNOWN).profiles["mine"].floors["loading"]
+    assert floors == {"tfdata_no_cache": 2.7, "tfdata_memory_cache": 1.8}
 
 
 def test_load(toml: Callable[[str], Path]) -> None:

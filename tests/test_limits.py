@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import psutil
 import pytest
 
-from benchmarks.limits import WORKER_BYTES, disk_problem, format_size, memory_problem, parse_size
+from benchmarks.limits import (
+    WORKER_BYTES,
+    disk_problem,
+    format_size,
+    memory_needed,
+    memory_problem,
+    parse_size,
+)
 from benchmarks.registry import Variant, built_in_variants
 from benchmarks.spec import Spec
 
@@ -24,11 +31,6 @@ DUMP = VARIANTS["tfdata_file_cache"]
 def article(tmp_path: Path) -> Spec:
     """Return the article's epoch: images of 256x256, 256 a batch."""
     return Spec((256, 256), 256, shuffle=True, seed=0, cache_dir=tmp_path)
-
-
-def available(size: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the system have so much memory left."""
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=round(size)))
 
 
 def free(size: float, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,19 +96,17 @@ def test_only_caches_and_dumps_have_a_prediction(article: Spec) -> None:
         assert (variant.predicted_bytes(10, article) is not None) == (variant.kind in ("memory", "dump"))
 
 
-def memory(variant: Variant, spec: Spec, machine: int, limit: int | None = None) -> str:
+def memory(variant: Variant, spec: Spec, left: float, limit: int | None = None, others: int = 0) -> str:
     """Return the problem with COCO2017."""
-    return memory_problem(
-        variant, COCO_IMAGES, spec, machine, limit, ["tfdata_no_cache", "tfdata_file_cache"]
-    )
+    alternatives = ["tfdata_no_cache", "tfdata_file_cache"]
+    return memory_problem(variant, COCO_IMAGES, spec, round(left), limit, alternatives, WORKER_BYTES, others)
 
 
-def test_a_cache_that_does_not_fit(article: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_does_not_fit(article: Spec) -> None:
     """Both figures are named, and the variants to use instead: the article's crash, foreseen."""
-    available(60 * GB, monkeypatch)
-    problem = memory(MEMORY, article, 64 * GB)
+    problem = memory(MEMORY, article, 60 * GB)
     for part in (
-        "117,266 images",
+        "cache of 117,266 images",
         "92.2 GB",
         "60.0 GB",
         "tfdata_no_cache or tfdata_file_cache",
@@ -116,49 +116,63 @@ def test_a_cache_that_does_not_fit(article: Spec, monkeypatch: pytest.MonkeyPatc
     assert "--memory-limit" not in problem
 
 
-def test_a_cache_that_fits(article: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_fits(article: Spec) -> None:
     """Nothing is said when the cache and its worker fit, to the byte."""
-    predicted = MEMORY.predicted_bytes(COCO_IMAGES, article) or 0
-    available(1000 * GB, monkeypatch)
-    assert memory(MEMORY, article, predicted + WORKER_BYTES) == ""
-    assert memory(MEMORY, article, predicted + WORKER_BYTES - 1) != ""
+    needed = (MEMORY.predicted_bytes(COCO_IMAGES, article) or 0) + WORKER_BYTES
+    assert memory(MEMORY, article, needed) == ""
+    assert memory(MEMORY, article, needed - 1) != ""
 
 
-@pytest.mark.parametrize(
-    ("left", "machine", "limit", "allowed"),
-    [(50, 100, None, "50.0 GB"), (100, 40, None, "40.0 GB"), (100, 100, 30, "30.0 GB")],
-    ids=["what others left", "the machine or its container", "the option"],
-)
-def test_the_smallest_limit_holds(
-    left: int,
-    machine: int,
-    limit: int | None,
-    allowed: str,
-    article: Spec,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Free memory, the machine's or container's and ``--memory-limit`` all count."""
-    available(left * GB, monkeypatch)
-    problem = memory(MEMORY, article, machine * GB, limit and limit * GB)
-    assert f"may use {allowed}" in problem
-    assert ("(--memory-limit)" in problem) == (limit is not None)
+def test_other_workers_need_memory_too(article: Spec) -> None:
+    """All live at once: what they take is not free, and the way out is to measure fewer together."""
+    needed = (MEMORY.predicted_bytes(COCO_IMAGES, article) or 0) + WORKER_BYTES
+    assert memory(MEMORY, article, needed + 3 * GB, others=3 * GB) == ""
+    problem = memory(MEMORY, article, needed + 3 * GB - 1, others=3 * GB)
+    assert "beside the 3.0 GB of the other workers" in problem
+    assert "fewer variants at once" in problem
+
+
+def test_the_limit_of_a_worker_is_its_own(article: Spec) -> None:
+    """``--memory-limit`` holds for each worker by itself, whatever the others take."""
+    needed = (MEMORY.predicted_bytes(COCO_IMAGES, article) or 0) + WORKER_BYTES
+    assert memory(MEMORY, article, 1000 * GB, limit=needed, others=3 * GB) == ""
+    problem = memory(MEMORY, article, 1000 * GB, limit=30 * GB, others=3 * GB)
+    assert "may use 30.0 GB (--memory-limit)" in problem
+    assert "other workers" not in problem
+
+
+def test_more_than_all_is_taken(article: Spec) -> None:
+    """There is never less than nothing left."""
+    assert "may use 0 KB beside" in memory(MEMORY, article, GB, others=3 * GB)
 
 
 def test_an_option_that_holds_nobody_back_is_not_blamed(
     article: Spec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Raising ``--memory-limit`` or ``--disk-limit`` would not help where the machine itself is too small."""
-    available(50 * GB, monkeypatch)
-    assert "--memory-limit" not in memory(MEMORY, article, 64 * GB, limit=60 * GB)
+    assert "--memory-limit" not in memory(MEMORY, article, 50 * GB, limit=60 * GB)
     free(50 * GB, monkeypatch)
     assert "--disk-limit" not in disk_problem(DUMP, COCO_IMAGES, article, tmp_path, limit=60 * GB)
 
 
-def test_memory_is_the_memory_caches_problem_only(article: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variants that hold a few batches, or write to disk, are not refused for want of memory."""
-    available(GB, monkeypatch)
+def test_a_buffer_that_does_not_fit(article: Spec) -> None:
+    """The file cache shuffles decoded images: 1,000 of the article's take 786 MB, and died with the cache."""
+    buffer = 1000 * 256 * 256 * 3 * 4
+    assert memory_needed(DUMP, COCO_IMAGES, article) == buffer
+    assert memory_needed(DUMP, 10, article) == buffer // 100
+    assert memory_needed(DUMP, COCO_IMAGES, replace(article, shuffle=False)) == 0
+    assert memory(DUMP, article, buffer + WORKER_BYTES) == ""
+    problem = memory(DUMP, article, 1000 * GB, limit=800_000_000)
+    assert "its buffer of decoded images to shuffle would take 786.4 MB" in problem
+    assert "may use 800.0 MB (--memory-limit)" in problem
+
+
+def test_who_holds_nothing_has_no_problem_with_memory(article: Spec) -> None:
+    """Variants that hold a few batches are not refused for want of it."""
     for variant in VARIANTS.values():
-        assert bool(memory(variant, article, GB)) == (variant is MEMORY)
+        holds = variant in (MEMORY, DUMP)
+        assert bool(memory(variant, article, 100_000_000)) == holds
+        assert bool(memory_needed(variant, COCO_IMAGES, article)) == holds
 
 
 def test_a_dump_that_does_not_fit(article: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

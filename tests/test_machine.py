@@ -15,10 +15,12 @@ from benchmarks.machine import (
     Machine,
     NoiseReading,
     describe_noise,
+    free_memory,
     read_machine,
     read_noise,
     steal_share,
     throttled_periods,
+    used_by_others,
 )
 
 if TYPE_CHECKING:
@@ -165,7 +167,7 @@ def test_noise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getloadavg", lambda: (1.25, 0.0, 0.0), raising=False)
     put(tmp_path, proc__stat="cpu  100 0 50 800 0 0 0 50 100 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
     before = read_noise(tmp_path)
-    assert before == NoiseReading(1.25, 50, 1000, None)
+    assert dataclasses.astuple(before)[:4] == (1.25, 50, 1000, None)
     put(tmp_path, proc__stat="cpu  160 0 60 880 0 0 0 100 150 0\n")
     after = read_noise(tmp_path)
     assert steal_share(before, after) == 0.25
@@ -186,8 +188,74 @@ def test_a_system_that_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.delattr(os, "getloadavg", raising=False)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     reading = read_noise(tmp_path)
-    assert reading == NoiseReading(None, None, None, None)
+    assert dataclasses.astuple(reading)[:4] == (None, None, None, None)
     assert describe_noise(reading, reading) == "this system shows nothing of load, steal or throttling"
     found = read_machine(tmp_path)
     assert found.cpu
     assert found.cores >= 1
+
+
+def test_free_memory_of_this_machine() -> None:
+    """The real thing is read without an error, and is no more than there is."""
+    assert 0 < free_memory() <= read_machine().memory_bytes
+
+
+@pytest.mark.parametrize(
+    ("files", "free"),
+    [
+        ({"memory.max": "9000", "memory.current": "5000"}, 4000),
+        ({"memory.max": "9000", "memory.current": "5000", "memory.stat": "inactive_file 1000\n"}, 5000),
+        ({"memory.max": "9000", "memory.current": "9500"}, 0),
+        ({"memory.max": "9000"}, 9000),
+        ({"memory.max": "max", "memory.current": "5000"}, None),
+        ({}, None),
+    ],
+)
+def test_free_memory_of_a_container(tmp_path: Path, files: dict[str, str], free: int | None) -> None:
+    """Of its limit, what is used is not free; but files that only lie in the cache make room."""
+    group = tmp_path / "sys/fs/cgroup/job"
+    group.mkdir(parents=True)
+    put(tmp_path, proc__self__cgroup="0::/job\n")
+    for name, text in files.items():
+        (group / name).write_text(text, encoding="utf-8")
+    found = free_memory(tmp_path)
+    assert found == free if free is not None else found > 9500
+
+
+def test_free_memory_of_an_older_container(tmp_path: Path) -> None:
+    """Version 1 has other names, and sums of a group and those below it."""
+    memory = tmp_path / "sys/fs/cgroup/memory"
+    memory.mkdir(parents=True)
+    put(tmp_path, proc__self__cgroup="4:memory:/\n")
+    (memory / "memory.limit_in_bytes").write_text("9000\n", encoding="utf-8")
+    (memory / "memory.usage_in_bytes").write_text("5000\n", encoding="utf-8")
+    (memory / "memory.stat").write_text("inactive_file 10\ntotal_inactive_file 1000\n", encoding="utf-8")
+    assert free_memory(tmp_path) == 5000
+
+
+def test_used_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What our cores have worked, less our own part; other cores do not count."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 2}, raising=False)
+    monkeypatch.setattr(os, "sysconf", lambda _: 100)
+    monkeypatch.setattr(machine, "_own_seconds", iter([10.0, 14.0]).__next__)
+    monkeypatch.setattr("benchmarks.machine.time.monotonic", iter([100.0, 110.0]).__next__)
+    readings = []
+    for busy in (0, 500):
+        cores = [f"cpu{core} {1000 + busy * core} 0 0 9000 0 0 0 0 0 0" for core in range(4)]
+        put(tmp_path, proc__stat="\n".join(["cpu 1 2 3 4 5 6 7 8 9", *cores]))
+        readings.append(read_noise(tmp_path))
+    # 5 + 10 seconds of cores 1 and 2 in 10 seconds, of which 4 are ours
+    assert used_by_others(*readings) == pytest.approx(1.1)
+    assert "1.1 cores used by others" in describe_noise(*readings)
+
+
+@pytest.mark.usefixtures("many_cores")
+def test_under_a_quota_nobody_knows(tmp_path: Path) -> None:
+    """Others on the same cores may take nothing from us then."""
+    cores = "\n".join(f"cpu{core} 1 2 3 4 5 6 7 8 0 0" for core in range(8))
+    put(tmp_path, proc__stat=cores)
+    assert read_noise(tmp_path).busy_seconds is not None
+    put(tmp_path, proc__self__cgroup="0::/\n", sys__fs__cgroup__cpu_max="200000 100000\n")
+    reading = read_noise(tmp_path)
+    assert reading.busy_seconds is None
+    assert used_by_others(reading, reading) is None

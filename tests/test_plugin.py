@@ -32,7 +32,8 @@ OPTIONS = (
     *("--floor=VARIANT=X", "--floors=FILE", "--update-floors", "--gate={strict,lenient}"),
     *("--budget=SECONDS", "--hang-after=SECONDS"),
     *("--device=DEVICE", "--weights=FILE", "--memory-limit=SIZE", "--disk-limit=SIZE", "--no-guard"),
-    "--keep-dumps=DIR",
+    *("--keep-dumps=DIR", "--tolerance=PERCENT", "--accept"),
+    *("--against=REV", "--against-python=PATH"),
 )
 
 #: What takes long to import, and is needed only to measure.
@@ -154,6 +155,8 @@ def test_right_options(pytester: pytest.Pytester) -> None:
     [
         ("--variant tfdata_no_cash", "--variant tfdata_no_cash: there is no such variant; known: keras_"),
         ("--variant fast --loader my_loaders:fast", "--variant fast: there is no such variant"),
+        ("--device emulated --weights imagenet", "--weights imagenet: the emulated accelerator has no model"),
+        ("--device emulated:9 --weights imagenet", "--weights imagenet: the emulated accelerator has no mod"),
         ("--profile laptop", "--profile laptop: no such profile"),
         ("--profile laptop --floors good.toml", "--profile laptop: no such profile"),
         (

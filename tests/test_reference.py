@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -125,3 +126,19 @@ def test_exif_orientation_is_not_applied(tmp_path: Path) -> None:
     made = build_reference(tree_of(tmp_path, ["x.jpg"]), (8, 8), tmp_path / "ref")
     assert made.pixels["nearest"][0, 0].min() > 200
     assert made.pixels["nearest"][0, 7].max() < 50
+
+
+def test_a_full_disk_is_an_error_before_anything_is_decoded(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A map of a sparse file would end the whole process with SIGBUS; nothing of the reference is left."""
+
+    def is_full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", is_full, raising=False)
+    told: list[int] = []
+    with pytest.raises(OSError, match="No space left"):
+        build_reference(tree, (16, 24), tmp_path / "own" / "ref", lambda done, _: told.append(done))
+    assert told == []
+    assert list((tmp_path / "own").iterdir()) == []

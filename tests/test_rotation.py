@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import cycle
+from itertools import chain, cycle, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from benchmarks.gate import Verdict, baseline_verdict, judge
 from benchmarks.registry import BASELINE, Variant
 from benchmarks.rotation import Measurement, Rotation
 from benchmarks.spec import Spec
-from benchmarks.statistics import LOOKS, Estimate
+from benchmarks.statistics import FEWEST_BLOCKS, MOST_BLOCKS, Estimate
 from benchmarks.worker_process import DRAIN, WorkerError
 from fixtures.tree import Tree
 
@@ -77,9 +77,17 @@ class Stage:
         budget: float = 1e6,
         only_check: str = "",
         checks: dict[str, str] | None = None,
+        base: dict[str, Seconds] | None = None,
         **seconds: Seconds,
     ) -> dict[str, Measurement]:
-        """Measure variants named by the keywords; ``baseline`` stands for the baseline."""
+        """Measure variants named by the keywords; ``baseline`` stands for the baseline.
+
+        Those in ``base`` are compared with what takes so long there.
+        """
+        at_base = {BASELINE if name == "baseline" else name: value for name, value in (base or {}).items()}
+        for name, value in at_base.items():
+            worker = f"{name}_at_base"
+            self.workers[worker] = FakeWorker(worker, value, self.journal, (checks or {}).get(worker, ""))
         named = {BASELINE if name == "baseline" else name: value for name, value in seconds.items()}
         for name, value in named.items():
             self.workers[name] = FakeWorker(name, value, self.journal, (checks or {}).get(name, ""))
@@ -95,12 +103,14 @@ class Stage:
             verdict,
             budget,
             self.reports.append,
+            start_base=lambda variant: self.workers.get(f"{variant.name}_at_base"),
+            tolerance=0.03,
         )
         tree = Tree(self._folder, ("a/1.jpg", "b/1.jpg"), (0, 1), ("a", "b"), "digest")
         spec = Spec((8, 8), 2, shuffle=True, seed=0, cache_dir=self._folder)
         return rotation.run(
             tree,
-            lambda variant: spec.for_variant(variant.name),
+            lambda variant, at_base: spec.for_variant(f"{variant.name}_at_base" if at_base else variant.name),
             self._folder,
             DRAIN,
             only_check=only_check,
@@ -131,12 +141,12 @@ def test_clear_speedups_are_decided_at_the_first_look(stage: Stage) -> None:
         "fast": "pass",
         "slow": "fail",
     }
-    assert len(found["fast"].variant_passes) == 2 * LOOKS[0]
-    assert len(found["fast"].baseline_passes) == 2 * LOOKS[0]
+    assert len(found["fast"].variant_passes) == 2 * FEWEST_BLOCKS
+    assert len(found["fast"].baseline_passes) == 2 * FEWEST_BLOCKS
     assert found["fast"].verdict.estimate is not None
-    assert found["fast"].verdict.estimate.speedup == pytest.approx(4.0, rel=0.1)
+    assert found["fast"].verdict.estimate.ratio == pytest.approx(4.0, rel=0.1)
     assert found["fast"].build_seconds == 0.5
-    assert found[BASELINE].verdict.estimate == Estimate(1.0, 1.0, 1.0, LOOKS[0])
+    assert found[BASELINE].verdict.estimate == Estimate(1.0, 1.0, 1.0, FEWEST_BLOCKS)
 
 
 def test_blocks_are_balanced(stage: Stage) -> None:
@@ -152,8 +162,8 @@ def test_blocks_are_balanced(stage: Stage) -> None:
 def test_a_decided_variant_leaves_the_rotation(stage: Stage) -> None:
     """Only what is undecided is measured on."""
     found = stage.run(baseline=4.0, clear=1.0, near=cycle([2.0, 2.0, 4.0, 4.0]), floor=1.5)
-    assert len(found["clear"].variant_passes) == 2 * LOOKS[0]
-    assert len(found["near"].variant_passes) > 2 * LOOKS[0]
+    assert len(found["clear"].variant_passes) == 2 * FEWEST_BLOCKS
+    assert len(found["near"].variant_passes) > 2 * FEWEST_BLOCKS
     assert len(found[BASELINE].variant_passes) == len(found["near"].variant_passes)
 
 
@@ -161,7 +171,7 @@ def test_the_last_look_ends_it(stage: Stage) -> None:
     """A speedup on its floor stays undecided, and is not measured for ever."""
     found = stage.run(baseline=4.0, near=cycle([2.0, 2.0, 4.0, 4.0]), floor=2**0.5)
     assert found["near"].verdict.status == "undecided"
-    assert len(found["near"].variant_passes) == 2 * LOOKS[-1]
+    assert len(found["near"].variant_passes) == 2 * MOST_BLOCKS
 
 
 def test_no_variant_takes_more_than_its_budget(stage: Stage) -> None:
@@ -182,7 +192,7 @@ def test_a_budget_too_small_for_an_interval(stage: Stage) -> None:
 def test_fast_variants_get_several_epochs_a_pass(stage: Stage) -> None:
     """A pass is long enough to time."""
     found = stage.run(baseline=4.0, fast=0.02)
-    assert {timing.epochs for timing in found["fast"].variant_passes} == {13}
+    assert {timing.epochs for timing in found["fast"].variant_passes} == {5}
     assert {timing.epochs for timing in found[BASELINE].variant_passes} == {1}
 
 
@@ -198,7 +208,7 @@ def test_a_failing_worker_costs_only_its_own_verdict(stage: Stage, when: int) ->
     assert found["dies"].verdict.status == "unmeasured"
     assert "SIGKILL" in found["dies"].verdict.reason
     assert found["fast"].verdict.status == "pass"
-    assert len(found["fast"].variant_passes) == len(found["fast"].baseline_passes) == 2 * LOOKS[0]
+    assert len(found["fast"].variant_passes) == len(found["fast"].baseline_passes) == 2 * FEWEST_BLOCKS
     assert all(worker.ended for worker in stage.workers.values())
 
 
@@ -248,7 +258,7 @@ def test_only_check(stage: Stage) -> None:
 def test_the_baseline_alone(stage: Stage) -> None:
     """The baseline is measured even if nothing is compared with it."""
     found = stage.run(baseline=4.0)
-    assert len(found[BASELINE].variant_passes) == 2 * LOOKS[0]
+    assert len(found[BASELINE].variant_passes) == 2 * FEWEST_BLOCKS
     assert found[BASELINE].verdict.status == "pass"
 
 
@@ -269,5 +279,147 @@ def test_it_says_how_long_it_may_take(stage: Stage) -> None:
     stage.run(baseline=4.0, near=cycle([2.0, 2.0, 4.0, 4.0]), floor=2**0.5, budget=1000.0)
     timing = [text for text in stage.reports if "timing near" in text]
     assert timing[0] == "block 1, 0 of 1 decided, timing near, at most 16:40 left"
-    assert "block 40, 0 of 1 decided" in timing[-1]
+    assert "block 62, 0 of 1 decided" in timing[-1]
     assert "at most 0:" in timing[-1]
+
+
+# Head and base.
+
+
+def statuses(found: dict[str, Measurement]) -> dict[str, str]:
+    """Return the verdicts' statuses, by variant."""
+    return {name: measurement.verdict.status for name, measurement in found.items()}
+
+
+def outcomes(found: dict[str, Measurement]) -> dict[str, dict[str, str]]:
+    """Return the outcome of each figure that was compared, by variant."""
+    return {
+        name: {change.figure: change.outcome for change in measurement.verdict.changes}
+        for name, measurement in found.items()
+    }
+
+
+def test_only_what_has_become_slower_fails(stage: Stage) -> None:
+    """Each variant is held against its own base; the floors of all are cleared."""
+    found = stage.run(
+        baseline=noisy(4.0),
+        slower=noisy(1.1),
+        same=noisy(1.0),
+        faster=noisy(0.9),
+        new=noisy(1.0),
+        base={"baseline": noisy(4.0), "slower": noisy(1.0), "same": noisy(1.0), "faster": noisy(1.0)},
+    )
+    assert statuses(found) == {
+        BASELINE: "pass",
+        "slower": "fail",
+        "same": "pass",
+        "faster": "pass",
+        "new": "pass",
+    }
+    seconds = {name: changes.get("seconds") for name, changes in outcomes(found).items()}
+    assert seconds == {
+        BASELINE: "same",
+        "slower": "regression",
+        "same": "same",
+        "faster": "improvement",
+        "new": None,
+    }
+    change = found["slower"].verdict.changes[0].estimate
+    assert change is not None
+    assert change.ratio == pytest.approx(1.1)
+    assert "seconds 1.100 times base's" in found["slower"].verdict.reason
+    assert len(found["slower"].base_passes) == len(found["slower"].variant_passes)
+    assert all(worker.ended for worker in stage.workers.values())
+
+
+def test_head_and_base_are_neighbours(stage: Stage) -> None:
+    """In every block both run next to each other, and in the other order in its second half."""
+    stage.run(baseline=4.0, fast=1.0, other=1.0, base={"fast": 1.0})
+    timed = stage.journal[-FEWEST_BLOCKS * 8 :]
+    for block in blocks_of(timed, names=4):
+        assert block[4:] == block[3::-1]
+        places = sorted(block[:4].index(name) for name in ("fast", "fast_at_base"))
+        assert places[1] - places[0] == 1
+
+
+def test_cpu_and_first_batch_are_compared_too(stage: Stage) -> None:
+    """Of made-up workers they change as the seconds do, and have tolerances of their own."""
+    found = stage.run(baseline=4.0, slower=1.1, base={"slower": 1.0})
+    assert outcomes(found)["slower"] == {
+        "seconds": "regression",
+        "CPU seconds": "regression",
+        "first batch": "same",
+        "peak memory": "same",
+    }
+
+
+def test_a_base_that_fails_is_said(stage: Stage) -> None:
+    """Head is measured against its floor all the same, and nobody passes silently."""
+    found = stage.run(baseline=4.0, fast=1.0, base={"fast": WorkerError("its worker hung")})
+    assert found["fast"].verdict.status == "undecided"
+    assert "not compared with base: at base, its worker hung" in found["fast"].verdict.reason
+    assert len(found["fast"].variant_passes) == 2 * FEWEST_BLOCKS
+    assert stage.workers["fast_at_base"].ended
+
+
+def test_a_base_that_does_other_work_is_not_compared(stage: Stage) -> None:
+    """Seconds of other work say nothing of a change."""
+    checks = {"fast_at_base": "3 images are missing"}
+    found = stage.run(baseline=4.0, fast=1.0, base={"fast": 0.5}, checks=checks)
+    assert found["fast"].verdict.status == "undecided"
+    assert "3 images are missing" in found["fast"].verdict.reason
+    assert stage.workers["fast_at_base"].asked == 0
+
+
+def test_the_budget_of_a_comparison(stage: Stage) -> None:
+    """It counts passes of head and base: the baseline's are everybody's."""
+    found = stage.run(
+        baseline=40.0, near=cycle([1.0, 1.2, 0.8]), base={"near": cycle([1.2, 0.8, 1.0, 1.0])}, budget=60.0
+    )
+    passes = (*found["near"].variant_passes, *found["near"].base_passes)
+    assert sum(each.seconds for each in passes) <= 60.0 + 4 * 1.2  # a block may take longer than usual
+    assert len(found["near"].variant_passes) > 2 * FEWEST_BLOCKS
+
+
+def test_a_baseline_that_has_become_slower(stage: Stage) -> None:
+    """It is compared like any other, even when nothing else is measured."""
+    found = stage.run(baseline=noisy(4.4), base={"baseline": noisy(4.0)})
+    assert found[BASELINE].verdict.status == "fail"
+    assert "1.100 times base's" in found[BASELINE].verdict.reason
+
+
+# A machine that moves.
+
+
+def moving() -> Iterator[float]:
+    """Return a baseline whose second pass of each block takes longer."""
+    yield from [4.0] * 2
+    yield from cycle([4.0, 5.0, 4.0, 5.1])
+
+
+def test_a_machine_that_moves_fails_nobody(stage: Stage) -> None:
+    """Neither floor nor change; it is measured on to the end, and the reason is said."""
+    found = stage.run(
+        baseline=moving(), slow=noisy(3.5), other=noisy(1.1), base={"other": noisy(1.0)}, budget=200.0
+    )
+    assert statuses(found) == {BASELINE: "pass", "slow": "undecided", "other": "undecided"}
+    for name in ("slow", "other"):
+        assert "the machine moved under the measurement" in found[name].verdict.reason
+        assert len(found[name].variant_passes) > 2 * 8
+
+
+def test_contaminated_blocks_alone_fail_nobody(stage: Stage) -> None:
+    """Blocks in which all but base was disturbed do not make a regression; the quiet ones decide."""
+    quiet, bad = [4.0, 4.0], [4.0, 9.0]
+    found = stage.run(
+        baseline=chain([4.0] * 2, quiet * 2, bad * 3, repeat(4.0)),
+        fine=chain([1.0] * 2, noisy_list(4), [3.0] * 6, noisy(1.0, 0.01)),
+        base={"fine": noisy(1.0, 0.01)},
+    )
+    assert found["fine"].verdict.status == "pass"
+    assert outcomes(found)["fine"]["seconds"] == "same"
+
+
+def noisy_list(passes: int) -> list[float]:
+    """Return the first passes of a quiet loader."""
+    return list(islice(noisy(1.0, 0.01), passes))

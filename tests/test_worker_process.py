@@ -121,6 +121,38 @@ def test_a_worker_that_raises_says_what(tiny_tree: Tree, spec: Spec, reference: 
             worker.ask("pass", epochs=1)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_a_worker_that_fills_the_disk(tiny_tree: Tree, spec: Spec, reference: str, tmp_path: Path) -> None:
+    """The reason says that it was the disk and what to do; what it has written goes when it does."""
+    own = spec.for_variant("fills_the_disk")
+    with opened("fills_the_disk", tiny_tree, own) as worker:
+        worker.folder = own.cache_dir
+        worker.ask("check", reference=reference)
+        with pytest.raises(
+            WorkerError, match=r"its worker filled the disk: .*TMPDIR.*No space left"
+        ) as caught:
+            worker.ask("pass", epochs=1)
+        assert "Traceback" not in str(caught.value)
+        assert own.cache_dir.is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_of_another_stays(tiny_tree: Tree, spec: Spec) -> None:
+    """A worker only removes a folder that was said to go with it."""
+    with opened("photos", tiny_tree, spec):
+        (spec.cache_dir / "dump").touch()
+    assert (spec.cache_dir / "dump").exists()
+
+
+def test_signs_of_life_are_passed_on(tiny_tree: Tree, spec: Spec) -> None:
+    """During a long pass somebody may want to say how far it is."""
+    signs: list[float] = []
+    with opened("dawdles", tiny_tree, spec) as worker:
+        worker.on_alive = lambda: signs.append(time.monotonic())
+        worker.ask("pass", epochs=1)
+    assert signs
+
+
 def test_a_worker_that_hangs_is_given_up(tiny_tree: Tree, spec: Spec, reference: str) -> None:
     """No batch for the set time, and it is ended."""
     with opened("hangs", tiny_tree, spec, hang_seconds=2.0) as worker:

@@ -89,16 +89,11 @@ class Recorder:
 
         def judge(variant: Variant, estimate: Estimate, last: bool) -> Verdict | None:
             nonlocal done
-            if variant.name != BASELINE:
-                done = max(done, estimate.blocks)
-            if estimate.blocks < self.blocks and not last:
-                return None
-            return Verdict("undecided", None, estimate, "recorded")
+            done += variant == self.variants[-1]
+            return Verdict("undecided", None, estimate, "recorded") if last else None
 
         def judge_change(estimate: Estimate, tolerance: float, last: bool) -> Change | None:
-            if estimate.blocks < self.blocks and not last:
-                return None
-            return Change("seconds", "same", estimate, tolerance)
+            return Change("seconds", "same", estimate, tolerance) if last else None
 
         rotation = Rotation(
             self.variants,

@@ -74,8 +74,8 @@ def _beginning(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> s
             f"- Recorded {_between(dates)}: {replayed.recordings} sessions, {replayed.blocks} blocks.",
             f"- Machine: {about.machine}; fingerprint `{about.fingerprint}`.",
             f"- Versions: {versions}.",
-            f"- Work: {about.images} images (tree `{about.tree[:12]}`) to {about.image_size} pixels square, "
-            f"in batches of {about.batch_size}.",
+            f"- Work: {about.images} images of tree `{about.tree[:12]}`, "
+            f"{about.image_size}x{about.image_size}, in batches of {about.batch_size}.",
             f"- Sessions as with `--tolerance {100 * rules.tolerance:g} --budget {rules.budget_seconds:g}`, "
             f"drawn by the stationary bootstrap, {MEAN_RUN} blocks at a time on average, "
             f"from seed {replayed.seed}.",
@@ -216,8 +216,8 @@ def _rivals(trace: Trace, replayed: Replay) -> str:
             )
     heads = [f"{rule}, {order}" for order in ORDERS for rule in RULES]
     note = (
-        "Rivals get as many passes of each side as the gate's median session. *Base first* is how "
-        "those tools are used: all of base, then all of head, at most half a recorded session each. "
+        "Rivals get as many passes of each side as the gate's median session. *Base first* is how those "
+        "tools are used: all of base, then all of head, at most half a recorded session each. "
         "*Interleaved* gives their rules the gate's own blocks."
     )
     table = _table(

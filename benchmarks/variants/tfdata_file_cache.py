@@ -18,6 +18,11 @@ KIND = "dump"
 _PREFIX = "images"
 
 
+def predicted_buffer_bytes(images: int, spec: Spec) -> int:
+    """Return what the shuffle buffer takes in memory: images read from the file are decoded ones."""
+    return predicted_bytes(min(images, SHUFFLE_BUFFER), spec) if spec.shuffle else 0
+
+
 def dump_problem(images: int, spec: Spec) -> str:
     """Return why there is no finished dump: TensorFlow writes the index last, then takes its lock away."""
     if not (spec.cache_dir / f"{_PREFIX}.index").is_file():

@@ -1,0 +1,329 @@
+"""A workload from beginning to end, with made-up workers: what is refused, removed and said."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarks import limits, measuring
+from benchmarks.gate import Verdict, baseline_verdict, judge
+from benchmarks.limits import WORKER_BYTES
+from benchmarks.measuring import Limits, Measuring, Result
+from benchmarks.registry import BASELINE, Variant, built_in_variants
+from benchmarks.worker_process import DRAIN, WorkerError
+from benchmarks.workloads import Device, workload
+from fixtures.progress import Progress
+from fixtures.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from benchmarks.spec import Spec
+    from benchmarks.statistics import Estimate
+
+VARIANTS = built_in_variants()
+STREAMING, MEMORY, DUMP = "tfdata_no_cache", "tfdata_memory_cache", "tfdata_file_cache"
+GB = 10**9
+
+
+class Machine:
+    """Everything that made-up workers share: what they do, and what they have done."""
+
+    def __init__(self) -> None:
+        self.seconds = {BASELINE: 1.0, STREAMING: 0.5, MEMORY: 0.1, DUMP: 0.2}
+        self.fails: set[str] = set()
+        self.started: list[str] = []
+        self.folders: dict[str, Path | None] = {}
+
+
+class FakeWorker:
+    """Answers at once, with the seconds that its machine says; a dump's first epoch writes it."""
+
+    machine: Machine
+
+    def __init__(self, variant: Variant, search_path: list[str], hang_seconds: float, **_: Any) -> None:
+        assert (search_path, hang_seconds) == ([], 60.0)
+        self.variant = variant
+        self.folder: Path | None = None
+        self.on_alive: Callable[[], None] | None = None
+        self._spec: Spec
+        self.machine.started.append(variant.name)
+
+    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any] = DRAIN) -> dict[str, Any]:
+        """Be built."""
+        assert len(tree) == 24
+        assert consumer["name"] in ("drain", "emulated")
+        self._spec = spec
+        self.machine.folders[self.variant.name] = self.folder
+        return {"kind": self.variant.kind, "build_seconds": 0.0}
+
+    def ask(self, do: str, **_: Any) -> dict[str, Any]:
+        """Answer."""
+        if self.variant.name in self.machine.fails:
+            raise WorkerError("its worker raised OSError")
+        if do == "check":
+            return {"reason": "", "median_psnr": 40.0}
+        if do == "pacing":
+            return {"pacing_error": 0.001}
+        if self.variant.kind == "dump" and not (self._spec.cache_dir / "images.index").exists():
+            size = self.variant.predicted_bytes(24, self._spec) or 0
+            (self._spec.cache_dir / "images.data-00000-of-00001").write_bytes(b"x" * size)
+            (self._spec.cache_dir / "images.index").touch()
+        if self.on_alive is not None:
+            self.on_alive()
+        seconds = self.machine.seconds[self.variant.name]
+        return {
+            "seconds": seconds,
+            "first_batch_seconds": seconds / 5,
+            "teardown_seconds": 0.0,
+            "cpu_seconds": seconds,
+            "peak_rss_bytes": 1,
+            "epochs": 1,
+        }
+
+    def close(self) -> None:
+        """Begin to end."""
+
+    def end(self) -> None:
+        """End."""
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Put made-up workers in the place of real ones."""
+    made_up = Machine()
+    monkeypatch.setattr(FakeWorker, "machine", made_up, raising=False)
+    monkeypatch.setattr(measuring, "WorkerProcess", FakeWorker)
+    monkeypatch.setattr(measuring, "free_memory", lambda: 100 * GB)
+    return made_up
+
+
+def verdict(variant: Variant, estimate: Estimate, last: bool) -> Verdict | None:
+    """Judge by a floor that is far away."""
+    return baseline_verdict(estimate.blocks) if variant.name == BASELINE else judge(estimate, 0.01, last)
+
+
+@pytest.fixture
+def new_measuring(tiny_tree: Tree, machine: Machine) -> Callable[..., Measuring]:
+    """Return a function that prepares to measure a workload."""
+    assert machine.started == []
+
+    def make(name: str, device: str = "emulated", batch_size: int = 5, **settings: Any) -> Measuring:
+        prepared = Measuring(
+            workload=workload(name, Device(device), 32, batch_size, None),
+            tree=tiny_tree,
+            search_path=[],
+            limits=Limits(600.0, 60.0, 100 * GB),
+            judge=verdict,
+            stream=io.StringIO(),
+            machine="this one",
+        )
+        return replace(prepared, **settings)
+
+    return make
+
+
+def run(prepared: Measuring, *wanted: str) -> Result:
+    """Measure some variants."""
+    return prepared.run(VARIANTS, wanted)
+
+
+def reason(result: Result, name: str) -> str:
+    """Return why a variant was not measured."""
+    found = result.measurements[name].verdict
+    assert found.status == "unmeasured"
+    return found.reason
+
+
+def test_the_folder_of_a_cache_goes_with_its_worker(
+    new_measuring: Callable[..., Measuring], machine: Machine
+) -> None:
+    """A cache that was begun by a variant that fails would only take the disk from others."""
+    machine.fails = {DUMP}
+    result = run(new_measuring("loading"), DUMP, MEMORY)
+    assert reason(result, DUMP) == "its worker raised OSError"
+    assert result.measurements[MEMORY].verdict.status == "pass"
+    for name in (DUMP, MEMORY):
+        folder = machine.folders[name]
+        assert folder is not None
+        assert folder.name == name
+
+
+def test_the_folder_of_a_dump_stays(
+    new_measuring: Callable[..., Measuring], machine: Machine, tmp_path: Path
+) -> None:
+    """Its writer ends before others read it; and it may be kept."""
+    result = run(new_measuring("dump", keep_dumps=tmp_path), DUMP)
+    assert result.measurements[DUMP].verdict.status == "pass"
+    assert machine.folders[DUMP] is None
+    assert len(list(tmp_path.rglob("images.index"))) == 1
+
+
+def about_the_dump(result: Result) -> str:
+    """Return the line about the dump."""
+    (line,) = (note for note in result.notes if note.startswith(f"{DUMP}: "))
+    return line
+
+
+def test_when_a_dump_has_paid_for_itself(new_measuring: Callable[..., Measuring], machine: Machine) -> None:
+    """After so many epochs, or never: the streaming variant says."""
+    machine.seconds[STREAMING] = 0.3
+    machine.seconds[DUMP] = 0.2
+    result = run(new_measuring("dump"), DUMP)
+    assert result.extra_info[DUMP]["break_even_epochs"] == 1
+    assert f"has paid for itself after 1 epoch against {STREAMING}" in about_the_dump(result)
+    machine.seconds[STREAMING] = 0.1
+    result = run(new_measuring("dump"), DUMP)
+    assert result.extra_info[DUMP]["break_even_epochs"] is None
+    assert f"never pays against {STREAMING}" in about_the_dump(result)
+
+
+def test_when_it_is_not_known_whether_a_dump_pays(
+    new_measuring: Callable[..., Measuring], machine: Machine
+) -> None:
+    """Without the streaming variant nobody knows: that is not "never"."""
+    machine.fails = {STREAMING}
+    result = run(new_measuring("dump"), DUMP)
+    assert result.extra_info[DUMP]["break_even_epochs"] is None
+    line = about_the_dump(result)
+    assert f"is not known, as {STREAMING} could not be measured" in line
+    assert "never" not in line
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the same machine", "another machine"])
+def test_a_dump_of_another_session(
+    same: bool, new_measuring: Callable[..., Measuring], tmp_path: Path
+) -> None:
+    """It says when and where it was written; another machine's seconds give no break-even here."""
+    run(new_measuring("dump", keep_dumps=tmp_path), DUMP)
+    prepared = new_measuring("dump", keep_dumps=tmp_path, machine="this one" if same else "another")
+    result = run(prepared, DUMP)
+    line, info = about_the_dump(result), result.extra_info[DUMP]
+    where = "this machine" if same else "another machine"
+    assert f"used again, written by {where} on {info['dump_date']} in 0.2 s" in line
+    assert (info["break_even_epochs"] is not None) == info["dump_of_this_machine"] == same
+    assert ("is not known, as another machine wrote it" in line) != same
+
+
+def test_the_page_cache_is_looked_at_before_the_passes(
+    new_measuring: Callable[..., Measuring], machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They bring all of a dump into it, so that afterwards nothing could be told."""
+    started: list[list[str]] = []
+
+    def share(_: Path) -> float:
+        started.append([*machine.started])
+        return 0.25
+
+    monkeypatch.setattr(measuring, "cached_share", share)
+    result = run(new_measuring("dump"), DUMP)
+    assert started == [[DUMP]]  # its writer, and no reader
+    assert result.extra_info[DUMP]["page_cache_share"] == 0.25
+    assert "25% of it in the page cache before that" in about_the_dump(result)
+
+
+def test_progress_is_said_while_a_dump_is_written(
+    new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How much of it is there, as often as its writer gives a sign of life."""
+    said: list[tuple[float, str]] = []
+    monkeypatch.setattr(Progress, "update", lambda _, done, text="": said.append((done, text)))
+    run(new_measuring("dump"), DUMP)
+    assert (1.0, f"{DUMP}, 295 KB of 295 KB") in said
+
+
+def test_progress_is_said_while_the_accelerator_is_set_up(
+    new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its speed takes some epochs of the slowest variant."""
+    said: list[str] = []
+    monkeypatch.setattr(Progress, "update", lambda _, __, text="": said.append(text))
+    result = run(new_measuring("training"), STREAMING)
+    assert str(result.workload.device).startswith("emulated:")
+    for what in ("warming up", "timing"):
+        assert f"{what} {BASELINE}, for its speed" in said
+    assert "measuring its pace" in said
+
+
+@pytest.mark.parametrize("batch_size", [24, 8])
+def test_a_speed_needs_some_batches(
+    batch_size: int, new_measuring: Callable[..., Measuring], machine: Machine
+) -> None:
+    """The first one does not count: of one to three there is no speed to tell, and what to do is said."""
+    result = run(new_measuring("training", batch_size=batch_size), STREAMING)
+    for name in (BASELINE, STREAMING):
+        found = reason(result, name)
+        for part in ("--device emulated", "need at least 4 batches", f"have {24 // batch_size} here"):
+            assert part in found
+        assert "--device emulated:IMAGES_A_SECOND" in found
+    assert machine.started.count(BASELINE) == 1  # to be checked, but not for a speed
+
+
+def test_four_batches_are_enough(new_measuring: Callable[..., Measuring]) -> None:
+    """As is any number if the speed is given."""
+    assert run(new_measuring("training", batch_size=6), STREAMING).workload.device is not None
+    given = workload("training", Device("emulated", 100.0), 32, 24, None)
+    result = run(new_measuring("training", workload=given), STREAMING)
+    assert result.measurements[STREAMING].verdict.status == "pass"
+
+
+@pytest.mark.parametrize("name", ["loading", "training", "dump"])
+def test_no_room_for_the_reference(
+    name: str, new_measuring: Callable[..., Measuring], machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is a reason that says what to do, for every variant; nobody is started."""
+
+    def is_full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(measuring, "build_reference", is_full)
+    result = run(new_measuring(name), DUMP)
+    for each in (BASELINE, DUMP):
+        assert "reference decode of the tree does not fit onto the disk of" in reason(result, each)
+        assert "TMPDIR" in reason(result, each)
+    assert machine.started == []
+
+
+def test_workers_share_the_memory(
+    new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All live at once, so one that would fit alone may not fit beside the others: it says so."""
+    monkeypatch.setattr(measuring, "free_memory", lambda: 1_500_000_000)
+    alone = run(new_measuring("loading"), MEMORY)
+    assert alone.measurements[MEMORY].verdict.status == "pass"
+    crowded = run(new_measuring("loading"), MEMORY, STREAMING)
+    assert "beside the 1.4 GB of the other workers" in reason(crowded, MEMORY)
+    assert "fewer variants at once" in reason(crowded, MEMORY)
+    assert crowded.measurements[STREAMING].verdict.status == "pass"
+
+
+def test_who_is_refused_takes_no_memory(
+    new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a cache and a buffer that do not fit together only the larger is refused."""
+    image = 32 * 32 * 3 * 4
+    needed = {MEMORY: 24 * image, DUMP: 10 * image}
+    monkeypatch.setattr(measuring, "memory_needed", lambda variant, *_: needed.get(variant.name, 0))
+    monkeypatch.setattr(limits, "memory_needed", lambda variant, *_: needed.get(variant.name, 0))
+    monkeypatch.setattr(measuring, "free_memory", lambda: 3 * WORKER_BYTES + 30 * image)
+    result = run(new_measuring("loading"), MEMORY, DUMP)
+    assert f"use {DUMP} or {STREAMING}" in reason(result, MEMORY)
+    assert result.measurements[DUMP].verdict.status == "pass"
+
+
+def test_the_guard_can_be_switched_off(
+    new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then everything is started."""
+    monkeypatch.setattr(measuring, "free_memory", lambda: 0)
+    prepared = new_measuring("loading")
+    assert reason(run(prepared, MEMORY), MEMORY)
+    prepared = replace(prepared, limits=replace(prepared.limits, guard=False))
+    assert run(prepared, MEMORY).measurements[MEMORY].verdict.status == "pass"
