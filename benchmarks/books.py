@@ -90,6 +90,7 @@ def _extra_info(measurement: Measurement, images: int) -> dict[str, Any]:
         "speedup_low": estimate and estimate.low,
         "speedup_high": estimate and _finite(estimate.high),
         "blocks": len(timings) // 2,
+        "epochs": timings[0].epochs,
         "images": images,
         "images_per_second": images / median(timing.seconds for timing in timings),
         "cpu_seconds_per_image": median(timing.cpu_seconds for timing in timings) / images,

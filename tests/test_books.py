@@ -86,6 +86,7 @@ def test_what_extra_info_says(make_measurement: Callable[..., Measurement]) -> N
         "speedup_low": 1.8,
         "speedup_high": 2.2,
         "blocks": 2,
+        "epochs": 1,
         "images": 200,
         "images_per_second": pytest.approx(400.0),
         "cpu_seconds_per_image": pytest.approx(0.004),

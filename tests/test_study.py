@@ -509,7 +509,7 @@ info = {
     "variant": variant, "workload": "loading", "verdict": "fail" if slow else "pass", "blocks": 4,
     "reason": "because", "change": 1.06 if slow else 1.0, "change_low": 1.0, "change_high": 1.1,
     "change_outcome": "regression" if slow else "same",
-    "variant_seconds": [0.3] * 8, "base_seconds": [0.2] * 8,
+    "variant_seconds": [0.3] * 8, "base_seconds": [0.2] * 8, "epochs": 2,
     "baseline_seconds": [0.6] * 8, "teardown_seconds": 0.1,
 }
 books = sys.argv[sys.argv.index("--benchmark-json") + 1]
@@ -560,7 +560,7 @@ def test_live_sessions_go_on_where_they_were(project: Path, tmp_path: Path) -> N
     assert [session.kind for session in sessions] == kinds
     assert [session.outcome for session in sessions] == ["same", "regression"] * 2
     assert [session.exit_code for session in sessions] == [0, 1] * 2
-    assert sessions[0].seconds == pytest.approx(8 * 0.3 + 8 * 0.2 + 16 * 0.1)
+    assert sessions[0].seconds == pytest.approx(2 * (8 * 0.3 + 8 * 0.2 + 16 * 0.1))
     assert sessions[0].with_baseline == pytest.approx(sessions[0].seconds + 8 * 0.6)
 
 
