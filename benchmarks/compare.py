@@ -140,10 +140,10 @@ def compare_entry(now: Entry, saved: Sequence[tuple[SavedRun, Entry]], tolerance
 def by_key(runs: Sequence[SavedRun]) -> dict[Key, list[tuple[SavedRun, Entry]]]:
     """Return where each benchmark was measured: what it is best compared with comes first.
 
-    That is the newest figures, which need not be in the last run, as a run may be of a part of the suite. Once
-    a run without it was accepted although nobody had left it out, it is no longer part of the suite. Figures
-    that were doubtful come last: a slowdown that noise has hidden would else become the baseline, and the next
-    one after it.
+    That is the newest figures, which need not be in the last run, as a run may be of a part of the suite.
+    Once a run without it was accepted although nobody had left it out, it is no longer part of the suite.
+    Doubtful figures come last: a slowdown that noise has hidden would else become the baseline, and then the
+    next one.
 
     Args:
         runs: The runs, newest first.
