@@ -12,7 +12,7 @@ import pty
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -425,6 +425,16 @@ def end_by(ending: signal.Signals, sessions: Sessions) -> tuple[int, str]:
     return process.returncode, out
 
 
+@pytest.fixture
+def signals_heeded() -> Iterator[None]:
+    """Let sessions heed Ctrl-C even if these tests are a background job, which a shell tells to ignore it."""
+    # What is handled here is not ignored in a process that is started from here.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("signals_heeded")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_a_session_that_is_ended(ending: signal.Signals, new_sessions: Callable[[], Sessions]) -> None:
     """By Ctrl-C, or as a job that is cancelled: nothing runs on, and nothing stays in TMPDIR."""
