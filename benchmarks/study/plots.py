@@ -32,8 +32,15 @@ def write_plots(trace: Trace, replayed: Replay, folder: Path) -> dict[str, str]:
     from matplotlib import pyplot
 
     # With a set salt for identifiers and no date, equal figures make equal files.
-    looks = {"svg.hashsalt": "loader-gate", "svg.fonttype": "path", "font.size": 9, "axes.grid": True,
-             "grid.alpha": 0.3, "figure.facecolor": "white", "savefig.facecolor": "white"}  # fmt: skip
+    looks = {
+        "svg.hashsalt": "loader-gate",
+        "svg.fonttype": "path",
+        "savefig.dpi": 150,
+        "savefig.facecolor": "white",
+        "font.size": 9,
+        "axes.grid": True,
+        "grid.alpha": 0.3,
+    }
     plots: dict[str, tuple[str, Callable[[], Any]]] = {
         "noise.svg": ("every recorded pass, as a share of its session's median", lambda: _noise(trace)),
         "same-code.svg": (
@@ -50,7 +57,7 @@ def write_plots(trace: Trace, replayed: Replay, folder: Path) -> dict[str, str]:
             lambda: _time_to_verdict(replayed, trace.about.variants),
         ),
     }
-    with mpl.rc_context({**looks}):
+    with mpl.rc_context(looks):
         for name, (_, draw) in plots.items():
             figure = draw()
             figure.savefig(folder / name, metadata={"Date": None, "Creator": None})
@@ -84,7 +91,9 @@ def _noise(trace: Trace) -> Any:
             median = ordered[len(ordered) // 2]
             for colour, passes in sides:
                 places = [start + number / 2 for number in range(len(passes))]
-                panel.plot(places, [timing.seconds / median for timing in passes], ".", color=colour, ms=2)
+                shares = [timing.seconds / median for timing in passes]
+                # Thousands of points are smaller as a picture.
+                panel.plot(places, shares, ".", color=colour, ms=2, rasterized=True)
             start += recording.blocks
             if recording is not trace.recordings[-1]:
                 panel.axvline(start, color="black", lw=0.8)

@@ -89,16 +89,11 @@ class Recorder:
 
         def judge(variant: Variant, estimate: Estimate, last: bool) -> Verdict | None:
             nonlocal done
-            if variant.name != BASELINE:
-                done = max(done, estimate.blocks)
-            if estimate.blocks < self.blocks and not last:
-                return None
-            return Verdict("undecided", None, estimate, "recorded")
+            done += variant == self.variants[-1]
+            return Verdict("undecided", None, estimate, "recorded") if last else None
 
         def judge_change(estimate: Estimate, tolerance: float, last: bool) -> Change | None:
-            if estimate.blocks < self.blocks and not last:
-                return None
-            return Change("seconds", "same", estimate, tolerance)
+            return Change("seconds", "same", estimate, tolerance) if last else None
 
         rotation = Rotation(
             self.variants,
@@ -117,21 +112,22 @@ class Recorder:
         )
 
     def _recording(self, measured: dict[str, Measurement], noise: str) -> Recording:
-        baseline = measured[BASELINE].variant_passes
-        pairs = {}
-        for variant in self.variants:
-            measurement = measured[variant.name]
+        # The baseline is in every block of whatever is measured, so what went wrong with others comes first.
+        for name, measurement in reversed(measured.items()):
             sides = [measurement.variant_passes]
-            if variant.name != BASELINE:
+            if name != BASELINE:
                 sides.append(measurement.base_passes)
-                pairs[variant.name] = Pair(measurement.variant_passes, measurement.base_passes)
-            if measurement.verdict.status == "unmeasured" or {len(side) for side in sides} != {
-                2 * self.blocks
-            }:
+            if {len(side) for side in sides} != {2 * self.blocks}:
                 raise StudyError(
-                    f"{variant.name} could not be recorded: {measurement.verdict.reason}; mend it and start "
-                    "again, sessions before this one are kept."
+                    f"{name} could not be recorded: {measurement.verdict.reason}; mend it and start again, "
+                    "sessions before this one are kept."
                 )
+        baseline = measured[BASELINE].variant_passes
+        pairs = {
+            name: Pair(measurement.variant_passes, measurement.base_passes)
+            for name, measurement in measured.items()
+            if name != BASELINE
+        }
         now = datetime.datetime.now(datetime.timezone.utc)
         return Recording(now.isoformat(timespec="minutes"), noise, baseline, pairs)
 
