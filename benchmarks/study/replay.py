@@ -50,7 +50,7 @@ class Sizes:
 
     same: int = 4000
     slowed: int = 1000
-    setting: int = 500
+    setting: int = 300
 
 
 @dataclass(frozen=True)
