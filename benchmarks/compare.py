@@ -138,10 +138,12 @@ def compare_entry(now: Entry, saved: Sequence[tuple[SavedRun, Entry]], tolerance
 
 
 def by_key(runs: Sequence[SavedRun]) -> dict[Key, list[tuple[SavedRun, Entry]]]:
-    """Return where each benchmark was measured, newest first.
+    """Return where each benchmark was measured: what it is best compared with comes first.
 
-    A run may be of a part of the suite, so a benchmark's last figures need not be in the last run. Once a run
-    without it was accepted although nobody had left it out, it is no longer part of the suite.
+    That is the newest figures, which need not be in the last run, as a run may be of a part of the suite.
+    Once a run without it was accepted although nobody had left it out, it is no longer part of the suite.
+    Doubtful figures come last: a slowdown that noise has hidden would else become the baseline, and then the
+    next one.
 
     Args:
         runs: The runs, newest first.
@@ -153,7 +155,14 @@ def by_key(runs: Sequence[SavedRun]) -> dict[Key, list[tuple[SavedRun, Entry]]]:
             if entry.key not in gone:
                 found.setdefault(entry.key, []).append((run, entry))
         gone |= run.missing
-    return found
+    return {
+        key: sorted(saved, key=lambda each: each[1].key in each[0].doubtful) for key, saved in found.items()
+    }
+
+
+def is_doubtful(row: Row, tolerance: float) -> bool:
+    """Return whether a benchmark seems to have become slower, but not certainly."""
+    return row.word == "not known" and row.ratio is not None and row.ratio.value < 1 - tolerance
 
 
 def percent(tolerance: float) -> str:
@@ -211,7 +220,7 @@ def remarks(rows: Sequence[Row], newest: SavedRun, tolerance: float, machine: Ma
     for run in _runs_of(compared):
         if run is not newest:
             names = ", ".join(row.name for row in compared if row.run is run)
-            texts.append(f"Compared with run {run.label}{when(run)}, the last one with this work: {names}.")
+            texts.append(f"Compared with run {run.label}{when(run)}, the last to tell on this work: {names}.")
     texts += _throughput(compared, machine)
     for text, word in (
         ("New, in no saved run", "new"),

@@ -20,6 +20,7 @@ from benchmarks.compare import (
     absent_sentences,
     by_key,
     compare_entry,
+    is_doubtful,
     remarks,
     slower_sentence,
 )
@@ -158,13 +159,26 @@ class Comparison:
         Args:
             why_absent: Tells why a benchmark of a saved run has no figures in this one.
         """
-        history = () if self._storage is None else self._storage.accepted.runs
+        history = by_key(() if self._storage is None else self._storage.accepted.runs)
         missing = [
-            {"workload": workload, "variant": variant}
-            for (workload, variant), saved in by_key(history).items()
-            if (workload, variant) not in self._now and why_absent(saved[0][1]) == "missing"
+            key
+            for key, saved in history.items()
+            if key not in self._now and why_absent(saved[0][1]) == "missing"
         ]
-        return {"accepted": False, "run": self._run_id, "device": self._options.device, "missing": missing}
+        tolerance = self._options.tolerance
+        doubtful = [
+            key
+            for key, now in self._now.items()
+            if is_doubtful(compare_entry(now, history.get(key, []), tolerance), tolerance)
+        ]
+        return {
+            "accepted": False,
+            "run": self._run_id,
+            "device": self._options.device,
+            "missing": _named(missing),
+            # Who accepts a run on purpose has no doubt.
+            "doubtful": [] if self._options.accept else _named(doubtful),
+        }
 
     def is_accepted(self, passed: bool, failed: bool) -> bool:
         """Return whether this run becomes a baseline.
@@ -198,3 +212,7 @@ class Comparison:
 
 def _wrapped(texts: Iterable[str]) -> list[str]:
     return [line for text in texts for line in textwrap.wrap(printable(text), WIDTH, break_on_hyphens=False)]
+
+
+def _named(keys: Iterable[Key]) -> list[dict[str, str]]:
+    return [{"workload": workload, "variant": variant} for workload, variant in keys]

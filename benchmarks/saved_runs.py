@@ -95,6 +95,7 @@ class SavedRun:
         machine: The machine in words.
         entries: Its benchmarks.
         missing: Benchmarks of runs before it that were gone for good.
+        doubtful: Benchmarks that seemed slower than before without it being certain.
         damaged: What could not be read, a sentence each.
     """
 
@@ -104,7 +105,8 @@ class SavedRun:
     fingerprint: str | None
     machine: str
     entries: tuple[Entry, ...]
-    missing: frozenset[Key]
+    missing: frozenset[Key] = frozenset()
+    doubtful: frozenset[Key] = frozenset()
     damaged: tuple[str, ...] = ()
 
     @property
@@ -140,6 +142,7 @@ def read_run(path: Path) -> SavedRun:
         machine=str(machine.get("description") or machine.get("node") or "an unknown machine"),
         entries=tuple(each for each in read if isinstance(each, Entry)),
         missing=frozenset(_keys(about.get("missing"))),
+        doubtful=frozenset(_keys(about.get("doubtful"))),
         damaged=tuple(each for each in read if isinstance(each, str)),
     )
 
@@ -251,8 +254,8 @@ def _problem(data: object) -> str:
     return ""
 
 
-def _keys(missing: object) -> Iterable[Key]:
-    for each in missing if isinstance(missing, list) else []:
+def _keys(listed: object) -> Iterable[Key]:
+    for each in listed if isinstance(listed, list) else []:
         if isinstance(each, dict):
             yield str(each.get("workload")), str(each.get("variant"))
 

@@ -50,7 +50,7 @@ class Epochs:
 
 
 #: How long ``sleepy`` sleeps before each batch.
-SLEEP_SECONDS = 0.05
+SLEEP_SECONDS = 0.1
 
 
 class SleepyEpochs(Epochs):

@@ -560,6 +560,30 @@ def test_a_passing_run_of_something_else_hides_no_slowdown(in_between: str, suit
     assert "Compared with run 0001" in text_of(result)
 
 
+def test_noise_does_not_drag_the_baseline_down(suite: Suite) -> None:
+    """What seems slower, but not certainly, passes; the next run is held against the figures before it."""
+    suite.run(SAVE)
+    suite.estimates[STREAMING] = estimate(1.8, 0.3)
+    for options in (GATE, (SAVE,)):
+        assert suite.run(*options).ret == 0
+    suite.estimates[STREAMING] = estimate(1.8)
+    result = suite.run(*GATE)
+    assert result.ret == 1
+    assert row_of(result, STREAMING).endswith("0.90 (0.89–0.91) slower")
+    assert suite.accepted() == [True, True, True, False]
+
+
+def test_a_doubtful_run_may_be_accepted_on_purpose(suite: Suite) -> None:
+    """With ``--accept`` nobody is in doubt."""
+    suite.run(SAVE)
+    suite.estimates[STREAMING] = estimate(1.8, 0.3)
+    assert suite.run(*GATE, "--accept").ret == 0
+    suite.estimates[STREAMING] = estimate(1.8)
+    result = suite.run(*GATE)
+    assert result.ret == 0
+    assert row_of(result, STREAMING).startswith(f"{STREAMING} 1.80 (1.38–2.34) 1.80 ")
+
+
 def test_without_the_gate_it_is_only_reported(suite: Suite) -> None:
     """Comparing alone fails nothing."""
     suite.run(SAVE)
