@@ -244,6 +244,8 @@ class Session:
             return gate.Verdict("pass", None, estimate, "not gated in this workload")
         if not self._options.update_floors:
             verdict = gate.judge(estimate, gated[0], last)
+            if verdict is not None and verdict.status == "pass" and not last and self._is_vague(estimate):
+                return None
             if verdict is None or verdict.status != "fail":
                 return verdict
             others = used_by_others(self._noise_before, read_noise())
@@ -262,6 +264,11 @@ class Session:
             reason = "too uncertain to set a floor from: give it a larger --budget or a quieter machine"
             return replace(measured, reason=reason)
         return gate.Verdict("pass", floor, estimate, f"so its floor becomes {gate.number(floor)}")
+
+    def _is_vague(self, estimate: Estimate) -> bool:
+        """Return whether a speedup is not known well enough to gate it by a saved one."""
+        gated = bool(self._options.benchmark_compare_fail)
+        return gated and estimate.half_width > self._options.tolerance
 
     def enter(self, name: str, variant: str, benchmark: BenchmarkFixture) -> None:
         """Enter what was measured into pytest-benchmark's books."""

@@ -83,7 +83,9 @@ class Run:
 class Sessions:
     """Runs the suite in the repository, with every folder that it writes to a test's own."""
 
-    def __init__(self, folder: Path, tree_cache: Path, tests: str, *options: str) -> None:
+    def __init__(
+        self, folder: Path, tree_cache: Path, tests: str, *options: str, checkout: Path = ROOT
+    ) -> None:
         """Prepare the folders.
 
         Args:
@@ -91,7 +93,9 @@ class Sessions:
             tree_cache: Where trees are kept.
             tests: The file or folder that pytest runs.
             options: Of every session.
+            checkout: The repository to run in.
         """
+        self._checkout = checkout
         self.folder = folder
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
@@ -117,7 +121,7 @@ class Sessions:
         """Start a session, and end it if it does not end by itself."""
         with subprocess.Popen(
             [*self._command, *options],
-            cwd=ROOT,
+            cwd=self._checkout,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             text=True,

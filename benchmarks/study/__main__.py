@@ -49,10 +49,10 @@ def _replay(options: argparse.Namespace) -> None:
 
 def _live(options: argparse.Namespace) -> None:
     slowdowns = [percent / 100 for percent in options.slowdowns]
-    kinds = live.interleaved(options.variants, slowdowns, options.sessions)
+    planned = live.interleaved(slowdowns, options.sessions, options.unchanged)
     with live.throw_away_repository(PROJECT) as repository:
         stage = live.Stage(repository, _rules(options))
-        live.hold_sessions(stage, kinds, options.folder / live.FILE)
+        live.hold_sessions(stage, options.variants, planned, options.folder / live.FILE)
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -134,8 +134,12 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
         )
     if step in ("live", "all"):
         command.add_argument(
-            sessions, type=_number, default=live.SESSIONS, metavar="N",
-            help="live sessions with nothing changed, and of each slowdown, those of before included",
+            sessions, type=_count, default=live.SESSIONS, metavar="N",
+            help="live sessions of each planted slowdown, those of before included",
+        )  # fmt: skip
+        command.add_argument(
+            "--unchanged", type=_count, default=live.SESSIONS, metavar="N",
+            help="the same with nothing planted",
         )  # fmt: skip
         command.add_argument(
             "--slowdowns", type=float, nargs="*", default=[100 * each for each in live.SLOWDOWNS],
@@ -157,6 +161,13 @@ def _number(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text}: expected at least 1")
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text}: expected at least 0")
     return number
 
 

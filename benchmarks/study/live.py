@@ -45,7 +45,7 @@ _PLAIN = ("-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null", "-c", "
 
 @dataclass(frozen=True)
 class Kind:
-    """What a live session is about: a variant, and the share by which it is slowed; 0 for nothing changed."""
+    """What was compared: a variant, and the share by which it is slowed; 0 for nothing changed."""
 
     variant: str
     slowdown: float
@@ -53,11 +53,12 @@ class Kind:
 
 @dataclass(frozen=True)
 class LiveSession:
-    """What became of one live session.
+    """What became of one variant in a live session.
 
     Attributes:
         variant: The variant.
-        slowdown: The planted share; 0 for nothing changed.
+        slowdown: The share planted in it; 0 for nothing changed.
+        planted: The share planted in the session, in this variant or another one.
         date: When it ended, in UTC.
         fingerprint: Of the machine; see ``benchmarks/machine.py``.
         tolerance: The share by which head may be slower.
@@ -77,6 +78,7 @@ class LiveSession:
 
     variant: str
     slowdown: float
+    planted: float
     date: str
     fingerprint: str
     tolerance: float
@@ -113,42 +115,59 @@ class Stage:
     rules: Rules
     command: Sequence[str] = (sys.executable, "-m", "pytest")
 
-    def hold(self, kind: Kind) -> LiveSession:
-        """Hold one session."""
+    def hold(self, variants: Sequence[str], slowdown: float) -> list[LiveSession]:
+        """Hold one session, and return what became of each variant.
+
+        Args:
+            variants: The variants to compare.
+            slowdown: The share that is planted in one of them; 0 for nothing changed.
+        """
         module = self.repository / planted.FILE
         clean = _git(self.repository, "show", f"HEAD:{planted.FILE}")
-        module.write_text(planted.planted(clean, kind.slowdown) if kind.slowdown else clean, encoding="utf-8")
+        module.write_text(planted.planted(clean, slowdown) if slowdown else clean, encoding="utf-8")
         books = self.repository / "study-books.json"
         books.unlink(missing_ok=True)
+        # Floors are another matter: a session that is near one would go on for it.
+        floors = [option for name in variants for option in ("--floor", f"{name}={FAR_FLOOR}")]
         command = [
             *self.command,
             "benchmarks/test_loading.py",
-            *("-k", f"[{kind.variant}]"),
+            *("-k", " or ".join(f"[{name}]" for name in variants)),
             *("-p", "no:cacheprovider"),
             *("--against", "HEAD"),
-            *("--floor", f"{kind.variant}={FAR_FLOOR}"),
             *("--tolerance", f"{100 * self.rules.tolerance:g}"),
             *("--budget", f"{self.rules.budget_seconds:g}"),
             *("--benchmark-json", books.name),
+            *floors,
         ]
         started = time.monotonic()
         code, output = self._run(command)
-        found = _read(books, kind.variant)
-        if "status" not in found:
-            last = [line for line in output.splitlines() if line.strip()][-3:]
-            reason = " | ".join(last).replace(str(self.repository), ".")
-            found = {"status": ERROR, "reason": found.get("reason") or reason or "the command said nothing"}
-        return LiveSession(
-            variant=kind.variant,
-            slowdown=kind.slowdown,
-            date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes"),
-            fingerprint=read_machine().fingerprint,
-            tolerance=self.rules.tolerance,
-            budget_seconds=self.rules.budget_seconds,
-            elapsed_seconds=round(time.monotonic() - started, 1),
-            exit_code=code,
-            **found,
-        )
+        elapsed = round(time.monotonic() - started, 1)
+        sessions = []
+        for name in variants:
+            found = _read(books, name)
+            if "status" not in found:
+                last = [line for line in output.splitlines() if line.strip()][-3:]
+                reason = " | ".join(last).replace(str(self.repository), ".")
+                found = {
+                    "status": ERROR,
+                    "reason": found.get("reason") or reason or "the command said nothing",
+                }
+            sessions.append(
+                LiveSession(
+                    variant=name,
+                    slowdown=slowdown if name == planted.VARIANT else 0.0,
+                    planted=slowdown,
+                    date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes"),
+                    fingerprint=read_machine().fingerprint,
+                    tolerance=self.rules.tolerance,
+                    budget_seconds=self.rules.budget_seconds,
+                    elapsed_seconds=elapsed,
+                    exit_code=code,
+                    **found,
+                )
+            )
+        return sessions
 
     def _run(self, command: Sequence[str]) -> tuple[int, str]:
         """Run a command in the repository; return its exit code and what it said."""
@@ -178,12 +197,19 @@ class Stage:
         return process.returncode, output
 
 
-def hold_sessions(stage: Stage, kinds: Sequence[Kind], path: Path, stream: TextIO | None = None) -> None:
-    """Hold sessions one after another, and add a line to a file for each; those that it has are not held.
+def hold_sessions(
+    stage: Stage,
+    variants: Sequence[str],
+    slowdowns: Sequence[float],
+    path: Path,
+    stream: TextIO | None = None,
+) -> None:
+    """Hold sessions one after another, and add lines to a file for each; those that it has are not held.
 
     Args:
         stage: Where to hold them.
-        kinds: What they are about, in order, as often as each is wanted; see `interleaved`.
+        variants: The variants that each session compares.
+        slowdowns: What is planted in each session, in order; see `interleaved`.
         path: The file.
         stream: Where progress is shown; standard error if None.
 
@@ -199,36 +225,41 @@ def hold_sessions(stage: Stage, kinds: Sequence[Kind], path: Path, stream: TextI
                 f"{path} holds sessions of another machine or with other options; give another --folder, or "
                 "remove it to begin anew."
             )
-    there = Counter(session.kind for session in held if session.status != ERROR)
+    # Every session has a line for each variant: those of the first one are counted.
+    whole = [session for session in held if session.variant == variants[0] and session.status != ERROR]
+    there = Counter(session.planted for session in whole)
     path.parent.mkdir(parents=True, exist_ok=True)
     errors = 0
-    with Progress("Live sessions", len(kinds), stream) as progress:
-        for number, kind in enumerate(kinds):
-            progress.update(number, f"{kind.variant}, slowed by {100 * kind.slowdown:g} %")
-            if there[kind] > 0:
-                there[kind] -= 1
+    with Progress("Live sessions", len(slowdowns), stream) as progress:
+        for number, slowdown in enumerate(slowdowns):
+            progress.update(number, f"{100 * slowdown:g} % planted" if slowdown else "nothing changed")
+            if there[slowdown] > 0:
+                there[slowdown] -= 1
                 continue
-            session = stage.hold(kind)
+            sessions = stage.hold(variants, slowdown)
             with path.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(asdict(session)) + "\n")
-            errors = errors + 1 if session.status == ERROR else 0
+                lines.writelines(json.dumps(asdict(session)) + "\n" for session in sessions)
+            errors = errors + 1 if any(session.status == ERROR for session in sessions) else 0
             if errors >= MOST_ERRORS:
                 raise StudyError(
-                    f"{errors} live sessions in a row came to no verdict; the last said: {session.reason}"
+                    f"{errors} live sessions in a row came to no verdict; the last said: {sessions[0].reason}"
                 )
-        progress.update(len(kinds))
+        progress.update(len(slowdowns))
 
 
-def interleaved(variants: Sequence[str], slowdowns: Sequence[float], sessions: int) -> list[Kind]:
-    """Return what each session is about: in turn one with nothing changed, and one of each slowdown.
+def interleaved(slowdowns: Sequence[float], sessions: int, unchanged: int) -> list[float]:
+    """Return what is planted in each session: in turn nothing, and each of the slowdowns.
 
-    Sessions with nothing changed take turns among the variants; slowdowns are planted in one variant only.
+    Args:
+        slowdowns: What is planted.
+        sessions: How many sessions there are of each.
+        unchanged: How many sessions there are with nothing planted.
     """
-    kinds = []
-    for number in range(sessions):
-        kinds.append(Kind(variants[number % len(variants)], 0.0))
-        kinds += [Kind(planted.VARIANT, slowdown) for slowdown in slowdowns]
-    return kinds
+    planned: list[float] = []
+    for number in range(max(sessions, unchanged)):
+        planned += [0.0] if number < unchanged else []
+        planned += slowdowns if number < sessions else []
+    return planned
 
 
 def load_live(path: Path) -> tuple[LiveSession, ...]:

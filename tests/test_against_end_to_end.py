@@ -1,0 +1,133 @@
+"""The real command against a git revision, in a throw-away repository: who fails, and what is left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks.registry import BASELINE
+from benchmarks.study.planted import FILE, planted
+from tests.sessions import AMPLE_BUDGET, ROOT, Run, Sessions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fixtures.tree import Tree
+
+SLOWED, OTHER = "tfdata_no_cache", "tfdata_memory_cache"
+VARIANTS = (BASELINE, OTHER, SLOWED)
+#: Tiny epochs are mostly noise, and the planted slowdown is far beyond.
+OPTIONS = (
+    *("--tree=small", "--tree-images=24", "--classes=2", "--image-size=32", "--batch-size=5"),
+    *(f"--variant={OTHER}", f"--variant={SLOWED}", "--floor", f"{OTHER}=0.01", "--floor", f"{SLOWED}=0.01"),
+    *("--tolerance=25", AMPLE_BUDGET),
+)
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
+
+
+def git(repository: Path, *arguments: str) -> str:
+    """Run git, and return what it prints."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    plain = ("-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false")
+    command = ["git", *plain, "-c", "core.hooksPath=/dev/null", *arguments]
+    return subprocess.run(command, cwd=repository, env=own, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository of three commits: the suite, an edit of its README, and a slower variant."""
+    folder = tmp_path_factory.mktemp("repository")
+    for name in ("benchmarks", "fixtures"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("conftest.py", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, folder / name)
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "The suite")
+    with (folder / "README.md").open("a", encoding="utf-8") as readme:
+        readme.write("\nOne more line.\n")
+    git(folder, "commit", "--quiet", "--all", "--message", "Edit the README")
+    module = folder / FILE
+    module.write_text(planted(module.read_text(encoding="utf-8"), 1.0), encoding="utf-8")
+    git(folder, "commit", "--quiet", "--all", "--message", "Decode every image twice")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sessions(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, tree_cache: Path, tiny_tree: Tree
+) -> Sessions:
+    """Return a place for sessions in that repository."""
+    assert len(tiny_tree) == 24
+    folder = tmp_path_factory.mktemp("sessions")
+    return Sessions(folder, tree_cache, "benchmarks/test_loading.py", *OPTIONS, checkout=repository)
+
+
+@pytest.fixture(scope="module")
+def slower(sessions: Sessions) -> Run:
+    """The last commit against the one before."""
+    return sessions.run("--against=HEAD~1")
+
+
+@pytest.fixture(scope="module")
+def alike(sessions: Sessions, repository: Path, slower: Run) -> Run:
+    """The edit of the README against what was before it."""
+    assert slower.code == 1
+    git(repository, "checkout", "--quiet", "HEAD~1")
+    return sessions.run("--against=HEAD~1")
+
+
+def test_exactly_the_slower_variant_fails(slower: Run) -> None:
+    """By a regression beyond the tolerance; the others are compared and pass."""
+    assert slower.code == 1, slower.out + slower.err
+    assert set(slower.failures) == {SLOWED}
+    assert "a regression beyond the tolerance of 25 %" in slower.failures[SLOWED]
+    assert slower.infos[SLOWED]["change_outcome"] == "regression"
+    assert slower.infos[SLOWED]["change_low"] > 1
+
+
+def test_every_variant_is_compared(slower: Run, repository: Path) -> None:
+    """The baseline too; the JSON says with what, and has the passes of both sides."""
+    revision = git(repository, "rev-parse", "main~1" if "main" in git(repository, "branch") else "master~1")
+    for name in VARIANTS:
+        info = slower.infos[name]
+        assert info["base_revision"] == revision.strip()
+        assert info["change_low"] <= info["change"] <= info["change_high"]
+        assert len(info["base_seconds"]) >= 8
+        assert set(info["changes"]) >= {"seconds", "CPU seconds", "first batch", "peak memory"}
+
+
+def test_the_table_of_changes(slower: Run) -> None:
+    """It names base by revision and subject, and fits a page."""
+    assert "Base: HEAD~1 (" in slower.text
+    assert "Edit the README)" in slower.text
+    rows = [line.split() for line in slower.table if line.split()[:1] == [SLOWED]]
+    assert [row[-1] for row in rows] == ["fail", "regression"]
+    assert max(map(len, slower.table)) <= 100
+
+
+def test_the_same_code_fails_nobody(alike: Run) -> None:
+    """An edit of the README slows nothing."""
+    assert alike.code == 0, alike.out + alike.err
+    assert alike.failures == {}
+    assert {alike.infos[name]["change_outcome"] for name in VARIANTS} <= {"same", "undecided"}
+
+
+def test_nothing_is_left(alike: Run, sessions: Sessions, repository: Path) -> None:
+    """No worktree, neither on disk nor in git's books."""
+    assert alike.code == 0
+    sessions.check_nothing_is_left()
+    assert len(git(repository, "worktree", "list").splitlines()) == 1
+
+
+def test_an_unknown_revision(sessions: Sessions, alike: Run) -> None:
+    """It is an error of usage before anything is measured."""
+    assert alike.code == 0
+    run = sessions.run("--against=no-such-thing")
+    assert run.code == pytest.ExitCode.USAGE_ERROR
+    assert "--against no-such-thing" in run.out + run.err
+    assert run.saved == {}
