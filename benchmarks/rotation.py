@@ -4,6 +4,9 @@ A block runs the baseline and each undecided variant once, then all of them agai
 (A B C … C B A), so that a machine that speeds up or slows down steadily favours none of them. With a base to
 compare with, a variant's turn is a pass of head and one of base, in either order: what is compared most
 finely is nearest in time.
+
+Two processes of the same code are not equally fast: where their memory lies, say, is drawn anew with each.
+So a variant that is compared with base goes on in fresh processes, on both sides, after every few blocks.
 """
 
 from __future__ import annotations
@@ -99,6 +102,9 @@ class Measurement:
     median_psnr: float | None
     base_passes: tuple[PassTiming, ...] = ()
 
+
+#: After so many blocks, head and base go on in fresh processes.
+RENEWED_AFTER = 6
 
 #: Figures that are compared with base beside the seconds, by name: of which passes, and the tolerance.
 COMPARED_TOO = {
@@ -199,6 +205,7 @@ class Rotation:
         self._budget_seconds = budget_seconds
         self._report = report
         self._order = random.Random(0)  # noqa: S311 (an order of passes, no secret)
+        self._open_one: Callable[[_Contestant, _Arm], str]
 
     def run(
         self,
@@ -223,31 +230,6 @@ class Rotation:
             A measurement for each variant, by name.
         """
         contestants: list[_Contestant] = []
-        try:
-            for variant in self._variants:
-                contestant = _Contestant(variant, _Arm(self._start_worker(variant)))
-                contestants.append(contestant)
-                if not only_check and (base := self._start_base(variant)) is not None:
-                    contestant.base = _Arm(base)
-            self._open_and_check(contestants, tree, spec_of, reference, consumer)
-            if only_check:
-                for contestant in contestants:
-                    contestant.verdict = contestant.verdict or unmeasured(only_check)
-            self._warm_up(contestants)
-            self._measure(contestants)
-        finally:
-            _end_all(arm.worker for contestant in contestants for arm in contestant.arms())
-        return {contestant.variant.name: contestant.measurement() for contestant in contestants}
-
-    def _open_and_check(
-        self,
-        contestants: Sequence[_Contestant],
-        tree: Tree,
-        spec_of: Callable[[Variant, bool], Spec],
-        reference: Path,
-        consumer: Mapping[str, Any],
-    ) -> None:
-        """Build every variant and check its work; nothing is timed yet, so several may run at once."""
 
         def open_and_check(contestant: _Contestant, arm: _Arm) -> str:
             spec = spec_of(contestant.variant, arm is contestant.base)
@@ -258,10 +240,29 @@ class Rotation:
                 contestant.median_psnr = check["median_psnr"]
             return f"it does other work than asked: {check['reason']}" if check["reason"] else ""
 
+        self._open_one = open_and_check
+        try:
+            for variant in self._variants:
+                contestant = _Contestant(variant, _Arm(self._start_worker(variant)))
+                contestants.append(contestant)
+                if not only_check and (base := self._start_base(variant)) is not None:
+                    contestant.base = _Arm(base)
+            self._open_and_check(contestants)
+            if only_check:
+                for contestant in contestants:
+                    contestant.verdict = contestant.verdict or unmeasured(only_check)
+            self._warm_up(contestants)
+            self._measure(contestants)
+        finally:
+            _end_all(arm.worker for contestant in contestants for arm in contestant.arms())
+        return {contestant.variant.name: contestant.measurement() for contestant in contestants}
+
+    def _open_and_check(self, contestants: Sequence[_Contestant]) -> None:
+        """Build every variant and check its work; nothing is timed yet, so several may run at once."""
         everything = [(contestant, arm) for contestant in contestants for arm in contestant.arms()]
         pool = ThreadPoolExecutor(os.cpu_count())
         try:
-            jobs = [pool.submit(open_and_check, contestant, arm) for contestant, arm in everything]
+            jobs = [pool.submit(self._open_one, contestant, arm) for contestant, arm in everything]
             for (contestant, arm), job in zip(everything, jobs, strict=True):
                 self._report(f"checking that {contestant.variant.name} does the same work")
                 problem = self._guarded(contestant, arm, job.result)
@@ -285,7 +286,7 @@ class Rotation:
                     if timing is not None:
                         seconds.append(timing.seconds)
                 fastest += seconds
-            if fastest:
+            if fastest and not contestant.head.passes:
                 contestant.epochs = epochs_per_pass(min(fastest))
 
     def _measure(self, contestants: Sequence[_Contestant]) -> None:
@@ -307,8 +308,31 @@ class Rotation:
             self._block(baseline, undecided)
             for contestant in (baseline, *undecided):
                 self._look(contestant)
+            self._renew([baseline, *undecided])
         verdict = self._judge(baseline.variant, Estimate(1.0, 1.0, 1.0, baseline.blocks), True)
         baseline.verdict = verdict and with_changes(verdict, self._changes(baseline))
+
+    def _renew(self, contestants: Iterable[_Contestant]) -> None:
+        """Let fresh processes go on with what is still being compared."""
+        due = [
+            each
+            for each in contestants
+            if each.verdict is None
+            and each.base is not None
+            and each.on_change is None
+            and each.blocks > 0
+            and each.blocks % RENEWED_AFTER == 0
+        ]
+        if not due:
+            return
+        _end_all(arm.worker for contestant in due for arm in contestant.arms())
+        for contestant in due:
+            contestant.head.worker = self._start_worker(contestant.variant)
+            base = self._start_base(contestant.variant)
+            if contestant.base is not None and base is not None:
+                contestant.base.worker = base
+        self._open_and_check(due)
+        self._warm_up(due)
 
     def _is_too_slow(self, baseline: _Contestant) -> bool:
         """Return whether the blocks up to the first look would take longer than the budget."""

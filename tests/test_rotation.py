@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.gate import Verdict, baseline_verdict, judge
 from benchmarks.registry import BASELINE, Variant
-from benchmarks.rotation import Measurement, Rotation
+from benchmarks.rotation import RENEWED_AFTER, Measurement, Rotation
 from benchmarks.spec import Spec
 from benchmarks.statistics import FEWEST_BLOCKS, MOST_BLOCKS, Estimate
 from benchmarks.worker_process import DRAIN, WorkerError
@@ -54,6 +54,13 @@ class FakeWorker:
             "epochs": arguments["epochs"],
         }
 
+    def hired(self) -> FakeWorker:
+        """Return the same, or if it has been ended a fresh one that goes on where it was."""
+        if self.ended:
+            self.ended = False
+            self.journal.append(f"{self.name} anew")
+        return self
+
     def close(self) -> None:
         """Begin to end."""
 
@@ -84,6 +91,7 @@ class Stage:
 
         Those in ``base`` are compared with what takes so long there.
         """
+        at_base_names = {f"{BASELINE if name == 'baseline' else name}_at_base" for name in base or ()}
         at_base = {BASELINE if name == "baseline" else name: value for name, value in (base or {}).items()}
         for name, value in at_base.items():
             worker = f"{name}_at_base"
@@ -99,11 +107,15 @@ class Stage:
 
         rotation = Rotation(
             [Variant(name, "made_up") for name in named],
-            lambda variant: self.workers[variant.name],
+            lambda variant: self.workers[variant.name].hired(),
             verdict,
             budget,
             self.reports.append,
-            start_base=lambda variant: self.workers.get(f"{variant.name}_at_base"),
+            start_base=lambda variant: (
+                None
+                if f"{variant.name}_at_base" not in at_base_names
+                else self.workers[f"{variant.name}_at_base"].hired()
+            ),
             tolerance=0.03,
         )
         tree = Tree(self._folder, ("a/1.jpg", "b/1.jpg"), (0, 1), ("a", "b"), "digest")
@@ -340,6 +352,32 @@ def test_head_and_base_are_neighbours(stage: Stage) -> None:
         assert block[4:] == block[3::-1]
         places = sorted(block[:4].index(name) for name in ("fast", "fast_at_base"))
         assert places[1] - places[0] == 1
+
+
+def test_fresh_processes_go_on(stage: Stage) -> None:
+    """Head and base are ended and started anew after some blocks, and nothing of their passes is lost."""
+    found = stage.run(
+        baseline=4.0, near=cycle([1.0, 1.2, 0.8]), base={"near": cycle([1.2, 0.8, 1.0, 1.0])}, budget=60.0
+    )
+    blocks = len(found["near"].variant_passes) // 2
+    assert blocks > 2 * RENEWED_AFTER
+    renewals = (blocks - 1) // RENEWED_AFTER
+    for name in ("near", "near_at_base"):
+        assert stage.journal.count(f"{name} anew") == renewals
+    assert f"{BASELINE} anew" not in stage.journal
+    assert len(found["near"].base_passes) == 2 * blocks
+
+
+def test_a_process_that_cannot_be_renewed(stage: Stage) -> None:
+    """Base is lost then, and head is measured on."""
+
+    def dies() -> Iterator[float]:
+        yield from [1.0, 1.2] * (RENEWED_AFTER + 1)
+        raise WorkerError("its worker was killed by SIGKILL")
+
+    found = stage.run(baseline=4.0, near=cycle([1.0, 1.2, 0.8]), base={"near": dies()}, budget=60.0)
+    assert found["near"].verdict.status == "undecided"
+    assert "SIGKILL" in found["near"].verdict.reason
 
 
 def test_cpu_and_first_batch_are_compared_too(stage: Stage) -> None:

@@ -1,7 +1,7 @@
 """Records traces: the real rotation over real workers, which decides nothing, for a set number of blocks.
 
 Each variant has two workers of the very same code, one in the place of head and one in that of base: every
-difference between them is noise. Each session has fresh workers, as no two processes are equally fast.
+difference between them is noise. As in a real session, both go on in fresh processes after every few blocks.
 """
 
 from __future__ import annotations
@@ -76,7 +76,6 @@ class Recorder:
         with (
             tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True) as folder,
             Progress(title, self.blocks, self.stream) as progress,
-            # The longer a session, the better is known how much its two workers differ.
             replaced([(statistics, "MOST_BLOCKS", self.blocks)]),
         ):
             measured = self._rotate(Path(folder), progress)

@@ -1,9 +1,10 @@
 """A virtual session: the real rotation and the real decisions, over workers that play recorded passes.
 
-The blocks of one recorded session are drawn anew by the stationary bootstrap (Politis and Romano, "The
-stationary bootstrap", Journal of the American Statistical Association 89, 1994): runs of consecutive blocks
-of random length, so that what lasts for several blocks is still there. Which of the two recorded workers
-is head is drawn too. A slowdown multiplies the seconds, CPU seconds and first batch of head.
+Where head is compared with base, blocks are drawn in runs: those that the same two processes were recorded
+in. So what lasts for several blocks is still there, and what one process has over another. Which of the two
+is head is drawn too. For a floor, the blocks of one recorded session are drawn by the stationary bootstrap
+(Politis and Romano, "The stationary bootstrap", Journal of the American Statistical Association 89, 1994). A
+slowdown multiplies the seconds, CPU seconds and first batch of head.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.gate import baseline_verdict, judge
 from benchmarks.registry import BASELINE, Variant
-from benchmarks.rotation import Rotation
+from benchmarks.rotation import RENEWED_AFTER, Rotation
 from benchmarks.spec import Spec
 from benchmarks.statistics import FEWEST_WARMUP_PASSES, MOST_BLOCKS, log_ratios
 from benchmarks.worker_process import DRAIN
@@ -92,11 +93,16 @@ class Outcome:
 class PlayedWorker:
     """Answers with recorded passes, block by block, after warming up with the first one."""
 
-    def __init__(self, passes: Sequence[dict[str, Any]], blocks: Sequence[int]) -> None:
-        """Play these passes, two a block, in this order of blocks."""
-        self._passes = passes
+    def __init__(self, blocks: Sequence[Sequence[dict[str, Any]]]) -> None:
+        """Play these blocks, two passes each."""
         self._blocks = blocks
-        self._asked = 0
+        self._warming_up = FEWEST_WARMUP_PASSES
+        self._timed = 0
+
+    def hired(self) -> PlayedWorker:
+        """Return it as a fresh process, which has to warm up."""
+        self._warming_up = FEWEST_WARMUP_PASSES
+        return self
 
     def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Be built."""
@@ -106,13 +112,12 @@ class PlayedWorker:
         """Answer one request. A pass is the first or second of its block, whichever turn it has in there."""
         if do == "check":
             return {"reason": "", "median_psnr": None}
-        # Equal passes are steady after the fewest.
-        number = self._asked - FEWEST_WARMUP_PASSES
-        self._asked += 1
-        if number < 0:
-            return self._passes[0]
-        block, which = divmod(number, 2)
-        return self._passes[2 * self._blocks[block] + which]
+        if self._warming_up:  # equal passes are steady after the fewest
+            self._warming_up -= 1
+            return self._blocks[0][0]
+        block, which = divmod(self._timed, 2)
+        self._timed += 1
+        return self._blocks[block][which]
 
     def close(self) -> None:
         """Begin to end."""
@@ -146,14 +151,17 @@ class Theatre:
         """Hold one session; the seed alone decides what is drawn."""
         name, chance = situation.variant, random.Random(seed)  # noqa: S311 (a simulation, no secret)
         number = chance.randrange(len(self._recordings))
-        arms = ["head", "base"]
-        chance.shuffle(arms)
-        blocks = resampled(self._recordings[number].blocks, MOST_BLOCKS, chance)
+        if situation.floor is None:
+            drawn = self._drawn_processes(chance)
+        else:
+            swapped = chance.random() < 0.5
+            blocks = resampled(self._recordings[number].blocks, MOST_BLOCKS, chance)
+            drawn = [(number, block, swapped) for block in blocks]
         sides = {
-            BASELINE: PlayedWorker(self._played(number, BASELINE, "", 0.0), blocks),
-            name: PlayedWorker(self._played(number, name, arms[0], situation.slowdown), blocks),
+            BASELINE: self._player(drawn, BASELINE, "", 0.0),
+            name: self._player(drawn, name, "head", situation.slowdown),
         }
-        base = PlayedWorker(self._played(number, name, arms[1], 0.0), blocks)
+        base = self._player(drawn, name, "base", 0.0)
         truth = math.exp(self._truths[name][number] if situation.own_truth else self._truth[name])
         floor = truth * (FAR_FLOOR if situation.floor is None else situation.floor)
         compared = situation.floor is None
@@ -165,11 +173,11 @@ class Theatre:
 
         rotation = _SilentRotation(
             [Variant(each, f"benchmarks.variants.{each}") for each in sides],
-            lambda variant: sides[variant.name],
+            lambda variant: sides[variant.name].hired(),
             verdict,
             self._rules.budget_seconds,
             lambda _: None,
-            start_base=lambda variant: base if compared and variant.name == name else None,
+            start_base=lambda variant: base.hired() if compared and variant.name == name else None,
             tolerance=self._rules.tolerance,
         )
         measurement = rotation.run(_NO_TREE, lambda _, __: _NO_SPEC, Path(), DRAIN)[name]
@@ -181,6 +189,27 @@ class Theatre:
             seconds=own,
             with_baseline=own + math.fsum(map(_cost, measurement.baseline_passes)),
         )
+
+    def _drawn_processes(self, chance: random.Random) -> list[tuple[int, int, bool]]:
+        """Return blocks in runs that the same two processes were recorded in; either may have been head."""
+        drawn: list[tuple[int, int, bool]] = []
+        while len(drawn) < MOST_BLOCKS:
+            number = chance.randrange(len(self._recordings))
+            first = RENEWED_AFTER * chance.randrange(self._recordings[number].blocks // RENEWED_AFTER)
+            swapped = chance.random() < 0.5
+            drawn += [(number, block, swapped) for block in range(first, first + RENEWED_AFTER)]
+        return drawn
+
+    def _player(
+        self, drawn: Sequence[tuple[int, int, bool]], name: str, arm: str, slowdown: float
+    ) -> PlayedWorker:
+        """Return a worker that plays one side of the drawn blocks."""
+        other = {"head": "base", "base": "head", "": ""}[arm]
+        blocks = []
+        for number, block, swapped in drawn:
+            passes = self._played(number, name, other if swapped else arm, slowdown)
+            blocks.append(passes[2 * block : 2 * block + 2])
+        return PlayedWorker(blocks)
 
     def _played(self, number: int, name: str, arm: str, slowdown: float) -> list[dict[str, Any]]:
         key = (number, name, arm, slowdown)
