@@ -17,6 +17,11 @@ from fixtures.request import TreeRequest
 from fixtures.tree import Tree
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no process is left alone with one in the end."""
+    items.sort(key=lambda item: "end_to_end" not in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def tree_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a cache folder for trees that is this test session's own."""
