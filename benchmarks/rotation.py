@@ -234,6 +234,8 @@ class Rotation:
         def open_and_check(contestant: _Contestant, arm: _Arm) -> str:
             spec = spec_of(contestant.variant, arm is contestant.base)
             opened = arm.worker.open(tree, spec, consumer)
+            if arm.passes:  # the same code as before: it is known to do the same work
+                return ""
             check = arm.worker.ask("check", reference=str(reference))
             if arm is contestant.head:
                 contestant.kind, contestant.build_seconds = opened["kind"], opened["build_seconds"]
@@ -264,7 +266,8 @@ class Rotation:
         try:
             jobs = [pool.submit(self._open_one, contestant, arm) for contestant, arm in everything]
             for (contestant, arm), job in zip(everything, jobs, strict=True):
-                self._report(f"checking that {contestant.variant.name} does the same work")
+                doing = "starting {} anew" if arm.passes else "checking that {} does the same work"
+                self._report(doing.format(contestant.variant.name))
                 problem = self._guarded(contestant, arm, job.result)
                 if problem:
                     self._drop(contestant, arm, problem)

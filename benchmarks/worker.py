@@ -160,6 +160,15 @@ def _peak_of(pid: int) -> int:
     return int(fields.get("VmHWM", "0 kB").split()[0]) * 1024
 
 
+def _settle() -> None:
+    """Leave what was there before the passes out of them."""
+    gc.collect()
+    # What there is now stays: without it, the collection before a pass looks through the whole of TensorFlow,
+    # which takes as long as a short pass.
+    gc.freeze()
+    _reset_peak_rss()
+
+
 def _reset_peak_rss() -> None:
     """Let the peak begin anew, so that the check of the first epoch does not count (Linux only)."""
     with contextlib.suppress(OSError):  # the peak then includes the check's own memory
@@ -278,6 +287,7 @@ class Worker:
         load = getattr(holder, function)
         self._loader = Loader(load, holder if built_in else load, self._tree, self._spec)
         self._consumer = self._new_consumer(**consumer)
+        _settle()
         return {"kind": self._loader.kind, "build_seconds": self._loader.build_seconds}
 
     def _new_consumer(self, name: str, **settings: Any) -> Consumer:
@@ -298,11 +308,7 @@ class Worker:
         check = check_epoch(
             batches(), self._tree, self._spec, self._loader.declared, Reference.open(Path(reference))
         )
-        gc.collect()
-        # What there is now stays: without it, the collection before a pass looks through the whole of
-        # TensorFlow, which takes as long as a short pass.
-        gc.freeze()
-        _reset_peak_rss()
+        _settle()
         return asdict(check)
 
     def do_pass(self, epochs: int) -> dict[str, Any]:

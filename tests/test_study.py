@@ -19,12 +19,14 @@ import pytest
 
 from benchmarks import rotation, statistics
 from benchmarks.registry import BASELINE, Variant
+from benchmarks.rotation import RENEWED_AFTER
 from benchmarks.spec import Spec
 from benchmarks.study import __main__ as command
 from benchmarks.study import live, planted
 from benchmarks.study import record as recording
 from benchmarks.study import replay as replaying
 from benchmarks.study.errors import StudyError
+from benchmarks.study.processes import between_processes
 from benchmarks.study.rates import Rate, quantile
 from benchmarks.study.report import FILE as TABLE
 from benchmarks.study.report import write_report
@@ -605,6 +607,37 @@ def test_a_folder_that_is_no_checkout(tmp_path: Path) -> None:
         live.throw_away_repository(tmp_path),
     ):
         pass
+
+
+# --- processes ---------------------------------------------------------------------------------------------
+
+
+def test_processes_that_differ_are_found() -> None:
+    """What every other pair of processes has over the rest shows beside the noise of blocks, and only it."""
+    trace = made_up_trace(noise=0.03, sessions=2, blocks=10 * RENEWED_AFTER)
+
+    def unequal(recording: Recording) -> Recording:
+        pair = recording.variants[FAST]
+        run = 2 * RENEWED_AFTER
+        head = tuple(slowed(each, 0.06 * (number // run % 2)) for number, each in enumerate(pair.head))
+        return replace(recording, variants={**recording.variants, FAST: replace(pair, head=head)})
+
+    trace = replace(trace, recordings=tuple(map(unequal, trace.recordings)))
+    found, other = (between_processes(trace, name) for name in (FAST, DUMP))
+    assert found.pairs == other.pairs == 20
+    # Head / base of a block of two passes each scatters as much as one pass does.
+    assert found.block == pytest.approx(0.03, rel=0.3)
+    assert found.between == pytest.approx(0.03, rel=0.4)
+    assert found.chance < 0.001
+    assert other.between < 0.01
+    assert other.chance > 0.01
+
+
+def test_one_pair_of_processes() -> None:
+    """Nothing can be said of what pairs differ by."""
+    trace = made_up_trace(sessions=1, blocks=RENEWED_AFTER)
+    found = between_processes(trace, FAST)
+    assert (found.pairs, found.between, found.chance) == (1, 0.0, 1.0)
 
 
 # --- the report --------------------------------------------------------------------------------------------

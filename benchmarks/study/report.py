@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.rotation import RENEWED_AFTER
 from benchmarks.statistics import SINGLE_LOOK_ERROR, estimate, log_ratios
 from benchmarks.study import live as live_sessions
 from benchmarks.study.plots import write_plots
+from benchmarks.study.processes import between_processes
 from benchmarks.study.rates import Rate, quantile
 from benchmarks.study.replay import FLOOR_DISTANCE, FLOORS, SETTING_SLOWDOWNS, SLOWDOWNS
 from benchmarks.study.rivals import ORDERS, RULES
@@ -55,6 +57,7 @@ def report(trace: Trace, replayed: Replay, live: Sequence[LiveSession], plots: d
         _settings(trace, replayed),
         _live(live),
         _recorded(trace),
+        _processes(trace),
         *(f"![{shows[:1].upper()}{shows[1:]}]({name})" for name, shows in plots.items()),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -77,8 +80,8 @@ def _beginning(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> s
             f"- Work: {about.images} images of tree `{about.tree[:12]}`, "
             f"{about.image_size}x{about.image_size}, in batches of {about.batch_size}.",
             f"- Sessions as with `--tolerance {100 * rules.tolerance:g} --budget {rules.budget_seconds:g}`, "
-            f"drawn by the stationary bootstrap, {MEAN_RUN} blocks at a time on average, "
-            f"from seed {replayed.seed}.",
+            f"drawn {RENEWED_AFTER} blocks at a time, those of one pair of processes; for floors by the "
+            f"stationary bootstrap, {MEAN_RUN} blocks at a time on average; from seed {replayed.seed}.",
             "",
             "In brackets are 95 % intervals: Clopper and Pearson's for shares, order statistics for times. "
             "They say how well the replay knows its figures; another machine or day may have others.",
@@ -340,7 +343,7 @@ def _recorded(trace: Trace) -> str:
         rows.append((str(number), recording.date, str(recording.blocks), recording.noise, *cells))
     heads = [f"{name}: head / base" for name in trace.about.variants]
     table = _table("Recorded sessions", ("", "ended (UTC)", "blocks", "noise", *heads), rows)
-    note = "Intervals here are 99.9 % ones. One that leaves out 1 says that two processes of one code differ."
+    note = "Intervals here are 99.9 % ones. One that leaves out 1 says that processes of one code differ."
     return f"{table}\n\n{note}"
 
 
@@ -369,3 +372,27 @@ def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> s
 
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _processes(trace: Trace) -> str:
+    """Return how much two processes of the same code differ, beside what blocks scatter by."""
+    rows = []
+    for name in trace.about.variants:
+        found = between_processes(trace, name)
+        rows.append(
+            (
+                name,
+                str(found.pairs),
+                f"{found.block:.2%}".replace("%", " %"),
+                f"{found.between:.2%}".replace("%", " %"),
+                f"{found.chance:.2g}",
+            )
+        )
+    heads = (
+        "variant",
+        "pairs of processes",
+        "standard deviation of a block's head / base",
+        "of a pair of processes, beside that",
+        "chance of as much if there were nothing",
+    )
+    return _table("Two processes of the same code", heads, rows)
