@@ -160,7 +160,7 @@ def _detection(replayed: Replay, names: Sequence[str]) -> Any:
         panel.set_title(name, loc="left")
         panel.set_xlabel("slowdown in % (dotted: the tolerance)")
     panels[0].set_ylabel("found, in %")
-    panels[-1].legend(loc="lower right")
+    figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
