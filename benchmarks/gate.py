@@ -106,6 +106,11 @@ def judge(estimate: Estimate, floor: float | None, last: bool) -> Verdict | None
             "and has no floor to clear: set one with --floor VARIANT=X, "
             "or write down what this machine supports with --update-floors"
         )
+    elif not enough:
+        reason = (
+            f"not told from its floor of {number(floor)} by so few blocks: give it a larger --budget, or a "
+            "smaller tree"
+        )
     else:
         reason = (
             f"too near its floor of {number(floor)} to tell in the time there was: give it a larger "

@@ -5,8 +5,8 @@ A block runs the baseline and each undecided variant once, then all of them agai
 compare with, a variant's turn is a pass of head and one of base, in either order: what is compared most
 finely is nearest in time.
 
-Two processes of the same code are not equally fast: where their memory lies, say, is drawn anew with each.
-So a variant that is compared with base goes on in fresh processes, on both sides, after every few blocks.
+Two processes of the same code need not be equally fast: where their memory lies, say, is drawn anew with
+each. So a variant that is compared with base goes on in fresh processes, on both sides, every few blocks.
 """
 
 from __future__ import annotations

@@ -50,6 +50,8 @@ def test_nothing_is_decided_by_too_few_blocks(low: float, high: float) -> None:
     verdict = judge(at(FEWEST_BLOCKS - 1, low, high), 1.6, last=True)
     assert verdict is not None
     assert verdict.status == "undecided"
+    assert "by so few blocks" in verdict.reason
+    assert "too near" not in verdict.reason
 
 
 def test_the_last_look_is_final() -> None:

@@ -331,7 +331,7 @@ def _live(live: Sequence[LiveSession]) -> str:
 
 
 def _recorded(trace: Trace) -> str:
-    """Return what each recorded session says of its two workers: no two processes are equally fast."""
+    """Return what each recorded session says of its two workers, which run the same code."""
     rows = []
     for number, recording in enumerate(trace.recordings, 1):
         cells = []
