@@ -68,6 +68,8 @@ def finished_dump(
     start_worker: Callable[[Variant], WorkerProcess],
     say: Callable[[str], None],
     machine: str = "",
+    *,
+    at_base: bool = False,
 ) -> Dump:
     """Return the dump in ``spec.cache_dir``, written now unless a finished one is there.
 
@@ -81,6 +83,7 @@ def finished_dump(
         start_worker: Starts the process that writes.
         say: Told what was wrong with a dump that cannot be used.
         machine: The fingerprint of this machine.
+        at_base: Whether another revision's code writes it: what a finished one looks like only that knows.
 
     Raises:
         WorkerError: The writer failed. Nothing of the dump is left.
@@ -98,7 +101,7 @@ def finished_dump(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
-            return replace(_write(variant, tree, spec, start_worker, machine), history=history)
+            return replace(_write(variant, tree, spec, start_worker, machine, at_base), history=history)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -131,6 +134,7 @@ def _write(
     spec: Spec,
     start_worker: Callable[[Variant], WorkerProcess],
     machine: str,
+    at_base: bool,
 ) -> Dump:
     worker = start_worker(variant)
     try:
@@ -138,7 +142,7 @@ def _write(
         cold = float(worker.ask("pass", epochs=1)["seconds"])
     finally:
         worker.end()
-    problem = variant.dump_problem(len(tree), spec)
+    problem = "" if at_base else variant.dump_problem(len(tree), spec)
     if problem:
         raise DumpError(f"the epoch that writes its dump ended, but {problem}")
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()

@@ -331,7 +331,8 @@ class Measuring:
                 start = partial(self._start_writer, spec=own, done=done, progress=progress, origin=origin)
                 progress.update(done, variant.name)
                 try:
-                    dump = finished_dump(variant, self.tree, own, start, self.notes.append, self.machine)
+                    say = self.notes.append
+                    dump = finished_dump(variant, self.tree, own, start, say, self.machine, at_base=True)
                     dumps[name] = _Written(dump, None)
                     specs[name] = own
                 except (WorkerError, DumpError) as error:

@@ -17,6 +17,7 @@ from benchmarks.gate import Verdict, baseline_verdict, judge
 from benchmarks.limits import WORKER_BYTES
 from benchmarks.measuring import Limits, Measuring, Result
 from benchmarks.registry import BASELINE, Variant, built_in_variants
+from benchmarks.revision import Origin
 from benchmarks.worker_process import DRAIN, WorkerError
 from benchmarks.workloads import Device, workload
 from fixtures.progress import Progress
@@ -39,6 +40,8 @@ class Machine:
     def __init__(self) -> None:
         self.seconds = {BASELINE: 1.0, STREAMING: 0.5, MEMORY: 0.1, DUMP: 0.2}
         self.fails: set[str] = set()
+        self.base_fails = False
+        self.size_at_base = 1.0
         self.started: list[str] = []
         self.folders: dict[str, Path | None] = {}
 
@@ -48,8 +51,17 @@ class FakeWorker:
 
     machine: Machine
 
-    def __init__(self, variant: Variant, search_path: list[str], hang_seconds: float, **_: Any) -> None:
+    def __init__(
+        self,
+        variant: Variant,
+        search_path: list[str],
+        hang_seconds: float,
+        *,
+        origin: Origin | None = None,
+        **_: Any,
+    ) -> None:
         assert (search_path, hang_seconds) == ([], 60.0)
+        self.at_base = origin is not None
         self.variant = variant
         self.folder: Path | None = None
         self.on_alive: Callable[[], None] | None = None
@@ -66,7 +78,7 @@ class FakeWorker:
 
     def ask(self, do: str, **_: Any) -> dict[str, Any]:
         """Answer."""
-        if self.variant.name in self.machine.fails:
+        if self.variant.name in self.machine.fails or (self.at_base and self.machine.base_fails):
             raise WorkerError("its worker raised OSError")
         if do == "check":
             return {"reason": "", "median_psnr": 40.0}
@@ -74,6 +86,7 @@ class FakeWorker:
             return {"pacing_error": 0.001}
         if self.variant.kind == "dump" and not (self._spec.cache_dir / "images.index").exists():
             size = self.variant.predicted_bytes(24, self._spec) or 0
+            size = round(size * self.machine.size_at_base) if self.at_base else size
             (self._spec.cache_dir / "images.data-00000-of-00001").write_bytes(b"x" * size)
             (self._spec.cache_dir / "images.index").touch()
         if self.on_alive is not None:
@@ -327,3 +340,41 @@ def test_the_guard_can_be_switched_off(
     assert reason(run(prepared, MEMORY), MEMORY)
     prepared = replace(prepared, limits=replace(prepared.limits, guard=False))
     assert run(prepared, MEMORY).measurements[MEMORY].verdict.status == "pass"
+
+
+AT_BASE = {DUMP: Origin((), "python")}
+
+
+def outcomes(result: Result) -> dict[str, str]:
+    """Return what became of each figure of the dump."""
+    return {change.figure: change.outcome for change in result.measurements[DUMP].verdict.changes}
+
+
+@pytest.mark.parametrize(
+    ("size_at_base", "outcome", "status"), [(1.0, "same", "pass"), (0.9, "regression", "fail")]
+)
+def test_dumps_of_head_and_base(
+    new_measuring: Callable[..., Measuring],
+    machine: Machine,
+    tmp_path: Path,
+    size_at_base: float,
+    outcome: str,
+    status: str,
+) -> None:
+    """Each side reads its own; one that has grown fails, and base's is never kept."""
+    machine.size_at_base = size_at_base
+    prepared = new_measuring("dump", origins=AT_BASE, tolerance=0.03, keep_dumps=tmp_path / "kept")
+    result = run(prepared, DUMP)
+    assert outcomes(result)["seconds"] == "same"
+    assert outcomes(result)["dump bytes"] == outcome
+    assert result.measurements[DUMP].verdict.status == status
+    assert len([*(tmp_path / "kept").glob("*/images.index")]) == 1
+
+
+def test_a_dump_that_base_cannot_write(new_measuring: Callable[..., Measuring], machine: Machine) -> None:
+    """Head is held against its floor alone, and it is said."""
+    machine.base_fails = True
+    result = run(new_measuring("dump", origins=AT_BASE, tolerance=0.03), DUMP)
+    assert result.measurements[DUMP].verdict.status == "pass"
+    assert outcomes(result) == {}
+    assert any(f"{DUMP} is not compared with base" in note for note in result.notes)
