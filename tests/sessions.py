@@ -70,8 +70,8 @@ class Run:
 
     @property
     def table(self) -> list[str]:
-        """The lines of the suite's own table of loading, and what is said below it."""
-        lines = self.out.splitlines()
+        """The lines of the suite's own table of loading, and what is said below it up to pytest's summary."""
+        lines = self.out.partition("short test summary info")[0].splitlines()[:-1]
         start = next(number for number, line in enumerate(lines) if "loading: speedup over" in line)
         return lines[start + 1 :]
 

@@ -452,6 +452,9 @@ def text_of(result: pytest.RunResult) -> str:
     lines = result.outlines
     start = next((number for number, line in enumerate(lines) if "compared with a saved run" in line), None)
     assert start is not None, str(result.stdout)
+    # pytest's own summary of failures is never cut in CI.
+    end = next((number for number, line in enumerate(lines) if "short test summary info" in line), None)
+    lines = lines[:end]
     assert all(len(line) <= WIDTH for line in lines[start:])
     return " ".join(" ".join(lines[start + 1 :]).split())
 
