@@ -21,7 +21,7 @@ from benchmarks.statistics import Estimate
 
 Front: TypeAlias = Literal["yes", "no", "undecided"]
 
-#: Sizes this close are the same: formats differ in what they write around the pixels, and none for the better.
+#: Sizes this close are the same: what formats write around the pixels is no reason to choose one.
 SAME_BYTES = 1.02
 
 #: The workloads that a map can be of, the first that has something to say.
@@ -37,8 +37,8 @@ class Point:
         kind: ``streaming``, ``memory``, ``dump`` or ``rival``.
         images_per_second: Its throughput.
         speedup: How many times as fast as the baseline, with its interval.
-        disk_bytes: Bytes on disk an image, beside the tree; None if nobody knows.
-        memory_bytes: Bytes in memory an image that a larger tree takes more of; None if nobody knows.
+        disk_bytes: Bytes on disk an image, beside the tree; None if it takes some and nobody knows how many.
+        memory_bytes: Bytes in memory an image, for as many images as there are; None likewise.
         buffer_bytes: Bytes in memory besides, however large the tree.
         cold_seconds: Seconds an image of the epoch that writes the dump; None if not measured.
     """
@@ -83,18 +83,14 @@ def points_of(extra_infos: Iterable[Mapping[str, Any]]) -> list[Point]:
         read = _read(info) if workload in found else None
         if read is not None:
             found[str(workload)][read[0].variant] = read
-    chosen = next(
-        (name for name in WORKLOADS if len({point.kind for point, _ in found[name].values()}) > 1),
-        WORKLOADS[0],
-    )
+    by_workload = [[point for point, _ in found[name].values()] for name in WORKLOADS]
+    chosen = WORKLOADS[0 if says_something(by_workload[0]) or not says_something(by_workload[1]) else 1]
     points = []
     for name, (point, work) in found[chosen].items():
         dump, dump_work = found["dump"].get(name, (point, work))
-        known = {
-            "disk_bytes": point.disk_bytes if dump.disk_bytes is None else dump.disk_bytes,
-            "cold_seconds": dump.cold_seconds,
-        }
-        points.append(replace(point, **known) if dump_work == work else point)
+        if dump_work == work:
+            point = replace(point, disk_bytes=dump.disk_bytes, cold_seconds=dump.cold_seconds)
+        points.append(point)
     return points
 
 
@@ -109,26 +105,28 @@ def _read(info: Mapping[str, Any]) -> tuple[Point, Work] | None:
         return None
     if not isinstance(kind, str) or kind == "limit":
         return None
-    # Runs from before the map say nothing of bytes; what a streaming variant takes is known all the same.
-    otherwise = 0.0 if kind == "streaming" else None
+    # Runs from before the map say nothing of bytes, but the kind tells what takes none.
     written = _size(info.get("dump_bytes_per_image"))
+    disk = _size(info.get("disk_bytes_per_image")) if written is None else written
+    memory = _size(info.get("memory_bytes_per_image"))
     cold = _size(info.get("cold_seconds")) if info.get("dump_of_this_machine") else None
     point = Point(
         variant=entry.variant,
         kind=kind,
         images_per_second=entry.images_per_second,
         speedup=entry.estimate,
-        disk_bytes=_size(info.get("disk_bytes_per_image"), otherwise) if written is None else written,
-        memory_bytes=_size(info.get("memory_bytes_per_image"), 0.0 if kind == "dump" else otherwise),
-        buffer_bytes=_size(info.get("buffer_bytes"), 0.0) or 0.0,
+        disk_bytes=0.0 if disk is None and kind != "dump" else disk,
+        memory_bytes=0.0 if memory is None and kind != "memory" else memory,
+        buffer_bytes=_size(info.get("buffer_bytes")) or 0.0,
         cold_seconds=cold / images if cold and images else None,
     )
     return point, entry.work
 
 
-def _size(value: object, otherwise: float | None = None) -> float | None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value < math.inf else otherwise  # type: ignore[operator, arg-type]
+def _size(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        return None
+    return float(value)
 
 
 def placed(points: Sequence[Point]) -> list[Placed]:
@@ -144,23 +142,22 @@ def placed(points: Sequence[Point]) -> list[Placed]:
         ]
         for point in fastest_first
     }
-    found = []
-    for point in fastest_first:
-        if beaten[point.variant]:
-            others, front = beaten[point.variant], "no"
-        else:
-            # One that is beaten itself has its better to stand for it.
-            others = [
-                other
-                for other in fastest_first
-                if other is not point
-                and not beaten[other.variant]
-                and takes_no_more(other, point) is not False
-                and not surely_faster(point, other)
-            ]
-            front = "undecided" if others else "yes"
-        found.append(Placed(point, front, tuple(other.variant for other in others)))  # type: ignore[arg-type]
-    return found
+    return [_placed(point, fastest_first, beaten) for point in fastest_first]
+
+
+def _placed(point: Point, fastest_first: Sequence[Point], beaten: Mapping[str, Sequence[Point]]) -> Placed:
+    if beaten[point.variant]:
+        return Placed(point, "no", tuple(other.variant for other in beaten[point.variant]))
+    # One that is beaten itself has its better to stand for it.
+    rivals = tuple(
+        other.variant
+        for other in fastest_first
+        if other is not point
+        and not beaten[other.variant]
+        and takes_no_more(other, point) is not False
+        and not surely_faster(point, other)
+    )
+    return Placed(point, "undecided" if rivals else "yes", rivals)
 
 
 def surely_faster(one: Point, other: Point) -> bool:
@@ -170,7 +167,7 @@ def surely_faster(one: Point, other: Point) -> bool:
 
 
 def _log_half_width(estimate: Estimate) -> float:
-    bounded = 0 < estimate.low and estimate.high < math.inf
+    bounded = estimate.low > 0 and estimate.high < math.inf
     return math.log(estimate.high / estimate.low) / 2 if bounded else math.inf
 
 
@@ -186,11 +183,9 @@ def takes_no_more(one: Point, other: Point) -> bool | None:
 
 
 def _is_no_more(one: float | None, other: float | None) -> bool | None:
-    if one == 0:
-        return True
-    if one is None or other is None:
-        return None
-    return one <= SAME_BYTES * other
+    if one == 0 or other == 0:
+        return one == 0
+    return None if one is None or other is None else one <= SAME_BYTES * other
 
 
 def says_something(points: Sequence[Point]) -> bool:
