@@ -1,0 +1,242 @@
+"""The map and the recommendation of one run; as a command, those of a saved run.
+
+``python -m benchmarks.guide RUN.json --images 1000000 --picture map.svg``
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import variants
+from benchmarks.frontier import Placed, as_json, placed, points_of, says_something
+from benchmarks.limits import parse_size
+from benchmarks.machine import free_memory
+from benchmarks.recommendation import Advice, Situation, recommend
+from benchmarks.saved_runs import RunError, printable, read_run
+from benchmarks.spec import Spec
+from benchmarks.table import WIDTH, map_table
+from fixtures.tree import TreeError
+
+if TYPE_CHECKING:
+    from benchmarks.registry import Variant
+    from benchmarks.workloads import Workload
+    from fixtures.request import TreeRequest
+    from fixtures.tree import Tree
+
+#: Images of a tree so large that every buffer is full.
+_MANY = 1_000_000
+
+
+@dataclass(frozen=True)
+class Guide:
+    """What a run has to say on which variant to use.
+
+    Attributes:
+        found: The map.
+        advice: What to use, for each size of tree.
+    """
+
+    found: tuple[Placed, ...]
+    advice: tuple[Advice, ...]
+
+    def lines(self, colour: bool) -> list[str]:
+        """Return it in lines for people; none if there is no choice to show.
+
+        Args:
+            colour: Whether colours may be used.
+        """
+        if not says_something([each.point for each in self.found]):
+            return []
+        lines = map_table(self.found, colour)
+        lines += [line for text in _remarks(self.found) for line in _wrapped(text)]
+        for each in self.advice:
+            first, *others = each.sentences
+            lines += ["", *_wrapped(first), *(line for text in others for line in _wrapped(text, "  "))]
+        return [*lines, "", *_wrapped(self._where())]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the JSON says of the run as a whole."""
+        return {"map": as_json(self.found), "recommendation": [asdict(each) for each in self.advice]}
+
+    def _where(self) -> str:
+        """Return a sentence on where the code is."""
+        named = [name for each in self.advice for name in (each.variant, each.next_best) if name]
+        files = [
+            f"benchmarks/variants/{name}.py"
+            for name in dict.fromkeys(named)
+            if find_spec(f"{variants.__name__}.{name}") is not None
+        ]
+        code = f"Code: {', '.join(files)}. " if files else ""
+        return f"{code}To use it in your training script, see docs/using-a-variant.md."
+
+
+def guide_of(extra_infos: Iterable[Mapping[str, Any]], situations: Sequence[Situation]) -> Guide:
+    """Return the map and the recommendation.
+
+    Args:
+        extra_infos: The ``extra_info`` of each benchmark of one run.
+        situations: What a variant is to be used for.
+    """
+    points = points_of(extra_infos)
+    advice = tuple(recommend(points, each) for each in situations) if points else ()
+    return Guide(tuple(placed(points)), advice)
+
+
+def guide_of_session(
+    extra_infos: Iterable[Mapping[str, Any]], tree: Tree, request: TreeRequest, options: argparse.Namespace
+) -> Guide:
+    """Return the map and the recommendation for the tree of a session, and for what it is a sample of.
+
+    Args:
+        extra_infos: The ``extra_info`` of each of its benchmarks.
+        tree: The images.
+        request: The options about the tree.
+        options: pytest's parsed options.
+    """
+    from fixtures.whole import whole_of
+
+    sizes = [("This tree", len(tree))]
+    with contextlib.suppress(TreeError):  # the folder has changed meanwhile
+        whole = whole_of(request)
+        sizes += [] if whole is None else [(whole.name, whole.images)]
+    left = room(options.keep_dumps, options.memory_limit, options.disk_limit)
+    file_bytes = tree.mean_bytes()
+    return guide_of(extra_infos, [Situation(name, images, file_bytes, **left) for name, images in sizes])
+
+
+def taken_bytes(variant: Variant, kind: str, images: int, workload: Workload) -> dict[str, Any]:
+    """Return what the JSON says of the bytes that a variant takes; null where it takes some nobody knows.
+
+    Args:
+        variant: The variant.
+        kind: Its kind.
+        images: How many images it was measured with.
+        workload: What it was asked to deliver.
+    """
+    spec = Spec(workload.image_size, workload.batch_size, True, 0, Path())
+    predicted = variant.predicted_bytes(images, spec)
+    each = None if predicted is None else predicted / images
+    # Some rivals write a format of their own before they can read anything.
+    on_disk = kind == "dump" or (kind == "rival" and each is not None)
+    return {
+        "disk_bytes_per_image": each if on_disk else 0,
+        "memory_bytes_per_image": each if kind == "memory" else 0,
+        "buffer_bytes": variant.predicted_buffer_bytes(_MANY, spec),
+    }
+
+
+def room(disk: Path | None, memory_limit: int | None, disk_limit: int | None) -> dict[str, int]:
+    """Return the memory and disk that may be taken, as arguments of a `Situation`.
+
+    Args:
+        disk: A folder on the disk; that of temporary files if None.
+        memory_limit: The most memory to take, in bytes, if given.
+        disk_limit: The most disk to take, in bytes, if given.
+    """
+    free = shutil.disk_usage(disk or tempfile.gettempdir()).free
+    return {"free_memory": memory_limit or free_memory(), "free_disk": disk_limit or free}
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _remarks(found: Sequence[Placed]) -> list[str]:
+    beaten = [each.point.variant for each in found if each.front == "no"]
+    texts = []
+    if any(each.front == "undecided" for each in found):
+        texts.append(
+            "Undecided: the one named takes no more, and the intervals cannot tell whether it is as fast."
+        )
+    if beaten:
+        texts.append(f"Not Pareto-optimal, as another one is faster and takes no more: {', '.join(beaten)}.")
+    return texts
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Show the map and the recommendation of a saved run; return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        run = read_run(options.run)
+    except RunError as error:
+        print(error, file=sys.stderr)
+        return 1
+    data = json.loads(options.run.read_text(encoding="utf-8"))
+    infos = [each["extra_info"] for each in data["benchmarks"] if isinstance(each.get("extra_info"), dict)]
+    images, file_bytes = _measured_tree(data, infos)
+    situation = Situation(
+        tree="A tree",
+        images=options.images or images,
+        file_bytes=options.file_size or file_bytes,
+        **room(None, options.memory, options.disk),
+    )
+    guide = guide_of(infos, [situation])
+    lines = guide.lines(colour=False) or [f"{options.run} has no two kinds of variants to choose from."]
+    for line in (*lines, f"Measured on {run.machine}."):
+        print(printable(line))
+    if options.picture is not None and guide.found:
+        from benchmarks.map_picture import draw_map
+
+        draw_map(guide.found, options.picture)
+    return 0
+
+
+def _measured_tree(data: Mapping[str, Any], infos: Sequence[Mapping[str, Any]]) -> tuple[int, float]:
+    """Return the images of the tree that a run is of and the mean bytes of a file, 0 if that is not known."""
+    images = next((info["images"] for info in infos if isinstance(info.get("images"), int)), 0)
+    try:
+        file_bytes = float(data["loader_gate"]["recommendation"][0]["situation"]["file_bytes"])
+    except (KeyError, IndexError, TypeError, ValueError):  # a run from before the recommendation
+        file_bytes = 0.0
+    return images, file_bytes
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.guide",
+        description="Show the map of a saved run, and which variant to use for how many images.",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN.json", help="a JSON file of pytest-benchmark")
+    parser.add_argument("--images", type=_count, metavar="N", help="how many (default: as were measured)")
+    parser.add_argument(
+        "--file-size",
+        type=_size,
+        metavar="SIZE",
+        help="of an image's file, on average (default: as measured)",
+    )
+    parser.add_argument(
+        "--memory", type=_size, metavar="SIZE", help="free memory, such as 16G (default: this machine's)"
+    )
+    parser.add_argument(
+        "--disk", type=_size, metavar="SIZE", help="free disk (default: this machine's, for temporary files)"
+    )
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the map too, as SVG or PNG")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {text!r}")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
