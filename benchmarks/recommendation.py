@@ -216,10 +216,13 @@ def _figures(choice: _Choice, situation: Situation, streaming: float | None) -> 
 
 
 def _too_large(choices: Sequence[_Choice], best: Point) -> list[str]:
-    """Return a sentence on the fastest variant that does not fit, if it is faster than what is left."""
+    """Return a sentence on the fastest in memory and on disk that do not fit, if they would be faster."""
     faster = [choice for choice in choices if choice.obstacle and surely_faster(choice.point, best)]
-    if not faster:
-        return []
-    fastest = max(faster, key=lambda choice: choice.point.speedup.ratio)
-    ratio = number(fastest.point.speedup.ratio)
-    return [f"{fastest.point.variant} would be {ratio} times as fast, but {fastest.obstacle}."]
+    faster.sort(key=lambda choice: -choice.point.speedup.ratio)
+    in_memory = [choice for choice in faster if choice.point.memory_bytes != 0]
+    on_disk = [choice for choice in faster if choice.point.memory_bytes == 0]
+    return [
+        f"{choice.point.variant} would be {number(choice.point.speedup.ratio)} times as fast, but "
+        f"{choice.obstacle}."
+        for choice in (*in_memory[:1], *on_disk[:1])
+    ]

@@ -121,6 +121,16 @@ def test_neither_memory_nor_disk() -> None:
     assert found.sentences[1] == "Next best: streams_too, 1.50 times ImageDataGenerator, needs no disk."
 
 
+def test_of_what_does_not_fit_the_fastest_is_named() -> None:
+    """One of those in memory and one of those on disk."""
+    slower = (point("slower", 20.0, "memory", memory_bytes=600_000.0), replace(LARGE, variant="slower_too"))
+    found = advise(THE_BASELINE, STREAMS_TOO, slower[0], MEMORY, LARGE, slower[1], free_disk=GB)
+    assert found.sentences[1:] == (
+        TOO_LARGE,
+        "large would be 2.08 times as fast, but takes 60.0 GB of disk, more than 90 % of the 1.0 GB free.",
+    )
+
+
 def test_the_smallest_of_a_tie() -> None:
     """Who takes 30 times the bytes has to be faster for certain."""
     found = advise(THE_BASELINE, JPEG, replace(LARGE, speedup=point("", 5.1).speedup), images=100)
