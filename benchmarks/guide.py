@@ -13,7 +13,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,13 +106,20 @@ def guide_of_session(
     """
     from fixtures.whole import whole_of
 
-    sizes = [("This tree", len(tree))]
+    memory, disk = free_memory(), free_disk(options.keep_dumps)
+    this = Situation(
+        tree="This tree",
+        images=len(tree),
+        file_bytes=tree.mean_bytes(),
+        free_memory=min(memory, options.memory_limit or memory),
+        free_disk=min(disk, options.disk_limit or disk),
+    )
+    situations = [this]
     with contextlib.suppress(TreeError):  # the folder has changed meanwhile
         whole = whole_of(request)
-        sizes += [] if whole is None else [(whole.name, whole.images)]
-    left = room(options.keep_dumps, options.memory_limit, options.disk_limit)
-    file_bytes = tree.mean_bytes()
-    return guide_of(extra_infos, [Situation(name, images, file_bytes, **left) for name, images in sizes])
+        if whole is not None:
+            situations.append(replace(this, tree=whole.name, images=whole.images))
+    return guide_of(extra_infos, situations)
 
 
 def taken_bytes(variant: Variant, kind: str, images: int, workload: Workload) -> dict[str, Any]:
@@ -136,16 +143,14 @@ def taken_bytes(variant: Variant, kind: str, images: int, workload: Workload) ->
     }
 
 
-def room(disk: Path | None, memory_limit: int | None, disk_limit: int | None) -> dict[str, int]:
-    """Return the memory and disk that may be taken, as arguments of a `Situation`.
+def free_disk(folder: Path | None) -> int:
+    """Return the bytes that are free on the disk of a folder, which need not exist yet.
 
     Args:
-        disk: A folder on the disk; that of temporary files if None.
-        memory_limit: The most memory to take, in bytes, if given.
-        disk_limit: The most disk to take, in bytes, if given.
+        folder: The folder; that of temporary files if None.
     """
-    free = shutil.disk_usage(disk or tempfile.gettempdir()).free
-    return {"free_memory": memory_limit or free_memory(), "free_disk": disk_limit or free}
+    folder = (folder or Path(tempfile.gettempdir())).absolute()
+    return shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists())).free
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
@@ -179,16 +184,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tree="A tree",
         images=options.images or images,
         file_bytes=options.file_size or file_bytes,
-        **room(None, options.memory, options.disk),
+        free_memory=options.memory or free_memory(),
+        free_disk=options.disk or free_disk(None),
     )
     guide = guide_of(infos, [situation])
     lines = guide.lines(colour=False) or [f"{options.run} has no two kinds of variants to choose from."]
     for line in (*lines, f"Measured on {run.machine}."):
         print(printable(line))
     if options.picture is not None and guide.found:
-        from benchmarks.map_picture import draw_map
+        return _draw(guide, options.picture)
+    return 0
 
-        draw_map(guide.found, options.picture)
+
+def _draw(guide: Guide, picture: Path) -> int:
+    from benchmarks.map_picture import draw_map
+
+    try:
+        draw_map(guide.found, picture)
+    except ModuleNotFoundError as error:
+        print(f"--picture: {error}; install matplotlib, which the extra study has.", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"--picture {picture} cannot be written: {error}.", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -221,7 +239,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--disk", type=_size, metavar="SIZE", help="free disk (default: this machine's, for temporary files)"
     )
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the map too, as SVG or PNG")
+    parser.add_argument("--picture", type=_picture, metavar="FILE", help="draw the map too, as .svg or .png")
     return parser
 
 
@@ -236,6 +254,12 @@ def _size(text: str) -> int:
         return parse_size(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _picture(text: str) -> Path:
+    if not text.endswith((".svg", ".png")):
+        raise argparse.ArgumentTypeError(f"expected a name that ends in .svg or .png, found {text!r}")
+    return Path(text)
 
 
 if __name__ == "__main__":

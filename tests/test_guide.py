@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -124,9 +126,23 @@ def test_what_a_users_loader_takes(kind: str, expected: tuple[int | None, ...]) 
 
 
 def test_the_room_there_is(tmp_path: Path) -> None:
-    """What is free, or a smaller machine that options ask for."""
-    assert guide.room(tmp_path, 5, 6) == {"free_memory": 5, "free_disk": 6}
-    assert min(guide.room(None, None, None).values()) > 0
+    """Of the disk that dumps will be kept on, even if its folder is not there yet."""
+    assert guide.free_disk(tmp_path / "not" / "yet") > 0
+    assert guide.free_disk(None) > 0
+
+
+def test_a_session_in_a_smaller_machine(tiny_tree: Tree, tmp_path: Path) -> None:
+    """What the options allow counts, not what is there, for the tree and the whole it is a sample of."""
+    options = Namespace(keep_dumps=tmp_path / "new", memory_limit=10**9, disk_limit=10**30)
+    request = TreeRequest(image_root=tiny_tree.root, tree_images=4)
+    found = guide.guide_of_session(INFOS, tiny_tree, request, options).advice
+    assert [each.situation.images for each in found] == [24, 24]
+    assert {each.situation.free_memory for each in found} <= {10**9}
+    assert 0 < found[0].situation.free_disk < 10**30
+    assert found[0].situation.file_bytes == tiny_tree.mean_bytes()
+    # What cannot be found any more is left out.
+    gone = TreeRequest(image_root=tmp_path / "gone", tree_images=4)
+    assert len(guide.guide_of_session(INFOS, tiny_tree, gone, options).advice) == 1
 
 
 def test_a_saved_run(saved: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,7 +163,9 @@ def test_a_saved_run_for_another_size(saved: Callable[..., Path], capsys: pytest
     assert "takes 301.1 GB of disk, more than 90 % of the 300.0 GB free" in said
 
 
-@pytest.mark.parametrize("options", [["--images=0"], ["--images=many"], ["--memory=big"]])
+@pytest.mark.parametrize(
+    "options", [["--images=0"], ["--images=many"], ["--memory=big"], ["--picture=map.gif"]]
+)
 def test_wrong_options(
     options: list[str], saved: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,6 +202,22 @@ def test_the_picture(saved: Callable[..., Path], tmp_path: Path) -> None:
     names = [each["variant"] for each in INFOS]
     assert [name for name in names if f"<!-- {name} -->" in one] == names[:-1]
     assert "<!-- none -->" in one
+
+
+def test_a_picture_that_cannot_be_drawn(
+    saved: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without a place to put it, or matplotlib, the rest is said all the same."""
+    assert guide.main([str(saved(*INFOS)), f"--picture={tmp_path / 'none' / 'map.svg'}"]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert guide.main([str(saved(*INFOS)), f"--picture={tmp_path / 'map.svg'}"]) == 1
+    said = capsys.readouterr()
+    assert "install matplotlib" in said.err
+    assert "use small_dump" in said.out
 
 
 @pytest.mark.parametrize("only", [INFOS[:1], INFOS[3:4], (info("wide", 2.0, speedup_high=None),)])
