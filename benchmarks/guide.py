@@ -115,9 +115,9 @@ def guide_of_session(
         free_disk=min(disk, options.disk_limit or disk),
     )
     situations = [this]
-    with contextlib.suppress(TreeError):  # the folder has changed meanwhile
+    with contextlib.suppress(TreeError, OSError):  # the folder has changed meanwhile
         whole = whole_of(request)
-        if whole is not None:
+        if whole is not None and whole.images > len(tree):
             situations.append(replace(this, tree=whole.name, images=whole.images))
     return guide_of(extra_infos, situations)
 

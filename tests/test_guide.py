@@ -135,14 +135,16 @@ def test_a_session_in_a_smaller_machine(tiny_tree: Tree, tmp_path: Path) -> None
     """What the options allow counts, not what is there, for the tree and the whole it is a sample of."""
     options = Namespace(keep_dumps=tmp_path / "new", memory_limit=10**9, disk_limit=10**30)
     request = TreeRequest(image_root=tiny_tree.root, tree_images=4)
-    found = guide.guide_of_session(INFOS, tiny_tree, request, options).advice
-    assert [each.situation.images for each in found] == [24, 24]
+    sample = replace(tiny_tree, paths=tiny_tree.paths[:4], labels=tiny_tree.labels[:4])
+    found = guide.guide_of_session(INFOS, sample, request, options).advice
+    assert [each.situation.images for each in found] == [4, 24]
     assert {each.situation.free_memory for each in found} <= {10**9}
     assert 0 < found[0].situation.free_disk < 10**30
-    assert found[0].situation.file_bytes == tiny_tree.mean_bytes()
-    # What cannot be found any more is left out.
+    assert found[0].situation.file_bytes == sample.mean_bytes()
+    # What is no larger, or cannot be found any more, is left out.
+    assert len(guide.guide_of_session(INFOS, tiny_tree, request, options).advice) == 1
     gone = TreeRequest(image_root=tmp_path / "gone", tree_images=4)
-    assert len(guide.guide_of_session(INFOS, tiny_tree, gone, options).advice) == 1
+    assert len(guide.guide_of_session(INFOS, sample, gone, options).advice) == 1
 
 
 def test_a_saved_run(saved: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
