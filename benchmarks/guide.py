@@ -158,12 +158,11 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 
 def _remarks(found: Sequence[Placed]) -> list[str]:
+    undecided = [f"{each.point.variant} ({each.others[0]})" for each in found if each.front == "undecided"]
     beaten = [each.point.variant for each in found if each.front == "no"]
     texts = []
-    if any(each.front == "undecided" for each in found):
-        texts.append(
-            "Undecided: the one named takes no more, and the intervals cannot tell whether it is as fast."
-        )
+    if undecided:
+        texts.append("Undecided, as one that takes no more may be as fast: " + ", ".join(undecided) + ".")
     if beaten:
         texts.append(f"Not Pareto-optimal, as another one is faster and takes no more: {', '.join(beaten)}.")
     return texts

@@ -1,7 +1,7 @@
 """Which variant to use for a tree of some size, on this machine, and why.
 
 The fastest variant that fits is the one to use; of those that the intervals cannot tell apart from it, the
-one that takes the fewest bytes.
+one that takes the least memory, and of these the least disk.
 
 A sample is measured from memory: its files and dumps are in the page cache. The whole of a data set need not
 fit there. What does not is held back by the disk, whose speed nobody has measured: `DISK_BYTES_PER_SECOND` is
@@ -122,8 +122,8 @@ def recommend(points: Sequence[Point], situation: Situation) -> Advice:
     sentences = [f"{start}use {best.point.variant}, {_figures(best, situation, streaming)}."]
     if second is not None:
         sentences.append(f"Next best: {second.point.variant}, {_figures(second, situation, streaming)}.")
-    if tied:
-        names = ", ".join(choice.point.variant for choice in tied)
+    names = ", ".join(choice.point.variant for choice in tied if choice is not second)
+    if names:
         sentences.append(f"About as fast as {best.point.variant}, and no smaller: {names}.")
     sentences += _too_large(choices, best.point)
     if any(choice.is_held_back for choice in faster):
@@ -176,8 +176,15 @@ def _lightest_of_the_fastest(choices: Sequence[_Choice]) -> tuple[_Choice, list[
     """Return the one to use, and those that cannot be told apart from the fastest either."""
     fastest = max(choices, key=lambda choice: choice.point.speedup.ratio)
     tied = [choice for choice in choices if not surely_faster(fastest.point, choice.point)]
-    best = min(tied, key=lambda choice: (choice.bytes, -choice.point.speedup.ratio))
+    # Memory is scarcer than disk, and a model wants it too.
+    best = min(tied, key=lambda choice: (*_taken(choice.point), -choice.point.speedup.ratio))
     return best, [choice for choice in tied if choice is not best]
+
+
+def _taken(point: Point) -> tuple[float, float]:
+    """Return bytes of memory and of disk an image; where nobody knows, there may be any number."""
+    memory, disk = point.memory_bytes, point.disk_bytes
+    return math.inf if memory is None else memory, math.inf if disk is None else disk
 
 
 def _takes_less(one: Point, other: Point) -> bool:

@@ -147,7 +147,7 @@ def map_table(found: Sequence[Placed], colour: bool) -> list[str]:
     for each in found:
         point = each.point
         if each.front != "no":
-            front = Text("yes", "green") if each.front == "yes" else Text(f"undecided: {each.others[0]}")
+            front = Text(each.front, "green" if each.front == "yes" else "yellow")
             table.add_row(
                 Text(printable(point.variant)),
                 f"{point.images_per_second:,.0f}",

@@ -268,7 +268,7 @@ def test_the_table() -> None:
         "Pareto-optimal",
     ]
     assert [row.split() for row in rows] == [
-        ["as_fast", "3,640", "9.10", "602", "KB", "–", "undecided:", "fast"],
+        ["as_fast", "3,640", "9.10", "602", "KB", "–", "undecided"],
         ["fast", "3,600", "9.00", "151", "KB", "–", "yes"],
         ["mine", "3,200", "8.00", "–", "not", "known", "yes"],
         [BASELINE, "400", "1.00", "–", "–", "yes"],
