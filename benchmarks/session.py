@@ -374,6 +374,10 @@ class Session:
 
         return {
             "schema": books.SCHEMA,
+            "gate": self._options.gate,
+            "against": None if self._base is None else self._base.description,
+            "notes": [*self.notes],
+            "noise": {name: self._noise_seen(result) for name, result in self.results.items()},
             "article": [asdict(row) for row in article_rows(self.results)],
             "unmeasured": [
                 {"variant": variant, "workload": name, "reason": measurement.verdict.reason}
