@@ -79,9 +79,8 @@ def place_of(variant: Variant, search_path: Sequence[str], repository: Path) -> 
     lines = [1]
     with suppress(OSError, SyntaxError, ValueError):
         for node in ast.parse(file.read_bytes()).body:
-            named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-            if named and node.name == variant.function:
-                lines.append(node.lineno)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                lines += [node.lineno] * (node.name == variant.function)
     return file.relative_to(top).as_posix(), lines[-1]
 
 
@@ -112,7 +111,7 @@ def _annotation(
     workload, name = str(marker.kwargs.get("group")), str(item.callspec.params["variant"])
     result = session.results.get(workload)
     measurement = None if result is None else result.measurements.get(name)
-    status = "unmeasured" if measurement is None else measurement.verdict.status
+    status: str = "unmeasured" if measurement is None else measurement.verdict.status
     if report.failed and call.excinfo is not None:
         level: Literal["error", "warning"] = "error"
         message = str(call.excinfo.value) or call.excinfo.typename

@@ -251,9 +251,7 @@ def test_damaged_figures_are_left_out(value: object) -> None:
     names = ("speedup", "speedup_low", "floor", "images_per_second", "peak_rss_bytes", "change", "changes")
     damaged = benchmark()
     damaged["extra_info"].update(dict.fromkeys(names, value))
-    assert "| <code>tfdata_no_cache</code> | – | – | – |" in summary(
-        run(benchmark(**dict.fromkeys(names, value)))
-    )
+    assert "| <code>tfdata_no_cache</code> | – | – | – |" in summary(run(damaged))
 
 
 def test_it_needs_no_package(tmp_path: Path) -> None:
