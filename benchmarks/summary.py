@@ -60,12 +60,13 @@ class _Benchmark:
         return {name: change for name, change in changes.items() if isinstance(change, Mapping)}
 
 
-def summary(data: object, title: str = "loader-gate") -> str:
+def summary(data: object, title: str = "loader-gate", exit_code: int = 0) -> str:
     """Return a saved run as Markdown, at most `MOST_CHARACTERS` long.
 
     Args:
         data: The JSON of the run; whatever it lacks is left out.
         title: Of the heading.
+        exit_code: What pytest ended with: a session may fail for more than its verdicts.
     """
     run = _mapping(data)
     about = _mapping(run.get("loader_gate"))
@@ -80,15 +81,22 @@ def summary(data: object, title: str = "loader-gate") -> str:
     many = len(benchmarks)
     if failed:
         outcome = f"{len(failed)} of {many} fail{'s' if len(failed) == 1 else ''}"
+    elif exit_code:
+        outcome = "the session fails, though no verdict does"
     elif undecided:
         outcome = f"nothing fails, {len(undecided)} of {many} undecided"
     else:
         outcome = "the one benchmark passes" if many == 1 else f"all {many} pass"
-    sign = _SIGNS["fail" if failed else "undecided" if undecided else "pass"]
+    sign = _SIGNS["fail" if failed or exit_code else "undecided" if undecided else "pass"]
     return _fitting(
         [
             _heading(title, sign, outcome),
             *_told(failed),
+            *(
+                [f"pytest ended with exit code {exit_code}; its log says why."]
+                if exit_code and not failed
+                else []
+            ),
             *([f"{_SIGNS['undecided']} Undecided: {_names(undecided)}."] if undecided else []),
             _verdicts(benchmarks),
             _circumstances(run, about),
@@ -123,24 +131,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", type=Path, metavar="RUN.json", help="what --benchmark-json has written")
     parser.add_argument("--title", default="loader-gate", help="of the heading (default: %(default)s)")
+    parser.add_argument("--exit-code", type=int, default=0, metavar="N", help="what pytest ended with")
     options = parser.parse_args(arguments)
-    print(summary_of_file(options.run, options.title))
+    print(summary_of_file(options.run, options.title, options.exit_code))
     return 0
 
 
-def summary_of_file(path: Path, title: str = "loader-gate") -> str:
+def summary_of_file(path: Path, title: str = "loader-gate", exit_code: int = 0) -> str:
     """Return a saved run as Markdown, or why there is none.
 
     Args:
         path: The file.
         title: Of the heading.
+        exit_code: What pytest ended with.
     """
     problem = "the run was stopped before it could save anything; its log says why"
     try:
         if path.stat().st_size > _MOST_BYTES:
             problem = "its file is too large to be a run"
         elif path.stat().st_size:  # pytest-benchmark leaves an empty file when nothing was measured
-            return summary(json.loads(path.read_text(encoding="utf-8")), title)
+            return summary(json.loads(path.read_text(encoding="utf-8")), title, exit_code)
     except OSError:
         pass
     except (ValueError, RecursionError) as error:

@@ -292,11 +292,12 @@ def test_the_gate_asks_pytest(fake_python: Path, clone: Path, tmp_path: Path) ->
         GITHUB_REF="refs/pull/7/merge",
     )
     assert code == 1
+    assert (tmp_path / "folder" / "exit-code.txt").read_text(encoding="ascii") == "1\n"
     assert asked == [
         *(str(ROOT / "benchmarks" / f"test_{name}.py") for name in ("loading", "training")),
         *("--loader=a:b", "--loader=c:d", "--variant=tfdata_no_cache", "--floor=b=1.2", "--floor=d=3"),
         *("--image-root=my photos; rm -rf x", "--tree-images=64", "--budget=30"),
-        f"--against={_git(clone, 'rev-parse', 'HEAD~1')}",
+        f"--against={_git(clone, 'rev-parse', 'HEAD~1')[:12]}",
         *("-k", "b or d", f"--benchmark-json={tmp_path / 'folder' / 'run.json'}"),
     ]
 
@@ -327,7 +328,7 @@ def test_the_gate_installs(fake_python: Path, clone: Path) -> None:
     [
         (
             {"GATE_WORKLOADS": "lading\n::error::x"},
-            "workloads: 'lading' is none; expected some of dump, loading, tra",
+            "workloads: 'lading' is none; expected some of dump, ",
         ),
         (
             {"GITHUB_BASE_REF": "gone"},
@@ -580,8 +581,7 @@ def test_a_forged_number(
     number: str, comment: Callable[..., subprocess.CompletedProcess[str]], github: FakeGitHub
 ) -> None:
     """What is no number is not asked for."""
-    done = comment(number)
-    assert done.returncode == (0 if number == "٧" else 1)
+    assert comment(number).stdout.startswith("Nothing to say: ")
     assert github.asked == []
 
 

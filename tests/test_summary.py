@@ -164,6 +164,16 @@ def test_undecided() -> None:
     assert "### ❌ loader-gate: 1 of 1 fails\n\n- ⚠️ <code>tfdata_no_cache</code>" in strict
 
 
+def test_a_session_that_fails_for_another_reason() -> None:
+    """Such as a benchmark that is missing: a failed job never has a green summary."""
+    found = summary(run(benchmark()), exit_code=1)
+    assert (
+        "### ❌ loader-gate: the session fails, though no verdict does\n\npytest ended with exit code 1;"
+        in found
+    )
+    assert "pytest ended" not in summary(run(benchmark(verdict="fail")), exit_code=1)
+
+
 def test_several_workloads() -> None:
     """They share the table, which then says which is which."""
     found = summary(run(benchmark(), benchmark(workload="training")))

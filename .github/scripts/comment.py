@@ -72,23 +72,29 @@ def comment(folder: Path, run: Mapping[str, Any], repository: Repository) -> str
     """
     if run["event"] != "pull_request":
         return f"Nothing to say: the gate ran for a {run['event']}."
-    try:
-        said = (folder / "pull-request.txt").read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        return "Nothing to say: the gate has left nothing."
-    if re.fullmatch("[1-9][0-9]{0,9}", said) is None:
-        raise SystemExit("The gate has left no number of a pull request.")
-    number = int(said)
+    number = _number(folder / "pull-request.txt")
+    if number is None:
+        return "Nothing to say: the gate has left no number of a pull request."
     pull_request = repository.ask("GET", f"pulls/{number}")
     if pull_request["head"]["sha"] != run["head_sha"]:
         return f"Nothing to say: pull request {number} is at another commit than the gate."
-    body = f"{summary_of_file(folder / 'run.json')}\n\n[Log and saved run]({run['html_url']})"
+    said = summary_of_file(folder / "run.json", exit_code=_number(folder / "exit-code.txt") or 0)
+    body = f"{said}\n\n[Log and saved run]({run['html_url']})"
     there = repository.comment_of_ours(number)
     if there is None:
         repository.ask("POST", f"issues/{number}/comments", {"body": body})
         return f"Commented on pull request {number}."
     repository.ask("PATCH", f"issues/comments/{there}", {"body": body})
     return f"Updated the comment on pull request {number}."
+
+
+def _number(file: Path) -> int | None:
+    """Return the number above 0 that a file holds; None if it holds anything else."""
+    try:
+        said = file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return int(said) if re.fullmatch("[1-9][0-9]{0,9}", said) else None
 
 
 def main() -> int:

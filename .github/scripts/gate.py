@@ -14,7 +14,6 @@ from pathlib import Path
 
 SUITE = Path(__file__).resolve().parents[2]
 BASELINE = "keras_image_data_generator"
-WORKLOADS = ("dump", "loading", "training")
 
 
 class InputError(Exception):
@@ -40,12 +39,14 @@ def measure(inputs: Mapping[str, str]) -> int:
     command = [*pytest_command(inputs), f"--benchmark-json={run}"]
     print(shlex.join(command), flush=True)
     code = subprocess.run(command, check=False).returncode
+    (folder / "exit-code.txt").write_text(f"{code}\n", encoding="utf-8")
     # Of a pull request, such as refs/pull/7/merge.
     _, kind, number, *_ = [*inputs.get("GITHUB_REF", "").split("/"), "", "", ""]
     if kind == "pull":
         (folder / "pull-request.txt").write_text(f"{number}\n", encoding="utf-8")
     with Path(inputs["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as summary:
-        summary.write(f"{summary_of_file(run, inputs.get('GATE_TITLE') or 'loader-gate')}\n")
+        title = inputs.get("GATE_TITLE") or "loader-gate"
+        summary.write(f"{summary_of_file(run, title, code)}\n")
     return code
 
 
@@ -74,11 +75,12 @@ def pytest_command(inputs: Mapping[str, str]) -> list[str]:
 
 
 def _tests(inputs: Mapping[str, str]) -> list[str]:
+    files = {file.stem.removeprefix("test_"): str(file) for file in SUITE.glob("benchmarks/test_*.py")}
     names = inputs.get("GATE_WORKLOADS", "").split() or ["loading"]
     for name in names:
-        if name not in WORKLOADS:
-            raise InputError(f"workloads: {name!r} is none; expected some of {', '.join(WORKLOADS)}.")
-    return [str(SUITE / "benchmarks" / f"test_{name}.py") for name in names]
+        if name not in files:
+            raise InputError(f"workloads: {name!r} is none; expected some of {', '.join(sorted(files))}.")
+    return [files[name] for name in names]
 
 
 def base_revision(inputs: Mapping[str, str]) -> str:
@@ -100,7 +102,7 @@ def base_revision(inputs: Mapping[str, str]) -> str:
             f"against: git finds no merge base of origin/{target} and HEAD; give actions/checkout "
             f"`fetch-depth: 0`. It says: {done.stderr.strip() or 'nothing'}"
         )
-    return done.stdout.strip()
+    return done.stdout.strip()[:12]
 
 
 def main() -> int:
