@@ -248,7 +248,7 @@ def _circumstances(run: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     for workload, seen in noise.items():
         of = f" of {text(workload, _NAME)}" if len(noise) > 1 else ""
         parts.append(f"Noise{of}: {text(seen)}.")
-    return "\n".join([*lines, f"<sub>{' '.join(parts)}</sub>"])
+    return "\n\n".join([*lines, f"<sub>{' '.join(parts)}</sub>"])
 
 
 def _figures(benchmarks: Sequence[_Benchmark]) -> str:

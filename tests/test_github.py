@@ -152,8 +152,9 @@ def test_the_runner_with_a_gpu_is_off_by_default() -> None:
 def test_the_docs_example() -> None:
     """The ten lines for another repository use inputs that there are, and are ten."""
     page = (ROOT / "docs" / "gating-your-repository.md").read_text(encoding="utf-8")
-    example = re.search(r"```yaml\n(on: \[?pull_request.*?)```", page, re.DOTALL)
+    example = re.search(r"```yaml\n(on: pull_request\n.*?)```", page, re.DOTALL)
     assert example
+    assert len(example[1].splitlines()) == 10
     steps = yaml.safe_load(example[1])["jobs"]["gate"]["steps"]
     inputs = _load(ACTIONS["gate"])["inputs"]
     gate = next(step for step in steps if "loader-gate/.github/actions/gate@" in step["uses"])
