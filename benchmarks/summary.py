@@ -29,7 +29,8 @@ MOST_CHARACTERS = 60_000
 _OF_A_TABLE = 16_000
 #: So many failures are told above the table.
 _TOLD = 10
-_NAME, _SENTENCE = 80, 400
+#: The most characters of a name, of a reason above the table, and of any other sentence.
+_NAME, _BRIEF, _SENTENCE = 80, 240, 2000
 #: Nobody has a run as large as this.
 _MOST_BYTES = 64 * 2**20
 
@@ -77,7 +78,7 @@ def summary(data: object, title: str = "loader-gate", exit_code: int = 0) -> str
         return _fitting([_heading(title, "🚫", "nothing was measured"), *_told(unmeasured)])
     failing = {"fail", "unmeasured"} | ({"undecided"} if about.get("gate") == "strict" else set())
     failed = [each for each in benchmarks if each.verdict in failing]
-    undecided = [each for each in benchmarks if each.verdict == "undecided" and each not in failed]
+    undecided = [each for each in benchmarks if each.verdict == "undecided" and each.verdict not in failing]
     many = len(benchmarks)
     if failed:
         outcome = f"{len(failed)} of {many} fail{'s' if len(failed) == 1 else ''}"
@@ -92,12 +93,8 @@ def summary(data: object, title: str = "loader-gate", exit_code: int = 0) -> str
         [
             _heading(title, sign, outcome),
             *_told(failed),
-            *(
-                [f"pytest ended with exit code {exit_code}; its log says why."]
-                if exit_code and not failed
-                else []
-            ),
-            *([f"{_SIGNS['undecided']} Undecided: {_names(undecided)}."] if undecided else []),
+            f"pytest ended with exit code {exit_code}; its log says why." if exit_code and not failed else "",
+            f"{_SIGNS['undecided']} Undecided: {_names(undecided)}." if undecided else "",
             _verdicts(benchmarks),
             _circumstances(run, about),
             _folded("Why undecided", _bullets(undecided, _reason)),
@@ -191,9 +188,9 @@ def _bullets(benchmarks: Iterable[_Benchmark], words: Callable[[_Benchmark], str
 
 
 def _why(benchmark: _Benchmark) -> str:
-    """Return why a benchmark fails, shortest first words that tell it."""
+    """Return why a benchmark fails, in few words."""
     if benchmark.verdict != "fail":
-        return _reason(benchmark)
+        return _reason(benchmark, _BRIEF)
     found = [
         f"{text(figure, _NAME)} {_above(change)} base's, beyond {_percent(change.get('tolerance'))}"
         for figure, change in benchmark.changes.items()
@@ -203,11 +200,11 @@ def _why(benchmark: _Benchmark) -> str:
     if speedup is not None and high is not None and floor is not None and high < floor:
         known = _interval(benchmark, "speedup", number)
         found.append(f"speedup {known} is below its floor of {number(floor)}")
-    return "; ".join(found) or _reason(benchmark)
+    return "; ".join(found) or _reason(benchmark, _BRIEF)
 
 
-def _reason(benchmark: _Benchmark) -> str:
-    return text(benchmark.reason or "no reason was given")
+def _reason(benchmark: _Benchmark, most: int = _SENTENCE) -> str:
+    return text(benchmark.reason or "no reason was given", most)
 
 
 def _above(change: Mapping[str, Any]) -> str:
@@ -260,6 +257,7 @@ def _figures(benchmarks: Sequence[_Benchmark]) -> str:
         "cold epoch s": ("cold_seconds", 1, "{:.3g}"),
         "dump MB": ("dump_bytes", 1e-6, "{:,.1f}"),
         "accelerator busy": ("accelerator_utilisation", 1, "{:.0%}"),
+        "share of limit": ("share_of_limit", 1, "{:.0%}"),
     }
     shown = {
         heading: rest
