@@ -102,7 +102,7 @@ def summary(data: object, title: str = "loader-gate", exit_code: int = 0) -> str
             _folded("CPU, memory, first batch and dump", _figures(measured)),
             _folded("Changes of other figures against base, head / base", _changes(measured)),
             _folded("The article, measured here", _article(about)),
-            _folded("Notes", "\n".join(f"- {text(note)}" for note in _list(about.get("notes")))),
+            _folded("Notes", _notes(about)),
         ]
     )
 
@@ -237,15 +237,22 @@ def _verdicts(benchmarks: Sequence[_Benchmark]) -> str:
 
 def _circumstances(run: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """Return against what, on which machine, and how noisy it was."""
-    lines = []
-    if about.get("against"):
-        lines.append(f"Change is head / base, below 1 is better; base is {text(about['against'])}.")
+    workloads = {name: _mapping(words) for name, words in _mapping(about.get("about")).items()}
+    bases = dict.fromkeys(str(words["base"]) for words in workloads.values() if words.get("base"))
+    lines = [f"Change is head / base, below 1 is better; base is {text(base)}." for base in bases]
     parts = [f"Machine: {text(_mapping(run.get('machine_info')).get('description', 'unknown'))}."]
-    noise = _mapping(about.get("noise"))
-    for workload, seen in noise.items():
-        of = f" of {text(workload, _NAME)}" if len(noise) > 1 else ""
-        parts.append(f"Noise{of}: {text(seen)}.")
+    for workload, words in workloads.items():
+        of = f" of {text(workload, _NAME)}" if len(workloads) > 1 else ""
+        parts.append(f"Noise{of}: {text(words.get('noise', 'unknown'))}.")
     return "\n\n".join([*lines, f"<sub>{' '.join(parts)}</sub>"])
+
+
+def _notes(about: Mapping[str, Any]) -> str:
+    notes = [text(note) for note in _list(about.get("notes"))]
+    for workload, words in _mapping(about.get("about")).items():
+        said = [*_list(_mapping(words).get("notes")), *filter(None, [_mapping(words).get("floors")])]
+        notes += [f"{text(workload, _NAME)}: {text(note)}" for note in said]
+    return "\n".join(f"- {note}" for note in notes)
 
 
 def _figures(benchmarks: Sequence[_Benchmark]) -> str:

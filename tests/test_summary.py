@@ -76,12 +76,25 @@ def of_base(outcome: str = "regression", ratio: float = 1.071) -> dict[str, Any]
     }
 
 
+def about_loading(workload: str = "loading", **words: Any) -> dict[str, Any]:
+    """Return what a run says of a workload as a whole."""
+    return {
+        workload: {
+            "noise": "load 1.3 at the start",
+            "base": None,
+            "notes": [],
+            "floors": "Of a profile.",
+            **words,
+        }
+    }
+
+
 def run(*benchmarks: dict[str, Any], **about: Any) -> dict[str, Any]:
     """Return the JSON of a saved run."""
     return {
         "machine_info": {"description": "a CPU, 2 cores"},
         "benchmarks": list(benchmarks),
-        "loader_gate": {"gate": "lenient", "noise": {"loading": "load 1.3 at the start"}, **about},
+        "loader_gate": {"gate": "lenient", "about": about_loading(), **about},
     }
 
 
@@ -132,7 +145,13 @@ def test_failures_come_first() -> None:
     below = benchmark("slow", verdict="fail", speedup=1.2, speedup_low=1.1, speedup_high=1.3)
     lost = {"variant": "lost", "workload": "loading", "reason": "it crashed"}
     found = summary(
-        run(benchmark(BASELINE), below, regression, unmeasured=[lost], against="main (1234 Words)")
+        run(
+            benchmark(BASELINE),
+            below,
+            regression,
+            unmeasured=[lost],
+            about=about_loading(base="main (1234 Words)"),
+        )
     )
     lines = found.splitlines()
     assert lines[1] == "### ❌ loader-gate: 3 of 4 fail"
@@ -218,9 +237,8 @@ def test_text_stays_text(name: str) -> None:
             summary(
                 run(
                     benchmark(each, each, verdict="fail", reason=each, floor=None),
-                    against=each,
+                    about=about_loading(each, base=each, notes=[each], floors=each, noise=each),
                     notes=[each],
-                    noise={each: each},
                     gate=each,
                 ),
                 each,
@@ -247,7 +265,9 @@ def test_it_fits_into_a_comment() -> None:
     """Thousands of benchmarks with long names are cut, and what is left is still Markdown."""
     many = [benchmark(f"{number}" + "<" * 200, verdict="fail", reason="|" * 9000) for number in range(3000)]
     lost = [{"variant": "@" * 500, "workload": "|" * 500, "reason": "<b>" * 500}] * 3000
-    found = summary(run(*many, unmeasured=lost, against="x" * 9000, notes=["&" * 900] * 500))
+    found = summary(
+        run(*many, unmeasured=lost, about=about_loading(base="x" * 9000), notes=["&" * 900] * 500)
+    )
     assert len(found) <= MOST_CHARACTERS
     assert "### ❌ loader-gate: 6000 of 6000 fail" in found
     assert "- and 5990 more" in found
