@@ -1,3 +1,3 @@
 """Names the plugin modules of the suite, nothing else."""
 
-pytest_plugins = ("fixtures.plugin", "benchmarks.plugin")
+pytest_plugins = ("fixtures.plugin", "benchmarks.plugin", "benchmarks.annotations")

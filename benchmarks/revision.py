@@ -245,7 +245,7 @@ class _Search:
                 self.missing.setdefault(variant.name, f"is new: {called} has no such module in {folder}")
 
     def _find_loader(self, loader: Variant) -> None:
-        file = _module_file(loader.module, self.search_path)
+        file = module_file(loader.module, self.search_path)
         if file is None:
             self.missing[loader.name] = f"has no base: {loader.module} has no file that git could know"
             return
@@ -260,7 +260,7 @@ class _Search:
             return
         top = self._check_out(repository)
         path, own = self._turned(loader, repository, top)
-        there = _module_file(loader.module, own, hooks=False)
+        there = module_file(loader.module, own, hooks=False)
         called = self._called(repository)
         if there is None:
             self.missing[loader.name] = self._new_module(file, repository, top, called)
@@ -321,7 +321,7 @@ def _modules(folder: Path) -> dict[str, Path]:
     }
 
 
-def _module_file(module: str, search_path: Iterable[str], *, hooks: bool = True) -> Path | None:
+def module_file(module: str, search_path: Iterable[str], *, hooks: bool = True) -> Path | None:
     """Return a module's file, without importing it or a package around it.
 
     Args:
@@ -345,7 +345,7 @@ def _module_file(module: str, search_path: Iterable[str], *, hooks: bool = True)
 
 def _import_root(module: str, search_path: Sequence[str]) -> Path | None:
     """Return the folder that has to be on the search path for a module to be found."""
-    file = _module_file(module, search_path)
+    file = module_file(module, search_path)
     if file is None:
         return None
     inner = file.parent if file.name.startswith("__init__.") else file

@@ -105,7 +105,9 @@ class Sessions:
             *(f"--benchmark-storage={folder / 'storage'}", f"--benchmark-json={self._saved}"),
             *(f"--junitxml={self._junit}", *options),
         ]
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "GITHUB_"))
+        }
         self._environment = {
             **inherited,
             "LOADER_GATE_CACHE": str(tree_cache),

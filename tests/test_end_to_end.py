@@ -167,6 +167,8 @@ def test_of_the_whole_run(first_saved: dict[str, Any]) -> None:
     """The JSON says that nothing was left out, and what machine it was, without what changes."""
     assert first_saved["loader_gate"]["schema"] == SCHEMA
     assert first_saved["loader_gate"]["unmeasured"] == []
+    assert first_saved["loader_gate"]["gate"] == "lenient"
+    assert "load " in first_saved["loader_gate"]["about"]["loading"]["noise"]
     machine = first_saved["machine_info"]
     assert machine["fingerprint"]
     assert machine["description"]
