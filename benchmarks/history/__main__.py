@@ -6,10 +6,11 @@ import argparse
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import TypeAlias
 
 from benchmarks.compare import Row, compare_entry, parse_tolerance, percent, remarks
 from benchmarks.gate import number
@@ -19,6 +20,9 @@ from benchmarks.history.steps import Drift, Step, find_drift, find_steps
 from benchmarks.history.store import HistoryError, find_run, labels_of, load_runs, storage_folder
 from benchmarks.saved_runs import Entry, SavedRun, printable
 from benchmarks.table import WIDTH, comparison_table, text_table
+
+#: Carries out what the arguments ask for, and returns the exit code.
+Command: TypeAlias = Callable[[argparse.Namespace], int]
 
 #: What a run may be slower by, as a fraction.
 TOLERANCE = 0.03
@@ -49,12 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.folder = storage_folder(options.storage)
         code: int = options.command(options)
         sys.stdout.flush()
-    except HistoryError as error:
-        print(printable(str(error)), file=sys.stderr)
-        return 2
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (HistoryError, OSError) as error:
+        print(printable(str(error)), file=sys.stderr)
+        return 2
     return code
 
 
@@ -280,8 +284,8 @@ def _of_step(series: Series, step: Step) -> str:
     changed = f" Changed with it: {'; '.join(step.changed)}." if step.changed else ""
     return (
         f"{word} since run {step.run} (revision {step.revision}{date}): speedup {number(step.before)} → "
-        f"{number(step.after)}, {number(step.ratio.value)} of before (95 % interval {number(step.ratio.low)} to "
-        f"{number(step.ratio.high)}, p = {step.p_value:.2g}).{may}{changed}"
+        f"{number(step.after)}, {number(step.ratio.value)} of before (95 % interval "
+        f"{number(step.ratio.low)} to {number(step.ratio.high)}, p = {step.p_value:.2g}).{may}{changed}"
     )
 
 
@@ -331,18 +335,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(command=_list, last=0, branch=None)
     commands = parser.add_subparsers(metavar="COMMAND")
 
-    def add(name: str, about: str, of_branch: bool = False) -> argparse.ArgumentParser:
+    def add(name: str, carry_out: Command, about: str, of_branch: bool = False) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=about, description=about)
-        command.set_defaults(command=globals()[f"_{name}"])
+        command.set_defaults(command=carry_out)
         if of_branch:
             command.add_argument("--branch", metavar="NAME", help="only runs of that branch")
         return command
 
-    command = add("list", "list the runs, oldest first", of_branch=True)
+    command = add("list", _list, "list the runs, oldest first", of_branch=True)
     command.add_argument("--last", type=_count, default=0, metavar="N", help="only the last N")
-    command = add("show", "show one run")
+    command = add("show", _show, "show one run")
     command.add_argument("run", metavar="RUN", help="its number, its folder and number, or its file")
-    command = add("compare", "compare the speedups of two runs; exit with 1 if one is slower", of_branch=True)
+    command = add(
+        "compare", _compare, "compare the speedups of two runs; exit with 1 if one is slower", of_branch=True
+    )
     command.add_argument("then", nargs="?", metavar="THEN", help="default: the last accepted run before NOW")
     command.add_argument("now", nargs="?", metavar="NOW", help="default: the last run")
     command.add_argument(
@@ -350,30 +356,30 @@ def _parser() -> argparse.ArgumentParser:
         type=_tolerance,
         action="append",
         metavar="[NAME=]PERCENT",
-        help="the slowdown that is allowed (default: 3%%), or that of one VARIANT or WORKLOAD/VARIANT; may be "
-        "given again",
+        help="the slowdown that is allowed (default: 3%%), or that of one VARIANT or WORKLOAD/VARIANT; may "
+        "be given again",
     )
-    command = add("steps", "find the steps and the drift of every series of speedups", of_branch=True)
+    command = add("steps", _steps, "find the steps and the drift of every series of speedups", of_branch=True)
     command.add_argument("--variant", metavar="NAME", help="only of that variant")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (default: 0)")
-    command = add("prune", "delete old runs; never what --benchmark-compare would compare with")
+    command = add("prune", _prune, "delete old runs; never what --benchmark-compare would compare with")
     command.add_argument("--keep", type=_count, metavar="N", help="the newest N of each folder stay")
     command.add_argument("--newer-than", type=_count, metavar="DAYS", help="and those of the last DAYS days")
     command.add_argument("--delete", action="store_true", help="delete them; otherwise they are only listed")
-    command = add("import", "copy runs of other machines and branches into the storage")
+    command = add("import", _import, "copy runs of other machines and branches into the storage")
     command.add_argument(
         "sources", nargs="+", type=Path, metavar="PATH", help="files of runs, or folders of them"
     )
-    command = add("export", "write runs for other programs", of_branch=True)
+    command = add("export", _export, "write runs for other programs", of_branch=True)
     command.add_argument(
         "format",
         choices=["csv", "parquet", "github-bigger", "github-smaller"],
-        help="csv and parquet: all runs; github-…: one run as customBiggerIsBetter or customSmallerIsBetter of "
-        "github-action-benchmark",
+        help="csv and parquet: all runs; github-…: one run as customBiggerIsBetter or customSmallerIsBetter "
+        "of github-action-benchmark",
     )
     command.add_argument("--run", metavar="RUN", help="for github-…: another one than the last")
     command.add_argument("--output", type=Path, metavar="FILE", help="where to; standard output if left out")
-    command = add("trial", "show how often steps and drift are found, on made-up series")
+    command = add("trial", _trial, "show how often steps and drift are found, on made-up series")
     command.add_argument("--count", type=_count, default=200, metavar="N", help="series of each kind (200)")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the series (default: 0)")
     return parser
