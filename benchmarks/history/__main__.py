@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command is not _trial:
-            options.folder = storage_folder(options.storage)
+            options.folder = storage_folder(options.storage, create=options.command is _import)
         code: int = options.command(options)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough
@@ -326,17 +326,20 @@ def _colour() -> bool:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__)
-    parser.add_argument(
-        "--storage",
-        default="file://./.benchmarks",
-        metavar="DIR",
-        help="the --benchmark-storage of pytest-benchmark, a folder or file:// (default: %(default)s)",
-    )
     parser.set_defaults(command=_list, last=0, branch=None)
+    storage = argparse.ArgumentParser(add_help=False)
+    for each, default in ((parser, "file://./.benchmarks"), (storage, argparse.SUPPRESS)):
+        each.add_argument(
+            "--storage",
+            "--benchmark-storage",
+            default=default,
+            metavar="DIR",
+            help="where pytest-benchmark has saved runs, a folder or file:// (default: .benchmarks)",
+        )
     commands = parser.add_subparsers(metavar="COMMAND")
 
     def add(name: str, carry_out: Command, about: str, of_branch: bool = False) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=about, description=about)
+        command = commands.add_parser(name, help=about, description=about, parents=[storage])
         command.set_defaults(command=carry_out)
         if of_branch:
             command.add_argument("--branch", metavar="NAME", help="only runs of that branch")

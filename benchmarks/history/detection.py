@@ -40,8 +40,10 @@ ERROR = 0.01
 #: Of a step that was found, once its neighbours are known too.
 ERROR_IN_THE_END = 0.05
 
-#: Series to compare with are drawn until the answer is clear: how many in all, and the p-value to stop at.
+#: Series to compare with are drawn until the answer is clear: how many in all, and the p-value to stop above.
+#: If none of so many is as clear as the series itself, that is an answer too.
 _LOOKS = ((39, 0.15), (199, 0.03), (599, 0.0))
+_ENOUGH = 199
 #: The points of an autoregression that are thrown away.
 _BURN_IN = 20
 #: A point is pulled in to so many standard deviations from the median of its neighbours.
@@ -317,7 +319,7 @@ def _test(series: Array, model: Callable[[Array], Fit], seed: Sequence[int]) -> 
         hits += (model(made[:, _BURN_IN:]).clear >= fit.clear).sum(axis=0)
         drawn = number
         p_values = (hits + 1) / (drawn + 1)
-        if p_values.min() * len(p_values) > enough:
+        if p_values.min() * len(p_values) > enough or (drawn >= _ENOUGH and hits.min() == 0):
             break
     return p_values, fit
 

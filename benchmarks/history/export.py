@@ -87,8 +87,8 @@ def as_github(run: SavedRun, better: Literal["bigger", "smaller"]) -> str:
 
     Args:
         run: The run.
-        better: ``bigger`` gives speedups, for ``customBiggerIsBetter``; ``smaller`` their inverse, the seconds
-            as a share of the baseline's, for ``customSmallerIsBetter``.
+        better: ``bigger`` gives speedups, for ``customBiggerIsBetter``; ``smaller`` their inverse,
+            the seconds as a share of the baseline's, for ``customSmallerIsBetter``.
     """
     entries = []
     for entry in run.entries:

@@ -30,8 +30,12 @@ class Loaded:
     damaged: tuple[str, ...]
 
 
-def storage_folder(address: str) -> Path:
+def storage_folder(address: str, create: bool = False) -> Path:
     """Return the folder that a value of ``--benchmark-storage`` stands for.
+
+    Args:
+        address: The value.
+        create: Whether it may be a new one.
 
     Raises:
         HistoryError: It is no folder.
@@ -39,6 +43,8 @@ def storage_folder(address: str) -> Path:
     if "://" in address and not address.startswith("file://"):
         raise HistoryError(f"--storage {address}: expected a folder, or file:// and a folder.")
     folder = Path(address.removeprefix("file://"))
+    if create:
+        folder.mkdir(parents=True, exist_ok=True)
     if not folder.is_dir():
         raise HistoryError(
             f"--storage {address}: there is no such folder; save a run with --benchmark-autosave."

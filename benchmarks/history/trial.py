@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from benchmarks.history.detection import FEWEST_A_SIDE, FoundDrift, FoundStep, detect
+from benchmarks.history.detection import FEWEST_A_SIDE, detect
 from benchmarks.table import text_table
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 RUNS = 60
 #: The standard deviation of a run's speedup, as a share.
 NOISE = 0.05
-STEP = math.log(0.9)
-DRIFT = math.log(1 - 0.003)
 
 
 @dataclass(frozen=True)
@@ -76,41 +74,39 @@ NOISES: Mapping[str, Callable[[np.random.Generator], Array]] = {
 }
 
 
-def hold(count: int, seed: int = 0, noises: Iterable[str] = tuple(NOISES)) -> list[Rates]:
+#: What happens in a series: a step at a random run, and a drift from run to run.
+CHANGES: Mapping[str, tuple[float, float]] = {
+    "no change": (0.0, 0.0),
+    "10 % slower": (math.log(0.9), 0.0),
+    "0.3 % a run": (0.0, math.log(1 - 0.003)),
+}
+
+KINDS = tuple((noise, change) for noise in NOISES for change in CHANGES)
+
+
+def hold(count: int, seed: int = 0, kinds: Iterable[tuple[str, str]] = KINDS) -> list[Rates]:
     """Return what is found in so many series of each kind.
 
     Args:
         count: Series of each kind.
         seed: Of the series.
-        noises: The kinds of noise, by name.
+        kinds: Names of a noise and a change.
     """
-    rates = []
-    for name in noises:
-        for what, step, drift in (
-            ("no change", 0.0, 0.0),
-            ("10 % slower", STEP, 0.0),
-            ("0.3 % a run", 0.0, DRIFT),
-        ):
-            rng = np.random.default_rng(seed)
-            found = []
-            for _ in range(count):
-                place = int(rng.integers(2 * FEWEST_A_SIDE, RUNS - 2 * FEWEST_A_SIDE + 1))
-                runs = np.arange(RUNS)
-                series = NOISES[name](rng) + step * (runs >= place) + drift * runs
-                found.append((place, *detect(tuple(series.tolist()))))
-            rates.append(_rates(f"{name}, {what}", found))
-    return rates
+    return [_rates(noise, change, count, np.random.default_rng(seed)) for noise, change in kinds]
 
 
-def _rates(kind: str, found: Iterable[tuple[int, tuple[FoundStep, ...], FoundDrift | None]]) -> Rates:
-    found = [*found]
-    return Rates(
-        kind,
-        len(found),
-        sum(bool(steps) for _, steps, _ in found),
-        sum(len(steps) == 1 and steps[0].earliest <= place <= steps[0].latest for place, steps, _ in found),
-        sum(drift is not None for _, _, drift in found),
-    )
+def _rates(noise: str, change: str, count: int, rng: np.random.Generator) -> Rates:
+    step, drift = CHANGES[change]
+    runs = np.arange(RUNS)
+    stepped = placed = drifted = 0
+    for _ in range(count):
+        place = int(rng.integers(2 * FEWEST_A_SIDE, RUNS - 2 * FEWEST_A_SIDE + 1))
+        series = NOISES[noise](rng) + step * (runs >= place) + drift * runs
+        steps, found = detect(tuple(series.tolist()))
+        stepped += bool(steps)
+        placed += len(steps) == 1 and steps[0].earliest <= place <= steps[0].latest
+        drifted += found is not None
+    return Rates(f"{noise}, {change}", count, stepped, placed, drifted)
 
 
 def table(rates: Iterable[Rates], colour: bool) -> list[str]:
