@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from planted_history import FOLDER, Planted
 
 from benchmarks.history import trial
 from benchmarks.history.__main__ import main
@@ -25,6 +24,7 @@ from benchmarks.history.steps import find_drift, find_steps
 from benchmarks.history.store import find_run, load_runs
 from benchmarks.registry import BASELINE
 from benchmarks.saved_runs import read_run
+from tests.planted_history import FOLDER, Planted
 
 STREAMING, MEMORY, FILE = "tfdata_no_cache", "tfdata_memory_cache", "tfdata_file_cache"
 
@@ -128,11 +128,11 @@ def test_a_run_of_before_there_was_a_schema(tmp_path: Path) -> None:
 
 def test_another_tree_goes_on_where_it_took_the_place(tmp_path: Path) -> None:
     """And a step with it names it, and the machine."""
-    places = {
+    places: dict[str, Any] = {
         "trees": {0: "a" * 64, 20: "b" * 64},
         "machines": {0: "One CPU, 2 cores", 20: "Another CPU, 2 cores"},
     }
-    Planted(runs=40, steps={STREAMING: {20: 0.8}}, **places).save(tmp_path)  # type: ignore[arg-type]
+    Planted(runs=40, steps={STREAMING: {20: 0.8}}, **places).save(tmp_path)
     (series,) = series_in(tmp_path)
     (step,) = find_steps(series)
     assert step.index == 20
