@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from benchmarks import books, floors, gate
 from benchmarks.machine import Machine, describe_noise, read_machine, read_noise, used_by_others
-from benchmarks.registry import BASELINE, RegistryError, Variant, built_in_variants, user_variant
+from benchmarks.registry import ALL, BASELINE, RegistryError, Variant, built_in_variants, user_variant
 from benchmarks.worker_process import module_search_path
 from benchmarks.workloads import Device, DeviceError, Workload, parse_device, tensorflow_sees_gpu, workload
 
@@ -39,6 +39,8 @@ class Session:
 
     Attributes:
         variants: The variants of this session, the baseline first.
+        absent: Of those that cannot be measured, what is not installed and how to install it, by name.
+        only_on_request: Names of all variants that take part only if they are asked for.
         machine: The machine it runs on.
         results: What was measured, by workload.
         notes: Lines to print below the tables.
@@ -57,10 +59,13 @@ class Session:
     ) -> None:
         """Hold checked options; see `from_options`."""
         self.variants = tuple(variants)
+        self.absent = {each.name: absence for each in variants if (absence := each.absence())}
+        self.only_on_request = {each.name for each in built_in_variants() if not each.is_default}
         self.machine = machine
         self.results: dict[str, Result] = {}
         self.notes: list[str] = []
         self._failures: dict[str, Exception] = {}
+        self._skipped: dict[str, list[str]] = {}
         self._options = options
         self._search_path = search_path
         self._not_timed = not_timed
@@ -151,8 +156,9 @@ class Session:
         if self._not_timed:
             return
         options = self._options
+        compared = [each for each in self.variants if each.kind != "limit" and each.name not in self.absent]
         self._base = self._while_open.enter_context(
-            base_of(options.against, options.against_python, self.variants, self._search_path)
+            base_of(options.against, options.against_python, compared, self._search_path)
         )
         other = {**self._base.missing, **self._base.deleted}
         self.notes += [f"Against {self._base.description}: {name} {words}." for name, words in other.items()]
@@ -199,6 +205,8 @@ class Session:
             )
         self._noise_before = read_noise()
         work = workload(name, self._device, options.image_size, options.batch_size, options.weights)
+        self._skipped[name] = [each for each in wanted if each in self.absent]
+        wanted = [each for each in wanted if each not in self.absent]
         # Others than the wanted ones only have to be there to be compared with.
         gated = {
             variant.name: (self.floor(work, tree, variant),)
@@ -337,6 +345,7 @@ class Session:
         if self._base is not None:
             lines += ["", *change_table(result.measurements.values(), colour)]
             about.append(f"Change: head / base, below 1 is better. Base: {self._base.description}.")
+        about += [f"Skipped: {each} {self.absent[each]}" for each in self._skipped[name]]
         about += [
             self._misfit(result.workload, result.tree) or self._choice.reason,
             f"Machine: {self.machine.describe()}.",
@@ -389,9 +398,18 @@ def _work(work: Workload, tree: Tree) -> floors.Work:
 
 
 def _chosen(built_in: Sequence[Variant], names: Sequence[str]) -> list[Variant]:
-    """Return the variants that ``--variant`` asks for, and the baseline; all of them if it was not given."""
-    known = [variant.name for variant in built_in]
+    """Return the variants that ``--variant`` asks for, or those by default; and the baseline."""
+    known = {variant.name: variant for variant in built_in}
     for name in names:
-        if name not in known:
-            raise RegistryError(f"--variant {name}: there is no such variant; known: {', '.join(known)}.")
-    return [variant for variant in built_in if not names or variant.name in {BASELINE, *names}]
+        if name != ALL and name not in known:
+            raise RegistryError(
+                f"--variant {name}: there is no such variant; known: {', '.join(known)}, or {ALL}."
+            )
+        absence = "" if name == ALL else known[name].absence()
+        if absence:
+            raise RegistryError(f"--variant {name}: it {absence}")
+    if ALL in names:
+        return [*built_in]
+    if not names:
+        return [variant for variant in built_in if variant.is_default]
+    return [variant for variant in built_in if variant.name in {BASELINE, *names}]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks import variants
 from benchmarks.gate import Status, Verdict
 from benchmarks.registry import Variant
 from benchmarks.rotation import Measurement
@@ -34,6 +36,25 @@ def tiny_tree(tree_cache: Path) -> Tree:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOADER_GATE_CACHE", str(tree_cache))
         return prepare_tree(TreeRequest(tree="small", tree_images=24, classes=2))
+
+
+@pytest.fixture
+def drop_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], Path]]:
+    """Return a function that drops a module into a folder which counts as ``benchmarks/variants/``."""
+    monkeypatch.setattr(variants, "__path__", [*variants.__path__, str(tmp_path)])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    dropped = []
+
+    def drop(name: str, code: str) -> Path:
+        dropped.append(name)
+        module = tmp_path / f"{name}.py"
+        module.write_text(code, encoding="utf-8")
+        return module
+
+    yield drop
+    for name in dropped:
+        sys.modules.pop(f"{variants.__name__}.{name}", None)
+        vars(variants).pop(name, None)
 
 
 @pytest.fixture(scope="session")
