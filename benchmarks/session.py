@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from benchmarks import books, floors, gate
 from benchmarks.machine import Machine, describe_noise, read_machine, read_noise, used_by_others
 from benchmarks.registry import ALL, BASELINE, RegistryError, Variant, built_in_variants, user_variant
+from benchmarks.statistics import FEWEST_BLOCKS
 from benchmarks.worker_process import module_search_path
 from benchmarks.workloads import Device, DeviceError, Workload, parse_device, tensorflow_sees_gpu, workload
 
@@ -250,6 +251,8 @@ class Session:
             return gate.baseline_verdict(estimate.blocks)
         if gated is None:
             return gate.Verdict("pass", None, estimate, "not gated in this workload")
+        if variant.kind == "limit" and (gated[0] is None or self._options.update_floors):
+            return gate.limit_verdict(estimate) if last or estimate.blocks >= FEWEST_BLOCKS else None
         if not self._options.update_floors:
             verdict = gate.judge(estimate, gated[0], last)
             if verdict is not None and verdict.status == "pass" and not last and self._is_vague(estimate):
@@ -337,11 +340,11 @@ class Session:
 
     def table(self, name: str, colour: bool) -> list[str]:
         """Return what there is to say of a workload at the end, in lines for people."""
-        from benchmarks.table import WIDTH, change_table, verdict_table
+        from benchmarks.table import WIDTH, change_table, share_lines, verdict_table
 
         result = self.results[name]
         lines = verdict_table(result.measurements.values(), len(result.tree), colour)
-        about = [*result.notes]
+        about = [*result.notes, *share_lines(result.measurements.values())]
         if self._base is not None:
             lines += ["", *change_table(result.measurements.values(), colour)]
             about.append(f"Change: head / base, below 1 is better. Base: {self._base.description}.")

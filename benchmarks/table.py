@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from benchmarks.article import Row
     from benchmarks.compare import Row as ComparedRow
-    from benchmarks.gate import Change
+    from benchmarks.gate import Change, Share
     from benchmarks.rotation import Measurement
     from benchmarks.saved_runs import Entry
 
@@ -42,12 +42,16 @@ def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool
     from rich.text import Text
 
     table = _new_table("variant")
-    for heading in ("images/s", "speedup (95 % CI)", "floor", "CPU ms/image", "peak MB"):
+    measurements = [*measurements]
+    limited = any(measurement.share is not None for measurement in measurements)
+    for heading in ("images/s", "speedup (95 % CI)", *(["of limit"] * limited)):
+        table.add_column(heading, justify="right")
+    for heading in ("floor", "CPU ms", "peak MB"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     for measurement in measurements:
         verdict, timings = measurement.verdict, measurement.variant_passes
-        cells = ["–"] * 5
+        cells = ["–"] * (5 + limited)
         if timings and verdict.estimate is not None:
             estimate = verdict.estimate
             bounded = measurement.variant.name != BASELINE and estimate.low > 0
@@ -55,6 +59,7 @@ def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool
             cells = [
                 f"{images / median(timing.seconds for timing in timings):,.0f}",
                 number(estimate.ratio) + interval,
+                *([_of_limit(measurement.share)] * limited),
                 "–" if verdict.floor is None else number(verdict.floor),
                 f"{median(timing.cpu_seconds for timing in timings) / images * 1000:.2f}",
                 f"{max(timing.peak_rss_bytes for timing in timings) / 1e6:,.0f}",
@@ -63,6 +68,27 @@ def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool
             Text(measurement.variant.name), *cells, Text(verdict.status, style=_STYLES[verdict.status])
         )
     return _lines(table, colour)
+
+
+def _of_limit(share: Share | None) -> str:
+    """Return a share of a limit in percent, with half of its interval: what a narrow column has room for."""
+    if share is None:
+        return "–"
+    found = share.estimate
+    digits = 0 if found.ratio >= 0.1 else 1
+    spread = f" ±{50 * (found.high - found.low):.{digits}f}" if 0 < found.low < found.high < math.inf else ""
+    return f"{100 * found.ratio:.{digits}f}{spread} %"
+
+
+def share_lines(measurements: Iterable[Measurement]) -> list[str]:
+    """Return, a line a limit, what share of it the variants reach that it bounds, with intervals."""
+    shares: dict[str, list[str]] = {}
+    for measurement in measurements:
+        share = measurement.share
+        if share is not None and measurement.verdict.estimate is not None:
+            found = _spread(share.estimate.ratio, share.estimate.low, share.estimate.high)
+            shares.setdefault(share.limit, []).append(f"{measurement.variant.name} {found}")
+    return [f"Share of {limit} (95 % CI): {', '.join(each)}." for limit, each in shares.items()]
 
 
 def change_table(measurements: Iterable[Measurement], colour: bool) -> list[str]:

@@ -163,7 +163,7 @@ def test_a_buffer_that_does_not_fit(article: Spec) -> None:
     assert memory_needed(DUMP, COCO_IMAGES, replace(article, shuffle=False)) == 0
     assert memory(DUMP, article, buffer + WORKER_BYTES) == ""
     problem = memory(DUMP, article, 1000 * GB, limit=800_000_000)
-    assert "its buffer of decoded images to shuffle would take 786.4 MB" in problem
+    assert "its buffer of decoded images would take 786.4 MB" in problem
     assert "may use 800.0 MB (--memory-limit)" in problem
 
 
