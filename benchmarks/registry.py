@@ -111,7 +111,7 @@ class Variant:
 
 
 def built_in_variants() -> tuple[Variant, ...]:
-    """Return every variant of the suite: the baseline first, then by name.
+    """Return every variant of the suite: the baseline first, the limits last, else by name.
 
     Each module is imported, so that one that cannot be says so at once.
 
@@ -133,7 +133,7 @@ def built_in_variants() -> tuple[Variant, ...]:
                 f"{module.__file__} has no function load(tree, spec): every variant needs one."
             )
         found.append(_declared(variant, module))
-    return tuple(sorted(found, key=lambda variant: (variant.name != BASELINE, variant.name)))
+    return tuple(sorted(found, key=lambda each: (each.name != BASELINE, each.kind == "limit", each.name)))
 
 
 def _declared(variant: Variant, module: ModuleType) -> Variant:

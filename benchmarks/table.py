@@ -44,7 +44,7 @@ def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool
     table = _new_table("variant")
     measurements = [*measurements]
     limited = any(measurement.share is not None for measurement in measurements)
-    for heading in ("images/s", "speedup (95 % CI)", *(["of limit"] * limited)):
+    for heading in ("images/s", "speedup (95 % CI)", *(["% limit"] * limited)):
         table.add_column(heading, justify="right")
     for heading in ("floor", "CPU ms", "peak MB"):
         table.add_column(heading, justify="right")
@@ -75,9 +75,9 @@ def _of_limit(share: Share | None) -> str:
     if share is None:
         return "–"
     found = share.estimate
-    digits = 0 if found.ratio >= 0.1 else 1
-    spread = f" ±{50 * (found.high - found.low):.{digits}f}" if 0 < found.low < found.high < math.inf else ""
-    return f"{100 * found.ratio:.{digits}f}{spread} %"
+    percent = 100 * found.ratio
+    spread = f" ±{50 * (found.high - found.low):.0f}" if 0 < found.low < found.high < math.inf else ""
+    return f"{percent:.{0 if percent >= 10 else 1}f}{spread}"
 
 
 def share_lines(measurements: Iterable[Measurement]) -> list[str]:
@@ -203,7 +203,7 @@ def _new_table(first: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     table.add_column(first, overflow="fold")
     return table
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import variants
-from benchmarks.gate import Status, Verdict
+from benchmarks.gate import Share, Status, Verdict
 from benchmarks.registry import Variant
 from benchmarks.rotation import Measurement
 from benchmarks.statistics import Estimate
@@ -71,6 +71,7 @@ def make_measurement() -> Callable[..., Measurement]:
         baseline_seconds: tuple[float, ...] = (1.0, 1.1, 0.9, 1.0),
         cpu_seconds: float = 0.8,
         peak_rss_bytes: int = 600_000_000,
+        share: Share | None = None,
     ) -> Measurement:
         def passes(each_seconds: tuple[float, ...]) -> tuple[PassTiming, ...]:
             return tuple(
@@ -93,6 +94,7 @@ def make_measurement() -> Callable[..., Measurement]:
             variant_passes=passes(seconds),
             build_seconds=0.25,
             median_psnr=41.5,
+            share=share,
         )
 
     return make

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from threading import local
 from typing import TYPE_CHECKING
@@ -10,7 +11,6 @@ from benchmarks.variants.limit_read_files import cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from benchmarks.spec import Spec
     from fixtures.tree import Tree
@@ -35,16 +35,17 @@ class Reads:
             images: How many images it holds.
             spec: Their size, how many make a batch, and the folder of the file.
         """
-        self._file: Path = spec.cache_dir / "images"
+        path = spec.cache_dir / "images"
         self._image_bytes = predicted_bytes(1, spec)
         self._batch_size = spec.batch_size
         self._starts = range(0, images, spec.batch_size)
         self._images = images
         self._own = local()
         self._threads = ThreadPoolExecutor(cores())
-        with self._file.open("wb") as file:
+        with path.open("wb") as file:
             for start in self._starts:
                 file.write(b"x" * (self._size(start) * self._image_bytes))
+        self._file = os.open(path, os.O_RDONLY)  # as long as the process lives
 
     def __iter__(self) -> Iterator[int]:
         """Yield the size of each batch as soon as it is read."""
@@ -54,14 +55,12 @@ class Reads:
         return min(self._batch_size, self._images - start)
 
     def _read(self, start: int) -> int:
-        own = self._own
-        if not hasattr(own, "file"):
-            own.file = self._file.open("rb", buffering=0)
-            own.destination = memoryview(bytearray(self._batch_size * self._image_bytes))
+        if not hasattr(self._own, "destination"):
+            self._own.destination = memoryview(bytearray(self._batch_size * self._image_bytes))
         size = self._size(start)
-        own.file.seek(start * self._image_bytes)
-        if own.file.readinto(own.destination[: size * self._image_bytes]) != size * self._image_bytes:
-            raise OSError(f"{self._file} has become shorter than it was written.")
+        wanted = self._own.destination[: size * self._image_bytes]
+        if os.preadv(self._file, [wanted], start * self._image_bytes) != len(wanted):
+            raise OSError("the dump has become shorter than it was written")
         return size
 
 
