@@ -530,16 +530,16 @@ def _share(contestant: _Contestant, contestants: Iterable[_Contestant]) -> Share
     for limit in contestants:
         # Both have been in the rotation from the first block on.
         count = min(len(contestant.head.passes), len(limit.head.passes))
-        bounds = limit.verdict is not None and contestant.kind in limit.variant.bounds
-        if not bounds or limit.verdict.status == "unmeasured" or count == 0:
+        failed = limit.verdict is None or limit.verdict.status == "unmeasured"
+        if contestant.kind not in limit.variant.bounds or failed or count == 0:
             continue
-        above, below = (
-            [timing.seconds for timing in each.head.passes[:count]] for each in (limit, contestant)
+        above, below, beside = (
+            [timing.seconds for timing in passes[:count]]
+            for passes in (limit.head.passes, contestant.head.passes, contestant.baseline)
         )
-        control = read_control([timing.seconds for timing in contestant.baseline[:count]])
         # It decides nothing and is looked at once, so the error is not shared with other looks.
-        found = estimate(without(log_ratios(above, below), control.contaminated), ERROR)
-        shares.append(Share(limit.variant.name, found))
+        ratios = without(log_ratios(above, below), read_control(beside).contaminated)
+        shares.append(Share(limit.variant.name, estimate(ratios, ERROR)))
     return max(shares, key=lambda share: share.estimate.ratio, default=None)
 
 

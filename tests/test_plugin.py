@@ -13,14 +13,17 @@ import pytest
 pytest_plugins = ("pytester",)
 
 ROOT = Path(__file__).resolve().parents[1]
+LIMITS = ("limit_dump_read", "limit_jpeg_decode", "limit_memory_copy", "limit_read_files")
 VARIANTS = ("keras_image_data_generator", "tfdata_file_cache", "tfdata_memory_cache", "tfdata_no_cache")
 DUMP = "benchmarks/test_dump.py::test_dump"
+LIMIT = "benchmarks/test_limits.py::test_limit"
 LOADING = "benchmarks/test_loading.py::test_throughput"
 TRAINING = "benchmarks/test_training.py::test_epoch"
 
 #: Scripts, saved runs and people know the tests by these names: a change here breaks their history.
 NODE_IDS = [
     f"{DUMP}[tfdata_file_cache]",
+    *(f"{LIMIT}[{name}]" for name in LIMITS),
     *(f"{LOADING}[{name}]" for name in VARIANTS),
     *(f"{TRAINING}[{name}]" for name in VARIANTS),
 ]
@@ -92,7 +95,9 @@ def test_several_variants_in_the_suites_order(tmp_path: Path) -> None:
     names = ("tfdata_no_cache", "tfdata_file_cache", "keras_image_data_generator", "tfdata_no_cache")
     options = [f"--variant={name}" for name in names]
     done, _ = run_pytest(tmp_path, "benchmarks/", *options, "--collect-only", "-q")
-    assert node_ids(done.stdout) == [each for each in NODE_IDS if "tfdata_memory_cache" not in each]
+    assert node_ids(done.stdout) == [
+        each for each in NODE_IDS if "tfdata_memory_cache" not in each and "test_limit[" not in each
+    ]
 
 
 def test_loaders_are_collected_last(tmp_path: Path) -> None:
