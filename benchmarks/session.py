@@ -348,7 +348,7 @@ class Session:
         if self._base is not None:
             lines += ["", *change_table(result.measurements.values(), colour)]
             about.append(f"Change: head / base, below 1 is better. Base: {self._base.description}.")
-        about += [f"Skipped: {each} {self.absent[each]}" for each in self._skipped[name]]
+        about += [f"Skipped: {each} {self.absent[each]}" for each in self._skipped.get(name, ())]
         about += [
             self._misfit(result.workload, result.tree) or self._choice.reason,
             f"Machine: {self.machine.describe()}.",

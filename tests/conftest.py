@@ -72,6 +72,7 @@ def make_measurement() -> Callable[..., Measurement]:
         cpu_seconds: float = 0.8,
         peak_rss_bytes: int = 600_000_000,
         share: Share | None = None,
+        kind: str = "streaming",
     ) -> Measurement:
         def passes(each_seconds: tuple[float, ...]) -> tuple[PassTiming, ...]:
             return tuple(
@@ -88,7 +89,7 @@ def make_measurement() -> Callable[..., Measurement]:
 
         return Measurement(
             variant=Variant(name, f"benchmarks.variants.{name}"),
-            kind="streaming",
+            kind=kind,
             verdict=Verdict(status, floor, estimate, "because"),
             baseline_passes=passes(baseline_seconds),
             variant_passes=passes(seconds),
