@@ -225,13 +225,14 @@ def _disabled(config: pytest.Config) -> str:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a benchmark once for each variant."""
     if {"variant", "gate"} <= set(metafunc.fixturenames):
-        marker = metafunc.definition.get_closest_marker("kinds")
-        kinds = KINDS if marker is None else marker.args
+        about, only = map(metafunc.definition.get_closest_marker, ("benchmark", "kinds"))
+        workload = "" if about is None else about.kwargs.get("group", "")
+        kinds = KINDS if only is None else only.args
         suite = metafunc.config.stash[SESSION]
         variants = [
             pytest.param(variant.name, marks=_skipped(suite, variant.name))
             for variant in suite.variants
-            if variant.kind in kinds
+            if suite.takes_part(variant, workload, kinds)
         ]
         metafunc.parametrize("variant", variants)
 
@@ -283,7 +284,7 @@ def _why_absent(config: pytest.Config) -> Callable[[Entry], Absent]:
             return "unmeasured"
         left_out = (
             then.key in config.stash[DESELECTED]
-            or (then.variant not in chosen and (options.variant or then.variant in suite.only_on_request))
+            or (then.variant not in chosen if options.variant else then.key in suite.on_request)
             # Files without a failure are not even collected.
             or config.getoption("lf", False)
             or not asked_for(

@@ -16,7 +16,8 @@ Modules may say more:
     What has to be installed beside the suite itself, as names to import (``"torch simplejpeg"``), and the
     command that installs it. Without it the variant is skipped by name.
 ``DEFAULT``
-    ``False`` of a variant that takes part only if ``--variant`` asks for it.
+    ``False`` of a variant that takes part only if ``--variant`` asks for it; or the workloads in which it
+    does so by itself, such as ``("loading", "dump")``.
 ``BOUNDS``
     Of a limit: the kinds of variants that can be no faster, such as ``("dump", "memory")``.
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 BASELINE = "keras_image_data_generator"
 KINDS = ("streaming", "memory", "dump", "rival", "limit")
+WORKLOADS = ("loading", "training", "dump")
 #: What ``--variant`` takes in the place of a name: every variant there is.
 ALL = "all"
 
@@ -63,7 +65,7 @@ class Variant:
         kind: One of `KINDS`; of a user's loader it is not known before its worker says it.
         requires: Names of modules that have to be installed beside the suite itself.
         install: The command that installs them.
-        is_default: Whether it takes part without being asked for.
+        default: The workloads in which it takes part without being asked for.
         bounds: Of a limit, the kinds of variants that can be no faster.
     """
 
@@ -73,7 +75,7 @@ class Variant:
     kind: str = KINDS[0]
     requires: tuple[str, ...] = ()
     install: str = ""
-    is_default: bool = True
+    default: tuple[str, ...] = WORKLOADS
     bounds: tuple[str, ...] = ()
 
     @property
@@ -156,9 +158,14 @@ def _declared(variant: Variant, module: ModuleType) -> Variant:
             f"{module.__file__}: INSTALL is {install!r}, expected the command that installs REQUIRES "
             f"({requires!r}), such as 'pip install \"loader-gate[torch]\"': each needs the other."
         )
-    is_default = getattr(module, "DEFAULT", True)
-    if not isinstance(is_default, bool):
-        raise RegistryError(f"{module.__file__}: DEFAULT is {is_default!r}, expected True or False.")
+    default = getattr(module, "DEFAULT", True)
+    if isinstance(default, bool):
+        default = WORKLOADS if default else ()
+    if not (isinstance(default, tuple) and all(each in WORKLOADS for each in default)):
+        raise RegistryError(
+            f"{module.__file__}: DEFAULT is {default!r}, expected True, False, or a tuple of workloads: "
+            f"{', '.join(WORKLOADS)}."
+        )
     bounds = getattr(module, "BOUNDS", ())
     bounded = [each for each in KINDS if each != "limit"]
     if not (isinstance(bounds, tuple) and all(each in bounded for each in bounds)):
@@ -175,7 +182,7 @@ def _declared(variant: Variant, module: ModuleType) -> Variant:
         kind=kind,
         requires=tuple(requires.split()),
         install=install,
-        is_default=is_default,
+        default=default,
         bounds=bounds,
     )
 

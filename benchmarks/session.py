@@ -10,14 +10,22 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from benchmarks import books, floors, gate
 from benchmarks.machine import Machine, describe_noise, read_machine, read_noise, used_by_others
-from benchmarks.registry import ALL, BASELINE, RegistryError, Variant, built_in_variants, user_variant
+from benchmarks.registry import (
+    ALL,
+    BASELINE,
+    WORKLOADS,
+    RegistryError,
+    Variant,
+    built_in_variants,
+    user_variant,
+)
 from benchmarks.statistics import FEWEST_BLOCKS
 from benchmarks.worker_process import module_search_path
 from benchmarks.workloads import Device, DeviceError, Workload, parse_device, tensorflow_sees_gpu, workload
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -41,7 +49,7 @@ class Session:
     Attributes:
         variants: The variants of this session, the baseline first.
         absent: Of those that cannot be measured, what is not installed and how to install it, by name.
-        only_on_request: Names of all variants that take part only if they are asked for.
+        on_request: Workloads and the variants that take part in them only if ``--variant`` was given.
         machine: The machine it runs on.
         results: What was measured, by workload.
         notes: Lines to print below the tables.
@@ -61,7 +69,12 @@ class Session:
         """Hold checked options; see `from_options`."""
         self.variants = tuple(variants)
         self.absent = {each.name: absence for each in variants if (absence := each.absence())}
-        self.only_on_request = {each.name for each in built_in_variants() if not each.is_default}
+        self.on_request = {
+            (name, each.name)
+            for each in built_in_variants()
+            for name in WORKLOADS
+            if name not in each.default
+        }
         self.machine = machine
         self.results: dict[str, Result] = {}
         self.notes: list[str] = []
@@ -145,6 +158,11 @@ class Session:
     def against(self) -> bool:
         """Return whether variants are compared with a base."""
         return self._options.against is not None or self._options.against_python is not None
+
+    def takes_part(self, variant: Variant, workload: str, kinds: Collection[str]) -> bool:
+        """Return whether a variant is measured in a workload by a test of such kinds."""
+        by_default = (workload, variant.name) not in self.on_request
+        return variant.kind in kinds and (by_default or bool(self._options.variant))
 
     def open_base(self) -> None:
         """Find the code that variants are compared with; `close` removes what it takes.
@@ -414,5 +432,5 @@ def _chosen(built_in: Sequence[Variant], names: Sequence[str]) -> list[Variant]:
     if ALL in names:
         return [*built_in]
     if not names:
-        return [variant for variant in built_in if variant.is_default]
+        return [variant for variant in built_in if variant.default]
     return [variant for variant in built_in if variant.name in {BASELINE, *names}]

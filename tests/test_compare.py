@@ -707,9 +707,10 @@ def test_what_was_left_out_is_not_missing(options: tuple[str, ...], left_out: st
     "then_and_now",
     [
         ("DEFAULT = False\n", "DEFAULT = False\n"),
+        ("DEFAULT = ('dump',)\n", "DEFAULT = ('dump',)\n"),
         ("", "REQUIRES = 'no_such_library'\nINSTALL = 'pip install it'\n"),
     ],
-    ids=["on request", "not installed any more"],
+    ids=["on request", "in another workload", "not installed any more"],
 )
 def test_what_takes_no_part_is_not_missing(
     then_and_now: tuple[str, str], suite: Suite, drop_in: Callable[[str, str], Path]

@@ -240,11 +240,12 @@ LOAD = "KIND = 'rival'\ndef load(tree, spec): return []\n"
 def rivals(
     user_folder: Path, pytester: pytest.Pytester, drop_in: Callable[[str, str], Path]
 ) -> Callable[..., list[str]]:
-    """Three rivals, one by default, one on request only, one not installed; and what is collected of them."""
+    """Rivals by default, on request, in another workload and not installed; and what is collected of them."""
     assert user_folder == pytester.path
     pytester.makepyfile(test_rivals=BENCHMARK)
     drop_in("by_default", LOAD)
     drop_in("on_request", f"DEFAULT = False\n{LOAD}")
+    drop_in("trains_only", f"DEFAULT = ('training',)\n{LOAD}")
     drop_in("not_there", f"REQUIRES = 'no_such_library'\nINSTALL = 'pip install \"x[y]\"'\n{LOAD}")
 
     def collected(*options: str) -> list[str]:
@@ -256,9 +257,10 @@ def rivals(
 
 def test_what_takes_part(rivals: Callable[..., list[str]]) -> None:
     """By default what is meant to; with a name only that; with ``all`` everything."""
-    dropped = {"by_default", "on_request", "not_there"}
+    dropped = {"by_default", "on_request", "trains_only", "not_there"}
     assert dropped & {*rivals()} == {"by_default", "not_there"}
     assert rivals("--variant=on_request") == ["on_request"]
+    assert rivals("--variant=trains_only") == ["trains_only"]
     assert dropped <= {*rivals("--variant=all")}
     assert dropped <= {*rivals("--variant=all", "--variant=tfdata_no_cache")}
 

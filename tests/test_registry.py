@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.registry import BASELINE, KINDS, RegistryError, Variant, built_in_variants, user_variant
+from benchmarks.registry import (
+    BASELINE,
+    KINDS,
+    WORKLOADS,
+    RegistryError,
+    Variant,
+    built_in_variants,
+    user_variant,
+)
 
 ARTICLE = ("keras_image_data_generator", "tfdata_file_cache", "tfdata_memory_cache", "tfdata_no_cache")
 LOAD = "def load(tree, spec): return []\n"
@@ -22,7 +30,9 @@ def test_the_articles_four_the_baseline_first() -> None:
     """The suite brings the article's four pipelines, the baseline before all others."""
     found = built_in_variants()
     assert found[0].name == BASELINE
-    assert {*ARTICLE} <= {variant.name for variant in found if variant.is_default and not variant.requires}
+    assert {*ARTICLE} <= {
+        variant.name for variant in found if variant.default == WORKLOADS and not variant.requires
+    }
     assert all(variant.is_built_in for variant in found)
     assert [variant.floor_key for variant in found] == [variant.name for variant in found]
 
@@ -68,10 +78,12 @@ def test_what_is_declared(drop_in: Callable[[str, str], Path]) -> None:
     """What a variant needs, whether it takes part by itself, and which kinds a limit bounds."""
     drop_in("plain", LOAD)
     drop_in("rival", f"REQUIRES = 'torch a.b'\nINSTALL = 'pip install x'\nDEFAULT = False\n{LOAD}")
+    drop_in("loads_only", f"DEFAULT = ('loading', 'dump')\n{LOAD}")
     drop_in("limit", f"KIND = 'limit'\nBOUNDS = ('streaming', 'rival')\n{LOAD}")
     plain, rival, limit = map(declared, ("plain", "rival", "limit"))
-    assert (plain.requires, plain.install, plain.is_default, plain.bounds) == ((), "", True, ())
-    assert (rival.requires, rival.install, rival.is_default) == (("torch", "a.b"), "pip install x", False)
+    assert (plain.requires, plain.install, plain.default, plain.bounds) == ((), "", WORKLOADS, ())
+    assert (rival.requires, rival.install, rival.default) == (("torch", "a.b"), "pip install x", ())
+    assert declared("loads_only").default == ("loading", "dump")
     assert limit.bounds == ("streaming", "rival")
 
 
@@ -83,7 +95,8 @@ def test_what_is_declared(drop_in: Callable[[str, str], Path]) -> None:
         ("REQUIRES = 'torch'\n", "INSTALL is ''", "each needs the other"),
         ("INSTALL = 'pip install torch'\n", "(''", "each needs the other"),
         ("REQUIRES = 'torch'\nINSTALL = ['pip']\n", "INSTALL is ['pip']", "the command that installs"),
-        ("DEFAULT = 'no'\n", "DEFAULT is 'no'", "True or False"),
+        ("DEFAULT = 'no'\n", "DEFAULT is 'no'", "True, False, or a tuple of workloads"),
+        ("DEFAULT = ('lading',)\n", "DEFAULT is ('lading',)", "loading, training, dump"),
         ("KIND = 'limit'\n", "BOUNDS is ()", "only a limit"),
         ("BOUNDS = ('dump',)\n", "KIND is 'streaming'", "only a limit"),
         ("KIND = 'limit'\nBOUNDS = 'dump'\n", "BOUNDS is 'dump'", "a tuple of kinds: streaming, memory,"),
