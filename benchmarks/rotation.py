@@ -387,7 +387,8 @@ class Rotation:
         if contestant.planned is None:
             contestant.planned = planned_blocks(self._budget_seconds, self._block_cost(contestant))
         over = self._spent(contestant) + self._block_cost(contestant) > self._budget_seconds
-        last = blocks >= contestant.planned or over
+        enough = FEWEST_BLOCKS if contestant.variant.kind == "limit" else contestant.planned
+        last = blocks >= enough or over
         if contestant.variant.name == BASELINE:
             if contestant.base is not None and contestant.on_change is None:
                 contestant.on_change = self._look_at_change(contestant, last)
@@ -431,8 +432,10 @@ class Rotation:
         """Return what the baseline says, and a ratio of seconds without the contaminated blocks."""
         control = read_control([timing.seconds for timing in contestant.baseline])
         ratios = log_ratios([each.seconds for each in above], [each.seconds for each in below])
-        # A limit may have stayed for others' sake, beyond what was planned for it.
-        error = spent_at(contestant.blocks, max(contestant.planned or 0, contestant.blocks))
+        if contestant.variant.kind == "limit":  # it is looked at once, when nothing needs it any more
+            error = ERROR
+        else:
+            error = spent_at(contestant.blocks, contestant.planned or contestant.blocks)
         return control, estimate(without(ratios, control.contaminated), error)
 
     def _changes(self, contestant: _Contestant) -> list[Change]:

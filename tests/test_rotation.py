@@ -496,6 +496,15 @@ def test_a_limit_stays_until_all_that_it_bounds_are_decided(stage: Stage) -> Non
     assert found["limit"].verdict.status == "pass"
 
 
+def test_a_limit_is_looked_at_once(stage: Stage) -> None:
+    """So its own interval is a plain one, narrower than that of a variant that may be looked at often."""
+    found = stage.run(baseline=4.0, fast=cycle([0.9, 1.0, 1.1]), limit=cycle([0.9, 1.0, 1.1]))
+    limit, fast = (found[name].verdict.estimate for name in ("limit", "fast"))
+    assert limit is not None
+    assert fast is not None
+    assert 0 < limit.half_width < fast.half_width / 3
+
+
 def test_a_limit_of_other_kinds_does_not_wait(stage: Stage) -> None:
     """It leaves at its first look, and nobody has a share of it."""
     found = stage.run(baseline=4.0, near=cycle(NEVER_DECIDED), limit=0.5, bounds=("dump", "memory"))
