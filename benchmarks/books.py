@@ -101,7 +101,21 @@ def _extra_info(measurement: Measurement, images: int) -> dict[str, Any]:
         "median_psnr": measurement.median_psnr,
         "baseline_seconds": _compact(measurement.baseline_passes),
         "variant_seconds": _compact(timings),
+        **_of_share(measurement),
         **_of_changes(measurement),
+    }
+
+
+def _of_share(measurement: Measurement) -> dict[str, Any]:
+    """Return what the JSON says of the limit that bounds a variant, if there is one."""
+    if measurement.share is None:
+        return {}
+    found = measurement.share.estimate
+    return {
+        "limit": measurement.share.limit,
+        "share_of_limit": found.ratio,
+        "share_of_limit_low": found.low,
+        "share_of_limit_high": _finite(found.high),
     }
 
 

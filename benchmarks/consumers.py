@@ -78,6 +78,33 @@ class Drain:
         return EpochTimes(first - start, last - start)
 
 
+class Tally:
+    """Adds up what a limit has done: how many images, from time to time. There are no batches to look at."""
+
+    def __init__(self, tree: Tree) -> None:
+        """Remember how many images an epoch has."""
+        self._tree = tree
+
+    def epoch(
+        self, batches: Iterable[Any], alive: Callable[[], None], at_end: Callable[[], None]
+    ) -> EpochTimes:
+        """Wait until one epoch is done."""
+        done = 0
+        first = last = None
+        start = time.perf_counter()
+        for images in batches:
+            done += images
+            alive()
+            last = time.perf_counter()
+            first = first or last
+        if first is None or last is None:
+            raise ValueError("the epoch had no image")
+        at_end()
+        if done != len(self._tree):
+            raise ValueError(f"{done} images were dealt with, expected the {len(self._tree)} of the tree")
+        return EpochTimes(first - start, last - start)
+
+
 class Model:
     """The article's transfer learning, by ``model.fit``, on the CPU or a GPU.
 

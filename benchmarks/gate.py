@@ -55,6 +55,19 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Share:
+    """How near a variant comes to what bounds it.
+
+    Attributes:
+        limit: The name of the limit.
+        estimate: The variant's images a second / the limit's.
+    """
+
+    limit: str
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What the gate says of one variant in one workload.
 
@@ -229,6 +242,11 @@ def baseline_verdict(blocks: int) -> Verdict:
     return Verdict(
         "pass", None, Estimate(1.0, 1.0, 1.0, blocks), "the baseline: its speedup is 1 by definition"
     )
+
+
+def limit_verdict(estimate: Estimate) -> Verdict:
+    """Return the verdict on a limit without a floor: a pass, as it is there to hold others against it."""
+    return Verdict("pass", None, estimate, "a limit, which others are held against")
 
 
 def unmeasured(reason: str, floor: float | None = None) -> Verdict:

@@ -17,6 +17,11 @@ WORKER_BYTES = 700_000_000
 #: The same with a model that trains.
 TRAINING_WORKER_BYTES = 900_000_000
 
+#: The same without TensorFlow.
+LIMIT_WORKER_BYTES = 200_000_000
+#: The kinds of variants that may write to disk: of limits, the one that reads a dump.
+WRITING_KINDS = ("dump", "limit")
+
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
@@ -82,9 +87,7 @@ def memory_problem(
     allowed = min(left, limit or left)
     if not needed or needed + worker_bytes <= allowed:
         return ""
-    what = (
-        f"cache of {images:,} images" if variant.kind == "memory" else "buffer of decoded images to shuffle"
-    )
+    what = f"cache of {images:,} images" if variant.kind == "memory" else "buffer of decoded images"
     crowded = bool(others) and allowed == left
     held_back = (
         f" beside the {format_size(others)} of the other workers"
@@ -114,7 +117,7 @@ def disk_problem(variant: Variant, images: int, spec: Spec, folder: Path, limit:
         limit: ``--disk-limit``, in bytes, if given.
     """
     predicted = variant.predicted_bytes(images, spec)
-    if variant.kind != "dump" or predicted is None:
+    if variant.kind not in WRITING_KINDS or predicted is None:
         return ""
     free = shutil.disk_usage(folder).free
     allowed = free if limit is None else min(free, limit)

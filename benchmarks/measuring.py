@@ -21,8 +21,10 @@ from benchmarks.dumps import (
 )
 from benchmarks.gate import Verdict, judge_once, unmeasured, with_one_more
 from benchmarks.limits import (
+    LIMIT_WORKER_BYTES,
     TRAINING_WORKER_BYTES,
     WORKER_BYTES,
+    WRITING_KINDS,
     disk_problem,
     format_size,
     memory_needed,
@@ -230,9 +232,17 @@ class Measuring:
         if self.keep_dumps is not None and self.workload.name == "dump":
             self.keep_dumps.mkdir(parents=True, exist_ok=True)
             where = self.keep_dumps
-        worker_bytes = TRAINING_WORKER_BYTES if self.workload.consumer["name"] == "model" else WORKER_BYTES
+        training = self.workload.consumer["name"] == "model"
         needed = {variant.name: memory_needed(variant, images, spec) for variant in variants}
         free = min(free_memory(), limits.memory_bytes)
+
+        def of_worker(variant: Variant) -> int:
+            if variant.kind == "limit":
+                return LIMIT_WORKER_BYTES
+            return TRAINING_WORKER_BYTES if training else WORKER_BYTES
+
+        def of_process(variant: Variant) -> int:
+            return of_worker(variant) + needed[variant.name]
 
         def processes(variant: Variant) -> int:
             return 2 if variant.name in self.origins else 1
@@ -246,9 +256,9 @@ class Measuring:
                 free,
                 limits.memory_limit,
                 alternatives,
-                worker_bytes,
-                sum(processes(each) * (worker_bytes + needed[each.name]) for each in others)
-                + (processes(variant) - 1) * (worker_bytes + needed[variant.name]),
+                of_worker(variant),
+                sum(processes(each) * of_process(each) for each in others)
+                + (processes(variant) - 1) * of_process(variant),
             )
 
         # Where not all fit beside each other, the largest one goes first.
@@ -426,7 +436,8 @@ class Measuring:
                 origin = self.origins[variant.name] if at_base else None
                 if own in specs.values():  # its dump is there already, and may be there to stay
                     return self._start(variant, origin=origin)
-                worker = self._start(variant, own.cache_dir if variant.kind == "dump" else None, origin)
+                writes = variant.kind in WRITING_KINDS
+                worker = self._start(variant, own.cache_dir if writes else None, origin)
                 worker.folder = own.cache_dir
                 return worker
 

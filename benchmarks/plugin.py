@@ -51,7 +51,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="measure only this variant and the baseline (may be given again)",
+        help="measure only this variant and the baseline (may be given again); all takes every one that is "
+        "installed, rivals too (default: the article's, the fast ones and the limits)",
     )
     group.addoption(
         "--loader",
@@ -179,6 +180,7 @@ def _size(text: str) -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read and check every option, before anything is built or measured."""
+    config.addinivalue_line("markers", "kinds(*names): the kinds of variants that a benchmark measures")
     config.add_cleanup(clean_end_on_sigterm())
     compared = config.getoption("benchmark_compare")
     if isinstance(compared, str) and Path(compared).is_dir():
@@ -227,10 +229,21 @@ def _disabled(config: pytest.Config) -> str:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a benchmark once for each variant."""
     if {"variant", "gate"} <= set(metafunc.fixturenames):
-        marker = metafunc.definition.get_closest_marker("benchmark")
-        only = ("dump",) if marker is not None and marker.kwargs.get("group") == "dump" else KINDS
-        variants = metafunc.config.stash[SESSION].variants
-        metafunc.parametrize("variant", [variant.name for variant in variants if variant.kind in only])
+        about, only = map(metafunc.definition.get_closest_marker, ("benchmark", "kinds"))
+        workload = "" if about is None else about.kwargs.get("group", "")
+        kinds = KINDS if only is None else only.args
+        suite = metafunc.config.stash[SESSION]
+        variants = [
+            pytest.param(variant.name, marks=_skipped(suite, variant.name))
+            for variant in suite.variants
+            if suite.takes_part(variant, workload, kinds)
+        ]
+        metafunc.parametrize("variant", variants)
+
+
+def _skipped(suite: Session, name: str) -> list[pytest.MarkDecorator]:
+    """Return what skips a variant that is not installed; nothing if it is."""
+    return [pytest.mark.skip(reason=f"{name} {suite.absent[name]}")] if name in suite.absent else []
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -264,15 +277,18 @@ def _keys_of(items: list[pytest.Item]) -> set[Key]:
 
 def _why_absent(config: pytest.Config) -> Callable[[Entry], Absent]:
     """Return a function that tells why a benchmark of a saved run has no figures in this session."""
-    chosen = {variant.name for variant in config.stash[SESSION].variants}
+    suite = config.stash[SESSION]
+    chosen = {variant.name for variant in suite.variants}
     options = config.option
 
     def why(then: Entry) -> Absent:
+        if then.variant in suite.absent:
+            return "not run"
         if then.key in config.stash[SELECTED]:
             return "unmeasured"
         left_out = (
             then.key in config.stash[DESELECTED]
-            or (options.variant and then.variant not in chosen)
+            or (then.variant not in chosen if options.variant else then.key in suite.on_request)
             # Files without a failure are not even collected.
             or config.getoption("lf", False)
             or not asked_for(
@@ -306,7 +322,8 @@ def gate(request: pytest.FixtureRequest, image_tree: Tree) -> Callable[[str, str
         slower = comparison.enter(benchmark.extra_info, request.node.nodeid)
         if session.fails(workload, variant):
             pytest.fail(f"{sentence} {slower}".rstrip(), pytrace=False)
-        if slower:
+        # What has become of a limit is the machine's doing, and nobody's fault.
+        if slower and benchmark.extra_info["kind"] != "limit":
             pytest.fail(slower, pytrace=False)
         if session.results[workload].measurements[variant].verdict.status == "undecided":
             request.node.warn(UndecidedWarning(sentence))

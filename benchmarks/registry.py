@@ -10,6 +10,17 @@ a user's loader function may carry the same names as attributes:
 ``DTYPE``, ``VALUE_RANGE``
     Of the images; left out, ``"float32"`` and ``(0.0, 1.0)``.
 
+Modules may say more:
+
+``REQUIRES``, ``INSTALL``
+    What has to be installed beside the suite itself, as names to import (``"torch simplejpeg"``), and the
+    command that installs it. Without it the variant is skipped by name.
+``DEFAULT``
+    ``False`` of a variant that takes part only if ``--variant`` asks for it; or the workloads in which it
+    does so by itself, such as ``("loading", "dump")``.
+``BOUNDS``
+    Of a limit: the kinds of variants that can be no faster, such as ``("dump", "memory")``.
+
 Beside ``load``, a module of kind ``memory`` or ``dump`` has ``predicted_bytes(images, spec)``, what so many
 images will take in memory or on disk; and one of kind ``dump`` has ``dump_problem(images, spec)``, why what
 is in ``spec.cache_dir`` is not a finished dump of them, or nothing if it is. Any module may have
@@ -28,10 +39,15 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import variants
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from benchmarks.spec import Spec
 
 BASELINE = "keras_image_data_generator"
 KINDS = ("streaming", "memory", "dump", "rival", "limit")
+WORKLOADS = ("loading", "training", "dump")
+#: What ``--variant`` takes in the place of a name: every variant there is.
+ALL = "all"
 
 
 class RegistryError(Exception):
@@ -47,12 +63,20 @@ class Variant:
         module: The module that holds the loader function.
         function: The name of that function.
         kind: One of `KINDS`; of a user's loader it is not known before its worker says it.
+        requires: Names of modules that have to be installed beside the suite itself.
+        install: The command that installs them.
+        default: The workloads in which it takes part without being asked for.
+        bounds: Of a limit, the kinds of variants that can be no faster.
     """
 
     name: str
     module: str
     function: str = "load"
     kind: str = KINDS[0]
+    requires: tuple[str, ...] = ()
+    install: str = ""
+    default: tuple[str, ...] = WORKLOADS
+    bounds: tuple[str, ...] = ()
 
     @property
     def floor_key(self) -> str:
@@ -63,6 +87,11 @@ class Variant:
     def is_built_in(self) -> bool:
         """Return whether the variant comes with the suite."""
         return self.module.startswith(f"{variants.__name__}.")
+
+    def absence(self) -> str:
+        """Return what is not installed that it needs, and how to install it; nothing if all is there."""
+        absent = [name for name in self.requires if not _is_installed(name)]
+        return f"needs {' and '.join(absent)}: {self.install}" if absent else ""
 
     def predicted_bytes(self, images: int, spec: Spec) -> int | None:
         """Return what so many images will take in memory or on disk, or None if nobody knows."""
@@ -84,12 +113,12 @@ class Variant:
 
 
 def built_in_variants() -> tuple[Variant, ...]:
-    """Return every variant of the suite: the baseline first, then by name.
+    """Return every variant of the suite: the baseline first, the limits last, else by name.
 
     Each module is imported, so that one that cannot be says so at once.
 
     Raises:
-        RegistryError: A module cannot be imported, has no function ``load``, or an unknown ``KIND``.
+        RegistryError: A module cannot be imported, or says something of itself that cannot be used.
     """
     found = []
     for info in pkgutil.iter_modules(variants.__path__):
@@ -105,15 +134,73 @@ def built_in_variants() -> tuple[Variant, ...]:
             raise RegistryError(
                 f"{module.__file__} has no function load(tree, spec): every variant needs one."
             )
-        kind = getattr(module, "KIND", KINDS[0])
-        if kind not in KINDS:
-            raise RegistryError(f"{module.__file__}: KIND is {kind!r}, not one of {', '.join(KINDS)}.")
-        needed = {"memory": ["predicted_bytes"], "dump": ["predicted_bytes", "dump_problem"]}.get(kind, [])
-        for name in needed:
-            if not callable(getattr(module, name, None)):
-                raise RegistryError(f"{module.__file__} has no function {name}: kind {kind} needs one.")
-        found.append(replace(variant, kind=kind))
-    return tuple(sorted(found, key=lambda variant: (variant.name != BASELINE, variant.name)))
+        found.append(_declared(variant, module))
+    return tuple(sorted(found, key=lambda each: (each.name != BASELINE, each.kind == "limit", each.name)))
+
+
+def _declared(variant: Variant, module: ModuleType) -> Variant:
+    """Return the variant with what its module says of it."""
+    kind = getattr(module, "KIND", KINDS[0])
+    if kind not in KINDS:
+        raise RegistryError(f"{module.__file__}: KIND is {kind!r}, not one of {', '.join(KINDS)}.")
+    needed = {"memory": ["predicted_bytes"], "dump": ["predicted_bytes", "dump_problem"]}.get(kind, [])
+    for name in needed:
+        if not callable(getattr(module, name, None)):
+            raise RegistryError(f"{module.__file__} has no function {name}: kind {kind} needs one.")
+    requires, install = getattr(module, "REQUIRES", ""), getattr(module, "INSTALL", "")
+    if not (isinstance(requires, str) and all(map(_is_module_name, requires.split()))):
+        raise RegistryError(
+            f"{module.__file__}: REQUIRES is {requires!r}, expected names to import with spaces between "
+            'them, such as "torch simplejpeg".'
+        )
+    if bool(requires) != bool(install) or not isinstance(install, str):
+        raise RegistryError(
+            f"{module.__file__}: INSTALL is {install!r}, expected the command that installs REQUIRES "
+            f"({requires!r}), such as 'pip install \"loader-gate[torch]\"': each needs the other."
+        )
+    default = getattr(module, "DEFAULT", True)
+    if isinstance(default, bool):
+        default = WORKLOADS if default else ()
+    if not (isinstance(default, tuple) and all(each in WORKLOADS for each in default)):
+        raise RegistryError(
+            f"{module.__file__}: DEFAULT is {default!r}, expected True, False, or a tuple of workloads: "
+            f"{', '.join(WORKLOADS)}."
+        )
+    bounds = getattr(module, "BOUNDS", ())
+    bounded = [each for each in KINDS if each != "limit"]
+    if not (isinstance(bounds, tuple) and all(each in bounded for each in bounds)):
+        raise RegistryError(
+            f"{module.__file__}: BOUNDS is {bounds!r}, expected a tuple of kinds: {', '.join(bounded)}."
+        )
+    if bool(bounds) != (kind == "limit"):
+        raise RegistryError(
+            f"{module.__file__}: BOUNDS is {bounds!r} and KIND is {kind!r}, but a limit, and only a limit, "
+            "says which kinds it bounds."
+        )
+    return replace(
+        variant,
+        kind=kind,
+        requires=tuple(requires.split()),
+        install=install,
+        default=default,
+        bounds=bounds,
+    )
+
+
+def _is_module_name(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
+
+
+def _is_installed(name: str) -> bool:
+    """Return whether a module can be found, without importing anything, not even the packages it is in."""
+    package, *parts = name.split(".")
+    found = find_spec(package)
+    for part in parts:
+        if found is None or found.submodule_search_locations is None:
+            return False
+        package = f"{package}.{part}"
+        found = PathFinder.find_spec(package, [*found.submodule_search_locations])
+    return found is not None
 
 
 def user_variant(loader: str, search_path: list[str]) -> Variant:

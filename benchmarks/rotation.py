@@ -7,6 +7,9 @@ finely is nearest in time.
 
 Two processes of the same code need not be equally fast: where their memory lies, say, is drawn anew with
 each. So a variant that is compared with base goes on in fresh processes, on both sides, every few blocks.
+
+A limit stays as long as anything that it bounds is undecided: what share of its limit a variant reaches is a
+ratio of passes of the same blocks.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.gate import (
     Change,
+    Share,
     Verdict,
     judge_change,
     judge_once,
@@ -28,6 +32,7 @@ from benchmarks.gate import (
 )
 from benchmarks.registry import BASELINE, Variant
 from benchmarks.statistics import (
+    ERROR,
     FEWEST_BLOCKS,
     SINGLE_LOOK_ERROR,
     Control,
@@ -91,6 +96,7 @@ class Measurement:
         build_seconds: What calling the loader function took, once.
         median_psnr: Of the checked epoch against the reference decode, in dB; None if it was not checked.
         base_passes: Those of the same variant at base, likewise; empty where there is none.
+        share: What share of its limit it reaches; None if no limit bounds it.
     """
 
     variant: Variant
@@ -101,6 +107,7 @@ class Measurement:
     build_seconds: float
     median_psnr: float | None
     base_passes: tuple[PassTiming, ...] = ()
+    share: Share | None = None
 
 
 #: After so many blocks, head and base go on in fresh processes.
@@ -137,6 +144,7 @@ class _Contestant:
     on_speedup: Verdict | None = None
     on_change: Change | None = None
     verdict: Verdict | None = None
+    share: Share | None = None
     baseline: list[PassTiming] = field(default_factory=list)
 
     @property
@@ -160,6 +168,7 @@ class _Contestant:
             build_seconds=self.build_seconds,
             median_psnr=self.median_psnr,
             base_passes=() if self.base is None else tuple(self.base.passes),
+            share=self.share,
         )
 
 
@@ -255,6 +264,8 @@ class Rotation:
                     contestant.verdict = contestant.verdict or unmeasured(only_check)
             self._warm_up(contestants)
             self._measure(contestants)
+            for contestant in contestants:
+                contestant.share = _share(contestant, contestants)
         finally:
             _end_all(arm.worker for contestant in contestants for arm in contestant.arms())
         return {contestant.variant.name: contestant.measurement() for contestant in contestants}
@@ -296,6 +307,7 @@ class Rotation:
         """Run blocks until nothing is undecided."""
         (baseline,) = (contestant for contestant in contestants if contestant.variant.name == BASELINE)
         rivals = [contestant for contestant in contestants if contestant is not baseline]
+        rivals.sort(key=lambda rival: rival.variant.kind == "limit")  # looked at when all others have been
         while True:
             if baseline.verdict is not None:
                 for rival in rivals:
@@ -310,7 +322,8 @@ class Rotation:
                 break
             self._block(baseline, undecided)
             for contestant in (baseline, *undecided):
-                self._look(contestant)
+                if not _bounds_any(contestant, undecided):
+                    self._look(contestant)
             self._renew([baseline, *undecided])
         verdict = self._judge(baseline.variant, Estimate(1.0, 1.0, 1.0, baseline.blocks), True)
         baseline.verdict = verdict and with_changes(verdict, self._changes(baseline))
@@ -374,7 +387,8 @@ class Rotation:
         if contestant.planned is None:
             contestant.planned = planned_blocks(self._budget_seconds, self._block_cost(contestant))
         over = self._spent(contestant) + self._block_cost(contestant) > self._budget_seconds
-        last = blocks >= contestant.planned or over
+        enough = FEWEST_BLOCKS if contestant.variant.kind == "limit" else contestant.planned
+        last = blocks >= enough or over
         if contestant.variant.name == BASELINE:
             if contestant.base is not None and contestant.on_change is None:
                 contestant.on_change = self._look_at_change(contestant, last)
@@ -418,7 +432,10 @@ class Rotation:
         """Return what the baseline says, and a ratio of seconds without the contaminated blocks."""
         control = read_control([timing.seconds for timing in contestant.baseline])
         ratios = log_ratios([each.seconds for each in above], [each.seconds for each in below])
-        error = spent_at(contestant.blocks, contestant.planned or contestant.blocks)
+        if contestant.variant.kind == "limit":  # it is looked at once, when nothing needs it any more
+            error = ERROR
+        else:
+            error = spent_at(contestant.blocks, contestant.planned or contestant.blocks)
         return control, estimate(without(ratios, control.contaminated), error)
 
     def _changes(self, contestant: _Contestant) -> list[Change]:
@@ -503,6 +520,30 @@ class Rotation:
         decided = rivals - sum(rival.verdict is None for rival in undecided)
         left = minutes_and_seconds(self._most_left(baseline, undecided))
         return f"block {block}, {decided} of {rivals} decided, timing {named}, at most {left} left"
+
+
+def _bounds_any(limit: _Contestant, contestants: Iterable[_Contestant]) -> bool:
+    """Return whether a limit bounds any that is undecided; nothing else bounds any."""
+    return any(each.verdict is None and each.kind in limit.variant.bounds for each in contestants)
+
+
+def _share(contestant: _Contestant, contestants: Iterable[_Contestant]) -> Share | None:
+    """Return what share of its limit a variant reaches: of the slowest one, if several bound it."""
+    shares = []
+    for limit in contestants:
+        # Both have been in the rotation from the first block on.
+        count = min(len(contestant.head.passes), len(limit.head.passes))
+        failed = limit.verdict is None or limit.verdict.status == "unmeasured"
+        if contestant.kind not in limit.variant.bounds or failed or count == 0:
+            continue
+        above, below, beside = (
+            [timing.seconds for timing in passes[:count]]
+            for passes in (limit.head.passes, contestant.head.passes, contestant.baseline)
+        )
+        # It decides nothing and is looked at once, so the error is not shared with other looks.
+        ratios = without(log_ratios(above, below), read_control(beside).contaminated)
+        shares.append(Share(limit.variant.name, estimate(ratios, ERROR)))
+    return max(shares, key=lambda share: share.estimate.ratio, default=None)
 
 
 def _end_all(workers: Iterable[AnyWorker]) -> None:

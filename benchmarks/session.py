@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING, Any, TextIO
 from benchmarks import books, floors, gate
 from benchmarks.guide import taken_bytes
 from benchmarks.machine import Machine, describe_noise, read_machine, read_noise, used_by_others
-from benchmarks.registry import BASELINE, RegistryError, Variant, built_in_variants, user_variant
+from benchmarks.registry import (
+    ALL,
+    BASELINE,
+    WORKLOADS,
+    RegistryError,
+    Variant,
+    built_in_variants,
+    user_variant,
+)
+from benchmarks.statistics import FEWEST_BLOCKS
 from benchmarks.worker_process import module_search_path
 from benchmarks.workloads import Device, DeviceError, Workload, parse_device, tensorflow_sees_gpu, workload
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -40,6 +49,8 @@ class Session:
 
     Attributes:
         variants: The variants of this session, the baseline first.
+        absent: Of those that cannot be measured, what is not installed and how to install it, by name.
+        on_request: Workloads and the variants that take part in them only if ``--variant`` was given.
         machine: The machine it runs on.
         results: What was measured, by workload.
         extra_infos: What the JSON says of each benchmark.
@@ -59,11 +70,19 @@ class Session:
     ) -> None:
         """Hold checked options; see `from_options`."""
         self.variants = tuple(variants)
+        self.absent = {each.name: absence for each in variants if (absence := each.absence())}
+        self.on_request = {
+            (name, each.name)
+            for each in built_in_variants()
+            for name in WORKLOADS
+            if name not in each.default
+        }
         self.machine = machine
         self.results: dict[str, Result] = {}
         self.extra_infos: list[dict[str, Any]] = []
         self.notes: list[str] = []
         self._failures: dict[str, Exception] = {}
+        self._skipped: dict[str, list[str]] = {}
         self._options = options
         self._search_path = search_path
         self._not_timed = not_timed
@@ -143,6 +162,11 @@ class Session:
         """Return whether variants are compared with a base."""
         return self._options.against is not None or self._options.against_python is not None
 
+    def takes_part(self, variant: Variant, workload: str, kinds: Collection[str]) -> bool:
+        """Return whether a variant is measured in a workload by a test of such kinds."""
+        by_default = (workload, variant.name) not in self.on_request
+        return variant.kind in kinds and (by_default or bool(self._options.variant))
+
     def open_base(self) -> None:
         """Find the code that variants are compared with; `close` removes what it takes.
 
@@ -154,8 +178,9 @@ class Session:
         if self._not_timed:
             return
         options = self._options
+        compared = [each for each in self.variants if each.kind != "limit" and each.name not in self.absent]
         self._base = self._while_open.enter_context(
-            base_of(options.against, options.against_python, self.variants, self._search_path)
+            base_of(options.against, options.against_python, compared, self._search_path)
         )
         other = {**self._base.missing, **self._base.deleted}
         self.notes += [f"Against {self._base.description}: {name} {words}." for name, words in other.items()]
@@ -202,6 +227,8 @@ class Session:
             )
         self._noise_before = read_noise()
         work = workload(name, self._device, options.image_size, options.batch_size, options.weights)
+        self._skipped[name] = [each for each in wanted if each in self.absent]
+        wanted = [each for each in wanted if each not in self.absent]
         # Others than the wanted ones only have to be there to be compared with.
         gated = {
             variant.name: (self.floor(work, tree, variant),)
@@ -245,6 +272,8 @@ class Session:
             return gate.baseline_verdict(estimate.blocks)
         if gated is None:
             return gate.Verdict("pass", None, estimate, "not gated in this workload")
+        if variant.kind == "limit" and (gated[0] is None or self._options.update_floors):
+            return gate.limit_verdict(estimate) if last or estimate.blocks >= FEWEST_BLOCKS else None
         if not self._options.update_floors:
             verdict = gate.judge(estimate, gated[0], last)
             if verdict is not None and verdict.status == "pass" and not last and self._is_vague(estimate):
@@ -334,14 +363,15 @@ class Session:
 
     def table(self, name: str, colour: bool) -> list[str]:
         """Return what there is to say of a workload at the end, in lines for people."""
-        from benchmarks.table import WIDTH, change_table, verdict_table
+        from benchmarks.table import WIDTH, change_table, share_lines, verdict_table
 
         result = self.results[name]
         lines = verdict_table(result.measurements.values(), len(result.tree), colour)
-        about = [*result.notes]
+        about = [*result.notes, *share_lines(result.measurements.values())]
         if self._base is not None:
             lines += ["", *change_table(result.measurements.values(), colour)]
             about.append(f"Change: head / base, below 1 is better. Base: {self._base.description}.")
+        about += [f"Skipped: {each} {self.absent[each]}" for each in self._skipped.get(name, ())]
         about += [
             self._misfit(result.workload, result.tree) or self._choice.reason,
             f"Machine: {self.machine.describe()}.",
@@ -408,9 +438,18 @@ def _work(work: Workload, tree: Tree) -> floors.Work:
 
 
 def _chosen(built_in: Sequence[Variant], names: Sequence[str]) -> list[Variant]:
-    """Return the variants that ``--variant`` asks for, and the baseline; all of them if it was not given."""
-    known = [variant.name for variant in built_in]
+    """Return the variants that ``--variant`` asks for, or those by default; and the baseline."""
+    known = {variant.name: variant for variant in built_in}
     for name in names:
-        if name not in known:
-            raise RegistryError(f"--variant {name}: there is no such variant; known: {', '.join(known)}.")
-    return [variant for variant in built_in if not names or variant.name in {BASELINE, *names}]
+        if name != ALL and name not in known:
+            raise RegistryError(
+                f"--variant {name}: there is no such variant; known: {', '.join(known)}, or {ALL}."
+            )
+        absence = "" if name == ALL else known[name].absence()
+        if absence:
+            raise RegistryError(f"--variant {name}: it {absence}")
+    if ALL in names:
+        return [*built_in]
+    if not names:
+        return [variant for variant in built_in if variant.default]
+    return [variant for variant in built_in if variant.name in {BASELINE, *names}]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from benchmarks.article import Row
     from benchmarks.compare import Row as ComparedRow
     from benchmarks.frontier import Placed
-    from benchmarks.gate import Change
+    from benchmarks.gate import Change, Share
     from benchmarks.rotation import Measurement
     from benchmarks.saved_runs import Entry
 
@@ -44,12 +44,16 @@ def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool
     from rich.text import Text
 
     table = _new_table("variant")
-    for heading in ("images/s", "speedup (95 % CI)", "floor", "CPU ms/image", "peak MB"):
+    measurements = [*measurements]
+    limited = any(measurement.share is not None for measurement in measurements)
+    for heading in ("images/s", "speedup (95 % CI)", *(["% limit"] * limited)):
+        table.add_column(heading, justify="right")
+    for heading in ("floor", "CPU ms", "peak MB"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     for measurement in measurements:
         verdict, timings = measurement.verdict, measurement.variant_passes
-        cells = ["–"] * 5
+        cells = ["–"] * (5 + limited)
         if timings and verdict.estimate is not None:
             estimate = verdict.estimate
             bounded = measurement.variant.name != BASELINE and estimate.low > 0
@@ -57,6 +61,7 @@ def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool
             cells = [
                 f"{images / median(timing.seconds for timing in timings):,.0f}",
                 number(estimate.ratio) + interval,
+                *([_of_limit(measurement.share)] * limited),
                 "–" if verdict.floor is None else number(verdict.floor),
                 f"{median(timing.cpu_seconds for timing in timings) / images * 1000:.2f}",
                 f"{max(timing.peak_rss_bytes for timing in timings) / 1e6:,.0f}",
@@ -65,6 +70,27 @@ def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool
             Text(measurement.variant.name), *cells, Text(verdict.status, style=_STYLES[verdict.status])
         )
     return _lines(table, colour)
+
+
+def _of_limit(share: Share | None) -> str:
+    """Return a share of a limit in percent, with half of its interval: what a narrow column has room for."""
+    if share is None:
+        return "–"
+    found = share.estimate
+    percent = 100 * found.ratio
+    spread = f" ±{50 * (found.high - found.low):.0f}" if 0 < found.low < found.high < math.inf else ""
+    return f"{percent:.{0 if percent >= 10 else 1}f}{spread}"
+
+
+def share_lines(measurements: Iterable[Measurement]) -> list[str]:
+    """Return, a line a limit, what share of it the variants reach that it bounds, with intervals."""
+    shares: dict[str, list[str]] = {}
+    for measurement in measurements:
+        share = measurement.share
+        if share is not None and measurement.verdict.estimate is not None:
+            found = _spread(share.estimate.ratio, share.estimate.low, share.estimate.high)
+            shares.setdefault(share.limit, []).append(f"{measurement.variant.name} {found}")
+    return [f"Share of {limit} (95 % CI): {', '.join(each)}." for limit, each in shares.items()]
 
 
 def change_table(measurements: Iterable[Measurement], colour: bool) -> list[str]:
@@ -213,7 +239,7 @@ def _new_table(first: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     table.add_column(first, overflow="fold")
     return table
 

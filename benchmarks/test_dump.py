@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
 
+@pytest.mark.kinds("dump")
 @pytest.mark.benchmark(group="dump", timer=passes_clock)
 def test_dump(
     variant: str, gate: Callable[[str, str, BenchmarkFixture], None], benchmark: BenchmarkFixture

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
 
+@pytest.mark.kinds("streaming", "memory", "dump", "rival")
 @pytest.mark.benchmark(group="loading", timer=passes_clock)
 def test_throughput(
     variant: str, gate: Callable[[str, str, BenchmarkFixture], None], benchmark: BenchmarkFixture

@@ -6,6 +6,7 @@ are JSON objects. Whatever the variant prints goes to stderr.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import gc
 import importlib
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from benchmarks.consumers import Consumer, Drain, EmulatedAccelerator, EpochTimes, Model
+from benchmarks.consumers import Consumer, Drain, EmulatedAccelerator, EpochTimes, Model, Tally
 from benchmarks.reference import Reference
 from benchmarks.same_work import Declared, check_epoch
 from benchmarks.spec import Spec
@@ -47,6 +48,7 @@ class Loader:
         kind: The variant's kind.
         declared: What it says it delivers.
         build_seconds: What the call took.
+        import_seconds: What of that importing modules took, such as TensorFlow.
         batches: Begins a fresh epoch whenever it is iterated.
     """
 
@@ -68,11 +70,38 @@ class Loader:
             value_range=tuple(getattr(holder, "VALUE_RANGE", (0.0, 1.0))),
         )
         start = time.perf_counter()
-        batches = function(tree, spec)
+        with _timed_imports() as imports:
+            batches = function(tree, spec)
         self.build_seconds = time.perf_counter() - start
+        self.import_seconds = sum(imports)
         self.batches: Iterable[Any] = batches
         if isinstance(batches, Iterator):
             self.batches = _CalledAnew(batches, lambda: function(tree, spec))
+
+
+@contextlib.contextmanager
+def _timed_imports() -> Iterator[list[float]]:
+    """Take the seconds of each import statement of this thread that is not inside another one."""
+    seconds: list[float] = []
+    importing, thread, depth = builtins.__import__, threading.get_ident(), 0
+
+    def timed(*arguments: Any, **named: Any) -> Any:
+        nonlocal depth
+        if threading.get_ident() != thread:
+            return importing(*arguments, **named)
+        start, depth = time.perf_counter(), depth + 1
+        try:
+            return importing(*arguments, **named)
+        finally:
+            depth -= 1
+            if depth == 0:
+                seconds.append(time.perf_counter() - start)
+
+    builtins.__import__ = timed
+    try:
+        yield seconds
+    finally:
+        builtins.__import__ = importing
 
 
 class _CalledAnew:
@@ -286,9 +315,14 @@ class Worker:
             _require_inside(holder, Path(inside))
         load = getattr(holder, function)
         self._loader = Loader(load, holder if built_in else load, self._tree, self._spec)
-        self._consumer = self._new_consumer(**consumer)
+        is_limit = built_in and self._loader.kind == "limit"
+        self._consumer = Tally(self._tree) if is_limit else self._new_consumer(**consumer)
         _settle()
-        return {"kind": self._loader.kind, "build_seconds": self._loader.build_seconds}
+        return {
+            "kind": self._loader.kind,
+            "build_seconds": self._loader.build_seconds,
+            "import_seconds": self._loader.import_seconds,
+        }
 
     def _new_consumer(self, name: str, **settings: Any) -> Consumer:
         if name == "model":
@@ -298,7 +332,11 @@ class Worker:
         return Drain(self._tree)
 
     def do_check(self, reference: str) -> dict[str, Any]:
-        """Hold one epoch against the reference decode."""
+        """Hold one epoch against the reference decode; a limit's only has to be a whole one."""
+        if isinstance(self._consumer, Tally):
+            self._consumer.epoch(self._loader.batches, self._alive, lambda: None)
+            _settle()
+            return {"reason": None, "median_psnr": None}
 
         def batches() -> Iterator[Any]:
             for batch in self._loader.batches:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks.gate import Status, Verdict
+from benchmarks import variants
+from benchmarks.gate import Share, Status, Verdict
 from benchmarks.registry import Variant
 from benchmarks.rotation import Measurement
 from benchmarks.statistics import Estimate
@@ -36,6 +38,25 @@ def tiny_tree(tree_cache: Path) -> Tree:
         return prepare_tree(TreeRequest(tree="small", tree_images=24, classes=2))
 
 
+@pytest.fixture
+def drop_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], Path]]:
+    """Return a function that drops a module into a folder which counts as ``benchmarks/variants/``."""
+    monkeypatch.setattr(variants, "__path__", [*variants.__path__, str(tmp_path)])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    dropped = []
+
+    def drop(name: str, code: str) -> Path:
+        dropped.append(name)
+        module = tmp_path / f"{name}.py"
+        module.write_text(code, encoding="utf-8")
+        return module
+
+    yield drop
+    for name in dropped:
+        sys.modules.pop(f"{variants.__name__}.{name}", None)
+        vars(variants).pop(name, None)
+
+
 @pytest.fixture(scope="session")
 def make_measurement() -> Callable[..., Measurement]:
     """Return a function that makes a measurement up, of a variant half a second an epoch by default."""
@@ -50,6 +71,8 @@ def make_measurement() -> Callable[..., Measurement]:
         baseline_seconds: tuple[float, ...] = (1.0, 1.1, 0.9, 1.0),
         cpu_seconds: float = 0.8,
         peak_rss_bytes: int = 600_000_000,
+        share: Share | None = None,
+        kind: str = "streaming",
     ) -> Measurement:
         def passes(each_seconds: tuple[float, ...]) -> tuple[PassTiming, ...]:
             return tuple(
@@ -66,12 +89,13 @@ def make_measurement() -> Callable[..., Measurement]:
 
         return Measurement(
             variant=Variant(name, f"benchmarks.variants.{name}"),
-            kind="streaming",
+            kind=kind,
             verdict=Verdict(status, floor, estimate, "because"),
             baseline_passes=passes(baseline_seconds),
             variant_passes=passes(seconds),
             build_seconds=0.25,
             median_psnr=41.5,
+            share=share,
         )
 
     return make

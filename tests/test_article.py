@@ -240,7 +240,7 @@ def test_a_single_block_is_json_too(tree: str, new_result: NewResult) -> None:
 def test_the_table(coco: dict[str, Result]) -> None:
     """A line each with both sides' figures; below, a sentence each."""
     lines = article_table(article_rows(coco), colour=False)
-    row = next(line for line in lines if line.startswith(" tf.data, no cache "))
+    row = next(line for line in lines if line.startswith("tf.data, no cache "))
     for part in ("23 min", "2.50", "0.8 s", "2.50 (2.40–2.60)", "15.6 min"):
         assert part in row
     assert any(line.startswith("tf.data, no cache: decoding") for line in lines)

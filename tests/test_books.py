@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks import books
 from benchmarks.books import PassesClock, leave_out, record
+from benchmarks.gate import Share
 from benchmarks.rotation import Measurement
 from benchmarks.statistics import Estimate
 
@@ -98,6 +99,21 @@ def test_what_extra_info_says(make_measurement: Callable[..., Measurement]) -> N
         "baseline_seconds": [1.0, 1.1, 0.9, 1.0],
         "variant_seconds": [0.4, 0.5, 0.5, 0.7],
     }
+
+
+def test_the_share_of_a_limit(make_measurement: Callable[..., Measurement]) -> None:
+    """The limit and the share of it with its interval, of what a limit bounds; an open end is null."""
+    share = Share("limit_jpeg_decode", Estimate(0.87, 0.8, 0.95, 4))
+    info = entered(make_measurement(share=share)).extra_info
+    assert {name: info[name] for name in info if "limit" in name} == {
+        "limit": "limit_jpeg_decode",
+        "share_of_limit": 0.87,
+        "share_of_limit_low": 0.8,
+        "share_of_limit_high": 0.95,
+    }
+    open_ended = Share("limit_jpeg_decode", Estimate(0.87, 0.0, math.inf, 1))
+    assert entered(make_measurement(share=open_ended)).extra_info["share_of_limit_high"] is None
+    assert not [name for name in entered(make_measurement()).extra_info if "limit" in name]
 
 
 def test_passes_are_compact(make_measurement: Callable[..., Measurement]) -> None:

@@ -386,7 +386,10 @@ class Suite:
         found = self.estimates.get(variant, estimate(2.0))
         status = "unmeasured" if found is None else "pass"
         passes = () if found is None else (self.seconds.get(variant, 0.5),) * 8
-        return self._make_measurement(variant, status=status, floor=1.0, estimate=found, seconds=passes)
+        kind = "limit" if variant.startswith("limit") else "streaming"
+        return self._make_measurement(
+            variant, status=status, floor=1.0, estimate=found, seconds=passes, kind=kind
+        )
 
     def run(self, *options: str) -> pytest.RunResult:
         """Run a session."""
@@ -698,6 +701,39 @@ def test_what_was_left_out_is_not_missing(options: tuple[str, ...], left_out: st
     assert f"Not run in this session: {left_out}" in text_of(result)
     assert "issing" not in text_of(result)
     assert suite.run(*GATE).ret == 0
+
+
+@pytest.mark.parametrize(
+    "then_and_now",
+    [
+        ("DEFAULT = False\n", "DEFAULT = False\n"),
+        ("DEFAULT = ('dump',)\n", "DEFAULT = ('dump',)\n"),
+        ("", "REQUIRES = 'no_such_library'\nINSTALL = 'pip install it'\n"),
+    ],
+    ids=["on request", "in another workload", "not installed any more"],
+)
+def test_what_takes_no_part_is_not_missing(
+    then_and_now: tuple[str, str], suite: Suite, drop_in: Callable[[str, str], Path]
+) -> None:
+    """A rival that nobody asked for, or that is not installed here, was not lost."""
+    then, now = (f"KIND = 'rival'\n{each}def load(tree, spec): return []\n" for each in then_and_now)
+    drop_in("some_rival", then)
+    assert suite.run(SAVE, "--variant=all").ret == 0
+    drop_in("some_rival", now)
+    result = suite.run(*GATE)
+    assert result.ret == 0
+    assert "Not run in this session: " in text_of(result)
+    assert "some_rival (loading), some_rival (training)" in text_of(result)
+
+
+def test_a_slower_limit_fails_nobody(suite: Suite) -> None:
+    """The table shows it; but whatever it is, no loader has become slower."""
+    shutil.copy(ROOT / "benchmarks/test_limits.py", suite.folder / "suite")
+    suite.run(SAVE)
+    suite.estimates["limit_read_files"] = estimate(1.0)
+    result = suite.run(*GATE)
+    assert result.ret == 0
+    assert row_of(result, "limit_read_files").endswith("slower")
 
 
 def test_last_failed_misses_nothing(suite: Suite, pytester: pytest.Pytester) -> None:

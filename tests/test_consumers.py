@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import consumers
-from benchmarks.consumers import Consumer, Drain, EmulatedAccelerator, EpochTimes
+from benchmarks.consumers import Consumer, Drain, EmulatedAccelerator, EpochTimes, Tally
 from benchmarks.registry import Variant
 from benchmarks.spec import Spec
 from benchmarks.worker_process import WorkerError, WorkerProcess, module_search_path
@@ -150,6 +150,18 @@ def test_no_batch(new_consumer: Callable[[Tree], Consumer]) -> None:
     """An empty epoch says so, instead of having figures."""
     with pytest.raises(ValueError, match="the epoch had no batch"):
         Calls().epoch(new_consumer(tree_of(10)), [])
+
+
+def test_a_limit_is_counted(clock: FakeTime) -> None:
+    """It tells how many images it has dealt with, epoch after epoch, and nothing else is looked at."""
+    calls, limit = Calls(), Tally(tree_of(10))
+    times = calls.epoch(limit, loading([4, 4, 2], clock, 0.5))
+    assert (times.first_batch, times.end, times.utilisation) == (0.5, 1.5, None)
+    assert (calls.alive, calls.ended) == (3, 1)
+    assert Calls().epoch(limit, loading([10], clock, 0.5)).end == 0.5
+    for counts, message in (([4, 4], "8 images were dealt with, expected the 10"), ([], "no image")):
+        with pytest.raises(ValueError, match=message):
+            Calls().epoch(limit, counts)
 
 
 def test_draining_takes_what_loading_takes(clock: FakeTime) -> None:

@@ -103,13 +103,13 @@ class FakeWriter:
         assert len(tree) == IMAGES
         assert list(spec.cache_dir.iterdir()) == []
         self._folder = spec.cache_dir
-        return {"kind": "dump", "build_seconds": 0.5}
+        return {"kind": "dump", "build_seconds": 4.5, "import_seconds": 2.0}
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         """Write."""
         assert (do, arguments) == ("pass", {"epochs": 1})
         self._writers.writes(self._folder)
-        return {"seconds": 12.5}
+        return {"seconds": 10.0}
 
     def end(self) -> None:
         """Be ended."""

@@ -23,6 +23,8 @@ from benchmarks.spec import Spec
 GB = 10**9
 COCO_IMAGES = 117_266
 VARIANTS = {variant.name: variant for variant in built_in_variants()}
+LIMITS = [variant for variant in VARIANTS.values() if variant.kind == "limit"]
+NO_LIMITS = [variant for variant in VARIANTS.values() if variant.kind != "limit"]
 MEMORY = VARIANTS["tfdata_memory_cache"]
 DUMP = VARIANTS["tfdata_file_cache"]
 
@@ -92,7 +94,7 @@ def test_the_riddle_of_the_90_gb(variant: Variant, article: Spec) -> None:
 
 def test_only_caches_and_dumps_have_a_prediction(article: Spec) -> None:
     """Nobody else holds more than a few batches."""
-    for variant in VARIANTS.values():
+    for variant in NO_LIMITS:
         assert (variant.predicted_bytes(10, article) is not None) == (variant.kind in ("memory", "dump"))
 
 
@@ -163,13 +165,13 @@ def test_a_buffer_that_does_not_fit(article: Spec) -> None:
     assert memory_needed(DUMP, COCO_IMAGES, replace(article, shuffle=False)) == 0
     assert memory(DUMP, article, buffer + WORKER_BYTES) == ""
     problem = memory(DUMP, article, 1000 * GB, limit=800_000_000)
-    assert "its buffer of decoded images to shuffle would take 786.4 MB" in problem
+    assert "its buffer of decoded images would take 786.4 MB" in problem
     assert "may use 800.0 MB (--memory-limit)" in problem
 
 
 def test_who_holds_nothing_has_no_problem_with_memory(article: Spec) -> None:
     """Variants that hold a few batches are not refused for want of it."""
-    for variant in VARIANTS.values():
+    for variant in NO_LIMITS:
         holds = variant in (MEMORY, DUMP)
         assert bool(memory(variant, article, 100_000_000)) == holds
         assert bool(memory_needed(variant, COCO_IMAGES, article)) == holds
@@ -208,5 +210,17 @@ def test_the_disk_is_the_dumps_problem_only(
 ) -> None:
     """Nobody else is refused for want of it."""
     free(1000, monkeypatch)
-    for variant in VARIANTS.values():
+    for variant in NO_LIMITS:
         assert bool(disk_problem(variant, COCO_IMAGES, article, tmp_path, None)) == (variant is DUMP)
+
+
+def test_the_limit_of_reading_a_dump_needs_disk_too(
+    article: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes one; other limits write nothing, and the one that copies holds some memory."""
+    free(1000, monkeypatch)
+    refused = [each.name for each in LIMITS if disk_problem(each, COCO_IMAGES, article, tmp_path, None)]
+    assert refused == ["limit_dump_read"]
+    assert [each.name for each in LIMITS if memory_needed(each, COCO_IMAGES, article)] == [
+        "limit_memory_copy"
+    ]

@@ -74,7 +74,7 @@ class FakeWorker:
         assert consumer["name"] in ("drain", "emulated")
         self._spec = spec
         self.machine.folders[self.variant.name] = self.folder
-        return {"kind": self.variant.kind, "build_seconds": 0.0}
+        return {"kind": self.variant.kind, "build_seconds": 0.0, "import_seconds": 0.0}
 
     def ask(self, do: str, **_: Any) -> dict[str, Any]:
         """Answer."""
@@ -146,6 +146,38 @@ def new_measuring(tiny_tree: Tree, machine: Machine) -> Callable[..., Measuring]
 def run(prepared: Measuring, *wanted: str) -> Result:
     """Measure some variants."""
     return prepared.run(VARIANTS, wanted)
+
+
+def test_limits_in_the_rotation(new_measuring: Callable[..., Measuring], machine: Machine) -> None:
+    """What they bound has a share of them; they take little memory, and none writes to disk for long."""
+    limits = ("limit_dump_read", "limit_memory_copy", "limit_read_files")
+    machine.seconds.update(dict(zip(limits, (0.05, 0.1, 0.4), strict=True)))
+    result = run(new_measuring("loading"), DUMP, STREAMING, *limits)
+    shares = {
+        name: (each.share.limit, round(each.share.estimate.ratio, 3))
+        for name, each in result.measurements.items()
+        if each.share is not None
+    }
+    assert shares == {
+        BASELINE: ("limit_read_files", 0.4),
+        STREAMING: ("limit_read_files", 0.8),
+        DUMP: ("limit_memory_copy", 0.5),
+    }
+    for name in limits:
+        folder = machine.folders[name]
+        assert folder is not None
+        assert not folder.exists()
+
+
+def test_limits_leave_room_for_others(
+    new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch, machine: Machine
+) -> None:
+    """They come without TensorFlow, so that a cache fits beside them that would not beside variants."""
+    machine.seconds["limit_read_files"] = 0.4
+    monkeypatch.setattr(measuring, "free_memory", lambda: 2 * WORKER_BYTES + 250_000_000)
+    result = run(new_measuring("loading"), MEMORY, "limit_read_files")
+    assert result.measurements[MEMORY].verdict.status == "pass"
+    assert reason(run(new_measuring("loading"), MEMORY, STREAMING), MEMORY)
 
 
 def reason(result: Result, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,17 @@ import pytest
 pytest_plugins = ("pytester",)
 
 ROOT = Path(__file__).resolve().parents[1]
+LIMITS = ("limit_dump_read", "limit_jpeg_decode", "limit_memory_copy", "limit_read_files")
 VARIANTS = ("keras_image_data_generator", "tfdata_file_cache", "tfdata_memory_cache", "tfdata_no_cache")
 DUMP = "benchmarks/test_dump.py::test_dump"
+LIMIT = "benchmarks/test_limits.py::test_limit"
 LOADING = "benchmarks/test_loading.py::test_throughput"
 TRAINING = "benchmarks/test_training.py::test_epoch"
 
 #: Scripts, saved runs and people know the tests by these names: a change here breaks their history.
 NODE_IDS = [
     f"{DUMP}[tfdata_file_cache]",
+    *(f"{LIMIT}[{name}]" for name in LIMITS),
     *(f"{LOADING}[{name}]" for name in VARIANTS),
     *(f"{TRAINING}[{name}]" for name in VARIANTS),
 ]
@@ -91,7 +95,9 @@ def test_several_variants_in_the_suites_order(tmp_path: Path) -> None:
     names = ("tfdata_no_cache", "tfdata_file_cache", "keras_image_data_generator", "tfdata_no_cache")
     options = [f"--variant={name}" for name in names]
     done, _ = run_pytest(tmp_path, "benchmarks/", *options, "--collect-only", "-q")
-    assert node_ids(done.stdout) == [each for each in NODE_IDS if "tfdata_memory_cache" not in each]
+    assert node_ids(done.stdout) == [
+        each for each in NODE_IDS if "tfdata_memory_cache" not in each and "test_limit[" not in each
+    ]
 
 
 def test_loaders_are_collected_last(tmp_path: Path) -> None:
@@ -217,3 +223,70 @@ def test_wrong_options(options: str, message: str, user_folder: Path, pytester: 
     assert "Traceback" not in str(result.stderr)
     assert not result.outlines
     assert not (user_folder / "cache").exists()
+
+
+BENCHMARK = """
+    import pytest
+
+    @pytest.mark.kinds("rival")
+    @pytest.mark.benchmark(group="loading")
+    def test_rival(variant, gate, benchmark):
+        gate("loading", variant, benchmark)
+"""
+LOAD = "KIND = 'rival'\ndef load(tree, spec): return []\n"
+
+
+@pytest.fixture
+def rivals(
+    user_folder: Path, pytester: pytest.Pytester, drop_in: Callable[[str, str], Path]
+) -> Callable[..., list[str]]:
+    """Rivals by default, on request, in another workload and not installed; and what is collected of them."""
+    assert user_folder == pytester.path
+    pytester.makepyfile(test_rivals=BENCHMARK)
+    drop_in("by_default", LOAD)
+    drop_in("on_request", f"DEFAULT = False\n{LOAD}")
+    drop_in("trains_only", f"DEFAULT = ('training',)\n{LOAD}")
+    drop_in("not_there", f"REQUIRES = 'no_such_library'\nINSTALL = 'pip install \"x[y]\"'\n{LOAD}")
+
+    def collected(*options: str) -> list[str]:
+        result = run_in_user_folder(pytester, "test_rivals.py", *options, "--collect-only", "-q")
+        return [line.partition("[")[2].rstrip("]") for line in result.outlines if "::test_rival[" in line]
+
+    return collected
+
+
+def test_what_takes_part(rivals: Callable[..., list[str]]) -> None:
+    """By default what is meant to; with a name only that; with ``all`` everything."""
+    dropped = {"by_default", "on_request", "trains_only", "not_there"}
+    assert dropped & {*rivals()} == {"by_default", "not_there"}
+    assert rivals("--variant=on_request") == ["on_request"]
+    assert rivals("--variant=trains_only") == ["trains_only"]
+    assert dropped <= {*rivals("--variant=all")}
+    assert dropped <= {*rivals("--variant=all", "--variant=tfdata_no_cache")}
+
+
+@pytest.mark.usefixtures("rivals")
+def test_what_is_not_installed_is_skipped_by_name(pytester: pytest.Pytester) -> None:
+    """The reason has the line that installs it; and a run of nothing else is no success."""
+    result = run_in_user_folder(pytester, "test_rivals.py", "-k", "not_there", "-rs")
+    result.assert_outcomes(skipped=1)
+    assert 'not_there needs no_such_library: pip install "x[y]"' in " ".join(str(result.stdout).split())
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["Nothing was measured, so this run is no success."])
+
+
+@pytest.mark.usefixtures("rivals")
+def test_what_is_not_installed_cannot_be_asked_for(pytester: pytest.Pytester) -> None:
+    """That is a wrong option, and the line that installs it is said."""
+    result = run_in_user_folder(pytester, "test_rivals.py", "--variant=not_there")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert 'ERROR: --variant not_there: it needs no_such_library: pip install "x[y]"' in result.errlines
+
+
+@pytest.mark.usefixtures("rivals")
+def test_floors_of_what_is_not_installed(pytester: pytest.Pytester) -> None:
+    """A file of floors may have them: it is the same file on every machine."""
+    floors = "[profiles.mine.loading]\nnot_there = 1.5\non_request = 1.5\n"
+    (pytester.path / "rivals.toml").write_text(floors, encoding="utf-8")
+    result = run_in_user_folder(pytester, "--floors=rivals.toml", "--collect-only", "-q")
+    assert result.ret == pytest.ExitCode.OK

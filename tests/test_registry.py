@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 import pytest
 
-from benchmarks import variants
-from benchmarks.registry import BASELINE, KINDS, RegistryError, Variant, built_in_variants, user_variant
+from benchmarks.registry import (
+    BASELINE,
+    KINDS,
+    WORKLOADS,
+    RegistryError,
+    Variant,
+    built_in_variants,
+    user_variant,
+)
 
 ARTICLE = ("keras_image_data_generator", "tfdata_file_cache", "tfdata_memory_cache", "tfdata_no_cache")
 LOAD = "def load(tree, spec): return []\n"
@@ -19,45 +26,30 @@ DUMP_PROBLEM = "def dump_problem(images, spec): return ''\n"
 TESTS = str(Path(__file__).resolve().parent)
 
 
-@pytest.fixture
-def drop_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], Path]]:
-    """Return a function that drops a module into a folder which counts as ``benchmarks/variants/``."""
-    monkeypatch.setattr(variants, "__path__", [*variants.__path__, str(tmp_path)])
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    dropped = []
-
-    def drop(name: str, code: str) -> Path:
-        dropped.append(name)
-        module = tmp_path / f"{name}.py"
-        module.write_text(code, encoding="utf-8")
-        return module
-
-    yield drop
-    for name in dropped:
-        sys.modules.pop(f"{variants.__name__}.{name}", None)
-        vars(variants).pop(name, None)
-
-
 def test_the_articles_four_the_baseline_first() -> None:
     """The suite brings the article's four pipelines, the baseline before all others."""
     found = built_in_variants()
-    assert tuple(variant.name for variant in found) == ARTICLE
     assert found[0].name == BASELINE
+    assert {*ARTICLE} <= {
+        variant.name for variant in found if variant.default == WORKLOADS and not variant.requires
+    }
     assert all(variant.is_built_in for variant in found)
-    assert [variant.floor_key for variant in found] == list(ARTICLE)
+    assert [variant.floor_key for variant in found] == [variant.name for variant in found]
 
 
 def test_a_variant_is_found_by_being_there(drop_in: Callable[[str, str], Path]) -> None:
     """A file in the folder is all it takes; its name is the variant's, and the baseline stays first."""
+    before = [variant.name for variant in built_in_variants()]
     drop_in("a_new_one", f"KIND = 'rival'\n{LOAD}")
     found = [variant.name for variant in built_in_variants()]
-    assert found == [ARTICLE[0], "a_new_one", *ARTICLE[1:]]
+    assert found == [before[0], "a_new_one", *before[1:]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_known(kind: str, drop_in: Callable[[str, str], Path]) -> None:
     """A variant may say that it is of any of the kinds of the design, and is known as that."""
-    drop_in("of_a_kind", f"KIND = {kind!r}\n{LOAD}{PREDICTED_BYTES}{DUMP_PROBLEM}")
+    bounds = "BOUNDS = ('dump',)\n" if kind == "limit" else ""
+    drop_in("of_a_kind", f"KIND = {kind!r}\n{bounds}{LOAD}{PREDICTED_BYTES}{DUMP_PROBLEM}")
     assert {variant.name: variant.kind for variant in built_in_variants()}["of_a_kind"] == kind
 
 
@@ -75,6 +67,84 @@ def test_what_a_kind_needs(kind: str, code: str, missing: str, drop_in: Callable
     with pytest.raises(RegistryError, match=f"no function {missing}: kind {kind} needs one") as raised:
         built_in_variants()
     assert str(module) in str(raised.value)
+
+
+def declared(name: str) -> Variant:
+    """Return a variant as the registry knows it."""
+    return {variant.name: variant for variant in built_in_variants()}[name]
+
+
+def test_what_is_declared(drop_in: Callable[[str, str], Path]) -> None:
+    """What a variant needs, whether it takes part by itself, and which kinds a limit bounds."""
+    drop_in("plain", LOAD)
+    drop_in("rival", f"REQUIRES = 'torch a.b'\nINSTALL = 'pip install x'\nDEFAULT = False\n{LOAD}")
+    drop_in("loads_only", f"DEFAULT = ('loading', 'dump')\n{LOAD}")
+    drop_in("limit", f"KIND = 'limit'\nBOUNDS = ('streaming', 'rival')\n{LOAD}")
+    plain, rival, limit = map(declared, ("plain", "rival", "limit"))
+    assert (plain.requires, plain.install, plain.default, plain.bounds) == ((), "", WORKLOADS, ())
+    assert (rival.requires, rival.install, rival.default) == (("torch", "a.b"), "pip install x", ())
+    assert declared("loads_only").default == ("loading", "dump")
+    assert limit.bounds == ("streaming", "rival")
+
+
+@pytest.mark.parametrize(
+    ("code", "found", "expected"),
+    [
+        ("REQUIRES = ['torch']\nINSTALL = 'pip install torch'\n", "REQUIRES is ['torch']", "names to import"),
+        ("REQUIRES = 'torch>=2'\nINSTALL = 'pip install torch'\n", "'torch>=2'", "names to import"),
+        ("REQUIRES = 'torch'\n", "INSTALL is ''", "each needs the other"),
+        ("INSTALL = 'pip install torch'\n", "(''", "each needs the other"),
+        ("REQUIRES = 'torch'\nINSTALL = ['pip']\n", "INSTALL is ['pip']", "the command that installs"),
+        ("DEFAULT = 'no'\n", "DEFAULT is 'no'", "True, False, or a tuple of workloads"),
+        ("DEFAULT = ('lading',)\n", "DEFAULT is ('lading',)", "loading, training, dump"),
+        ("KIND = 'limit'\n", "BOUNDS is ()", "only a limit"),
+        ("BOUNDS = ('dump',)\n", "KIND is 'streaming'", "only a limit"),
+        ("KIND = 'limit'\nBOUNDS = 'dump'\n", "BOUNDS is 'dump'", "a tuple of kinds: streaming, memory,"),
+        ("KIND = 'limit'\nBOUNDS = ('limit',)\n", "BOUNDS is ('limit',)", "a tuple of kinds"),
+        ("KIND = 'limit'\nBOUNDS = ('dumps',)\n", "'dumps'", "a tuple of kinds"),
+    ],
+)
+def test_a_declaration_that_cannot_be_used(
+    code: str, found: str, expected: str, drop_in: Callable[[str, str], Path]
+) -> None:
+    """The error names the file and the declaration, what it is and what was expected."""
+    module = drop_in("odd", f"{code}{LOAD}")
+    with pytest.raises(RegistryError) as raised:
+        built_in_variants()
+    for part in (str(module), found, expected):
+        assert part in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("requires", "absent"),
+    [
+        ("json", ""),
+        ("importlib.metadata", ""),
+        ("no_such_library", "no_such_library"),
+        ("json.no_such_module", "json.no_such_module"),
+        ("no_such_library.inside", "no_such_library.inside"),
+        ("json.decoder.no_package", "json.decoder.no_package"),
+        ("json no_such_library neither", "no_such_library and neither"),
+    ],
+)
+def test_what_is_not_installed(requires: str, absent: str, drop_in: Callable[[str, str], Path]) -> None:
+    """It is named, with the command that installs it."""
+    drop_in("optional", f"REQUIRES = {requires!r}\nINSTALL = 'pip install more'\n{LOAD}")
+    assert declared("optional").absence() == (f"needs {absent}: pip install more" if absent else "")
+
+
+def test_looking_imports_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drop_in: Callable[[str, str], Path]
+) -> None:
+    """Whether torch is there is seen without loading it, nor a package that something lies in."""
+    package = tmp_path / "installed" / "a_heavy_package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise SystemExit('imported')\n", encoding="utf-8")
+    (package / "inside.py").touch()
+    monkeypatch.syspath_prepend(str(package.parent))
+    drop_in("optional", f"REQUIRES = 'a_heavy_package.inside'\nINSTALL = 'pip install more'\n{LOAD}")
+    assert declared("optional").absence() == ""
+    assert "a_heavy_package" not in sys.modules
 
 
 @pytest.mark.parametrize("code", ["", "load = 3\n", "def loads(tree, spec): return []\n"])

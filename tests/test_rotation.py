@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.gate import Verdict, baseline_verdict, judge
+from benchmarks.gate import Share, Verdict, baseline_verdict, judge, limit_verdict
 from benchmarks.registry import BASELINE, Variant
 from benchmarks.rotation import RENEWED_AFTER, Measurement, Rotation
 from benchmarks.spec import Spec
@@ -33,7 +33,7 @@ class FakeWorker:
         assert spec.cache_dir.name == self.name
         assert (len(tree), consumer) == (2, DRAIN)
         assert spec.cache_dir.is_dir()
-        return {"kind": "streaming", "build_seconds": 0.5}
+        return {"kind": "limit" if self.name.startswith("limit") else "streaming", "build_seconds": 0.5}
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         """Answer one request."""
@@ -85,11 +85,13 @@ class Stage:
         only_check: str = "",
         checks: dict[str, str] | None = None,
         base: dict[str, Seconds] | None = None,
+        bounds: tuple[str, ...] = ("streaming",),
         **seconds: Seconds,
     ) -> dict[str, Measurement]:
         """Measure variants named by the keywords; ``baseline`` stands for the baseline.
 
-        Those in ``base`` are compared with what takes so long there.
+        Those in ``base`` are compared with what takes so long there. What is named ``limit`` is one, of the
+        kinds in ``bounds``.
         """
         at_base_names = {f"{BASELINE if name == 'baseline' else name}_at_base" for name in base or ()}
         at_base = {BASELINE if name == "baseline" else name: value for name, value in (base or {}).items()}
@@ -103,10 +105,17 @@ class Stage:
         def verdict(variant: Variant, estimate: Estimate, last: bool) -> Verdict | None:
             if variant.name == BASELINE:
                 return baseline_verdict(estimate.blocks)
+            if variant.kind == "limit":
+                return limit_verdict(estimate)
             return judge(estimate, floor, last)
 
         rotation = Rotation(
-            [Variant(name, "made_up") for name in named],
+            [
+                Variant(name, "made_up", kind="limit", bounds=bounds)
+                if name.startswith("limit")
+                else Variant(name, "made_up")
+                for name in named
+            ],
             lambda variant: self.workers[variant.name].hired(),
             verdict,
             budget,
@@ -461,3 +470,111 @@ def test_contaminated_blocks_alone_fail_nobody(stage: Stage) -> None:
 def noisy_list(passes: int) -> list[float]:
     """Return the first passes of a quiet loader."""
     return list(islice(noisy(1.0, 0.01), passes))
+
+
+# Limits, which others are held against.
+
+NEVER_DECIDED = (2.0, 2.0, 4.0, 4.0)
+
+
+def share(found: Measurement) -> Share:
+    """Return the share of its limit that a variant reaches."""
+    assert found.share is not None
+    return found.share
+
+
+def test_a_limit_stays_until_all_that_it_bounds_are_decided(stage: Stage) -> None:
+    """Every variant is paired with it in all of its own blocks."""
+    found = stage.run(baseline=4.0, clear=1.0, near=cycle(NEVER_DECIDED), limit=0.5)
+    blocks = {name: len(each.variant_passes) // 2 for name, each in found.items()}
+    assert blocks["clear"] == FEWEST_BLOCKS
+    assert blocks["limit"] == blocks["near"] > FEWEST_BLOCKS
+    assert share(found["clear"]).estimate.blocks == blocks["clear"]
+    assert share(found["near"]).estimate.blocks == blocks["near"]
+    assert share(found[BASELINE]).estimate.ratio == pytest.approx(0.5 / 4.0)
+    assert found["limit"].share is None
+    assert found["limit"].verdict.status == "pass"
+
+
+def test_a_limit_is_looked_at_once(stage: Stage) -> None:
+    """So its own interval is a plain one, narrower than that of a variant that may be looked at often."""
+    found = stage.run(baseline=4.0, fast=cycle([0.9, 1.0, 1.1]), limit=cycle([0.9, 1.0, 1.1]))
+    limit, fast = (found[name].verdict.estimate for name in ("limit", "fast"))
+    assert limit is not None
+    assert fast is not None
+    assert 0 < limit.half_width < fast.half_width / 3
+
+
+def test_a_limit_of_other_kinds_does_not_wait(stage: Stage) -> None:
+    """It leaves at its first look, and nobody has a share of it."""
+    found = stage.run(baseline=4.0, near=cycle(NEVER_DECIDED), limit=0.5, bounds=("dump", "memory"))
+    assert len(found["near"].variant_passes) > 2 * FEWEST_BLOCKS
+    assert len(found["limit"].variant_passes) == 2  # what it bounds is decided: there is nothing
+    assert all(each.share is None for each in found.values())
+
+
+def test_a_share_is_paired(stage: Stage) -> None:
+    """A machine that is three times slower for some blocks changes the seconds, and not the share."""
+
+    def slower_later(seconds: float) -> Iterator[float]:
+        yield from [seconds] * 6
+        yield from repeat(3 * seconds)
+
+    found = stage.run(baseline=slower_later(4.0), fast=slower_later(1.0), limit=slower_later(0.9))
+    estimate = share(found["fast"]).estimate
+    assert estimate.ratio == pytest.approx(0.9)
+    assert estimate.low == pytest.approx(estimate.high)
+
+
+def test_a_share_has_an_interval(stage: Stage) -> None:
+    """As wide as its blocks differ."""
+    found = stage.run(baseline=noisy(4.0), fast=noisy(1.0), limit=cycle([0.8, 0.8, 0.9, 0.9]))
+    estimate = share(found["fast"]).estimate
+    assert 0.7 < estimate.low < 0.85 < estimate.high < 1.0
+
+
+def test_the_slowest_limit_counts(stage: Stage) -> None:
+    """Of several, it is the one that a variant comes nearest to."""
+    found = stage.run(baseline=4.0, fast=1.0, limit_read=0.1, limit_decode=0.8)
+    assert share(found["fast"]).limit == "limit_decode"
+    assert share(found["fast"]).estimate.ratio == pytest.approx(0.8)
+
+
+def test_contaminated_blocks_are_left_out_of_shares_too(stage: Stage) -> None:
+    """As they are of every other estimate."""
+    found = stage.run(
+        baseline=chain([4.0] * 2, [4.0, 9.0], repeat(4.0)),
+        fast=chain([1.0] * 2, [5.0] * 2, repeat(1.0)),
+        limit=0.9,
+    )
+    assert share(found["fast"]).estimate.ratio == pytest.approx(0.9)
+    assert share(found["fast"]).estimate.blocks == len(found["fast"].variant_passes) // 2 - 1
+
+
+def test_a_limit_takes_no_budget_of_its_own(stage: Stage) -> None:
+    """However long it takes, it is there as long as others are."""
+    found = stage.run(baseline=4.0, near=cycle(NEVER_DECIDED), limit=40.0, budget=100.0)
+    assert len(found["limit"].variant_passes) == len(found["near"].variant_passes) > 2 * FEWEST_BLOCKS
+
+
+def test_a_limit_that_fails_costs_only_its_shares(stage: Stage) -> None:
+    """The variants have their verdicts all the same."""
+    found = stage.run(baseline=4.0, fast=1.0, limit=WorkerError("its worker hung"), limit_read=0.1)
+    assert found["limit"].verdict.status == "unmeasured"
+    assert found["fast"].verdict.status == "pass"
+    assert share(found["fast"]).limit == "limit_read"
+
+
+def test_limits_alone(stage: Stage) -> None:
+    """They are measured even if nothing else is."""
+    found = stage.run(baseline=4.0, limit=0.5)
+    assert found["limit"].verdict.status == "pass"
+    assert share(found[BASELINE]).estimate.ratio == pytest.approx(0.125)
+
+
+def test_a_limit_beside_a_comparison(stage: Stage) -> None:
+    """It has no base, and stays while head and base are compared."""
+    base: dict[str, Seconds] = {"near": cycle([1.2, 0.8, 1.0, 1.0])}
+    found = stage.run(baseline=4.0, near=cycle([1.0, 1.2, 0.8]), limit=0.5, base=base, budget=60.0)
+    assert len(found["limit"].variant_passes) == len(found["near"].variant_passes) > 2 * RENEWED_AFTER
+    assert found["limit"].base_passes == ()

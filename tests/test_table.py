@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
+from benchmarks.gate import Share
 from benchmarks.registry import BASELINE, built_in_variants
 from benchmarks.rotation import Measurement
 from benchmarks.statistics import Estimate
-from benchmarks.table import WIDTH, verdict_table
+from benchmarks.table import WIDTH, share_lines, verdict_table
 
 ESCAPE = "\x1b"
 
@@ -28,7 +29,7 @@ def test_what_a_row_says(make_measurement: Callable[..., Measurement]) -> None:
         "CI)",
         "floor",
         "CPU",
-        "ms/image",
+        "ms",
         "peak",
         "MB",
         "verdict",
@@ -53,8 +54,8 @@ def test_rows_come_in_the_order_given(make_measurement: Callable[..., Measuremen
 
 @pytest.mark.parametrize("colour", [False, True])
 def test_never_wider_than_a_page(colour: bool, make_measurement: Callable[..., Measurement]) -> None:
-    """The longest names of the suite and large figures still fit, each row in one line, nothing cut off."""
-    names = [variant.name for variant in built_in_variants()]
+    """The longest names of the article and large figures still fit, each row in one line, nothing cut off."""
+    names = [BASELINE, "tfdata_no_cache"]
     large = [
         make_measurement(
             name,
@@ -77,6 +78,37 @@ def test_never_wider_than_a_page(colour: bool, make_measurement: Callable[..., M
             *(() if name == BASELINE else ("(381–6816)",)),
             *("150", "61.50", "25,000", "undecided"),
         ]
+
+
+@pytest.mark.parametrize(
+    ("estimate", "cell"),
+    [
+        (Estimate(0.872, 0.845, 0.901, 9), "87 ±3"),
+        (Estimate(0.0712, 0.06, 0.08, 9), "7.1 ±1"),
+        (Estimate(1.04, 0.9, 1.2, 9), "104 ±15"),
+        (Estimate(0.5, 0.0, math.inf, 1), "50"),
+    ],
+)
+def test_a_share_of_a_limit(
+    estimate: Estimate, cell: str, make_measurement: Callable[..., Measurement]
+) -> None:
+    """In percent in its row, still in one line; with the whole interval below, and the limit's name."""
+    bounded = make_measurement(BASELINE, status="undecided", share=Share("limit_jpeg_decode", estimate))
+    free = make_measurement("limit_jpeg_decode")
+    heading, _, row, other = verdict_table([bounded, free], images=200, colour=False)
+    assert "% limit" in heading
+    assert f" {cell} " in row
+    assert other.count("–") == 2  # of its interval, and of the share that it has none of
+    assert max(map(len, (heading, row, other))) <= WIDTH
+    (line,) = share_lines([bounded, free])
+    interval = f" ({estimate.low:.2f}–{estimate.high:.2f})" if estimate.low else ""
+    assert line == f"Share of limit_jpeg_decode (95 % CI): {BASELINE} {estimate.ratio:.2f}{interval}."
+
+
+def test_without_a_limit_there_is_no_column(make_measurement: Callable[..., Measurement]) -> None:
+    """Training has no limits, and a session may leave them out."""
+    assert "limit" not in verdict_table([make_measurement()], images=200, colour=False)[0]
+    assert share_lines([make_measurement()]) == []
 
 
 def test_a_long_name_is_folded(make_measurement: Callable[..., Measurement]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import subprocess
 import sys
@@ -16,8 +17,11 @@ import pytest
 from benchmarks.reference import build_reference
 from benchmarks.registry import Variant
 from benchmarks.spec import Spec
+from benchmarks.worker import Loader
 from benchmarks.worker_process import WorkerError, WorkerProcess, module_search_path
 from fixtures.tree import Tree
+
+NOTHING = Tree(Path(), (), (), (), "")
 
 
 @pytest.fixture
@@ -201,3 +205,25 @@ def test_no_worker_outlives_its_parent(tiny_tree: Tree, tmp_path: Path) -> None:
         assert psutil.pid_exists(pid)
         parent.kill()
     assert gone(lambda: psutil.pid_exists(pid))
+
+
+def test_what_importing_takes(tmp_path: Path) -> None:
+    """It is part of the building, and known: a module that another one imports counts once."""
+    (tmp_path / "slow_inner.py").write_text("import time; time.sleep(0.2)", encoding="utf-8")
+    (tmp_path / "slow_outer.py").write_text("import time, slow_inner; time.sleep(0.1)", encoding="utf-8")
+
+    def load(tree: Tree, spec: Spec) -> list[None]:
+        del tree, spec
+        import slow_inner  # type: ignore[import-not-found]  # noqa: F401
+        import slow_outer  # type: ignore[import-not-found]  # noqa: F401
+
+        time.sleep(0.1)
+        return []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+        imports = builtins.__import__
+        loader = Loader(load, load, NOTHING, Spec((8, 8), 2, True, 0, tmp_path))
+    assert loader.import_seconds >= 0.3
+    assert loader.build_seconds >= loader.import_seconds + 0.1
+    assert builtins.__import__ is imports

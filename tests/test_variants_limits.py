@@ -1,0 +1,88 @@
+"""The limits of the suite, in real workers: a whole epoch each time, and no process left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.registry import KINDS, Variant, built_in_variants
+from benchmarks.spec import Spec
+from benchmarks.variants import limit_dump_read, limit_jpeg_decode, limit_memory_copy
+from benchmarks.worker_process import WorkerProcess, module_search_path
+from fixtures.tree import Tree
+
+LIMITS = {variant.name: variant for variant in built_in_variants() if variant.kind == "limit"}
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Spec:
+    """Return a spec whose last batch is a smaller one."""
+    return Spec((32, 48), 5, shuffle=True, seed=0, cache_dir=tmp_path)
+
+
+def test_what_is_bounded() -> None:
+    """Every kind of variant has a limit, and the one of decoding says so in its name."""
+    assert {kind for limit in LIMITS.values() for kind in limit.bounds} == {*KINDS} - {"limit"}
+    assert all(name.startswith("limit_") for name in LIMITS)
+    assert {"streaming", "rival"} == {*LIMITS["limit_jpeg_decode"].bounds}
+
+
+@pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS)
+def test_epoch_after_epoch(limit: Variant, tiny_tree: Tree, spec: Spec) -> None:
+    """The same processes deal with all images of every epoch, and end with the worker."""
+    if limit.absence():
+        pytest.skip(f"{limit.name} {limit.absence()}")
+    before = psutil.Process().children(recursive=True)
+    worker = WorkerProcess(limit, module_search_path(Path()), 60.0)
+    try:
+        assert worker.open(tiny_tree, spec)["kind"] == "limit"
+        assert worker.ask("check", reference="") == {"reason": None, "median_psnr": None}
+        started = {*psutil.Process().children(recursive=True)} - {*before}
+        timing = worker.ask("pass", epochs=2)
+        assert timing["epochs"] == 2
+        assert 0 < timing["first_batch_seconds"] <= timing["seconds"]
+        assert {*psutil.Process().children(recursive=True)} - {*before} == started
+    finally:
+        worker.end()
+    psutil.wait_procs([*started], timeout=30)
+    assert not [process for process in started if process.is_running()]
+
+
+def test_a_decoded_picture_may_be_small_but_not_too_small(tiny_tree: Tree) -> None:
+    """Half of its size if that is enough; and what is no JPEG stops nobody."""
+    pytest.importorskip("simplejpeg")
+    decoded = []
+    with pytest.MonkeyPatch.context() as patch:
+        import simplejpeg
+
+        decode = simplejpeg.decode_jpeg
+        patch.setattr(simplejpeg, "decode_jpeg", lambda *a, **k: decoded.append(decode(*a, **k)))
+        assert limit_jpeg_decode.decode(224, 224, tiny_tree.paths[:2]) == 2
+        assert limit_jpeg_decode.decode(400, 400, tiny_tree.paths[:2]) == 2
+    small, large = decoded[:2], decoded[2:]
+    for one, other in zip(small, large, strict=True):
+        assert min(one.shape[:2]) >= 224
+        assert other.shape[0] == 2 * one.shape[0]
+    assert limit_jpeg_decode.decode(224, 224, [__file__]) == 1
+
+
+def test_what_is_copied_fits_into_memory(spec: Spec) -> None:
+    """Whole batches of a large tree up to a limit, and at least one of a small one."""
+    batch = 5 * 32 * 48 * 3 * 4
+    assert limit_memory_copy.predicted_buffer_bytes(3, spec) == batch
+    assert limit_memory_copy.predicted_buffer_bytes(12, spec) == 2 * batch
+    assert limit_memory_copy.predicted_buffer_bytes(10**9, spec) <= limit_memory_copy.MOST_HELD
+    assert sum(limit_memory_copy.load(Tree(Path(), ("x",) * 12, (0,) * 12, ("a",), ""), spec)) == 12
+
+
+def test_the_dump_that_is_read(tiny_tree: Tree, spec: Spec) -> None:
+    """It is as large as predicted, and one that has been cut off is no faster dump."""
+    reads = limit_dump_read.load(tiny_tree, spec)
+    (file,) = spec.cache_dir.iterdir()
+    assert file.stat().st_size == limit_dump_read.predicted_bytes(len(tiny_tree), spec)
+    assert sum(reads) == len(tiny_tree)
+    file.write_bytes(b"")
+    with pytest.raises(OSError, match="shorter than it was written"):
+        sum(reads)
