@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.variants.uint8_memory_map import AHEAD, Epochs, decoded, to_float
 from benchmarks.variants.uint8_memory_map import INTERPOLATION as INTERPOLATION
-from benchmarks.variants.uint8_memory_map import predicted_bytes as pixel_bytes
-from benchmarks.variants.uint8_memory_map import predicted_buffer_bytes
+from benchmarks.variants.uint8_memory_map import Epochs, decoded, to_float
+from benchmarks.variants.uint8_memory_map import predicted_buffer_bytes as predicted_buffer_bytes
+from benchmarks.variants.uint8_memory_map import predicted_bytes as predicted_bytes  # the same, in memory
 
 if TYPE_CHECKING:
     from benchmarks.spec import Spec
     from fixtures.tree import Tree
 
 KIND = "memory"
-
-
-def predicted_bytes(images: int, spec: Spec) -> int:
-    """Return what the pixels take in memory."""
-    return pixel_bytes(images, spec)
 
 
 def load(tree: Tree, spec: Spec) -> Epochs:

@@ -207,9 +207,7 @@ class Batches:
         for (_, item), image in zip(batch, images, strict=True):
             self._fill(item, image)
 
-    def _finish(
-        self, indices: list[int], images: Any, jobs: list[Future[None]]
-    ) -> tuple[list[int], Any]:
+    def _finish(self, indices: list[int], images: Any, jobs: list[Future[None]]) -> tuple[list[int], Any]:
         for job in jobs:
             job.result()
         return indices, images
@@ -234,7 +232,7 @@ class Buffers:
         try:
             memory = self._free.pop()
         except IndexError:
-            memory = memoryview(np.empty(self._shape, np.float32)).cast("B")
+            memory = np.empty(self._shape, np.float32).data.cast("B")
         shape = (images, *self._shape[1:])
         flat = np.frombuffer(memory, np.float32, int(np.prod(shape)))
         # A view of a view keeps only what is at its bottom alive, and that is this array.
