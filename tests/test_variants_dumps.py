@@ -5,8 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+import threading
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -124,18 +123,15 @@ def test_a_finished_dump_is_read(name: str, tree: Tree, spec: Spec, monkeypatch:
     assert variant.dump_problem(IMAGES, spec)
     written = images_of(module.load(tree, spec))
     assert variant.dump_problem(IMAGES, spec) == ""
-    assert variant.dump_problem(IMAGES + 1, spec) or name == "tfdata_snapshot"
+    assert variant.dump_problem(100 * IMAGES, spec) or name == "tfdata_snapshot"
     files = {file: file.stat().st_mtime_ns for file in spec.cache_dir.rglob("*")}
     size = sum(file.stat().st_size for file in files if file.is_file())
     predicted = variant.predicted_bytes(IMAGES, spec)
     assert predicted is not None
     assert size <= DUMP_CEILING * predicted + 4 * len(tree.class_names) * IMAGES
-    monkeypatch.setattr(tf.io, "decode_image", None)  # a graph that is traced needs it, unless there is a dump
-    if name in OWN_FILES:
-        read = images_of(module.load(tree, spec))
-    else:
-        monkeypatch.undo()
-        read = images_of(module.load(tree, spec))
+    if name in OWN_FILES:  # the others trace the graph that decodes, if only to hash it
+        monkeypatch.setattr(tf.io, "decode_image", None)
+    read = images_of(module.load(tree, spec))
     np.testing.assert_allclose(np.sort(read, axis=0), np.sort(written, axis=0), atol=1e-6)
     assert {file: file.stat().st_mtime_ns for file in spec.cache_dir.rglob("*")} == files
 
@@ -144,14 +140,14 @@ def test_a_finished_dump_is_read(name: str, tree: Tree, spec: Spec, monkeypatch:
 def test_half_an_epoch_is_no_dump(name: str, tree: Tree, spec: Spec) -> None:
     """Who stops in the middle leaves nothing that counts, and the next whole epoch writes it."""
     variant, module = variant_named(name)
-    batches = module.load(tree, spec)
+    batches = module.load(tree, replace(spec, batch_size=2))
     epoch = iter(batches)
     next(epoch)
-    assert variant.dump_problem(IMAGES, spec) or not name.startswith(OWN_FILES)
+    if name in OWN_FILES:  # TensorFlow reads so far ahead that it may be done with so few
+        assert variant.dump_problem(IMAGES, spec)
     del epoch
     gc.collect()
     if name in OWN_FILES:
-        assert variant.dump_problem(IMAGES, spec)
         assert not any(spec.cache_dir.iterdir())
     assert len(images_of(batches)) == IMAGES
     assert variant.dump_problem(IMAGES, spec) == ""
@@ -194,23 +190,23 @@ def lose_the_manifest(folder: Path) -> None:
     (folder / "manifest.json").unlink()
 
 
-@pytest.mark.parametrize("damage", [truncate, remove, lose_the_manifest])
 @pytest.mark.parametrize("name", DUMPS)
-def test_a_damaged_dump_is_written_anew(
-    name: str, damage: Callable[[Path], None], tree: Tree, spec: Spec
-) -> None:
+def test_a_damaged_dump_is_written_anew(name: str, tree: Tree, spec: Spec) -> None:
     """It is used again as it is, never when anything is missing from it."""
     variant, module = variant_named(name)
     said: list[str] = []
 
+    def start(_: Variant) -> WorkerProcess:
+        return cast("WorkerProcess", Writer(module))
+
     def history() -> str:
-        start = lambda _: cast("WorkerProcess", Writer(module))  # noqa: E731
         return finished_dump(variant, tree, spec, start, said.append).history
 
     assert [history(), history()] == ["written", "used again"]
-    damage(spec.cache_dir)
-    assert history().startswith("written anew: ")
-    assert len(said) == 1
+    for damage in (truncate, remove, lose_the_manifest):
+        damage(spec.cache_dir)
+        assert history().startswith("written anew: ")
+    assert len(said) == 3
     assert history() == "used again"
 
 
@@ -251,17 +247,15 @@ def test_nothing_is_unpickled(tree: Tree, spec: Spec) -> None:
     assert variant.dump_problem(IMAGES, spec) == "its index cannot be read (ValueError)"
 
 
-def test_a_writer_that_fails_leaves_nothing(tree: Tree, spec: Spec, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", OWN_FILES)
+def test_a_writer_that_fails_leaves_nothing(name: str, tree: Tree, spec: Spec, tmp_path: Path) -> None:
     """An image that cannot be decoded is the epoch's error, and no part of a dump stays."""
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no image")
-    for name in OWN_FILES:
-        _, module = variant_named(name) if find_spec("grain") or name[0] != "g" else (None, None)
-        if module is None:
-            continue
-        with pytest.raises(Exception, match=r"(?i)image"):
-            images_of(module.load(replace(tree, paths=(*tree.paths[:-1], str(broken))), spec))
-        assert not any(spec.cache_dir.iterdir())
+    _, module = variant_named(name)
+    with pytest.raises(Exception, match=r"(?i)image"):
+        images_of(module.load(replace(tree, paths=(*tree.paths[:-1], str(broken))), spec))
+    assert not any(spec.cache_dir.iterdir())
 
 
 def test_grey_levels_become_floats() -> None:
@@ -275,14 +269,10 @@ def test_grey_levels_become_floats() -> None:
 
 def test_memory_is_used_again_when_nobody_holds_it() -> None:
     """As long as a batch or any view of it lives, its memory is nobody else's."""
-    buffers = Buffers((4, 2, 2, 3), most=2)
-    address = lambda array: array.__array_interface__["data"][0]  # noqa: E731
-    first = buffers.array(4)
-    at = address(first)
-    view = first[1:][0, :, 1]
-    del first
-    assert address(buffers.array(4)) != at
-    first = None
+
+    def address(array: Any) -> int:
+        return int(array.__array_interface__["data"][0])
+
     buffers = Buffers((4, 2, 2, 3), most=2)
     batch = buffers.array(4)
     at, view = address(batch), batch[1:][0, :, 1]
@@ -309,15 +299,12 @@ def test_batches_that_are_kept_stay_as_they_are(tree: Tree, spec: Spec) -> None:
 
 def test_an_epoch_that_is_left_early(tree: Tree, spec: Spec) -> None:
     """Threads end with it, and the next epoch is whole."""
-    import threading
-
     _, module = variant_named("uint8_memory")
     batches = module.load(tree, spec)
     images_of(batches)
     before = threading.active_count()
-    epoch: Iterator[Any] = iter(batches)
+    epoch = iter(batches)
     next(epoch)
-    with suppress(AttributeError):
-        epoch.close()  # type: ignore[attr-defined]
+    del epoch
     assert threading.active_count() == before
     assert len(images_of(batches)) == IMAGES
