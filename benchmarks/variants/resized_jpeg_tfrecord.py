@@ -161,7 +161,6 @@ class Records:
         import tensorflow as tf
 
         partial = self._folder.with_suffix(f".{os.getpid()}.partial")
-        shutil.rmtree(self._folder, ignore_errors=True)
         partial.mkdir()
         items = iter(items)
         index = np.empty((len(self._tree), 3), np.int64)
@@ -177,6 +176,7 @@ class Records:
                         end += 12 + len(record) + 4
                         yield place, jpeg
             np.save(partial / _INDEX, index)
+            shutil.rmtree(self._folder, ignore_errors=True)  # it lacks something
             partial.replace(self._folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
