@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KIND = "dump"
 REQUIRES = "simplejpeg"
-INSTALL = 'pip install "simplejpeg>=1.8"'
+INSTALL = 'pip install "loader-gate[fast]"'
 
 
 def load(tree: Tree, spec: Spec) -> Epochs:
