@@ -327,7 +327,8 @@ def test_who_is_refused_takes_no_memory(
     monkeypatch.setattr(limits, "memory_needed", lambda variant, *_: needed.get(variant.name, 0))
     monkeypatch.setattr(measuring, "free_memory", lambda: 3 * WORKER_BYTES + 30 * image)
     result = run(new_measuring("loading"), MEMORY, DUMP)
-    assert f"use {DUMP} or {STREAMING}" in reason(result, MEMORY)
+    ways_out = reason(result, MEMORY).partition("use ")[2].partition(", ")[0].split(" or ")
+    assert {DUMP, STREAMING} <= {*ways_out}
     assert result.measurements[DUMP].verdict.status == "pass"
 
 

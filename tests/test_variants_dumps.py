@@ -91,7 +91,7 @@ def largest_file(folder: Path) -> Path:
 @pytest.mark.parametrize("name", [*DUMPS, "uint8_memory"])
 def test_epochs(name: str, tree: Tree, spec: Spec, reference: Reference) -> None:
     """The epoch that fills the store and those that read it do the same work, each in a new order."""
-    variant, module = variant_named(name)
+    _, module = variant_named(name)
     batches = module.load(tree, spec)
     for _ in range(3):
         check = check_epoch(iter(batches), tree, spec, Declared(module.INTERPOLATION), reference)
@@ -101,7 +101,6 @@ def test_epochs(name: str, tree: Tree, spec: Spec, reference: Reference) -> None
     assert any(not np.array_equal(orders[0], other) for other in orders[1:])
     for order in orders[1:]:
         np.testing.assert_allclose(np.sort(order), np.sort(orders[0]), atol=1e-6)
-    assert variant.predicted_buffer_bytes(IMAGES, spec) > 0
 
 
 @pytest.mark.parametrize("name", [*OWN_FILES, "tfdata_uint8_file_cache", "uint8_memory"])

@@ -9,7 +9,6 @@ from benchmarks.variants.resized_jpeg_tfrecord import Records, encoded
 from benchmarks.variants.resized_jpeg_tfrecord import dump_problem as dump_problem  # the same dump
 from benchmarks.variants.resized_jpeg_tfrecord import predicted_bytes as predicted_bytes
 from benchmarks.variants.uint8_memory_map import Epochs, to_float
-from benchmarks.variants.uint8_memory_map import predicted_buffer_bytes as predicted_buffer_bytes
 
 if TYPE_CHECKING:
     from benchmarks.spec import Spec

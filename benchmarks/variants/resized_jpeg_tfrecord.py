@@ -12,7 +12,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.variants.uint8_memory_map import Epochs, to_float
-from benchmarks.variants.uint8_memory_map import predicted_buffer_bytes as predicted_batch_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,9 +42,8 @@ def predicted_bytes(images: int, spec: Spec) -> int:
 
 
 def predicted_buffer_bytes(images: int, spec: Spec) -> int:
-    """Return what encoded images to shuffle and the batches take in memory."""
-    buffer = predicted_bytes(min(images, SHUFFLE_BUFFER), spec) if spec.shuffle else 0
-    return buffer + predicted_batch_bytes(images, spec)
+    """Return what encoded images to shuffle take in memory."""
+    return predicted_bytes(min(images, SHUFFLE_BUFFER), spec) if spec.shuffle else 0
 
 
 def dump_problem(images: int, spec: Spec) -> str:

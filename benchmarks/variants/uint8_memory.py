@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.variants.uint8_memory_map import INTERPOLATION as INTERPOLATION
 from benchmarks.variants.uint8_memory_map import Epochs, decoded, to_float
-from benchmarks.variants.uint8_memory_map import predicted_buffer_bytes as predicted_buffer_bytes
 from benchmarks.variants.uint8_memory_map import predicted_bytes as predicted_bytes  # the same, in memory
 
 if TYPE_CHECKING:

@@ -34,11 +34,6 @@ def predicted_bytes(images: int, spec: Spec) -> int:
     return images * height * width * 3
 
 
-def predicted_buffer_bytes(images: int, spec: Spec) -> int:
-    """Return what batches take in memory: one in use, those being made, and one more."""
-    return 4 * predicted_bytes(min(images, spec.batch_size), spec) * (AHEAD + 2)
-
-
 def dump_problem(images: int, spec: Spec) -> str:
     """Return why there is no finished dump: the file gets its name when it is whole."""
     height, width = spec.image_size
