@@ -45,6 +45,8 @@ def dump_problem(images: int, spec: Spec) -> str:
 
 def load(tree: Tree, spec: Spec) -> GrainEpochs:
     """Return epochs, of which the first writes the dump unless it is there."""
+    import grain  # noqa: F401 (an epoch is to read, not to import)
+
     return GrainEpochs(tree, spec)
 
 
@@ -52,17 +54,18 @@ class GrainEpochs:
     """Epochs that begin anew whenever they are iterated: the first writes records, the others read them."""
 
     def __init__(self, tree: Tree, spec: Spec) -> None:
-        """Look for records later: another process may be about to write them."""
+        """Prepare to write records unless they are there."""
         self._tree, self._spec = tree, spec
         self._records = ArrayRecords(tree, spec)
-        self._first = Epochs(tree, spec, self._records, decoded, to_float)
+        there = self._records.path.is_file()
+        self._first = None if there else Epochs(tree, spec, self._records, decoded, to_float)
         self._epoch = 0
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         """Return the batches of one epoch."""
         import grain
 
-        if not self._records.path.is_file():
+        if self._first is not None and not self._records.path.is_file():
             return iter(self._first)
         self._epoch += 1
         records = grain.MapDataset.source(grain.sources.ArrayRecordDataSource(str(self._records.path)))

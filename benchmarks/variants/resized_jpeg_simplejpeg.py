@@ -21,6 +21,8 @@ INSTALL = 'pip install "loader-gate[fast]"'
 
 def load(tree: Tree, spec: Spec) -> Epochs:
     """Return epochs, of which the first writes the dump unless it is there."""
+    import simplejpeg  # noqa: F401 (an epoch is to decode, not to import)
+
     return Epochs(tree, spec, Records(tree, spec), encoded, decode)
 
 

@@ -56,6 +56,8 @@ def dump_problem(images: int, spec: Spec) -> str:
 
 def load(tree: Tree, spec: Spec) -> RecordEpochs:
     """Return epochs, of which the first writes the dump unless it is there."""
+    import tensorflow  # noqa: F401 (an epoch is to decode, not to import)
+
     return RecordEpochs(tree, spec)
 
 

@@ -140,6 +140,8 @@ class Epochs:
         """
         import numpy as np
 
+        if store.read() is None:  # the first epoch is to decode, not to import
+            import tensorflow  # noqa: F401
         self._tree, self._spec, self._store, self._decode = tree, spec, store, decode
         self._batches = Batches(spec, fill)
         self._random = np.random.default_rng(spec.seed)
