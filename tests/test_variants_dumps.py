@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from importlib.util import find_spec
@@ -28,6 +30,7 @@ from fixtures.tree import Tree
 #: Those whose files the suite itself writes: they name what their bytes depend on.
 OWN_FILES = ("grain_array_record", "resized_jpeg_simplejpeg", "resized_jpeg_tfrecord", "uint8_memory_map")
 DUMPS = (*OWN_FILES, "tfdata_snapshot", "tfdata_uint8_file_cache")
+ROOT = Path(__file__).resolve().parents[1]
 IMAGES, SIZE = 10, (24, 32)
 
 
@@ -133,6 +136,27 @@ def test_a_finished_dump_is_read(name: str, tree: Tree, spec: Spec, monkeypatch:
     read = images_of(module.load(tree, spec))
     np.testing.assert_allclose(np.sort(read, axis=0), np.sort(written, axis=0), atol=1e-6)
     assert {file: file.stat().st_mtime_ns for file in spec.cache_dir.rglob("*")} == files
+
+
+@pytest.mark.parametrize("name", ["resized_jpeg_simplejpeg", "uint8_memory_map"])
+def test_a_fresh_process_reads_without_tensorflow(name: str, tree: Tree, spec: Spec) -> None:
+    """What is read by NumPy alone starts at once, and takes little memory."""
+    _, module = variant_named(name)
+    images_of(module.load(tree, spec))
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from benchmarks.spec import Spec\n"
+        f"from benchmarks.variants import {name}\n"
+        "from fixtures.tree import Tree\n"
+        f"spec = Spec({SIZE}, 4, True, 0, Path(sys.argv[2]))\n"
+        f"batches = {name}.load(Tree.read(sys.argv[1], {tree.digest!r}), spec)\n"
+        "print(sum(len(images) for images, _ in batches), 'tensorflow' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", program, str(tree.root), str(spec.cache_dir)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(IMAGES), "False"]
 
 
 @pytest.mark.parametrize("name", DUMPS)
