@@ -185,6 +185,12 @@ def about_the_dump(result: Result) -> str:
     return line
 
 
+def test_what_a_dump_loses_is_beside_it(new_measuring: Callable[..., Measuring]) -> None:
+    """A lossy dump is small for a reason: its line says what the check found."""
+    assert "bytes an image, " in (line := about_the_dump(run(new_measuring("dump"), DUMP)))
+    assert ", median PSNR 40.0 dB, written in " in line
+
+
 def test_when_a_dump_has_paid_for_itself(new_measuring: Callable[..., Measuring], machine: Machine) -> None:
     """After so many epochs, or never: the streaming variant says."""
     machine.seconds[STREAMING] = 0.3
