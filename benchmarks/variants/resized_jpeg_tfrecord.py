@@ -26,6 +26,8 @@ INTERPOLATION = "area"  # antialiased: what would only be aliased takes no bytes
 QUALITY = 90
 #: Encoded images, in a file and to shuffle among: 75 MB at 224x224.
 IMAGES_A_SHARD = SHUFFLE_BUFFER = 4096
+#: TensorFlow's default is the fast one, which loses half a decibel and gains no time.
+_DCT = "INTEGER_ACCURATE"
 #: Shards that are read at a time, so that those of different ones mix.
 _SHARDS_AT_A_TIME = 4
 
@@ -99,7 +101,7 @@ def decode(jpeg: bytes, out: Any) -> None:
     """Write a JPEG's pixels into a float32 image, as values in [0, 1]."""
     import tensorflow as tf
 
-    to_float(tf.io.decode_jpeg(jpeg, channels=3).numpy(), out)
+    to_float(tf.io.decode_jpeg(jpeg, channels=3, dct_method=_DCT).numpy(), out)
 
 
 def dataset(shards: list[str], tree: Tree, spec: Spec) -> Any:
@@ -114,7 +116,8 @@ def dataset(shards: list[str], tree: Tree, spec: Spec) -> Any:
 
     def decode_record(record: Any) -> tuple[Any, Any]:
         example = tf.io.parse_single_example(record, features)
-        image = tf.ensure_shape(tf.io.decode_jpeg(example["jpeg"], channels=3), (*spec.image_size, 3))
+        image = tf.io.decode_jpeg(example["jpeg"], channels=3, dct_method=_DCT)
+        image = tf.ensure_shape(image, (*spec.image_size, 3))
         return tf.cast(image, tf.float32) * (1 / 255), tf.one_hot(example["label"], len(tree.class_names))
 
     if spec.shuffle:
