@@ -486,6 +486,7 @@ class Measuring:
             "dump_files": len(dump.files),
             "dump_bytes_per_image": dump.bytes / images,
             "predicted_bytes_per_image": None if predicted is None else predicted / images,
+            "median_psnr": measurement.median_psnr,
             "break_even_epochs": epochs,
             "break_even": break_even,
             "dump_history": dump.history,
@@ -547,6 +548,8 @@ def _about_dump(info: dict[str, Any]) -> str:
     parts = [f"{format_size(info['dump_bytes'])} in {info['dump_files']} files, {size:,.0f} bytes an image"]
     if predicted:
         parts.append(f"{size / predicted - 1:+.2%} of the predicted {predicted:,.0f}")
+    if info["median_psnr"] is not None:
+        parts.append(f"median PSNR {info['median_psnr']:.1f} dB")
     seconds = f"in {info['cold_seconds']:.3g} s"
     if info["dump_history"].startswith("written"):
         parts.append(f"{info['dump_history']} {seconds}")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 KIND = "dump"
 
-_PREFIX = "images"
+#: Of the names of the cache's files.
+PREFIX = "images"
 
 
 def predicted_buffer_bytes(images: int, spec: Spec) -> int:
@@ -24,13 +25,18 @@ def predicted_buffer_bytes(images: int, spec: Spec) -> int:
 
 
 def dump_problem(images: int, spec: Spec) -> str:
-    """Return why there is no finished dump: TensorFlow writes the index last, then takes its lock away."""
-    if not (spec.cache_dir / f"{_PREFIX}.index").is_file():
+    """Return why there is no finished dump."""
+    return cache_problem(spec, images, predicted_bytes(images, spec))
+
+
+def cache_problem(spec: Spec, images: int, least: int) -> str:
+    """Return why there is no finished cache: TensorFlow writes the index last, then takes its lock away."""
+    if not (spec.cache_dir / f"{PREFIX}.index").is_file():
         return "its index is missing"
-    if any(spec.cache_dir.glob(f"{_PREFIX}*.lockfile")):
+    if any(spec.cache_dir.glob(f"{PREFIX}*.lockfile")):
         return "a writer's lockfile is left in it"
-    written = sum(file.stat().st_size for file in spec.cache_dir.glob(f"{_PREFIX}.data-*"))
-    if written < predicted_bytes(images, spec):
+    written = sum(file.stat().st_size for file in spec.cache_dir.glob(f"{PREFIX}.data-*"))
+    if written < least:
         return f"its data files hold {written:,} bytes, fewer than {images:,} images take"
     return ""
 
@@ -39,7 +45,7 @@ def load(tree: Tree, spec: Spec) -> Any:
     """Return a ``tf.data.Dataset`` of one epoch, whose first epoch writes the dump."""
     import tensorflow as tf
 
-    dataset = examples(tree, spec, shuffle_files=False).cache(str(spec.cache_dir / _PREFIX))
+    dataset = examples(tree, spec, shuffle_files=False).cache(str(spec.cache_dir / PREFIX))
     if spec.shuffle:
         dataset = dataset.shuffle(SHUFFLE_BUFFER, seed=spec.seed)
     return dataset.batch(spec.batch_size).prefetch(tf.data.AUTOTUNE)
