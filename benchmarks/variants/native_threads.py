@@ -1,4 +1,4 @@
-"""The fastest: threads that decode with libjpeg-turbo and resize with OpenCV, straight into used-again batches.
+"""The fastest: threads that decode with libjpeg-turbo and resize with OpenCV, into memory that is used again.
 
 Decoding, resizing and scaling all let go of the interpreter's lock, so threads keep every core busy, and no
 pixel has to travel from one process to another.
