@@ -26,17 +26,18 @@ class Epochs:
 
     def __init__(self, tree: Tree, spec: Spec) -> None:
         """Build the pipeline. It has no GPU: ``device_id=None``."""
-        from nvidia.dali import fn, pipeline_def, types
+        from nvidia.dali import Pipeline, fn, types
 
         self._paths = [np.frombuffer(path.encode(), np.uint8) for path in tree.paths]
         self._one_hot = np.eye(len(tree.class_names), dtype=np.float32)[list(tree.labels)]
         self._random = np.random.default_rng(spec.seed)
         self._spec = spec
         height, width = spec.image_size
-
-        @pipeline_def(batch_size=spec.batch_size, num_threads=cores(), device_id=None, prefetch_queue_depth=2)
-        def pipeline() -> Any:
-            # DALI's own file reader would begin the next epoch while this one is used up.
+        self._pipeline = Pipeline(
+            spec.batch_size, num_threads=cores(), device_id=None, prefetch_queue_depth=2
+        )
+        with self._pipeline:
+            # DALI's own reader of files would begin the next epoch while this one is used up.
             paths, labels = fn.external_source(source=self._batches, num_outputs=2, cycle="raise")
             images = fn.decoders.image(
                 fn.io.file.read(paths), device="cpu", output_type=types.RGB, adjust_orientation=False
@@ -44,9 +45,7 @@ class Epochs:
             images = fn.resize(
                 images, resize_x=width, resize_y=height, interp_type=types.INTERP_LINEAR, antialias=True
             )
-            return fn.cast(images, dtype=types.FLOAT) / 255.0, labels
-
-        self._pipeline = pipeline()
+            self._pipeline.set_outputs(fn.cast(images, dtype=types.FLOAT) / 255.0, labels)
         self._pipeline.build()
 
     def _batches(self) -> Iterator[tuple[Any, Any]]:

@@ -1,4 +1,4 @@
-"""``tf.data`` tuned: JPEGs decoded at reduced size, resized as bytes, by a thread a core, not the autotuner."""
+"""``tf.data`` tuned: JPEGs decoded at a reduced size, resized as bytes, with a thread a core."""
 
 from __future__ import annotations
 
