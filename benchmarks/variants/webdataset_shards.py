@@ -36,9 +36,12 @@ def load(tree: Tree, spec: Spec) -> Any:
         return torch.from_numpy(image), one_hot[int(sample["cls"])]
 
     shards = _write_shards(tree, spec)
-    files = webdataset.WebDataset(shards, shardshuffle=len(shards) if spec.shuffle else False, seed=spec.seed)
+    # With a seed, the plain shuffle gives the same order in every epoch; this one does not.
+    files = webdataset.WebDataset(
+        shards, shardshuffle=len(shards) if spec.shuffle else False, detshuffle=True, seed=spec.seed
+    )
     if spec.shuffle:
-        files = files.shuffle(SHUFFLE_BUFFER, seed=spec.seed)
+        files = files.compose(webdataset.detshuffle(SHUFFLE_BUFFER, seed=spec.seed))
     examples = files.map(example).batched(spec.batch_size)
     loader = webdataset.WebLoader(examples, batch_size=None, num_workers=cores(), persistent_workers=True)
     # Each worker ends with a smaller batch: as its guide says, take them apart and batch again.
