@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -199,5 +200,5 @@ class TestNativeThreads:
         Path(tree.paths[3]).write_bytes(b"\xff\xd8 no image")
         batches = native_threads.load(tree, spec)
         for _ in range(2):
-            with pytest.raises(OSError, match="cannot identify image"):
+            with pytest.raises(ValueError, match=f"{re.escape(tree.paths[3])} cannot be decoded"):
                 list(batches)

@@ -136,17 +136,20 @@ def _decode_each(todo: Iterator[tuple[str, Any]]) -> None:
 
 
 def decode(path: str, image: Any) -> None:
-    """Decode a file into ``image``, ``(height, width, 3)`` float32: RGB in [0, 1]."""
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path an image is slow
-        decode_bytes(file.read(), image)
+    """Decode a file into ``image``, ``(height, width, 3)`` float32: RGB in [0, 1].
 
-
-def decode_bytes(data: bytes, image: Any) -> None:
-    """Decode what a file holds, likewise."""
+    Raises:
+        ValueError: It cannot be decoded.
+    """
     import cv2
 
     height, width = image.shape[:2]
-    pixels = _decoded(data, height, width)
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path an image is slow
+        data = file.read()
+    try:
+        pixels = _decoded(data, height, width)
+    except (OSError, SyntaxError) as error:  # Pillow's
+        raise ValueError(f"{path} cannot be decoded: {error}") from error
     # Bilinear is as good as antialiased down to about half the size, and much faster.
     strong = pixels.shape[0] > 3 * height or pixels.shape[1] > 3 * width
     resized = cv2.resize(
