@@ -1,7 +1,7 @@
 """Grain over an ArrayRecord file of the same files, with a thread a core and Pillow.
 
-Grain would start worker processes anew for each epoch, on its clock; threads are as good, as Pillow lets go of
-the interpreter's lock.
+Grain would start worker processes anew for each epoch, on its clock; threads will do, as Pillow lets go of the
+interpreter's lock.
 """
 
 from __future__ import annotations
