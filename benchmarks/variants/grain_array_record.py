@@ -1,6 +1,6 @@
 """Grain over an ArrayRecord file of the same files, with a thread a core and Pillow.
 
-Grain would start worker processes anew for each epoch, on its clock; threads will do, as Pillow lets go of the
+Grain would start worker processes anew for each epoch, on its clock. Threads will do: Pillow lets go of the
 interpreter's lock.
 """
 
