@@ -1,0 +1,202 @@
+"""The streaming variants and the rivals, on a tiny tree of every kind of file."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.reference import Reference, build_reference
+from benchmarks.same_work import Declared, check_epoch
+from benchmarks.spec import Spec
+from benchmarks.variants import native_threads
+from fixtures.tree import Tree
+
+STREAMING = ("keras_image_dataset", "keras_py_dataset", "native_threads", "tfdata_tuned")
+RIVALS = ("grain_array_record", "torch_pillow", "torch_simplejpeg", "webdataset_shards")
+SIZE = (48, 64)
+
+#: File name and Pillow's mode: what cannot be decoded as an ordinary JPEG, and JPEGs small and large.
+FILES = (
+    *(("colour.jpg", "RGB"), ("grey.jpg", "L"), ("printed.jpg", "CMYK"), ("large.jpg", "RGB")),
+    *(("small.jpg", "RGB"), ("turned.jpg", "RGB"), ("a_png.jpg", "RGB")),
+    *(("colour.png", "RGB"), ("grey.png", "L"), ("palette.png", "P"), ("colour.bmp", "RGB")),
+)
+GIF = (("animated.gif", "P"),)
+
+
+def picture(number: int, mode: str, height: int, width: int) -> Image.Image:
+    """Return a picture of smooth waves, another for each number."""
+    y, x = np.mgrid[0:height, 0:width] / max(height, width)
+    random = np.random.default_rng(number)
+    waves = [np.sin(9 * (random.normal() * x + random.normal() * y) + random.uniform(0, 6)) for _ in range(3)]
+    pixels = np.stack([127 + 100 * wave for wave in waves], axis=-1).astype(np.uint8)
+    if mode == "I;16":
+        return Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+    return Image.fromarray(pixels).convert(mode)
+
+
+def make_tree(root: Path, files: tuple[tuple[str, str], ...]) -> Tree:
+    """Write a tree of two classes, with each of the files in both."""
+    sizes = {"large.jpg": (300, 400), "small.jpg": (30, 40)}
+    for label in range(2):
+        folder = root / f"class_{label}"
+        folder.mkdir(parents=True)
+        for place, (name, mode) in enumerate(files):
+            image = picture(100 * label + place, mode, *sizes.get(name, (90, 110)))
+            options: dict[str, Any] = {"format": "PNG"} if name == "a_png.jpg" else {}
+            if name.endswith(".jpg"):
+                options["quality"] = 92
+            if name == "turned.jpg":
+                exif = Image.Exif()
+                exif[0x0112] = 3  # turned by half: it is not applied
+                options["exif"] = exif
+            image.save(folder / name, **options)
+    return Tree.read(root, "made for a test")
+
+
+@pytest.fixture(scope="module")
+def odd_tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """Return a tree with a file of every kind."""
+    return make_tree(tmp_path_factory.mktemp("odd"), FILES + GIF)
+
+
+@pytest.fixture(scope="module")
+def odd_reference(odd_tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """Return its reference decode."""
+    return build_reference(odd_tree, SIZE, tmp_path_factory.mktemp("reference") / "odd")
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Spec:
+    """Return a spec with a last, smaller batch."""
+    return Spec(image_size=SIZE, batch_size=5, shuffle=True, seed=1, cache_dir=tmp_path)
+
+
+def hold_to_the_check(name: str, tree: Tree, spec: Spec, reference: Reference) -> None:
+    """Check two epochs of a variant, and that they come in different orders."""
+    module = importlib.import_module(f"benchmarks.variants.{name}")
+    for needed in getattr(module, "REQUIRES", "").split():
+        pytest.importorskip(needed)
+    batches = module.load(tree, spec)
+    orders: list[list[float]] = []
+
+    def epoch() -> Iterator[Any]:
+        orders.append([])
+        for images, labels in batches:
+            orders[-1] += np.asarray(images).mean(axis=(1, 2, 3)).tolist()
+            yield images, labels
+
+    for _ in range(2):
+        assert check_epoch(epoch(), tree, spec, Declared(module.INTERPOLATION), reference).reason is None
+    assert orders[0] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1])
+
+
+@pytest.mark.parametrize("name", [*STREAMING, *RIVALS])
+def test_every_kind_of_file(name: str, odd_tree: Tree, odd_reference: Reference, spec: Spec) -> None:
+    """Each image comes once an epoch, with its label and pixels; a rival without its library is skipped."""
+    hold_to_the_check(name, odd_tree, spec, odd_reference)
+
+
+def test_dali(tmp_path_factory: pytest.TempPathFactory, spec: Spec) -> None:
+    """DALI reads all but GIFs."""
+    tree = make_tree(tmp_path_factory.mktemp("tree"), FILES)
+    reference = build_reference(tree, SIZE, tmp_path_factory.mktemp("reference") / "plain")
+    hold_to_the_check("dali_cpu", tree, spec, reference)
+
+
+class TestNativeThreads:
+    """What the fastest has to keep, however fast."""
+
+    @pytest.fixture(autouse=True)
+    def _needed(self) -> None:
+        for name in native_threads.REQUIRES.split():
+            pytest.importorskip(name)
+
+    def test_every_depth(self, tmp_path: Path) -> None:
+        """A PNG of 16 bits comes as Pillow converts it."""
+        picture(1, "I;16", 60, 80).save(tmp_path / "deep.png")
+        image = np.empty((*SIZE, 3), np.float32)
+        native_threads.decode(str(tmp_path / "deep.png"), image)
+        with Image.open(tmp_path / "deep.png") as file:
+            expected = np.asarray(file.convert("RGB").resize(SIZE[::-1], Image.Resampling.BILINEAR))
+        np.testing.assert_allclose(image * 255, expected, atol=0.01)
+
+    def test_orders(self, odd_tree: Tree, spec: Spec) -> None:
+        """Epochs come in orders of their own; unshuffled, in the tree's."""
+        batches = native_threads.load(odd_tree, spec)
+        first, second = (np.concatenate([images for images, _ in batches]) for _ in range(2))
+        assert not np.array_equal(first, second)
+        labels = [labels for _, labels in native_threads.load(odd_tree, replace(spec, shuffle=False))]
+        assert np.concatenate(labels).argmax(axis=1).tolist() == list(odd_tree.labels)
+
+    def test_what_is_held_is_not_written_over(self, odd_tree: Tree, spec: Spec) -> None:
+        """Memory is used again only when nobody holds a batch, or a part of one, any more."""
+        batches = native_threads.load(odd_tree, spec)
+        held = [(images[1:, ::2], images[1:, ::2].copy()) for images, _ in batches]
+        for _ in range(3):
+            for _images, _labels in batches:
+                pass
+        for part, copy in held:
+            np.testing.assert_array_equal(part, copy)
+
+    def test_memory_is_used_again(self, odd_tree: Tree, spec: Spec) -> None:
+        """Epochs after the first need no new memory."""
+        batches = native_threads.load(odd_tree, spec)
+        addresses: set[int] = set()
+        for _ in range(5):
+            for images, _labels in batches:
+                addresses.add(images.ctypes.data)
+                del images
+                gc.collect()
+        assert len(addresses) <= native_threads.AHEAD + 2
+
+    def test_left_early(self, odd_tree: Tree, spec: Spec) -> None:
+        """An epoch that is left leaves no work behind, and the next one is whole."""
+        batches = native_threads.load(odd_tree, spec)
+        epoch = iter(batches)
+        next(epoch)
+        epoch.close()  # type: ignore[attr-defined]
+        assert sum(len(images) for images, _ in batches) == len(odd_tree)
+
+    def test_the_threads_stay_and_end(self, odd_tree: Tree, spec: Spec) -> None:
+        """The threads are the same in every epoch, and end with the loader."""
+
+        def decoding() -> set[threading.Thread]:
+            return {thread for thread in threading.enumerate() if thread.name.startswith("decode")}
+
+        gc.collect()
+        before = decoding()
+        batches = native_threads.load(odd_tree, spec)
+        seen = []
+        for _ in range(2):
+            for _images, _labels in batches:
+                pass
+            seen.append(decoding() - before)
+        assert set() < seen[0] <= seen[1]
+        del batches, _images, _labels
+        gc.collect()
+        deadline = time.monotonic() + 30
+        while seen[0] & decoding() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not seen[0] & decoding()
+
+    def test_a_broken_file(self, tmp_path: Path, spec: Spec) -> None:
+        """What a thread cannot decode is an error of the epoch, not an image that is missing."""
+        tree = make_tree(tmp_path / "tree", FILES[:6])
+        Path(tree.paths[3]).write_bytes(b"\xff\xd8 no image")
+        batches = native_threads.load(tree, spec)
+        for _ in range(2):
+            with pytest.raises(ValueError, match=f"{re.escape(tree.paths[3])} cannot be decoded"):
+                list(batches)
