@@ -13,7 +13,6 @@ import pytest
 pytest_plugins = ("pytester",)
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMITS = ("limit_dump_read", "limit_jpeg_decode", "limit_memory_copy", "limit_read_files")
 VARIANTS = ("keras_image_data_generator", "tfdata_file_cache", "tfdata_memory_cache", "tfdata_no_cache")
 DUMP = "benchmarks/test_dump.py::test_dump"
 LIMIT = "benchmarks/test_limits.py::test_limit"
@@ -22,11 +21,35 @@ TRAINING = "benchmarks/test_training.py::test_epoch"
 
 #: Scripts, saved runs and people know the tests by these names: a change here breaks their history.
 NODE_IDS = [
+    f"{DUMP}[resized_jpeg_simplejpeg]",
     f"{DUMP}[tfdata_file_cache]",
-    *(f"{LIMIT}[{name}]" for name in LIMITS),
-    *(f"{LOADING}[{name}]" for name in VARIANTS),
-    *(f"{TRAINING}[{name}]" for name in VARIANTS),
+    f"{DUMP}[uint8_memory_map]",
+    f"{LIMIT}[limit_dump_read]",
+    f"{LIMIT}[limit_jpeg_decode]",
+    f"{LIMIT}[limit_memory_copy]",
+    f"{LIMIT}[limit_read_files]",
+    f"{LOADING}[keras_image_data_generator]",
+    f"{LOADING}[native_threads]",
+    f"{LOADING}[resized_jpeg_simplejpeg]",
+    f"{LOADING}[tfdata_file_cache]",
+    f"{LOADING}[tfdata_memory_cache]",
+    f"{LOADING}[tfdata_no_cache]",
+    f"{LOADING}[tfdata_tuned]",
+    f"{LOADING}[uint8_memory]",
+    f"{LOADING}[uint8_memory_map]",
+    f"{TRAINING}[keras_image_data_generator]",
+    f"{TRAINING}[native_threads]",
+    f"{TRAINING}[tfdata_file_cache]",
+    f"{TRAINING}[tfdata_memory_cache]",
+    f"{TRAINING}[tfdata_no_cache]",
 ]
+
+#: What runs only if ``--variant`` asks for it.
+ON_REQUEST = (
+    *("dali_cpu", "grain_array_record", "keras_image_dataset", "keras_py_dataset", "resized_jpeg_tfrecord"),
+    *("tfdata_snapshot", "tfdata_uint8_file_cache", "torch_pillow", "torch_simplejpeg"),
+    *("uint8_array_record", "webdataset_shards"),
+)
 
 #: Every option of the suite so far, as ``--help`` shows it.
 OPTIONS = (
@@ -95,9 +118,22 @@ def test_several_variants_in_the_suites_order(tmp_path: Path) -> None:
     names = ("tfdata_no_cache", "tfdata_file_cache", "keras_image_data_generator", "tfdata_no_cache")
     options = [f"--variant={name}" for name in names]
     done, _ = run_pytest(tmp_path, "benchmarks/", *options, "--collect-only", "-q")
+    chosen = (VARIANTS[0], VARIANTS[1], VARIANTS[3])
     assert node_ids(done.stdout) == [
-        each for each in NODE_IDS if "tfdata_memory_cache" not in each and "test_limit[" not in each
+        f"{DUMP}[tfdata_file_cache]",
+        *(f"{test}[{name}]" for test in (LOADING, TRAINING) for name in chosen),
     ]
+
+
+def test_all_of_them(tmp_path: Path) -> None:
+    """``--variant all`` adds what runs on request only, installed or not."""
+    done, heavy = run_pytest(tmp_path, "benchmarks/", "--variant=all", "--collect-only", "-q")
+    found = node_ids(done.stdout)
+    assert {*NODE_IDS} <= {*found}
+    added = {each.partition("[")[2].rstrip("]") for each in {*found} - {*NODE_IDS}}
+    assert {*ON_REQUEST} <= added
+    assert {*ON_REQUEST} == {each for each in added if not any(f"[{each}]" in known for known in NODE_IDS)}
+    assert heavy == ""
 
 
 def test_loaders_are_collected_last(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from fixtures.tree import Tree
 
 KIND = "streaming"
+DEFAULT = False
 INTERPOLATION = "bilinear"  # the default of image_dataset_from_directory
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fixtures.tree import Tree
 
 KIND = "streaming"
+DEFAULT = False
 INTERPOLATION = "area"  # Pillow antialiases what it makes smaller, whatever the filter
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fixtures.tree import Tree
 
 KIND = "streaming"
+DEFAULT = ("loading", "training")
 INTERPOLATION = "area"  # a DCT-scaled decode, where the file is large enough
 REQUIRES = "simplejpeg cv2"
 INSTALL = 'pip install "loader-gate[fast]"'

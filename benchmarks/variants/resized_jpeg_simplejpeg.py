@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 KIND = "dump"
 REQUIRES = "simplejpeg"
 INSTALL = 'pip install "loader-gate[fast]"'
+DEFAULT = ("loading", "dump")
 
 
 def load(tree: Tree, spec: Spec) -> Epochs:

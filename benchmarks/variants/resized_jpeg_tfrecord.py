@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fixtures.tree import Tree
 
 KIND = "dump"
+DEFAULT = False
 INTERPOLATION = "area"  # antialiased: what would only be aliased takes no bytes
 
 #: Of the JPEGs, whose colours have half the resolution of their brightness, as most cameras store them.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fixtures.tree import Tree
 
 KIND = "streaming"
+DEFAULT = ("loading",)
 INTERPOLATION = "area"  # a DCT-scaled decode, where the file is large enough
 
 BATCHES_AHEAD = 2

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fixtures.tree import Tree
 
 KIND = "memory"
+DEFAULT = ("loading",)
 
 
 def load(tree: Tree, spec: Spec) -> Epochs:

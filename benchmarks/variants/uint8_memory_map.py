@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fixtures.tree import Tree
 
 KIND = "dump"
+DEFAULT = ("loading", "dump")
 
 #: Batches that are being made while one is in use.
 AHEAD = 2
