@@ -352,6 +352,17 @@ class Session:
         rows = article_rows(self.results)
         return article_table(rows, colour) if rows else []
 
+    def _about(self, result: Result) -> dict[str, Any]:
+        """Return what the JSON says of a workload as a whole."""
+        return {
+            "tree": result.tree.name,
+            "images": len(result.tree),
+            "notes": list(result.notes),
+            "floors": self._misfit(result.workload, result.tree) or self._choice.reason,
+            "noise": self._noise_seen(result),
+            "base": None if self._base is None else self._base.description,
+        }
+
     def _noise_seen(self, result: Result) -> str:
         from benchmarks.statistics import read_control
 
@@ -374,6 +385,7 @@ class Session:
 
         return {
             "schema": books.SCHEMA,
+            "about": {name: self._about(result) for name, result in self.results.items()},
             "article": [asdict(row) for row in article_rows(self.results)],
             "unmeasured": [
                 {"variant": variant, "workload": name, "reason": measurement.verdict.reason}
