@@ -1,0 +1,212 @@
+"""Which variant to use for a tree of some size, on this machine, and why.
+
+The fastest variant that fits is the one to use; of those that the intervals cannot tell apart from it, the
+one that takes the fewest bytes.
+
+A sample is measured from memory: its files and dumps are in the page cache. The whole of a data set need not
+fit there. What does not is held back by the disk, whose speed nobody has measured: `DISK_BYTES_PER_SECOND` is
+assumed, and said where it matters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from benchmarks.dumps import break_even_epochs
+from benchmarks.frontier import Point, surely_faster
+from benchmarks.gate import number
+from benchmarks.limits import TRAINING_WORKER_BYTES, format_size
+from benchmarks.registry import BASELINE
+
+#: What a disk is taken to read: an SSD behind a SATA cable.
+DISK_BYTES_PER_SECOND = 500_000_000
+#: The share of free memory or disk that a variant may fill.
+FILLED = 0.9
+
+_GENERATOR = "ImageDataGenerator"
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a variant is to be used for, and has to fit into.
+
+    Attributes:
+        tree: What people call the images, as the beginning of a sentence.
+        images: How many there are.
+        file_bytes: Bytes of an image's file, on average.
+        free_memory: Bytes of memory that may still be taken.
+        free_disk: Bytes of disk that may still be taken.
+    """
+
+    tree: str
+    images: int
+    file_bytes: float
+    free_memory: int
+    free_disk: int
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to use.
+
+    Attributes:
+        situation: For what.
+        variant: The variant to use; None if none can be recommended.
+        next_best: The one to use if that does not suit; None if there is none.
+        text: The same in words, and why.
+    """
+
+    situation: Situation
+    variant: str | None
+    next_best: str | None
+    text: str
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """A variant in a situation.
+
+    Attributes:
+        point: The variant, at the speed that it has there.
+        from_memory: Its speedup where everything is in memory.
+        obstacle: Why it cannot be used, or nothing.
+    """
+
+    point: Point
+    from_memory: float
+    obstacle: str
+
+    @property
+    def bytes(self) -> float:
+        """Return what it takes of disk and memory an image."""
+        disk, memory = self.point.disk_bytes, self.point.memory_bytes
+        return math.inf if disk is None or memory is None else disk + memory
+
+
+def recommend(points: Sequence[Point], situation: Situation) -> Advice:
+    """Return which variant to use.
+
+    Args:
+        points: What was measured; see `benchmarks.frontier.points_of`.
+        situation: What it is to be used for.
+    """
+    size = format_size(situation.images * situation.file_bytes)
+    start = f"{situation.tree} ({situation.images:,} images, {size}): "
+    baseline = next((point for point in points if point.variant == BASELINE), None)
+    if baseline is None or len(points) == 1:
+        return Advice(
+            situation, None, None, f"{start}nothing but {BASELINE} was measured, so there is no choice."
+        )
+    choices = [_in_situation(point, baseline, situation) for point in points if point.variant != BASELINE]
+    fitting = [choice for choice in choices if not choice.obstacle]
+    faster = [choice for choice in fitting if surely_faster(choice.point, baseline)]
+    if not faster:
+        why = f"stay with {_GENERATOR}, as no other variant fits"
+        if fitting:
+            why = (
+                f"undecided, as no variant that fits is faster than {_GENERATOR} for certain: a larger "
+                "--budget or a quieter machine tells more"
+            )
+        return Advice(situation, None, None, f"{start}{why}.{_too_large(choices, baseline)}")
+    best, tied = _lightest_of_the_fastest(faster)
+    rest = [choice for choice in faster if choice is not best]
+    # Who cannot or will not give the bytes wants to know what there is for fewer.
+    lighter = [choice for choice in rest if choice.bytes < best.bytes]
+    second = _lightest_of_the_fastest(lighter or rest)[0] if rest else None
+    streaming = max((choice.point.images_per_second for choice in fitting if choice.bytes == 0), default=None)
+    text = f"{start}use {best.point.variant}, {_figures(best, situation, streaming)}."
+    if tied:
+        names = " and ".join(choice.point.variant for choice in tied)
+        text += f" The intervals cannot tell it apart from {names}, but it takes no more bytes."
+    if second is not None:
+        text += f" Next best: {second.point.variant}, {_figures(second, situation, streaming)}."
+    text += _too_large(choices, best.point)
+    return Advice(situation, best.point.variant, None if second is None else second.point.variant, text)
+
+
+def _in_situation(point: Point, baseline: Point, situation: Situation) -> _Choice:
+    """Return a variant at the speed that it has there, and whether it fits."""
+    rate, baseline_rate = _rate(point, situation), _rate(baseline, situation)
+    slowed = rate / point.images_per_second * baseline.images_per_second / baseline_rate
+    speedup = point.speedup
+    there = replace(
+        speedup, ratio=speedup.ratio * slowed, low=speedup.low * slowed, high=speedup.high * slowed
+    )
+    obstacle = _obstacle(point.disk_bytes, 0.0, situation.images, situation.free_disk, "disk") or _obstacle(
+        point.memory_bytes,
+        point.buffer_bytes,
+        situation.images,
+        situation.free_memory - TRAINING_WORKER_BYTES,
+        "memory",
+    )
+    return _Choice(replace(point, images_per_second=rate, speedup=there), speedup.ratio, obstacle)
+
+
+def _rate(point: Point, situation: Situation) -> float:
+    """Return images a second: no more than the disk gives, where what is read does not fit into memory."""
+    read = 0.0 if point.memory_bytes != 0 else point.disk_bytes or situation.file_bytes
+    room = situation.free_memory - TRAINING_WORKER_BYTES - point.buffer_bytes
+    if read * situation.images <= max(0.0, room):
+        return point.images_per_second
+    return min(point.images_per_second, DISK_BYTES_PER_SECOND / read)
+
+
+def _obstacle(size: float | None, besides: float, images: int, room: int, what: str) -> str:
+    """Return why a variant cannot have the memory or disk that it takes, or nothing if it can."""
+    if size is None:
+        return f"nobody knows how much {what} it takes"
+    needed = size * images + besides
+    if not needed or needed <= FILLED * room:
+        return ""
+    free = format_size(max(0, room))
+    return f"takes {format_size(needed)} of {what}, more than {100 * FILLED:.0f} % of the {free} free"
+
+
+def _lightest_of_the_fastest(choices: Sequence[_Choice]) -> tuple[_Choice, list[_Choice]]:
+    """Return the one to use, and those that cannot be told apart from the fastest either."""
+    fastest = max(choices, key=lambda choice: choice.point.speedup.ratio)
+    tied = [choice for choice in choices if not surely_faster(fastest.point, choice.point)]
+    best = min(tied, key=lambda choice: (choice.bytes, -choice.point.speedup.ratio))
+    return best, [choice for choice in tied if choice is not best]
+
+
+def _figures(choice: _Choice, situation: Situation, streaming: float | None) -> str:
+    """Return how fast a variant is and what it takes, in words.
+
+    Args:
+        choice: The variant.
+        situation: What it is to be used for.
+        streaming: Images a second of the fastest that takes neither disk nor memory.
+    """
+    point, images = choice.point, situation.images
+    parts = [f"{number(point.speedup.ratio)} times {_GENERATOR}"]
+    if not math.isclose(point.speedup.ratio, choice.from_memory):
+        parts[0] += f" ({number(choice.from_memory)} where all of it fits into memory; here a disk of "
+        parts[0] += f"{format_size(DISK_BYTES_PER_SECOND)}/s is assumed)"
+    if point.disk_bytes:
+        free = format_size(situation.free_disk)
+        parts.append(f"needs {format_size(point.disk_bytes * images)} on disk of {free} free")
+    if point.memory_bytes:
+        free = format_size(situation.free_memory)
+        parts.append(f"needs {format_size(point.memory_bytes * images)} of memory of {free} free")
+    if choice.bytes == 0:
+        parts.append("needs no disk")
+    if point.cold_seconds is not None and streaming is not None:
+        epochs = break_even_epochs(point.cold_seconds, 1 / point.images_per_second, 1 / streaming)
+        if epochs is not None:
+            parts.append(f"pays for itself after {epochs} epoch{'' if epochs == 1 else 's'}")
+    return ", ".join(parts)
+
+
+def _too_large(choices: Sequence[_Choice], best: Point) -> str:
+    """Return a sentence on the fastest variant that does not fit, if it is faster than what is left."""
+    faster = [choice for choice in choices if choice.obstacle and surely_faster(choice.point, best)]
+    if not faster:
+        return ""
+    fastest = max(faster, key=lambda choice: choice.point.speedup.ratio)
+    return (
+        f" {fastest.point.variant} would be {number(fastest.point.speedup.ratio)} times as fast, but "
+        f"{fastest.obstacle}."
+    )
