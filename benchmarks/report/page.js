@@ -1,0 +1,225 @@
+"use strict";
+// Draws the charts of the page from the specs beside it, each when it is about to be seen.
+(() => {
+  const specs = JSON.parse(document.getElementById("specs").textContent);
+  // Of middling lightness, so that they are told from white paper and from a dark screen alike.
+  const BLUE = "#3b82c4", GREEN = "#2a9d6b", RED = "#d6484f", AMBER = "#b9791c", GREY = "#8490a0", VIOLET = "#9a6bd0";
+  const LOOKS = {
+    pass: [GREEN, "circle"],
+    fail: [RED, "x"],
+    undecided: [AMBER, "diamond-open"],
+    unmeasured: [VIOLET, "cross"],
+    same: [BLUE, "circle"],
+  };
+  const PRINT_WIDTH = 660;
+  let printing = false;
+
+  // plotly.js reads a little HTML in its text: names are text.
+  const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  const short = (name, most) => plain(name.length <= most ? name : name.slice(0, most - 9) + "…" + name.slice(-8));
+  const isNarrow = (width) => width < 480;
+
+  function layoutOf(width, height, more) {
+    return Object.assign({
+      width, height,
+      margin: { l: 12, r: 16, t: 8, b: 40 },
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { size: 12 },
+      hoverlabel: { bgcolor: "#263445", bordercolor: "#263445", font: { size: 12, color: "#ffffff" }, align: "left", namelength: -1 },
+      legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", font: { size: 12 }, itemclick: false, itemdoubleclick: false },
+      dragmode: false, hovermode: "closest",
+    }, more);
+  }
+
+  // A row a name: beside the plot where there is room, above its row where there is not.
+  function rowsOf(names, width, withLegend) {
+    const narrow = isNarrow(width), step = narrow ? 44 : 30;
+    const longest = Math.max(...names.map((name) => Math.min(name.length, 34)));
+    const margin = { l: narrow ? 8 : Math.min(0.42 * width, 6.6 * longest + 18), r: 18, t: withLegend ? 30 : 8, b: 44 };
+    return {
+      height: margin.t + margin.b + step * names.length,
+      margin,
+      yaxis: {
+        range: [names.length - 0.5, narrow ? -0.7 : -0.5], fixedrange: true, zeroline: false, showgrid: false,
+        tickmode: "array", tickvals: names.map((_, index) => index),
+        ticktext: narrow ? names.map(() => "") : names.map((name) => short(name, 34)),
+      },
+      annotations: narrow ? names.map((name, index) => ({
+        text: short(name, Math.floor(width / 7.2)), showarrow: false, xref: "paper", x: 0, xanchor: "left", y: index,
+        yshift: 15, font: { size: 12 },
+      })) : [],
+    };
+  }
+
+  function nice(low, high, most) {
+    const rough = (high - low) / most, power = 10 ** Math.floor(Math.log10(rough));
+    const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough);
+    const found = [];
+    for (let each = Math.ceil(low / step - 1e-9) * step; each <= high + 1e-9 * step; each += step) found.push(each);
+    return found;
+  }
+
+  function ticks(low, high, log, width) {
+    const most = Math.max(3, Math.floor(width / 80));
+    if (!log || high / low < 6) return nice(low, high, most);
+    const found = [];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
+      for (const each of [1, 2, 5]) found.push(each * 10 ** power);
+    const inside = found.filter((each) => each >= low && each <= high);
+    return inside.length <= most + 2 ? inside : inside.filter((each) => /^1(0*|e.*)$|^0\.0*1$/.test(String(+each.toPrecision(3))));
+  }
+
+  const written = (value) => (+value.toPrecision(6)).toLocaleString("en", { maximumSignificantDigits: 6 });
+
+  function axis(values, log, width, title, format) {
+    const least = Math.min(...values), most = Math.max(...values);
+    const space = log ? Math.max((most / least) ** 0.06, 1.02) : Math.max(0.06 * (most - least), 1e-9);
+    const [low, high] = log ? [least / space, most * space] : [least - space, most + space];
+    const at = ticks(low, high, log, width);
+    return {
+      type: log ? "log" : "linear", range: log ? [Math.log10(low), Math.log10(high)] : [low, high], fixedrange: true,
+      tickmode: "array", tickvals: at, ticktext: at.map(format || written), zeroline: false,
+      title: { text: title, font: { size: 12 }, standoff: 8 },
+    };
+  }
+
+  const upright = (x, dash) => ({
+    type: "line", xref: "x", yref: "paper", x0: x, x1: x, y0: 0, y1: 1, layer: "below",
+    line: { color: GREY, width: 1.2, dash },
+  });
+
+  function intervals(spec, width) {
+    const rows = spec.rows, names = rows.map((row) => row.name);
+    const looks = [...new Set(rows.map((row) => row.as))];
+    const traces = looks.map((look) => {
+      const at = rows.map((_, index) => index).filter((index) => rows[index].as === look);
+      const [color, symbol] = LOOKS[look] || LOOKS.same;
+      const bounded = (row) => row.low && row.high;
+      return {
+        type: "scatter", mode: "markers", name: look, showlegend: look !== "same",
+        x: at.map((index) => rows[index].value), y: at, hoverinfo: "text",
+        hovertext: at.map((index) => `${plain(rows[index].name)}<br>${plain(rows[index].said)}`),
+        marker: { color, symbol, size: 10, line: { width: symbol.endsWith("open") ? 2 : 0, color } },
+        error_x: {
+          type: "data", symmetric: false, thickness: 2, width: 4, color,
+          array: at.map((index) => (bounded(rows[index]) ? rows[index].high - rows[index].value : 0)),
+          arrayminus: at.map((index) => (bounded(rows[index]) ? rows[index].value - rows[index].low : 0)),
+        },
+      };
+    });
+    const marked = rows.map((_, index) => index).filter((index) => rows[index].mark !== null);
+    if (marked.length) traces.push({
+      type: "scatter", mode: "markers", name: spec.mark, x: marked.map((index) => rows[index].mark), y: marked,
+      hoverinfo: "text", hovertext: marked.map((index) => `${plain(spec.mark)} of ${plain(rows[index].name)}: ${written(rows[index].mark)}`),
+      marker: { symbol: "line-ns-open", size: 16, color: GREY, line: { width: 3, color: GREY } },
+    });
+    const values = rows.flatMap((row) => [row.value, row.low, row.high, row.mark]).filter((each) => each !== null && each > 0);
+    const frame = rowsOf(names, width, true);
+    const inside = width - frame.margin.l - frame.margin.r;
+    return [traces, layoutOf(width, frame.height, Object.assign(frame, {
+      xaxis: axis([...values, 1], spec.log, inside, spec.axis), shapes: [upright(1, "dot")],
+    }))];
+  }
+
+  function phases(spec, width) {
+    const names = spec.rows.map((row) => row.name), frame = rowsOf(names, width, true);
+    const parts = [["first", "first batch", AMBER, "/"], ["steady", "steady", BLUE, ""], ["teardown", "teardown", GREY, "."]];
+    const whole = spec.rows.map((row) => row.first + row.steady + row.teardown);
+    const traces = parts.map(([key, name, color, shape], part) => ({
+      type: "bar", orientation: "h", name, y: names.map((_, index) => index), width: isNarrow(width) ? 0.36 : 0.6,
+      x: spec.rows.map((row, index) => 100 * row[key] / whole[index]), hoverinfo: "text", textposition: "none",
+      hovertext: spec.rows.map((row) => `${plain(row.name)}<br>${name}: ${plain(row.said[part])}`),
+      marker: { color, pattern: { shape, size: 5, solidity: 0.25, fgcolor: "#ffffff" } },
+    }));
+    return [traces, layoutOf(width, frame.height, Object.assign(frame, {
+      barmode: "stack",
+      xaxis: { range: [0, 100], fixedrange: true, ticksuffix: " %", nticks: 6, title: { text: "share of the epoch and its teardown", font: { size: 12 }, standoff: 8 } },
+    }))];
+  }
+
+  function bars(spec, width) {
+    const names = spec.rows.map((row) => row.name), frame = rowsOf(names, width, false);
+    frame.margin.b = 10;
+    frame.height -= 34;
+    const most = spec.most || Math.max(...spec.rows.map((row) => row.value));
+    const traces = [{
+      type: "bar", orientation: "h", y: names.map((_, index) => index), x: spec.rows.map((row) => row.value),
+      text: spec.rows.map((row) => plain(row.said)), textposition: "outside", cliponaxis: false,
+      hoverinfo: "text", hovertext: spec.rows.map((row) => `${plain(row.name)}: ${plain(row.said)}`),
+      width: isNarrow(width) ? 0.36 : 0.6, marker: { color: BLUE },
+    }];
+    return [traces, layoutOf(width, frame.height, Object.assign(frame, {
+      showlegend: false, xaxis: { range: [0, 1.28 * most], fixedrange: true, showticklabels: false, showgrid: false, zeroline: false },
+    }))];
+  }
+
+  function map(spec, width) {
+    const sizes = spec.points.map((each) => each.bytes).filter((each) => each > 0);
+    const least = Math.min(...sizes), nothing = least / 4;
+    const groups = [["none", "nothing written", BLUE, "circle"], ["disk", "on disk", GREEN, "square"], ["memory", "in memory", AMBER, "diamond"]];
+    const traces = groups.map(([where, name, color, symbol]) => {
+      const points = spec.points.filter((each) => each.where === where);
+      const open = (each) => (each.front === "yes" ? "" : "-open");
+      return {
+        type: "scatter", mode: isNarrow(width) || spec.points.length > 14 ? "markers" : "markers+text", name,
+        x: points.map((each) => each.bytes || nothing), y: points.map((each) => each.rate),
+        text: points.map((each) => short(each.name, 26)), textfont: { size: 11 }, cliponaxis: false,
+        textposition: points.map((each) => ((each.bytes || nothing) > Math.sqrt(nothing * Math.max(...sizes)) ? "middle left" : "middle right")),
+        hoverinfo: "text", hovertext: points.map((each) => `${plain(each.name)}<br>${plain(each.said)}`),
+        marker: { symbol: points.map((each) => symbol + open(each)), size: 11, color, line: { width: 2, color } },
+      };
+    }).filter((trace) => trace.x.length);
+    const inside = width - 80;
+    const size = (bytes) => (bytes === nothing ? "0" : bytes >= 1e6 ? `${written(bytes / 1e6)} MB` : bytes >= 1e3 ? `${written(bytes / 1e3)} KB` : `${written(bytes)} B`);
+    const x = axis([nothing, ...sizes], true, inside, "bytes an image beside the tree, log scale", size);
+    const shown = x.tickvals.filter((each) => each >= least / 1.5);
+    x.tickvals = [nothing, ...(shown.length ? shown : sizes.slice(0, 1))];
+    x.ticktext = x.tickvals.map(size);
+    const y = axis(spec.points.map((each) => each.rate), true, 320, "images/s, log scale");
+    return [traces, layoutOf(width, 360, { margin: { l: 62, r: 18, t: 30, b: 44 }, xaxis: x, yaxis: y, showlegend: true })];
+  }
+
+  function passes(spec, width) {
+    const looks = [[GREY, "circle-open"], [AMBER, "diamond-open"], [BLUE, "circle"]];
+    const last = spec.sides.length - 1;
+    const traces = spec.sides.map((side, index) => {
+      const [color, symbol] = looks[index === last ? 2 : index];
+      return {
+        type: "scatter", mode: "lines+markers", name: short(side.name, 30), x: side.seconds.map((_, pass) => pass + 1), y: side.seconds,
+        hoverinfo: "text", hovertext: side.seconds.map((each, pass) => `${plain(side.name)}, block ${Math.floor(pass / 2) + 1}, pass ${pass % 2 + 1}<br>${written(+each.toPrecision(4))} s`),
+        line: { color, width: 1 }, marker: { color, symbol, size: 7 },
+      };
+    });
+    const y = axis(spec.sides.flatMap((side) => side.seconds), true, 240, "seconds, log scale");
+    const x = { title: { text: "pass", font: { size: 12 }, standoff: 8 }, fixedrange: true, zeroline: false, tickformat: "d", nticks: 8 };
+    return [traces, layoutOf(width, 280, { margin: { l: 62, r: 18, t: 30, b: 44 }, xaxis: x, yaxis: y, showlegend: true })];
+  }
+
+  const KINDS = { intervals, phases, bars, map, passes };
+
+  function draw(box) {
+    const spec = specs[box.dataset.chart], width = printing ? PRINT_WIDTH : box.clientWidth;
+    if (!spec || !width) return;
+    const [traces, layout] = KINDS[spec.kind](spec, width, box);
+    for (const name of ["xaxis", "yaxis"]) layout[name] = Object.assign({ gridwidth: 1 }, layout[name]);
+    box.classList.toggle("named", Boolean(layout.yaxis.ticktext) && spec.kind !== "map" && spec.kind !== "passes");
+    box.dataset.width = width;
+    Plotly.react(box, traces, layout, { displayModeBar: false, doubleClick: "reset" });
+    box.dataset.drawn = "yes";
+  }
+
+  const boxes = [...document.querySelectorAll(".chart")];
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting && !entry.target.dataset.drawn) draw(entry.target);
+  }, { rootMargin: "400px" });
+  const resized = new ResizeObserver((entries) => requestAnimationFrame(() => {
+    for (const { target } of entries)
+      if (!printing && target.dataset.drawn && Math.abs(target.clientWidth - target.dataset.width) > 1) draw(target);
+  }));
+  for (const box of boxes) {
+    seen.observe(box);
+    resized.observe(box);
+  }
+  addEventListener("beforeprint", () => { printing = true; boxes.forEach(draw); });
+  addEventListener("afterprint", () => { printing = false; boxes.filter((box) => box.dataset.drawn).forEach(draw); });
+})();
