@@ -255,7 +255,7 @@ def _throughput(compared: Sequence[Row], machine: Machine) -> list[str]:
 
 def when(run: SavedRun) -> str:
     """Return the end of a sentence that says when a run was saved."""
-    return f", saved {run.saved_on}" if run.saved_on else ""
+    return f", saved {run.saved_on[:10]}" if run.saved_on else ""
 
 
 def _names(rows: Iterable[Row], word: str) -> str:

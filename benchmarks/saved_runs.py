@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -50,9 +50,9 @@ class Work:
     def differences(self, now: Work) -> str:
         """Return what is another in `now`, in words; empty if nothing is."""
         found = [
-            f"{field.name.replace('_', ' ')} {_short(then)} then, {_short(since)} now"
-            for field in fields(self)
-            if (then := getattr(self, field.name)) != (since := getattr(now, field.name))
+            f"{each.name.replace('_', ' ')} {_short(then)} then, {_short(since)} now"
+            for each in fields(self)
+            if (then := getattr(self, each.name)) != (since := getattr(now, each.name))
         ]
         return "; ".join(found)
 
@@ -68,6 +68,7 @@ class Entry:
         estimate: Its speedup.
         images_per_second: Its throughput, if known.
         work: What was measured on.
+        verdict: The verdict, if known.
     """
 
     workload: str
@@ -76,11 +77,32 @@ class Entry:
     estimate: Estimate
     images_per_second: float | None
     work: Work
+    verdict: str = ""
 
     @property
     def key(self) -> Key:
         """Return what it is known by."""
         return self.workload, self.variant
+
+
+@dataclass(frozen=True)
+class Revision:
+    """What was checked out.
+
+    Attributes:
+        commit: The commit's id; empty if there was no repository.
+        branch: The branch's name; empty if there was none.
+        dirty: Whether files differed from that commit.
+    """
+
+    commit: str = ""
+    branch: str = ""
+    dirty: bool = False
+
+    def __str__(self) -> str:
+        """Return it in short for people."""
+        changed = " with changes" if self.dirty and self.commit else ""
+        return f"{self.commit[:10]}{changed}" if self.commit else "no known revision"
 
 
 @dataclass(frozen=True)
@@ -90,13 +112,16 @@ class SavedRun:
     Attributes:
         path: The file.
         accepted: Whether it may be a baseline; None if it is from before runs were marked.
-        saved_on: The date, if known.
+        saved_on: When, in ISO format, if known.
         fingerprint: Of its machine, if known.
         machine: The machine in words.
         entries: Its benchmarks.
         missing: Benchmarks of runs before it that were gone for good.
         doubtful: Benchmarks that seemed slower than before without it being certain.
         damaged: What could not be read, a sentence each.
+        revision: What was checked out.
+        versions: Of Python and of packages, by name.
+        run_id: Its own, wherever the file is copied to; empty if it is from before runs had one.
     """
 
     path: Path
@@ -108,6 +133,9 @@ class SavedRun:
     missing: frozenset[Key] = frozenset()
     doubtful: frozenset[Key] = frozenset()
     damaged: tuple[str, ...] = ()
+    revision: Revision = Revision()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = ""
 
     @property
     def label(self) -> str:
@@ -137,14 +165,35 @@ def read_run(path: Path) -> SavedRun:
     return SavedRun(
         path=path,
         accepted=accepted if isinstance(accepted, bool) else None,
-        saved_on=str(data.get("datetime", ""))[:10],
+        saved_on=str(data.get("datetime", "")),
         fingerprint=fingerprint if isinstance(fingerprint, str) else None,
         machine=str(machine.get("description") or machine.get("node") or "an unknown machine"),
         entries=tuple(each for each in read if isinstance(each, Entry)),
         missing=frozenset(_keys(about.get("missing"))),
         doubtful=frozenset(_keys(about.get("doubtful"))),
         damaged=tuple(each for each in read if isinstance(each, str)),
+        revision=_revision(data.get("commit_info")),
+        versions=_versions(machine),
+        run_id=str(about.get("run", "")),
     )
+
+
+def _revision(commit_info: object) -> Revision:
+    found = commit_info if isinstance(commit_info, dict) else {}
+    commit, branch = str(found.get("id", "")), str(found.get("branch", ""))
+    return Revision(
+        # What pytest-benchmark writes where it finds none.
+        "" if commit in ("unversioned", "unknown") else commit,
+        "" if branch in ("(unknown)", "(detached head)") else branch,
+        found.get("dirty") is True,
+    )
+
+
+def _versions(machine: Mapping[str, Any]) -> dict[str, str]:
+    versions = machine.get("versions")
+    found = {str(name): str(each) for name, each in versions.items()} if isinstance(versions, dict) else {}
+    python = machine.get("python_version")
+    return {"python": python, **found} if isinstance(python, str) else found
 
 
 def _entry_or_problem(path: Path, benchmark: Mapping[str, Any], device: object) -> Entry | str | None:
@@ -183,7 +232,7 @@ def read_entry(extra_info: object, node_id: str, device: object) -> Entry | None
     if not estimate.low <= estimate.ratio <= estimate.high:
         raise ValueError(f"speedup {estimate.ratio} is outside its interval {estimate.low}–{estimate.high}")
     rate = extra_info.get("images_per_second")
-    work = {name: _text(extra_info.get(name)) for name in (field.name for field in fields(Work))}
+    work = {name: _text(extra_info.get(name)) for name in (each.name for each in fields(Work))}
     # Calibrated anew in each session, to the same multiple of what the baseline can feed.
     if device == "emulated" and work["device"].startswith("emulated"):
         work["device"] = "emulated"
@@ -194,6 +243,7 @@ def read_entry(extra_info: object, node_id: str, device: object) -> Entry | None
         estimate,
         None if rate is None else _number(rate, "images_per_second"),
         Work(**work),
+        str(extra_info.get("verdict") or ""),
     )
 
 

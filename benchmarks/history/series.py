@@ -1,0 +1,111 @@
+"""Series of one benchmark's speedups over saved runs.
+
+Speedups are ratios within a session, so those of other days, versions and machines make one series. Other work
+does not: another image size, batch size or device is another series. A tree or a machine that took the place of
+the one before goes on with its series, as that is what happens to a history in time, and what changed there can
+be named. Where two of them take turns, their levels would alternate, so each is a series of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.saved_runs import Key, Revision, SavedRun, Work
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run's figures of one benchmark.
+
+    Attributes:
+        run: The run's label.
+        path: Its file.
+        saved_on: When, in ISO format; may be empty.
+        revision: What was checked out: ``commit``, ``branch``, ``dirty``.
+        fingerprint: Of its machine, if known.
+        machine: The machine in words.
+        versions: Of Python and of packages, by name.
+        work: What was measured on: ``tree`` (a digest), ``image_size``, ``batch_size``, ``device``, ``schema``.
+        speedup: The speedup.
+        low: Lower end of its interval; 0 if there is none.
+        high: Upper end; infinite if there is none.
+        images_per_second: Its throughput, if known.
+        verdict: The verdict; may be empty.
+        accepted: Whether the run was accepted; None if it is from before runs were marked.
+    """
+
+    run: str
+    path: Path
+    saved_on: str
+    revision: Revision
+    fingerprint: str | None
+    machine: str
+    versions: Mapping[str, str]
+    work: Work
+    speedup: float
+    low: float
+    high: float
+    images_per_second: float | None
+    verdict: str
+    accepted: bool | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """A benchmark over time.
+
+    Attributes:
+        workload: The workload's name.
+        variant: The variant's name.
+        points: Oldest first.
+        about: What tells it from other series of the same benchmark, in words; empty if it is the only one.
+    """
+
+    workload: str
+    variant: str
+    points: tuple[Point, ...]
+    about: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return its name for people."""
+        return f"{self.variant} ({self.workload}{self.about and ', '}{self.about})"
+
+
+def series_of(runs: Sequence[SavedRun]) -> list[Series]:
+    """Return the series of these runs, by benchmark in the order in which they first appear.
+
+    Args:
+        runs: Oldest first.
+    """
+    labels = labels_of(runs)
+    found: dict[Key, list[Point]] = {}
+    for run in runs:
+        for entry in run.entries:
+            point = Point(
+                run=labels[run.path],
+                path=run.path,
+                saved_on=run.saved_on,
+                revision=run.revision,
+                fingerprint=run.fingerprint,
+                machine=run.machine,
+                versions=run.versions,
+                work=entry.work,
+                speedup=entry.estimate.ratio,
+                low=entry.estimate.low,
+                high=entry.estimate.high,
+                images_per_second=entry.images_per_second,
+                verdict=entry.verdict,
+                accepted=run.accepted,
+            )
+            found.setdefault(entry.key, []).append(point)
+    return [Series(*key, tuple(points)) for key, points in found.items()]
+
+
+def labels_of(runs: Iterable[SavedRun]) -> dict[Path, str]:
+    """Return each run's label by its file: its number, with its folder where there are several."""
+    runs = [*runs]
+    several = len({run.path.parent for run in runs}) > 1
+    return {run.path: f"{run.path.parent.name}/{run.label}" if several else run.label for run in runs}
