@@ -16,8 +16,6 @@ from benchmarks.registry import BASELINE
 
 #: Verdicts from worst to best, with the sign that goes with each: colour is never the only one.
 SIGNS = {"fail": "✗", "unmeasured": "!", "undecided": "?", "pass": "✓"}
-#: What a change against base, or the place on the map, is shown as.
-_SHOWN_AS = {"regression": "fail", "undecided": "undecided", "improvement": "pass", "same": "same"}
 _FRONT = {"yes": "yes", "no": "no", "undecided": "maybe"}
 _NONE = "–"
 
@@ -125,7 +123,7 @@ class Section:
         about: How to read it, in a sentence or two.
         charts: Its pictures.
         tables: Its tables.
-        folded: Whether it begins closed.
+        tables_first: Whether they come before the pictures.
     """
 
     key: str
@@ -133,7 +131,7 @@ class Section:
     about: str = ""
     charts: list[Chart] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
-    folded: bool = False
+    tables_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -377,12 +375,10 @@ def _changes(workloads: Mapping[str, Sequence[Row]]) -> Section | None:
                         (row.figure("change"), row.figure("change_low"), row.figure("change_high"))
                         for row in shown
                     ],
-                    written=lambda ratio: f"{ratio:.3f}",
+                    written=_three,
                     marks=[1 + (_figure(_first(row.changes).get("tolerance")) or 0) for row in shown],
                     mark_name="tolerance",
-                    shown_as=[
-                        _SHOWN_AS.get(str(_first(row.changes).get("outcome")), "undecided") for row in shown
-                    ],
+                    shown_as=[str(_first(row.changes).get("outcome")) for row in shown],
                     axis="head / base, below 1 is faster",
                 )
             )
@@ -433,10 +429,10 @@ def _limits(workloads: Mapping[str, Sequence[Row]]) -> Section | None:
                 )
                 for row in shown
             ],
-            written=lambda share: f"{share:.0%}".replace("%", " %"),
+            written=number,
             marks=[None] * len(shown),
             mark_name="",
-            shown_as=["same"] * len(shown),
+            shown_as=["share"] * len(shown),
             axis="share of the limit",
             log=False,
             extra=("Limit", [row.text("limit") or _NONE for row in shown]),
@@ -479,6 +475,7 @@ def _intervals(
                 "high": spread[2],
                 "mark": mark,
                 "as": shown_as[index],
+                "value_said": said,
                 "said": f"{said}{words}: {row.verdict}",
             }
         )
@@ -486,8 +483,8 @@ def _intervals(
     headings += [mark_name.capitalize()] if mark_name else []
     headings += [extra[0]] if extra else []
     best, worst = table[0], table[-1]
-    summary = f"{len(rows)} variants, {best[0]} at {best[1]}"
-    summary += f" down to {worst[0]} at {worst[1]}." if len(rows) > 1 else "."
+    summary = f"{best[0]} {best[1]}"
+    summary = f"From {summary} down to {worst[0]} {worst[1]}." if len(rows) > 1 else f"{summary}."
     spec = {"kind": "intervals", "log": log, "axis": axis, "mark": mark_name, "rows": drawn}
     return Chart(key, title, summary, (*headings, "Verdict"), table, spec)
 
@@ -561,11 +558,12 @@ def _phases(workloads: Mapping[str, Sequence[Row]]) -> Section | None:
             table.append((row.variant, *map(_seconds, parts.values())))
             drawn.append({"name": row.variant, **parts, "said": list(map(_seconds, parts.values()))})
         if drawn:
+            shortest = drawn[0]["first"] + drawn[0]["steady"]
             charts.append(
                 Chart(
                     f"phases-{workload}",
                     f"Phases of an epoch: {workload}",
-                    f"Seconds of {len(drawn)} variants: until the first batch, from there to the last, teardown.",
+                    f"{drawn[0]['name']} has the shortest epoch, {_seconds(shortest)}.",
                     ("Variant", "First batch", "Steady", "Teardown"),
                     table,
                     {"kind": "phases", "rows": drawn},
@@ -590,11 +588,13 @@ def _resources(workloads: Mapping[str, Sequence[Row]]) -> Section | None:
                 continue
             shown.sort(key=lambda each: each[1])
             least, most = shown[0], shown[-1]
+            summary = f"{written(least[1])} ({least[0]})"
+            summary = f"From {summary} to {written(most[1])} ({most[0]})." if len(shown) > 1 else f"{summary}."
             charts.append(
                 Chart(
                     f"{name}-{workload}",
                     f"{title}: {workload}",
-                    f"From {written(least[1])} ({least[0]}) to {written(most[1])} ({most[0]}).",
+                    summary,
                     ("Variant", title),
                     [(variant, written(figure)) for variant, figure in shown],
                     {
@@ -642,8 +642,8 @@ def _dumps(rows: Sequence[Row]) -> Section | None:
     headings = ("Variant", "Dump", "An image", "Predicted", "Writing epoch", "Reading epoch", "Break-even")
     notes = [
         f"At this size an image, COCO2017's {COCO_IMAGES:,} images would take: {'; '.join(riddle)}.",
-        "That is the whole of the article's 90 GB: a file cache of float32 keeps four bytes for each of an "
-        f"image's height x width x 3 numbers, and {COCO_IMAGES:,} x 256 x 256 x 3 x 4 = 92.2 GB.",
+        "That is all there is to the article's 90 GB: its file cache keeps 4 bytes for each number of an image, "
+        f"and {COCO_IMAGES:,} x 256 x 256 x 3 x 4 bytes are 92.2 GB, whatever the JPEGs take.",
     ]
     return Section(
         "dumps", "Dumps on disk", tables=[Table("What was written, and what it gains", headings, cells, notes)]
@@ -749,8 +749,17 @@ def _machine(run: Mapping[str, Any]) -> Section:
         ("Fingerprint", str(machine.get("fingerprint") or _NONE)),
         *versions.items(),
     ]
+    tables = [Table("Where it ran", ("What", "Which"), cells)]
+    noise = [
+        (str(workload), str(_mapping(said)["noise"]))
+        for workload, said in _mapping(_about(run).get("about")).items()
+        if _mapping(said).get("noise")
+    ]
+    if noise:
+        note = "The baseline against itself is 1 on a calm machine; if its interval leaves 1 out, the machine moved."
+        tables.append(Table("Noise while it ran", ("Workload", "What the system showed"), noise, [note]))
     about = "Seconds are only compared with runs of the same fingerprint."
-    return Section("machine", "Machine and versions", about, tables=[Table("Where it ran", ("What", "Which"), cells)])
+    return Section("machine", "Machine, versions and noise", about, tables=tables)
 
 
 def _about(run: Mapping[str, Any]) -> Mapping[str, Any]:

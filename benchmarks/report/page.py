@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,12 @@ def check_can_write(path: Path, option: str) -> None:
         raise ReportError(f"{option} {path}: there is no folder {path.parent} to write to; make it first.")
 
 
-def render(page: Page) -> str:
+def render(page: Page, runs: Sequence[Mapping[str, Any]] = ()) -> str:
     """Return the page as HTML.
 
     Args:
         page: What it says.
+        runs: The runs that charts of the history refer to by number.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from jinja2.utils import htmlsafe_json_dumps
@@ -59,15 +60,14 @@ def render(page: Page) -> str:
     )
     script, style = (FOLDER / "page.js").read_text("utf-8"), (FOLDER / "page.css").read_text("utf-8")
     plotly = get_plotlyjs()
-    specs: Mapping[str, Any] = {
-        chart.key: chart.spec for section in page.sections for chart in section.charts
-    }
+    charts = {chart.key: chart.spec for section in page.sections for chart in section.charts}
+    data = {"charts": charts, "runs": list(runs)}
     return environment.get_template("page.html.j2").render(
         page=page,
         signs=SIGNS,
         policy=_policy(plotly, script),
         style=Markup(style),  # noqa: S704 (our own file)
-        specs=htmlsafe_json_dumps(specs, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
+        data=htmlsafe_json_dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")),
         plotly=Markup(plotly),  # noqa: S704 (the library's own file)
         plotly_version=get_plotlyjs_version(),
         script=Markup(script),  # noqa: S704 (our own file)

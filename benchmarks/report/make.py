@@ -1,0 +1,32 @@
+"""A report of one run: from the JSON of pytest-benchmark to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.history.series import series_of
+from benchmarks.history.steps import find_drift, find_steps
+from benchmarks.report.content import page_of
+from benchmarks.report.page import render, write
+from benchmarks.report.timeline import timeline
+from benchmarks.saved_runs import SavedRun
+
+
+def write_report(
+    path: Path, run: Mapping[str, Any], history: Sequence[SavedRun] = (), damaged: Sequence[str] = ()
+) -> None:
+    """Write the report of a run, whole or not at all.
+
+    Args:
+        path: The file to write.
+        run: The JSON of pytest-benchmark.
+        history: Saved runs, oldest first; this one among them, if it is to be in its history.
+        damaged: What could not be read of them, a sentence each.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    section, runs = timeline(series_of(history), find_steps, find_drift, damaged)
+    write(path, render(page_of(run, section), runs))
