@@ -156,6 +156,7 @@ class Page:
         status: The worst verdict, or `nothing`.
         headline: The outcome in a few words.
         lead: Who is behind it, in a sentence.
+        problems: Why the session as a whole fails, a sentence each.
         facts: When, where and of what the run is, as names and values.
         verdicts: The first table, by workload.
         has_changes: Whether variants were compared with a base.
@@ -166,6 +167,7 @@ class Page:
     status: str
     headline: str
     lead: str
+    problems: list[str]
     facts: list[tuple[str, str]]
     verdicts: dict[str, list[VerdictRow]]
     has_changes: bool
@@ -196,11 +198,16 @@ def page_of(run: Mapping[str, Any], history: Section | None = None) -> Page:
         _passes(rows),
         _machine(run),
     ]
+    problems = [str(each) for each in _items(_about(run).get("problems"))]
     status, headline, lead = _outcome(rows)
+    if problems and status != "nothing":
+        status = "fail"
+        headline = f"The session fails: {headline[:1].lower()}{headline[1:]}"
     return Page(
         status=status,
         headline=headline,
         lead=lead,
+        problems=problems,
         facts=_facts(run, rows),
         verdicts={name: [_verdict_row(row) for row in found] for name, found in workloads.items()},
         has_changes=any(row.changes for row in rows),
@@ -210,6 +217,10 @@ def page_of(run: Mapping[str, Any], history: Section | None = None) -> Page:
 
 
 def _rows(run: Mapping[str, Any]) -> Iterable[Row]:
+    slower = {
+        (str(each.get("workload")), str(each.get("variant"))): str(each.get("reason"))
+        for each in _list(_about(run).get("slower"))
+    }
     for benchmark in _list(run.get("benchmarks")):
         info = benchmark.get("extra_info")
         if not isinstance(info, Mapping) or not {"workload", "variant"} <= info.keys():
@@ -218,7 +229,10 @@ def _rows(run: Mapping[str, Any]) -> Iterable[Row]:
         # Runs of the first days did not say why.
         reason = str(info.get("reason") or "")
         known = verdict if verdict in SIGNS else "undecided"
-        yield Row(str(info["workload"]), str(info["variant"]), known, reason, info)
+        key = str(info["workload"]), str(info["variant"])
+        if key in slower:
+            known, reason = "fail", slower[key]
+        yield Row(*key, known, reason, info)
     for each in _list(_about(run).get("unmeasured")):
         yield Row(
             str(each.get("workload")), str(each.get("variant")), "unmeasured", str(each.get("reason")), {}

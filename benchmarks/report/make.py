@@ -8,10 +8,11 @@ from typing import Any
 
 from benchmarks.history.series import series_of
 from benchmarks.history.steps import find_drift, find_steps
+from benchmarks.history.store import load_runs
 from benchmarks.report.content import page_of
 from benchmarks.report.page import render, write
 from benchmarks.report.timeline import timeline
-from benchmarks.saved_runs import SavedRun
+from benchmarks.saved_runs import SavedRun, parse_run
 
 
 def write_report(
@@ -30,3 +31,21 @@ def write_report(
     """
     section, runs = timeline(series_of(history), find_steps, find_drift, damaged)
     write(path, render(page_of(run, section), runs))
+
+
+def write_session_report(path: Path, run: Mapping[str, Any], storage: Path) -> None:
+    """Write the report of the session that is about to end, as `write_report` does.
+
+    Args:
+        path: The file to write.
+        run: The JSON that pytest-benchmark makes of the session, saved or not.
+        storage: The folder of the runs before it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    loaded = load_runs(storage)
+    history = list(loaded.runs)
+    if all(each.run_id != run["loader_gate"]["run"] for each in history):
+        history.append(parse_run(Path("this session"), run))
+    write_report(path, run, history, loaded.damaged)

@@ -168,7 +168,7 @@
     const place = (each) => each.bytes || nothing;
     const size = (bytes) => (bytes === nothing ? "0" : bytes >= 1e6 ? `${written(bytes / 1e6)} MB` : bytes >= 1e3 ? `${written(bytes / 1e3)} KB` : `${written(bytes)} B`);
     const inside = width - 80, height = 360;
-    const x = axis([nothing, ...sizes], true, inside, "bytes an image beside the tree, log scale", size);
+    const x = axis([nothing, ...sizes], true, 0.6 * inside, "bytes an image beside the tree, log scale", size);
     const shown = x.tickvals.filter((each) => each >= least / 1.5);
     x.tickvals = [nothing, ...(shown.length ? shown : sizes.slice(0, 1))];
     x.ticktext = x.tickvals.map(size);
