@@ -191,6 +191,14 @@ def parse_run(path: Path, data: Any) -> SavedRun:
     )
 
 
+def run_or_problem(path: Path) -> SavedRun | str:
+    """Return a saved run, or in a sentence why it cannot be read."""
+    try:
+        return read_run(path)
+    except RunError as error:
+        return str(error)
+
+
 def _revision(commit_info: object) -> Revision:
     found = commit_info if isinstance(commit_info, dict) else {}
     commit, branch = str(found.get("id", "")), str(found.get("branch", ""))

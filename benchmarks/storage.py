@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.compare import when
-from benchmarks.saved_runs import RunError, SavedRun, mark_accepted, read_run
+from benchmarks.saved_runs import SavedRun, mark_accepted, run_or_problem
 
 if TYPE_CHECKING:
     from pytest_benchmark.storage.file import FileStorage
@@ -139,13 +139,6 @@ class Storage:
 
 def _read(paths: Iterable[Path]) -> tuple[list[SavedRun], list[str]]:
     """Return the runs that can be read, in the order given, and a sentence on each that cannot."""
-    read = [_run_or_problem(path) for path in paths]
+    read = [run_or_problem(path) for path in paths]
     runs = [each for each in read if isinstance(each, SavedRun)]
     return runs, [each for each in read if isinstance(each, str)]
-
-
-def _run_or_problem(path: Path) -> SavedRun | str:
-    try:
-        return read_run(path)
-    except RunError as error:
-        return str(error)

@@ -1,1 +1,1 @@
-"""The history of saved runs: series of speedups, the steps and the drift in them, and a command to keep them."""
+"""The history of saved runs: series of speedups, the steps and drift in them, a command to keep it."""

@@ -1,9 +1,9 @@
 """Series of one benchmark's speedups over saved runs.
 
-Speedups are ratios within a session, so those of other days, versions and machines make one series. Other work
-does not: another image size, batch size or device is another series. A tree or a machine that took the place of
-the one before goes on with its series, as that is what happens to a history in time, and what changed there can
-be named. Where two of them take turns, their levels would alternate, so each is a series of its own.
+Speedups are ratios within a session, so those of other days, versions and machines make one series. Other
+work does not: another image size, batch size or device is another series. A tree or a machine that took the
+place of the one before goes on with its series, and a step there names it. Where two of them take turns,
+their levels would alternate, so each has a series of its own.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Point:
         run: The run's label.
         path: Its file.
         saved_on: When, in ISO format; may be empty.
-        revision: What was checked out: ``commit``, ``branch``, ``dirty``.
+        revision: What was checked out.
         fingerprint: Of its machine, if known.
         machine: The machine in words.
         versions: Of Python and of packages, by name.
-        work: What was measured on: ``tree`` (a digest), ``image_size``, ``batch_size``, ``device``, ``schema``.
+        work: What was measured on.
         speedup: The speedup.
         low: Lower end of its interval; 0 if there is none.
         high: Upper end; infinite if there is none.
@@ -101,7 +101,51 @@ def series_of(runs: Sequence[SavedRun]) -> list[Series]:
                 accepted=run.accepted,
             )
             found.setdefault(entry.key, []).append(point)
-    return [Series(*key, tuple(points)) for key, points in found.items()]
+    return [series for key, points in found.items() for series in _told_apart(key, points)]
+
+
+def _told_apart(key: Key, points: Iterable[Point]) -> list[Series]:
+    """Return the series of one benchmark, each said to be what it is if there are several."""
+    by_work: dict[tuple[str, str, str], list[Point]] = {}
+    for point in points:
+        work = point.work
+        by_work.setdefault((work.image_size, work.batch_size, work.device), []).append(point)
+    found = [chain for alike in by_work.values() for chain in _chains(alike)]
+    told = [_what_it_is(chain[-1]) for chain in found]
+    return [
+        Series(*key, tuple(chain), ", ".join(text for name, text in what.items() if _differs(name, told)))
+        for chain, what in zip(found, told, strict=True)
+    ]
+
+
+def _chains(points: Sequence[Point]) -> list[list[Point]]:
+    """Return points by place, which is a tree and a machine; a place that followed another goes on with it."""
+    places: dict[tuple[str, str | None], list[int]] = {}
+    for number, point in enumerate(points):
+        places.setdefault((point.work.tree, point.fingerprint), []).append(number)
+    chains: list[list[int]] = []
+    for numbers in places.values():  # in the order of their first points
+        over = [chain for chain in chains if chain[-1] < numbers[0]]
+        if over:
+            max(over, key=lambda chain: chain[-1]).extend(numbers)
+        else:
+            chains.append(numbers)
+    return [[points[number] for number in chain] for chain in chains]
+
+
+def _what_it_is(point: Point) -> dict[str, str]:
+    work = point.work
+    return {
+        "image size": f"image size {work.image_size}",
+        "batch size": f"batch size {work.batch_size}",
+        "device": f"device {work.device}",
+        "tree": f"tree {work.tree[:12]}",
+        "machine": f"on {point.machine}",
+    }
+
+
+def _differs(name: str, told: Sequence[Mapping[str, str]]) -> bool:
+    return len({what[name] for what in told}) > 1
 
 
 def labels_of(runs: Iterable[SavedRun]) -> dict[Path, str]:

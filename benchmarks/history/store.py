@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from benchmarks.saved_runs import RunError, SavedRun, read_run
+from benchmarks.saved_runs import SavedRun, run_or_problem
 
 #: How pytest-benchmark names its files, by folders of one system and Python each.
 _NUMBERED = "[0-9][0-9][0-9][0-9]_*.json"
@@ -38,16 +38,10 @@ def load_runs(storage: Path) -> Loaded:
 
 def load_files(paths: Iterable[Path]) -> Loaded:
     """Return the runs in these files, oldest first."""
-    runs, damaged = [], []
-    for path in paths:
-        try:
-            run = read_run(path)
-        except RunError as error:
-            damaged.append(str(error))
-        else:
-            runs.append(run)
-            damaged += run.damaged
-    return Loaded(tuple(sorted(runs, key=_age)), tuple(damaged))
+    read = [run_or_problem(path) for path in paths]
+    runs = sorted((each for each in read if isinstance(each, SavedRun)), key=_age)
+    problems = [each for each in read if isinstance(each, str)]
+    return Loaded(tuple(runs), (*problems, *(text for run in runs for text in run.damaged)))
 
 
 def _age(run: SavedRun) -> tuple[datetime, str, str]:
@@ -55,7 +49,7 @@ def _age(run: SavedRun) -> tuple[datetime, str, str]:
     try:
         saved_on = datetime.fromisoformat(run.saved_on)
     except ValueError:
-        saved_on = datetime.min  # noqa: DTZ901 (it only has to be before all others)
+        saved_on = datetime.min  # before all others
     if saved_on.tzinfo is None:
         saved_on = saved_on.replace(tzinfo=timezone.utc)
     return saved_on, run.path.name, str(run.path.parent)
