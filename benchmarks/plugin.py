@@ -396,9 +396,12 @@ def _as_saved(session: pytest.Session) -> dict[str, Any]:
     about = saved["loader_gate"]
     # Only what is kept can be accepted.
     about["accepted"] = _is_accepted(session) if config.stash.get(VERDICT, "") else None
-    about["problems"] = list(config.stash[SESSION].notes)
-    if session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        about["problems"].append("The session was cut short: what it had not measured by then is missing here.")
+    ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    about["session"] = {
+        "failed": session.exitstatus != pytest.ExitCode.OK,
+        "cut_short": not ended,
+        "notes": list(config.stash[SESSION].notes),
+    }
     return saved
 
 

@@ -156,7 +156,7 @@ class Page:
         status: The worst verdict, or `nothing`.
         headline: The outcome in a few words.
         lead: Who is behind it, in a sentence.
-        problems: Why the session as a whole fails, a sentence each.
+        session_notes: What is said of the session as a whole, a sentence each.
         facts: When, where and of what the run is, as names and values.
         verdicts: The first table, by workload.
         has_changes: Whether variants were compared with a base.
@@ -167,7 +167,7 @@ class Page:
     status: str
     headline: str
     lead: str
-    problems: list[str]
+    session_notes: list[str]
     facts: list[tuple[str, str]]
     verdicts: dict[str, list[VerdictRow]]
     has_changes: bool
@@ -198,16 +198,20 @@ def page_of(run: Mapping[str, Any], history: Section | None = None) -> Page:
         _passes(rows),
         _machine(run),
     ]
-    problems = [str(each) for each in _items(_about(run).get("problems"))]
+    session = _mapping(_about(run).get("session"))
+    notes = [str(each) for each in _items(session.get("notes"))]
+    if session.get("cut_short"):
+        notes.append("The session was cut short: what it had not measured by then is missing here.")
     status, headline, lead = _outcome(rows)
-    if problems and status != "nothing":
-        status = "fail"
-        headline = f"The session fails: {headline[:1].lower()}{headline[1:]}"
+    # Others than the verdicts can fail a session, --gate strict among them.
+    if rows and (session.get("failed") or session.get("cut_short")) and status not in ("fail", "unmeasured"):
+        how = "Cut short" if session.get("cut_short") else "Failed"
+        status, headline = "fail", f"{how}: {headline[:1].lower()}{headline[1:]}"
     return Page(
         status=status,
         headline=headline,
         lead=lead,
-        problems=problems,
+        session_notes=notes,
         facts=_facts(run, rows),
         verdicts={name: [_verdict_row(row) for row in found] for name, found in workloads.items()},
         has_changes=any(row.changes for row in rows),

@@ -47,5 +47,6 @@ def write_session_report(path: Path, run: Mapping[str, Any], storage: Path) -> N
     loaded = load_runs(storage)
     history = list(loaded.runs)
     if all(each.run_id != run["loader_gate"]["run"] for each in history):
-        history.append(parse_run(Path("this session"), run))
+        folder = history[-1].path.parent if history else storage
+        history.append(parse_run(folder / "this session", run))
     write_report(path, run, history, loaded.damaged)

@@ -213,29 +213,32 @@
         line: { color, width: 1 }, marker: { color, symbol, size: 7 },
       };
     });
-    const y = axis(spec.sides.flatMap((side) => side.seconds), true, 240, "seconds, log scale");
+    const y = axis(spec.sides.flatMap((side) => side.seconds), true, 320, "seconds, log scale");
     const x = { title: { text: "pass", font: { size: 12 }, standoff: 8 }, fixedrange: true, zeroline: false, tickformat: "d", nticks: 8 };
     return [traces, layoutOf(width, 280, { margin: { l: 62, r: 18, t: 30, b: 44 }, xaxis: x, yaxis: y, showlegend: true })];
   }
 
   function history(spec, width, box) {
     const at = spec.value.map((_, index) => index), last = at.length - 1;
-    const run = (index) => runs[spec.runs[index]];
+    const run = (index) => runs[Array.isArray(spec.runs) ? spec.runs[index] : spec.runs + index];
+    const low = (index) => spec.value[index] * Math.exp(-spec.half[index]);
+    const high = (index) => spec.value[index] * Math.exp(spec.half[index]);
+    const rounded = (value) => written(+value.toPrecision(3));
     const said = (index) => {
-      const of = run(index), low = spec.low[index], high = spec.high[index], rate = spec.rate[index];
-      const interval = low !== null && high !== null ? ` (${written(low)}–${written(high)})` : "";
+      const of = run(index), rate = spec.rate[index];
+      const interval = spec.half[index] === null ? "" : ` (${rounded(low(index))}–${rounded(high(index))})`;
       return `Run ${plain(of.run)}, ${plain(of.on)}<br>${plain(of.of)}${of.branch ? ` on ${plain(of.branch)}` : ""}<br>` +
-        `speedup ${written(spec.value[index])}${interval}` + (rate === null ? "" : `<br>${written(Math.round(rate))} images/s`);
+        `speedup ${rounded(spec.value[index])}${interval}` + (rate === null ? "" : `<br>${written(Math.round(rate))} images/s`);
     };
-    const bounded = at.filter((index) => spec.low[index] !== null && spec.high[index] !== null);
+    const bounded = at.filter((index) => spec.half[index] !== null);
     const levels = spec.levels.flatMap((level) => [[level.from - 0.4, level.value], [level.to + 0.4, level.value], [null, null]]);
     const line = { type: "scatter", mode: "lines", hoverinfo: "skip", line: { width: 0 } };
-    const values = [...spec.value, ...bounded.flatMap((index) => [spec.low[index], spec.high[index]])];
-    const y = axis(values, Math.max(...values) / Math.min(...values) > 6, 240, "speedup");
+    const values = [...spec.value, ...bounded.flatMap((index) => [low(index), high(index)])];
+    const y = axis(values, Math.max(...values) / Math.min(...values) > 6, 400, "speedup");
     const foot = y.range[0], atFoot = y.type === "log" ? 10 ** foot : foot;
     const traces = [
-      { ...line, x: bounded, y: bounded.map((index) => spec.low[index]) },
-      { ...line, x: bounded, y: bounded.map((index) => spec.high[index]), fill: "tonexty", fillcolor: "rgba(59,130,196,0.22)" },
+      { ...line, x: bounded, y: bounded.map(low) },
+      { ...line, x: bounded, y: bounded.map(high), fill: "tonexty", fillcolor: "rgba(59,130,196,0.22)" },
       {
         type: "scatter", mode: "lines+markers", x: at, y: spec.value, hoverinfo: "text", hovertext: at.map(said),
         line: { color: BLUE, width: 1 }, marker: { color: BLUE, size: at.length > 200 ? 3.5 : 6 },

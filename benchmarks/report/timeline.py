@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.gate import number
+from benchmarks.history.steps import changes
 from benchmarks.registry import BASELINE
 from benchmarks.report.content import Chart, Section, Table
 
@@ -86,16 +88,16 @@ def _chart(
         summary += "; no step and no drift"
     edges = [0, *(step.index for step in steps), len(points)]
     levels = [steps[0].before, *(step.after for step in steps)] if steps else []
+    at = [numbers[str(point.path)] for point in points]
     spec = {
         "kind": "history",
-        "runs": [numbers[str(point.path)] for point in points],
+        "runs": at[0] if at == [*range(at[0], at[0] + len(at))] else at,
         "value": [_short(point.speedup) for point in points],
-        "low": [_short(point.low) if point.low > 0 else None for point in points],
-        "high": [_short(point.high) if math.isfinite(point.high) else None for point in points],
+        "half": [_half_width(point) for point in points],
         "rate": [None if point.images_per_second is None else _short(point.images_per_second) for point in points],
         "levels": [
             {"from": begin, "to": end - 1, "value": _short(level)}
-            for begin, end, level in zip(edges[:-1], edges[1:], levels, strict=False)
+            for begin, end, level in zip(edges, edges[1:], levels, strict=False)
         ],
         "steps": [
             {
@@ -126,19 +128,18 @@ def _chart(
 
 def _marks(points: Sequence[Point]) -> list[dict[str, Any]]:
     """Return where a version, the machine or the tree is another than in the run before."""
-    found = []
-    for index, (then, now) in enumerate(zip(points, points[1:], strict=False), 1):
-        names = [name for name in now.versions if name in then.versions]
-        said = [
-            f"{name} {then.versions[name]} → {now.versions[name]}"
-            for name in names
-            if then.versions[name] != now.versions[name]
-        ]
-        said += ["another machine"] if then.fingerprint != now.fingerprint else []
-        said += ["another tree"] if then.work.tree != now.work.tree else []
-        if said:
-            found.append({"at": index, "said": ", ".join(said)})
-    return found
+    return [
+        {"at": index, "said": ", ".join(said)}
+        for index, (then, now) in enumerate(pairwise(points), 1)
+        if (said := [*changes(then, now)])
+    ]
+
+
+def _half_width(point: Point) -> float | None:
+    """Return the half-width of an interval, on the log scale, where it is the same to either side."""
+    if not 0 < point.low < point.high < math.inf:
+        return None
+    return round(math.log(point.high / point.low) / 2, 4)
 
 
 def _changes(series: Series, steps: Sequence[Step], drift: Drift | None) -> list[tuple[str, ...]]:
