@@ -33,11 +33,11 @@ OPTIONS = (
     *("--budget=SECONDS", "--hang-after=SECONDS"),
     *("--device=DEVICE", "--weights=FILE", "--memory-limit=SIZE", "--disk-limit=SIZE", "--no-guard"),
     *("--keep-dumps=DIR", "--tolerance=PERCENT", "--accept"),
-    *("--against=REV", "--against-python=PATH"),
+    *("--against=REV", "--against-python=PATH", "--report=FILE.html"),
 )
 
 #: What takes long to import, and is needed only to measure.
-HEAVY = ("tensorflow", "keras", "torch", "scipy", "PIL", "rich", "tomlkit")
+HEAVY = ("tensorflow", "keras", "torch", "scipy", "PIL", "rich", "tomlkit", "plotly", "jinja2")
 
 
 def run_pytest(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], str]:

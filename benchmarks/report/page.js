@@ -236,12 +236,25 @@
     const values = [...spec.value, ...bounded.flatMap((index) => [low(index), high(index)])];
     const y = axis(values, Math.max(...values) / Math.min(...values) > 6, 400, "speedup");
     const foot = y.range[0], atFoot = y.type === "log" ? 10 ** foot : foot;
+    const dates = (from, to) => {
+      const [first, final] = [Math.max(0, Math.ceil(from)), Math.min(last, Math.floor(to))];
+      const most = Math.max(2, Math.floor(width / 95)), step = Math.ceil((final - first + 1) / most);
+      const ticks = at.filter((index) => index >= first && index <= final && (index - first) % step === 0);
+      return [ticks, ticks.map((index) => plain(run(index).on.slice(2)))];
+    };
+    // A mark a run where there is room for it: a thousand of them would take long to draw.
+    const modeOf = (from, to) => (to - from < width / 3 ? "lines+markers" : "lines");
+    const [tickvals, ticktext] = dates(0, last);
+    box.onZoom = (from, to) => {
+      const [vals, text] = dates(from, to);
+      Plotly.update(box, { mode: modeOf(from, to) }, { "xaxis.tickvals": vals, "xaxis.ticktext": text }, [2]);
+    };
     const traces = [
       { ...line, x: bounded, y: bounded.map(low) },
       { ...line, x: bounded, y: bounded.map(high), fill: "tonexty", fillcolor: "rgba(59,130,196,0.22)" },
       {
-        type: "scatter", mode: "lines+markers", x: at, y: spec.value, hoverinfo: "text", hovertext: at.map(said),
-        line: { color: BLUE, width: 1 }, marker: { color: BLUE, size: at.length > 200 ? 3.5 : 6 },
+        type: "scatter", mode: modeOf(0, last), x: at, y: spec.value, hoverinfo: "text", hovertext: at.map(said),
+        line: { color: BLUE, width: 1 }, marker: { color: BLUE, size: 6 },
       },
       { ...line, x: levels.map((each) => each[0]), y: levels.map((each) => each[1]), line: { color: GREY, width: 2.5 } },
       {
@@ -250,17 +263,6 @@
         marker: { symbol: "triangle-up", color: VIOLET, size: 10 },
       },
     ];
-    const dates = (from, to) => {
-      const [first, final] = [Math.max(0, Math.ceil(from)), Math.min(last, Math.floor(to))];
-      const most = Math.max(2, Math.floor(width / 95)), step = Math.ceil((final - first + 1) / most);
-      const ticks = at.filter((index) => index >= first && index <= final && (index - first) % step === 0);
-      return [ticks, ticks.map((index) => plain(run(index).on.slice(2)))];
-    };
-    const [tickvals, ticktext] = dates(0, last);
-    box.onZoom = (from, to) => {
-      const [vals, text] = dates(from, to);
-      Plotly.relayout(box, { "xaxis.tickvals": vals, "xaxis.ticktext": text });
-    };
     const x = {
       range: [-0.6, last + 0.6], tickmode: "array", tickvals, ticktext,
       zeroline: false, showgrid: false, minallowed: -0.6, maxallowed: last + 0.6,
@@ -329,8 +331,22 @@
   }
 
   const boxes = [...document.querySelectorAll(".chart")];
+  // One at a time, the next to the middle of the screen first, so that the page can be scrolled meanwhile.
+  const near = new Set();
+  const away = (box) => Math.abs(box.getBoundingClientRect().top - innerHeight / 2);
+  function drawNext() {
+    const [next] = [...near].sort((one, other) => away(one) - away(other));
+    if (!next) return;
+    near.delete(next);
+    if (!next.dataset.drawn) draw(next);
+    setTimeout(drawNext);
+  }
   const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) if (entry.isIntersecting && !entry.target.dataset.drawn) draw(entry.target);
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting && !target.dataset.drawn) near.add(target);
+      else near.delete(target);
+    }
+    setTimeout(drawNext);
   }, { rootMargin: "400px" });
   const resized = new ResizeObserver((entries) => requestAnimationFrame(() => {
     for (const { target } of entries)
