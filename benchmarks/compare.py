@@ -17,7 +17,6 @@ from benchmarks.registry import BASELINE
 from benchmarks.saved_runs import Entry, Key, SavedRun, printable
 
 if TYPE_CHECKING:
-    from benchmarks.machine import Machine
     from benchmarks.statistics import Estimate
 
 #: Why a benchmark of a saved run has no figures in this session: it is gone; it was left out by an option; or
@@ -199,14 +198,17 @@ def absent_sentences(rows: Iterable[Row]) -> list[str]:
     return [printable(sentence) for sentence in sentences]
 
 
-def remarks(rows: Sequence[Row], newest: SavedRun, tolerance: float, machine: Machine) -> list[str]:
+def remarks(
+    rows: Sequence[Row], newest: SavedRun, tolerance: float, fingerprint: str | None, machine: str
+) -> list[str]:
     """Return what a table of rows cannot say, a sentence or two each.
 
     Args:
         rows: The rows.
         newest: The run that rows are compared with unless they say otherwise.
         tolerance: The slowdown that is allowed, as a fraction.
-        machine: The machine of this session.
+        fingerprint: Of the machine of this session.
+        machine: That machine in words.
     """
     texts = [
         f"now/then: below 1 is slower. Tolerance {percent(tolerance)} (--tolerance); same: all of the "
@@ -221,7 +223,7 @@ def remarks(rows: Sequence[Row], newest: SavedRun, tolerance: float, machine: Ma
         if run is not newest:
             names = ", ".join(row.name for row in compared if row.run is run)
             texts.append(f"Compared with run {run.label}{when(run)}, the last to tell on this work: {names}.")
-    texts += _throughput(compared, machine)
+    texts += _throughput(compared, fingerprint, machine)
     for text, word in (
         ("New, in no saved run", "new"),
         ("Missing, in a saved run only", "missing"),
@@ -232,14 +234,14 @@ def remarks(rows: Sequence[Row], newest: SavedRun, tolerance: float, machine: Ma
     return texts
 
 
-def _throughput(compared: Sequence[Row], machine: Machine) -> list[str]:
+def _throughput(compared: Sequence[Row], fingerprint: str | None, machine: str) -> list[str]:
     """Return images a second then and now where the machine is the same, and else why not."""
     same: dict[str, list[str]] = {}
     for row in compared:
         then, now = (None if each is None else each.images_per_second for each in (row.then, row.now))
-        if row.run is not None and row.run.fingerprint == machine.fingerprint and then and now:
+        if row.run is not None and row.run.fingerprint == fingerprint and then and now:
             same.setdefault(row.workload, []).append(f"{row.variant} {then:,.0f} → {now:,.0f}")
-    others = [run for run in _runs_of(compared) if run.fingerprint != machine.fingerprint]
+    others = [run for run in _runs_of(compared) if run.fingerprint != fingerprint]
     return [
         *(
             f"Images/s then → now, on the same machine, {workload}: {'; '.join(rates)}."
@@ -247,7 +249,7 @@ def _throughput(compared: Sequence[Row], machine: Machine) -> list[str]:
         ),
         *(
             f"Seconds and images/s are not compared with run {run.label}, as the machine differs: "
-            f"{run.machine} then; {machine.describe()} now."
+            f"{run.machine} then; {machine} now."
             for run in others
         ),
     ]

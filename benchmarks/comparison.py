@@ -135,7 +135,14 @@ class Comparison:
         """Return what there is to say of the comparison, in lines for people."""
         about, below, table = [*self._chosen.about], [], []
         if rows:
-            below = remarks(rows, self._chosen.runs[0], self._options.tolerance, self._machine)
+            machine = self._machine
+            below = remarks(
+                rows,
+                self._chosen.runs[0],
+                self._options.tolerance,
+                machine.fingerprint,
+                machine.describe(),
+            )
             table = comparison_table([row for row in rows if row.word != "not run"], colour)
         elif self.gating:
             about.append("So --benchmark-compare-fail has nothing to hold this run against.")

@@ -195,3 +195,21 @@ def _lines(table: Table, colour: bool) -> list[str]:
     )
     console.print(table)
     return [line.rstrip() for line in text.getvalue().splitlines() if line.strip()]
+
+
+def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]], colour: bool) -> list[str]:
+    """Return the lines of a table of texts from files, at most `WIDTH` columns wide.
+
+    Args:
+        headings: Of the columns.
+        rows: A text for each of them.
+        colour: Whether colours may be used.
+    """
+    from rich.text import Text
+
+    table = _new_table(headings[0])
+    for heading in headings[1:]:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(text)) for text in row))
+    return _lines(table, colour)

@@ -150,6 +150,17 @@ def test_right_options(pytester: pytest.Pytester) -> None:
     assert result.ret == pytest.ExitCode.OK
 
 
+@pytest.mark.usefixtures("user_folder")
+def test_a_report_of_nothing(pytester: pytest.Pytester) -> None:
+    """A session that has measured nothing says so; one that only collects says nothing."""
+    assert run_in_user_folder(pytester, "--report=report.html", "--collect-only").ret == pytest.ExitCode.OK
+    assert not (pytester.path / "report.html").exists()
+    result = run_in_user_folder(pytester, "--report=report.html", "-k", "no_such_test")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert result.outlines[-1] == "Report: report.html"
+    assert "<title>Nothing was measured" in (pytester.path / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -201,6 +212,8 @@ def test_right_options(pytester: pytest.Pytester) -> None:
         ("--budget nan --collect-only", "--budget nan: expected"),
         ("--hang-after nan --collect-only", "--hang-after nan: expected"),
         ("--hang-after inf --collect-only", "--hang-after inf: expected"),
+        ("--report nowhere/report.html", "--report nowhere/report.html: there is no folder nowhere"),
+        ("--report .", "--report .: it is a folder"),
         ("--image-root nowhere", "nowhere does not exist; expected a folder of images"),
         ("--coco-annotations a.json", "--coco-annotations needs --image-root"),
         ("--tree-images 0", "--tree-images is 0; expected a whole number of at least 1"),

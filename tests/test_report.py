@@ -402,7 +402,7 @@ def test_a_page_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_missing_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message has the line that installs it."""
     monkeypatch.setattr(page_module, "NEEDED", ("jinja2", "not_there"))
-    with pytest.raises(ReportError, match=r'the report needs not_there; .*pip install -e "\.\[report\]"'):
+    with pytest.raises(ReportError, match=r'the report needs not_there, .*pip install -e "\.\[report\]"'):
         check_can_write(tmp_path / "report.html", "--report")
 
 

@@ -7,8 +7,8 @@ innovations are permuted. So noise that lasts for several runs is not taken for 
 the parts between them are windows of their own. In the end all steps are placed anew together, and those are
 dropped that are not clear beside the others, or small.
 
-Drift is the slope of a straight line, tested in the same way. A slope always looks like steps, and stairs like
-a slope: whichever explains the series better is reported, never both.
+Drift is the slope of a straight line, tested in the same way. A slope always looks like steps, and stairs
+like a slope: whichever explains the series better is reported, never both.
 
 ``python -m benchmarks.history trial`` shows how often this is right.
 """
@@ -40,8 +40,10 @@ ERROR = 0.01
 #: Of a step that was found, once its neighbours are known too.
 ERROR_IN_THE_END = 0.05
 
-#: Series to compare with are drawn until the answer is clear: how many in all, and the p-value to stop at.
+#: Series to compare with are drawn until the answer is clear: how many in all, and the p-value to stop above.
+#: If none of so many is as clear as the series itself, that is an answer too.
 _LOOKS = ((39, 0.15), (199, 0.03), (599, 0.0))
+_ENOUGH = 199
 #: The points of an autoregression that are thrown away.
 _BURN_IN = 20
 #: A point is pulled in to so many standard deviations from the median of its neighbours.
@@ -49,12 +51,14 @@ _OUTLIER = 3.0
 _NEIGHBOURS = 9
 #: What the first autocorrelation of residuals is too low by, times the points: of a line and of steps.
 _BIAS = {0: 3.0, 1: 3.0, 2: 6.0}
-#: Each step but the first has to explain so much more than a line does, as a log-likelihood ratio times 2.
+#: What steps and a line have to explain more than each other, as log-likelihood ratios times 2: a step is
+#: placed where it fits best, so it explains a good deal even of a slope.
 _PRICE_OF_A_STEP = 6.0
+_PRICE_OF_A_LINE = 4.0
 #: A window of more points is searched with its neighbours averaged.
 _MOST_POINTS = 250
-#: Where a step may be: twice the log-likelihood ratio to the best place that 95 % of true places have at most,
-#: the solution of (1 - exp(-x / 2))² = 0.95.
+#: Where a step may be: twice the log-likelihood ratio to the best place that 95 % of true places have at
+#: most, the solution of (1 - exp(-x / 2))² = 0.95.
 _PLACES = 7.35
 
 
@@ -289,9 +293,9 @@ def _is_line(series: Array, places: Sequence[int]) -> bool:
     by_line = _fit_line(series[None])
     left = _left_by_steps(series[None], np.array([places]))
     persistence = min(float(by_line.persistence[0]), float(_persistence(left, _BIAS[1])[0]))
-    worth = len(series) / _lasting(persistence)
+    worth = len(series) / float(_lasting(persistence))
     more = worth * math.log(_sum(by_line.residuals) / _sum(left))
-    return more < _PRICE_OF_A_STEP * (len(places) - 1)
+    return more + _PRICE_OF_A_LINE < _PRICE_OF_A_STEP * len(places)
 
 
 # What both have in common.
@@ -315,7 +319,7 @@ def _test(series: Array, model: Callable[[Array], Fit], seed: Sequence[int]) -> 
         hits += (model(made[:, _BURN_IN:]).clear >= fit.clear).sum(axis=0)
         drawn = number
         p_values = (hits + 1) / (drawn + 1)
-        if p_values.min() * len(p_values) > enough:
+        if p_values.min() * len(p_values) > enough or (drawn >= _ENOUGH and hits.min() == 0):
             break
     return p_values, fit
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.history.store import labels_of
 from benchmarks.saved_runs import Key, Revision, SavedRun, Work
 
 
@@ -119,7 +120,7 @@ def _told_apart(key: Key, points: Iterable[Point]) -> list[Series]:
 
 
 def _chains(points: Sequence[Point]) -> list[list[Point]]:
-    """Return points by place, which is a tree and a machine; a place that followed another goes on with it."""
+    """Return points by place, a tree on a machine; a place that followed another goes on with it."""
     places: dict[tuple[str, str | None], list[int]] = {}
     for number, point in enumerate(points):
         places.setdefault((point.work.tree, point.fingerprint), []).append(number)
@@ -146,10 +147,3 @@ def _what_it_is(point: Point) -> dict[str, str]:
 
 def _differs(name: str, told: Sequence[Mapping[str, str]]) -> bool:
     return len({what[name] for what in told}) > 1
-
-
-def labels_of(runs: Iterable[SavedRun]) -> dict[Path, str]:
-    """Return each run's label by its file: its number, with its folder where there are several."""
-    runs = [*runs]
-    several = len({run.path.parent for run in runs}) > 1
-    return {run.path: f"{run.path.parent.name}/{run.label}" if several else run.label for run in runs}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,6 +11,10 @@ from benchmarks.saved_runs import SavedRun, run_or_problem
 
 #: How pytest-benchmark names its files, by folders of one system and Python each.
 _NUMBERED = "[0-9][0-9][0-9][0-9]_*.json"
+
+
+class HistoryError(Exception):
+    """A command cannot be carried out; the message names the argument and says what to do."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,28 @@ class Loaded:
     damaged: tuple[str, ...]
 
 
+def storage_folder(address: str, create: bool = False) -> Path:
+    """Return the folder that a value of ``--benchmark-storage`` stands for.
+
+    Args:
+        address: The value.
+        create: Whether it may be a new one.
+
+    Raises:
+        HistoryError: It is no folder.
+    """
+    if "://" in address and not address.startswith("file://"):
+        raise HistoryError(f"--storage {address}: expected a folder, or file:// and a folder.")
+    folder = Path(address.removeprefix("file://"))
+    if create:
+        folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():
+        raise HistoryError(
+            f"--storage {address}: there is no such folder; save a run with --benchmark-autosave."
+        )
+    return folder
+
+
 def run_files(storage: Path) -> list[Path]:
     """Return the files of a storage's numbered runs, in no order that means anything."""
     return sorted([*storage.glob(_NUMBERED), *storage.glob(f"*/{_NUMBERED}")])
@@ -39,17 +65,48 @@ def load_runs(storage: Path) -> Loaded:
 def load_files(paths: Iterable[Path]) -> Loaded:
     """Return the runs in these files, oldest first."""
     read = [run_or_problem(path) for path in paths]
-    runs = sorted((each for each in read if isinstance(each, SavedRun)), key=_age)
+    runs = sorted((each for each in read if isinstance(each, SavedRun)), key=age)
     problems = [each for each in read if isinstance(each, str)]
     return Loaded(tuple(runs), (*problems, *(text for run in runs for text in run.damaged)))
 
 
-def _age(run: SavedRun) -> tuple[datetime, str, str]:
+def age(run: SavedRun) -> tuple[datetime, str, str]:
     """Return what sorts runs by when they were measured; numbers decide where that is not known."""
+    return when_saved(run) or datetime.min.replace(tzinfo=timezone.utc), run.path.name, str(run.path.parent)
+
+
+def when_saved(run: SavedRun) -> datetime | None:
+    """Return when a run was saved, if it says so."""
     try:
         saved_on = datetime.fromisoformat(run.saved_on)
     except ValueError:
-        saved_on = datetime.min  # before all others
-    if saved_on.tzinfo is None:
-        saved_on = saved_on.replace(tzinfo=timezone.utc)
-    return saved_on, run.path.name, str(run.path.parent)
+        return None
+    return saved_on if saved_on.tzinfo else saved_on.replace(tzinfo=timezone.utc)
+
+
+def labels_of(runs: Iterable[SavedRun]) -> dict[Path, str]:
+    """Return each run's label by its file: its number, with its folder where there are several."""
+    runs = [*runs]
+    several = len({run.path.parent for run in runs}) > 1
+    return {run.path: f"{run.path.parent.name}/{run.label}" if several else run.label for run in runs}
+
+
+def find_run(runs: Sequence[SavedRun], name: str) -> SavedRun:
+    """Return the run of that name: its number, its folder and number, or its file.
+
+    Raises:
+        HistoryError: There is none, or there are several.
+    """
+    labels = labels_of(runs)
+    number = name.zfill(4) if name.isdigit() else name
+    for run in runs:
+        if name in (labels[run.path], str(run.path), run.path.name):
+            return run
+    found = [run for run in runs if number in (run.label, f"{run.path.parent.name}/{run.label}")]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        several = ", ".join(labels[run.path] for run in found)
+        raise HistoryError(f"{name}: there are several of that number: {several}.")
+    last = ", ".join(labels[run.path] for run in runs[-3:]) or "none"
+    raise HistoryError(f"{name}: there is no such run; the last ones are: {last}.")

@@ -14,7 +14,7 @@ from benchmarks.report.content import SIGNS, Page
 
 FOLDER = Path(__file__).parent
 #: What the page is made with, by the name it is imported by.
-NEEDED = ("jinja2", "plotly")
+NEEDED = ("jinja2", "plotly", "ruptures")
 
 
 class ReportError(Exception):
@@ -34,8 +34,8 @@ def check_can_write(path: Path, option: str) -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ReportError(
-            f"{option} {path}: the report needs {' and '.join(missing)}; install "
-            'them with `pip install "loader-gate[report]"`, or `pip install -e ".[report]"` in a checkout.'
+            f"{option} {path}: the report needs {' and '.join(missing)}, which are not installed; run "
+            '`pip install -e ".[report]"` in the checkout.'
         )
     if path.is_dir():
         raise ReportError(f"{option} {path}: it is a folder; name a file in it, such as {path / 'report.html'}.")

@@ -1,0 +1,468 @@
+"""The history of saved runs: what is read, the steps and drift in it, and the command that keeps it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from planted_history import FOLDER, Planted
+
+from benchmarks.history import trial
+from benchmarks.history.__main__ import main
+from benchmarks.history.detection import detect
+from benchmarks.history.series import Series, series_of
+from benchmarks.history.steps import find_drift, find_steps
+from benchmarks.history.store import find_run, load_runs
+from benchmarks.registry import BASELINE
+from benchmarks.saved_runs import read_run
+
+STREAMING, MEMORY, FILE = "tfdata_no_cache", "tfdata_memory_cache", "tfdata_file_cache"
+
+#: A step of 12 % with an upgrade of TensorFlow, a slow drift, and a variant that does not change.
+EVENTFUL = Planted(
+    steps={STREAMING: {36: 0.88}},
+    tensorflow={0: "2.20.0", 36: "2.21.0"},
+    drift={FILE: 0.997},
+)
+
+
+@pytest.fixture(scope="module")
+def eventful(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a storage of 60 runs in which things happen; not to be written to."""
+    storage = tmp_path_factory.mktemp("eventful")
+    EVENTFUL.save(storage)
+    return storage
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change what a file says."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    change(data)
+    path.write_text(json.dumps(data), encoding="utf-8")
+
+
+def series_in(storage: Path, variant: str = STREAMING) -> list[Series]:
+    """Return the series of a variant."""
+    return [series for series in series_of(load_runs(storage).runs) if series.variant == variant]
+
+
+# Reading.
+
+
+def test_runs_of_all_folders(tmp_path: Path) -> None:
+    """Oldest first, whatever their number, with the folder in their label where there are several."""
+    Planted(runs=3).save(tmp_path)
+    newer = Planted(runs=2).save(tmp_path, "Linux-CPython-3.12-64bit")
+    for path in newer:
+        edit(path, lambda data: data.update(datetime=data["datetime"].replace("2026", "2027")))
+    points = series_in(tmp_path)[0].points
+    assert [point.run.removeprefix("Linux-CPython-") for point in points] == [
+        *("3.11-64bit/0001", "3.11-64bit/0002", "3.11-64bit/0003"),
+        *("3.12-64bit/0001", "3.12-64bit/0002"),
+    ]
+    runs = load_runs(tmp_path).runs
+    assert find_run(runs, "3") is find_run(runs, f"{FOLDER}/0003") is find_run(runs, str(runs[2].path))
+
+
+def test_what_a_point_says(eventful: Path) -> None:
+    """All that a report may want to show of a run."""
+    series = series_in(eventful)[0]
+    point = series.points[40]
+    assert (series.name, len(series.points)) == (f"{STREAMING} (loading)", 60)
+    assert (point.run, point.saved_on, point.accepted) == ("0041", "2026-02-14T04:30:00+00:00", True)
+    assert (point.revision.commit, point.revision.branch) == (EVENTFUL.commit(40), "main")
+    assert point.versions["tensorflow"] == "2.21.0"
+    assert point.low < point.speedup < point.high
+    assert (point.verdict, point.images_per_second is not None) == ("pass", True)
+
+
+def test_a_damaged_file_is_named_and_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And so is a damaged benchmark; the rest of the history is there."""
+    paths = Planted(runs=4).save(tmp_path)
+    paths[1].write_text("{", encoding="utf-8")
+    edit(paths[2], lambda data: data["benchmarks"][1]["extra_info"].update(speedup="fast"))
+    loaded = load_runs(tmp_path)
+    assert [run.label for run in loaded.runs] == ["0001", "0003", "0004"]
+    assert len(loaded.damaged) == 2
+    assert len(series_in(tmp_path)[0].points) == 2
+    assert main(["--storage", str(tmp_path), "prune", "--keep", "1", "--delete"]) == 0
+    assert str(paths[1]) in capsys.readouterr().err
+    assert [path.exists() for path in paths] == [False, True, False, True]
+
+
+def test_a_run_of_before_there_was_a_schema(tmp_path: Path) -> None:
+    """It has no marks, no machine in words and no interval, and is read as far as it goes."""
+    path = Planted(runs=1).save(tmp_path)[0]
+
+    def age(data: dict[str, Any]) -> None:
+        for name in ("fingerprint", "description", "versions"):
+            del data["machine_info"][name]
+        del data["loader_gate"], data["commit_info"]
+        kept = ("variant", "workload", "speedup", "tree")
+        for each in data["benchmarks"]:
+            each["extra_info"] = {name: each["extra_info"][name] for name in kept}
+
+    edit(path, age)
+    run = read_run(path)
+    assert (run.accepted, run.machine, run.run_id, str(run.revision)) == (
+        *(None, "runner", ""),
+        "no known revision",
+    )
+    point = series_in(tmp_path)[0].points[0]
+    assert (point.low, point.high, point.images_per_second) == (0, math.inf, None)
+    assert point.versions == {"python": "3.11.7"}
+
+
+# Series.
+
+
+def test_another_tree_goes_on_where_it_took_the_place(tmp_path: Path) -> None:
+    """And a step with it names it, and the machine."""
+    places = {
+        "trees": {0: "a" * 64, 20: "b" * 64},
+        "machines": {0: "One CPU, 2 cores", 20: "Another CPU, 2 cores"},
+    }
+    Planted(runs=40, steps={STREAMING: {20: 0.8}}, **places).save(tmp_path)  # type: ignore[arg-type]
+    (series,) = series_in(tmp_path)
+    (step,) = find_steps(series)
+    assert step.index == 20
+    assert step.changed == (
+        "the machine: One CPU, 2 cores → Another CPU, 2 cores",
+        "the tree: aaaaaaaaaaaa → bbbbbbbbbbbb",
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "about"),
+    [
+        ({"trees": {0: "a" * 64, 5: "b" * 64, 10: "a" * 64}}, {"tree " + "a" * 12, "tree " + "b" * 12}),
+        ({"machines": {0: "One", 5: "Another", 10: "One"}}, {"on One", "on Another"}),
+    ],
+)
+def test_trees_and_machines_that_take_turns_are_told_apart(
+    what: dict[str, Any], about: set[str], tmp_path: Path
+) -> None:
+    """Their levels would alternate: one that comes back has a series of its own."""
+    Planted(runs=15, **what).save(tmp_path)
+    assert {series.about: len(series.points) for series in series_in(tmp_path)} == dict(
+        zip(sorted(about, reverse=True), (10, 5) if "tree" not in str(about) else (5, 10), strict=True)
+    )
+
+
+def test_another_image_size_is_another_series(tmp_path: Path) -> None:
+    """Also if it took the place of the one before: nobody expects the same speedup."""
+    for path in Planted(runs=12).save(tmp_path)[8:]:
+        edit(path, lambda data: [each["extra_info"].update(image_size=64) for each in data["benchmarks"]])
+    assert {series.about: len(series.points) for series in series_in(tmp_path)} == {
+        "image size 224": 8,
+        "image size 64": 4,
+    }
+
+
+# Steps and drift.
+
+
+def test_a_planted_step_is_found_and_the_upgrade_named(eventful: Path) -> None:
+    """In 60 runs, one step of 12 % and one upgrade: at the right run, and nothing else."""
+    (step,) = find_steps(series_in(eventful)[0])
+    assert (step.index, step.run, step.revision.commit) == (36, "0037", EVENTFUL.commit(36))
+    assert step.earliest <= 36 <= step.latest
+    assert step.changed == ("TensorFlow 2.20.0 → 2.21.0",)
+    assert step.ratio.low < 0.88 < step.ratio.high < 0.97
+    assert step.before > step.after
+    assert step.p_value < 0.01
+    for variant in (BASELINE, MEMORY):
+        assert find_steps(series_in(eventful, variant)[0]) == []
+        assert find_drift(series_in(eventful, variant)[0]) is None
+    assert find_drift(series_in(eventful)[0]) is None
+
+
+def test_a_drift_is_no_step(eventful: Path) -> None:
+    """0.3 % a run: no run has made it slow."""
+    series = series_in(eventful, FILE)[0]
+    drift = find_drift(series)
+    assert find_steps(series) == []
+    assert drift is not None
+    assert (drift.first, drift.last) == (0, 59)
+    assert drift.ratio.low < 0.997**59 < drift.ratio.high
+
+
+def test_an_upgrade_in_a_run_that_may_be_the_first(eventful: Path) -> None:
+    """It is named, with its run: noise may hide where exactly a step is."""
+    series = series_in(eventful)[0]
+    points = list(series.points)
+    points[36] = replace(points[36], speedup=(points[35].speedup * points[37].speedup) ** 0.5)
+    for number in range(36, 60):
+        points[number] = replace(points[number], versions=points[0].versions)
+    for number in range(37, 60):
+        points[number] = replace(points[number], versions={**points[0].versions, "keras": "4.0.0"})
+    (step,) = find_steps(replace(series, points=tuple(points)))
+    assert (step.earliest, step.latest) == (36, 37)
+    assert step.changed == ("Keras 3.15.1 → 4.0.0" + (" (run 0038)" if step.index == 36 else ""),)
+
+
+@pytest.mark.parametrize("noise", [*trial.NOISES])
+def test_how_often_steps_and_drift_are_found(noise: str) -> None:
+    """Where there are none at most 5 % of series each; a step of 10 % in 5 % of noise at least 90 %.
+
+    Lasting noise hides more. The command ``trial`` shows the same for as many series as one likes.
+    """
+    none = trial.hold(100, seed=1, kinds=[(noise, "no change")])[0]
+    assert none.steps <= 5
+    assert none.drift <= 5
+    if noise == "white":
+        slower = trial.hold(30, seed=1, kinds=[(noise, "10 % slower")])[0]
+        assert slower.steps >= 27
+        drift = trial.hold(10, seed=1, kinds=[(noise, "0.3 % a run")])[0]
+        assert drift.drift >= 7
+
+
+def test_stairs_are_steps_and_no_drift() -> None:
+    """Three steps down in clear noise, each in its place."""
+    numbers = np.random.default_rng(0).normal(0, 0.02, 60)
+    for place in (15, 30, 45):
+        numbers[place:] -= 0.1
+    steps, drift = detect(tuple(numbers.tolist()))
+    assert [step.index for step in steps] == [15, 30, 45]
+    assert drift is None
+
+
+def test_a_slowdown_that_was_mended() -> None:
+    """Down and up again: two steps, neither hides the other."""
+    numbers = np.random.default_rng(0).normal(0, 0.03, 60)
+    numbers[25:35] -= 0.12
+    steps, drift = detect(tuple(numbers.tolist()))
+    assert [step.index for step in steps] == [25, 35]
+    assert drift is None
+
+
+def test_the_same_seed_finds_the_same() -> None:
+    """And what is found does not depend on what was looked at before."""
+    numbers = tuple(np.random.default_rng(3).normal(0, 0.05, 60).tolist())
+    assert detect.__wrapped__(numbers, 0) == detect.__wrapped__(numbers, 0)
+
+
+@pytest.mark.parametrize("change", [0.02, 0.5])
+def test_small_steps_and_short_ones(change: float) -> None:
+    """Less than 3 % is nobody's concern, and four runs are no level yet."""
+    noise = np.random.default_rng(0).normal(0, 0.002, 30)
+    assert (
+        detect(tuple((noise - change * (np.arange(30) >= (15 if change < 0.03 else 26))).tolist()))[0] == ()
+    )
+
+
+def test_a_long_series() -> None:
+    """Of more points than are looked at one by one."""
+    numbers = np.random.default_rng(0).normal(0, 0.03, 800)
+    numbers[333:] -= 0.1
+    steps, _ = detect(tuple(numbers.tolist()))
+    assert [abs(step.index - 333) <= 2 for step in steps] == [True]
+
+
+@pytest.mark.parametrize("numbers", [(), (1.0,), (1.0,) * 40, (0.0, 1.0) * 4, (0.0,) * 20 + (1.0,) * 20])
+def test_series_without_noise(numbers: tuple[float, ...]) -> None:
+    """Nothing to divide by, or hardly anything: only the step that is there."""
+    assert [step.index for step in detect(numbers)[0]] == ([20] if len(set(numbers[18:22])) == 2 else [])
+
+
+# The command.
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what was printed, in one line."""
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_list_and_show(eventful: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Runs with their revision, and the figures of one."""
+    assert main(["list", "--last", "2", f"--benchmark-storage=file://{eventful}"]) == 0
+    out = said(capsys)
+    assert "0059 2026-03-04 04:30" in out
+    assert "0060 2026-03-05 04:30" in out
+    assert "0058" not in out
+    assert main(["--storage", str(eventful), "show", "60"]) == 0
+    out = said(capsys)
+    assert "tensorflow 2.21.0" in out
+    assert f"loading {MEMORY}" in out
+
+
+def test_steps(eventful: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In sentences."""
+    assert main(["--storage", str(eventful), "steps"]) == 0
+    out = said(capsys)
+    assert f"slower since run 0037 (revision {EVENTFUL.commit(36)[:10]}, 2026-02-10)" in out
+    assert "Changed with it: TensorFlow 2.20.0 → 2.21.0." in out
+    assert "slower little by little, without a step, from run 0001 to run 0060" in out
+    assert f"{MEMORY} (loading): 60 runs, 0001 to 0060; speedup 54.7; no step, no drift" in out
+
+
+def test_compare(eventful: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A benchmark that has become slower by more than its tolerance is exit code 1."""
+    compare = ["--storage", str(eventful), "compare"]
+    assert main([*compare, "30", "40"]) == 1
+    assert f"Slower: {STREAMING} (loading)." in said(capsys)
+    assert main([*compare, "40", "30"]) == 0
+    for tolerance in ("30%", f"{STREAMING}=30", f"loading/{STREAMING}=30%"):
+        assert main([*compare, "30", "40", "--tolerance", tolerance]) == 0
+    assert main([*compare, "30", "40", "--tolerance=30%", f"--tolerance={STREAMING}=1%"]) == 1
+    capsys.readouterr()
+    assert main([*compare]) == 0
+    assert "Run 0059" in said(capsys)
+    assert main([*compare, "30", "40", "--tolerance", "nothing=3%"]) == 2
+    assert "--tolerance nothing: neither run has it." in capsys.readouterr().err
+
+
+def test_compare_passes_over_what_was_not_accepted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that failed is no baseline, unless it is named."""
+    paths = Planted(runs=3).save(tmp_path)
+    edit(paths[1], lambda data: data["loader_gate"].update(accepted=False))
+    main(["--storage", str(tmp_path), "compare"])
+    assert "Run 0001" in said(capsys)
+    edit(paths[0], lambda data: data["loader_gate"].update(accepted=False))
+    assert main(["--storage", str(tmp_path), "compare"]) == 2
+    assert "no accepted run before 0003; name the run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["show", "77"], "77: there is no such run; the last ones are: 0058, 0059, 0060."),
+        (["list", "--branch", "nobody"], "There is no run of branch nobody"),
+        (["prune"], "say what stays"),
+        (["import", "missing.json"], "missing.json: expected the JSON file of a run"),
+        (["export", "parquet"], "say where to"),
+        (["list", "--storage", "s3://bucket"], "--storage s3://bucket: expected a folder"),
+        (["list", "--storage", "missing"], "--storage missing: there is no such folder"),
+    ],
+)
+def test_wrong_arguments(
+    arguments: list[str], problem: str, eventful: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are named, and what is expected is said."""
+    assert main(["--storage", str(eventful), *arguments]) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_prune(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Says what it would delete, deletes it when asked to, and leaves the last accepted run there."""
+    paths = Planted(runs=8).save(tmp_path)
+    for path in paths[4:]:
+        edit(path, lambda data: data["loader_gate"].update(accepted=False))
+    prune = ["--storage", str(tmp_path), "prune", "--keep", "2"]
+    assert main(prune) == 0
+    assert "3 of 8 runs stay. Nothing is deleted without --delete." in said(capsys)
+    assert all(path.exists() for path in paths)
+    assert main([*prune, "--delete"]) == 0
+    assert [path.exists() for path in paths] == [False] * 3 + [True] + [False] * 2 + [True] * 2
+    assert main(["--storage", str(tmp_path), "prune", "--newer-than", "1", "--delete"]) == 0
+    assert [path.name for path in sorted((tmp_path / FOLDER).iterdir())] == [paths[3].name]
+
+
+def test_prune_keeps_the_baseline_of_each_benchmark(tmp_path: Path) -> None:
+    """A run of a part of the suite does not stand for the rest, nor a doubtful one for a sure one."""
+    paths = Planted(runs=4).save(tmp_path)
+    for path in paths[2:]:
+        edit(path, lambda data: data["benchmarks"].pop())
+    doubtful = [{"workload": "loading", "variant": STREAMING}]
+    edit(paths[3], lambda data: data["loader_gate"].update(doubtful=doubtful))
+    assert main(["--storage", str(tmp_path), "prune", "--keep", "1", "--delete"]) == 0
+    assert [path.exists() for path in paths] == [False, True, True, True]
+
+
+def test_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Runs get the next numbers of their folder, nothing is overwritten, and what is there is noticed."""
+    here, there, alone = tmp_path / "here", tmp_path / "there", tmp_path / "run.json"
+    own = Planted(runs=2).save(here)
+    before = [path.read_bytes() for path in own]
+    others = Planted(runs=3, seed=1).save(there)
+    shutil.copy(Planted(runs=1, seed=2).save(tmp_path / "third")[0], alone)
+    others[0].write_text("{}", encoding="utf-8")
+    edit(own[1], lambda data: data["loader_gate"].update(accepted=False))
+    shutil.copy(own[0], others[0].with_name("0009_again.json"))
+    arguments = ["--storage", str(here), "import", str(there), str(alone)]
+    assert main(arguments) == 0
+    captured = capsys.readouterr()
+    assert "3 imported, 1 there already." in captured.out
+    assert f"{others[0]} is passed over" in captured.err
+    names = sorted(path.name for path in (here / FOLDER).iterdir())
+    assert names[:2] == [path.name for path in own]
+    assert [name[:5] for name in names] == ["0001_", "0002_", "0003_", "0004_", "0005_"]
+    assert "0003_run.json" in names
+    assert own[0].read_bytes() == before[0]
+    assert {path.read_bytes() for path in others[1:]} <= {
+        path.read_bytes() for path in (here / FOLDER).iterdir()
+    }
+    assert main(arguments) == 0
+    assert "0 imported, 4 there already." in capsys.readouterr().out
+
+
+def test_import_into_a_new_storage(tmp_path: Path) -> None:
+    """The folder is made; pytest-benchmark finds the runs where it would have saved them."""
+    alone = tmp_path / "run.json"
+    shutil.copy(Planted(runs=1).save(tmp_path / "there")[0], alone)
+    edit(alone, lambda data: data["machine_info"].update(python_implementation="CPython"))
+    assert main(["--storage", str(tmp_path / "new"), "import", str(alone)]) == 0
+    assert (tmp_path / "new" / FOLDER / "0001_run.json").read_bytes() == alone.read_bytes()
+
+
+def test_export(eventful: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row for each figure of each run, the same in both formats."""
+    pq = pytest.importorskip("pyarrow.parquet")
+    parquet = tmp_path / "runs.parquet"
+    assert main(["--storage", str(eventful), "export", "parquet", "--output", str(parquet)]) == 0
+    assert main(["--storage", str(eventful), "export", "csv"]) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert len(rows) == 240
+    assert rows[100]["variant"] == STREAMING
+    assert rows[100]["version_tensorflow"] == "2.21.0"
+    table = pq.read_table(parquet).to_pylist()
+    assert [row["speedup"] for row in table] == [float(row["speedup"]) for row in rows]
+    assert table[100]["accepted"] is True
+
+
+def test_names_from_files_are_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither a formula for a spreadsheet nor a command for the terminal."""
+    path = Planted(runs=1).save(tmp_path)[0]
+    edit(path, lambda data: data["commit_info"].update(branch="=cmd()\x1b[2J"))
+    for command in ("list", "show 1", "steps"):
+        assert main(["--storage", str(tmp_path), *command.split()]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+    assert main(["--storage", str(tmp_path), "export", "csv"]) == 0
+    assert next(csv.DictReader(capsys.readouterr().out.splitlines()))["branch"].startswith("'=cmd")
+
+
+@pytest.mark.parametrize(("better", "power"), [("bigger", 1), ("smaller", -1)])
+def test_export_for_github_action_benchmark(
+    better: str, power: int, eventful: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What its customBiggerIsBetter and customSmallerIsBetter read, of the last run."""
+    assert main(["--storage", str(eventful), "export", f"github-{better}"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    run = load_runs(eventful).runs[-1]
+    expected = {f"{each.variant} (loading)": each.estimate.ratio**power for each in run.entries[1:]}
+    assert {each["name"]: each["value"] for each in found} == pytest.approx(expected)
+    assert all({*each} == {"name", "unit", "value", "range", "extra"} for each in found)
+    assert all(isinstance(each["range"], str) for each in found)
+
+
+def test_nothing_heavy_is_imported() -> None:
+    """Reading and listing need neither ruptures nor SciPy nor pyarrow."""
+    code = (
+        "import sys, benchmarks.history.__main__; "
+        "print({'ruptures', 'scipy', 'pyarrow', 'tensorflow'} & {*sys.modules})"
+    )
+    root = Path(__file__).resolve().parents[1]
+    found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
