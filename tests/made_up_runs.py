@@ -53,7 +53,13 @@ def benchmark(variant: str, workload: str = "loading", **info: Any) -> dict[str,
 
 def changed(ratio: float, outcome: str) -> dict[str, Any]:
     """Return what ``--against`` adds to a benchmark."""
-    seconds = {"outcome": outcome, "change": ratio, "low": ratio / 1.02, "high": ratio * 1.02, "tolerance": 0.03}
+    seconds = {
+        "outcome": outcome,
+        "change": ratio,
+        "low": ratio / 1.02,
+        "high": ratio * 1.02,
+        "tolerance": 0.03,
+    }
     cpu = {**seconds, "outcome": "same", "change": 1.0, "low": 0.99, "high": 1.01}
     return {
         "change": ratio,
@@ -67,7 +73,12 @@ def changed(ratio: float, outcome: str) -> dict[str, Any]:
 
 def made_up_run() -> dict[str, Any]:
     """Return a run in which everything has happened at once."""
-    limit = {"share_of_limit": 0.9, "share_of_limit_low": 0.85, "share_of_limit_high": 0.95, "limit": "decode"}
+    limit = {
+        "share_of_limit": 0.9,
+        "share_of_limit_low": 0.85,
+        "share_of_limit_high": 0.95,
+        "limit": "decode",
+    }
     dump = {
         "kind": "dump",
         "cold_seconds": 1.9,
@@ -107,7 +118,11 @@ def made_up_run() -> dict[str, Any]:
             "accepted": False,
             "run": "1d",
             "unmeasured": [
-                {"variant": "crashed", "workload": "loading", "reason": "it crashed: </script><!-- exit code 139"}
+                {
+                    "variant": "crashed",
+                    "workload": "loading",
+                    "reason": "it crashed: </script><!-- exit code 139",
+                }
             ],
             "article": [
                 {

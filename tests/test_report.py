@@ -140,7 +140,14 @@ def test_speedups() -> None:
     """A row a variant, the fastest on top, with its interval and floor; the baseline is the line at 1."""
     chart = section_of(page_of(made_up_run()), "speedups").charts[0]
     assert chart.spec["log"]
-    assert [row["name"] for row in chart.spec["rows"]] == ["cached", "mapped", "calm", HOSTILE, "near", "slower"]
+    assert [row["name"] for row in chart.spec["rows"]] == [
+        "cached",
+        "mapped",
+        "calm",
+        HOSTILE,
+        "near",
+        "slower",
+    ]
     assert chart.rows[-1] == ("slower", "1.20 (1.09–1.32)", "1.50", "fail")
     assert chart.spec["rows"][-1]["mark"] == 1.5
 
@@ -248,7 +255,9 @@ def step_at(series: Series, index: int) -> Step:
     """Return a step down of 12 percent."""
     point = series.points[index]
     ratio = Ratio(0.88, 0.86, 0.9)
-    return Step(index, index, index, 2.0, 1.76, ratio, 0.001, point.run, point.revision, ("TensorFlow 2 → 3",))
+    return Step(
+        index, index, index, 2.0, 1.76, ratio, 0.001, point.run, point.revision, ("TensorFlow 2 → 3",)
+    )
 
 
 def history_of(series: Sequence[Series], steps: Sequence[int] = (), drift: bool = False) -> Section:

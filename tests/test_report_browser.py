@@ -60,9 +60,9 @@ def browser() -> Iterator[Browser]:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a report of everything, with a history of 60 runs and a step in it."""
     folder = tmp_path_factory.mktemp("report")
-    Planted(runs=RUNS, steps={"tfdata_no_cache": {STEP: 0.88}}, tensorflow={0: "2.20.0", STEP: "2.21.0"}).save(
-        folder
-    )
+    Planted(
+        runs=RUNS, steps={"tfdata_no_cache": {STEP: 0.88}}, tensorflow={0: "2.20.0", STEP: "2.21.0"}
+    ).save(folder)
     series = series_of(load_runs(folder).runs)
     # What finds steps has tests of its own, and takes long.
     section, runs = timeline(series, lambda each: _steps(each.variant, each), lambda _: None)
@@ -246,13 +246,17 @@ def test_the_first_tab_skips_to_the_verdicts(page: Page) -> None:
     assert page.evaluate("document.activeElement.textContent") == "Skip to the verdicts"
     assert page.evaluate("document.activeElement.getBoundingClientRect().left") > 0
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert page.evaluate("document.querySelector('a, button, [tabindex]').textContent") == "Skip to the verdicts"
+    assert (
+        page.evaluate("document.querySelector('a, button, [tabindex]').textContent") == "Skip to the verdicts"
+    )
 
 
 def test_what_is_heard(page: Page) -> None:
     """Each chart has words; headings go down by one level; the table of verdicts is one on a phone as well."""
     page.set_viewport_size({"width": 390, "height": 844})
-    for label in page.locator(".chart").evaluate_all("all => all.map(each => each.getAttribute('aria-label'))"):
+    for label in page.locator(".chart").evaluate_all(
+        "all => all.map(each => each.getAttribute('aria-label'))"
+    ):
         assert len(label) > 30
     levels = page.locator("h1, h2, h3").evaluate_all("all => all.map(each => Number(each.tagName[1]))")
     assert levels[0] == 1
@@ -305,7 +309,9 @@ _LEAST_CONTRAST = """() => {
 def test_paper(opened: Opened, page: Page) -> None:
     """Printing draws every chart, of black on white even at night."""
     page.emulate_media(color_scheme="dark")
-    page.evaluate("addEventListener('beforeprint', () => { window.widths = [...document.querySelectorAll('.main-svg')].map((each) => each.clientWidth); })")
+    page.evaluate(
+        "addEventListener('beforeprint', () => { window.widths = [...document.querySelectorAll('.main-svg')].map((each) => each.clientWidth); })"
+    )
     assert len(page.pdf(format="A4")) > 50_000
     assert max(page.evaluate("widths")) < 700
     page.emulate_media(media="print", color_scheme="dark")

@@ -31,13 +31,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _report(path: Path | None, storage: Path | None, output: Path) -> None:
     check_can_write(output, "--output")
     if path is None and storage is None:
-        raise ReportError("Name a run, or a folder of saved ones with --storage; pytest-benchmark's is .benchmarks.")
+        raise ReportError(
+            "Name a run, or a folder of saved ones with --storage; pytest-benchmark's is .benchmarks."
+        )
     if storage is not None and not storage.is_dir():
         raise ReportError(f"--storage {storage}: there is no such folder.")
     loaded = None if storage is None else load_runs(storage)
     if path is None:
         if loaded is None or not loaded.runs:
-            raise ReportError(f"--storage {storage}: there is no saved run in it; save one with --benchmark-autosave.")
+            raise ReportError(
+                f"--storage {storage}: there is no saved run in it; save one with --benchmark-autosave."
+            )
         path = loaded.runs[-1].path
     read_run(path)  # says what is wrong with it
     run = json.loads(path.read_text(encoding="utf-8"))
@@ -48,10 +52,17 @@ def _report(path: Path | None, storage: Path | None, output: Path) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.add_argument(
-        "run", nargs="?", type=Path, metavar="RUN.json", help="the run to show (default: the storage's newest)"
+        "run",
+        nargs="?",
+        type=Path,
+        metavar="RUN.json",
+        help="the run to show (default: the storage's newest)",
     )
     parser.add_argument(
-        "--storage", type=Path, metavar="DIR", help="pytest-benchmark's folder of saved runs: adds their history"
+        "--storage",
+        type=Path,
+        metavar="DIR",
+        help="pytest-benchmark's folder of saved runs: adds their history",
     )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("report.html"), metavar="FILE.html",

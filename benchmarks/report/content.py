@@ -509,7 +509,9 @@ def _intervals(
 
 def _map(rows: Sequence[Row]) -> Section | None:
     found = placed(points_of(row.info for row in rows))
-    shown = [each for each in found if each.point.disk_bytes is not None and each.point.memory_bytes is not None]
+    shown = [
+        each for each in found if each.point.disk_bytes is not None and each.point.memory_bytes is not None
+    ]
     if len({_bytes(each) for each in shown}) < 2:
         return None
     table = [
@@ -540,12 +542,21 @@ def _map(rows: Sequence[Row]) -> Section | None:
     }
     front = [each.point.variant for each in shown if each.front == "yes"]
     summary = f"{len(shown)} variants. "
-    summary += f"No other one is surely better than {_listed(front, 8)}." if front else "None is surely the best."
+    summary += (
+        f"No other one is surely better than {_listed(front, 8)}." if front else "None is surely the best."
+    )
     chart = Chart(
         "map",
         "Throughput against bytes an image",
         summary,
-        ("Variant", "Images/s", "On disk, an image", "In memory, an image", "On the front", "Beaten by, or maybe"),
+        (
+            "Variant",
+            "Images/s",
+            "On disk, an image",
+            "In memory, an image",
+            "On the front",
+            "Beaten by, or maybe",
+        ),
         table,
         spec,
     )
@@ -607,7 +618,9 @@ def _resources(workloads: Mapping[str, Sequence[Row]]) -> Section | None:
             shown.sort(key=lambda each: each[1])
             least, most = shown[0], shown[-1]
             summary = f"{written(least[1])} ({least[0]})"
-            summary = f"From {summary} to {written(most[1])} ({most[0]})." if len(shown) > 1 else f"{summary}."
+            summary = (
+                f"From {summary} to {written(most[1])} ({most[0]})." if len(shown) > 1 else f"{summary}."
+            )
             charts.append(
                 Chart(
                     f"{name}-{workload}",
@@ -624,7 +637,9 @@ def _resources(workloads: Mapping[str, Sequence[Row]]) -> Section | None:
                     },
                 )
             )
-    about = "Of the variant's process and its children: median CPU time, and the most memory resident at once."
+    about = (
+        "Of the variant's process and its children: median CPU time, and the most memory resident at once."
+    )
     return Section("resources", "CPU and memory", about, charts) if charts else None
 
 
@@ -643,7 +658,11 @@ def _dumps(rows: Sequence[Row]) -> Section | None:
     cells, riddle = [], []
     for row in shown:
         each = row.figure("dump_bytes_per_image") or 0
-        predicted, cold, warm = row.figure("predicted_bytes_per_image"), row.figure("cold_seconds"), row.seconds
+        predicted, cold, warm = (
+            row.figure("predicted_bytes_per_image"),
+            row.figure("cold_seconds"),
+            row.seconds,
+        )
         off = f" ({each / predicted - 1:+.2%})".replace("%", " %") if predicted else ""
         cells.append(
             (
@@ -664,7 +683,9 @@ def _dumps(rows: Sequence[Row]) -> Section | None:
         f"and {COCO_IMAGES:,} x 256 x 256 x 3 x 4 bytes are 92.2 GB, whatever the JPEGs take.",
     ]
     return Section(
-        "dumps", "Dumps on disk", tables=[Table("What was written, and what it gains", headings, cells, notes)]
+        "dumps",
+        "Dumps on disk",
+        tables=[Table("What was written, and what it gains", headings, cells, notes)],
     )
 
 
@@ -690,7 +711,9 @@ def _accelerator(rows: Sequence[Row]) -> Section | None:
             ],
         },
     )
-    about = "The share of the time after its first step that the accelerator works instead of waiting for images."
+    about = (
+        "The share of the time after its first step that the accelerator works instead of waiting for images."
+    )
     return Section("accelerator", "Accelerator", about, [chart])
 
 
@@ -742,7 +765,10 @@ def _passes(rows: Sequence[Row]) -> Section | None:
                 [
                     (
                         f"block {index // 2 + 1}, pass {index % 2 + 1}",
-                        *(_seconds(found[index]) if index < len(found) else _NONE for found in sides.values()),
+                        *(
+                            _seconds(found[index]) if index < len(found) else _NONE
+                            for found in sides.values()
+                        ),
                     )
                     for index in range(most)
                 ],

@@ -38,7 +38,9 @@ def check_can_write(path: Path, option: str) -> None:
             '`pip install -e ".[report]"` in the checkout.'
         )
     if path.is_dir():
-        raise ReportError(f"{option} {path}: it is a folder; name a file in it, such as {path / 'report.html'}.")
+        raise ReportError(
+            f"{option} {path}: it is a folder; name a file in it, such as {path / 'report.html'}."
+        )
     if not os.access(path.resolve().parent, os.W_OK):
         raise ReportError(f"{option} {path}: there is no folder {path.parent} to write to; make it first.")
 

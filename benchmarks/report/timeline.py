@@ -72,7 +72,12 @@ def _worst(steps: Sequence[Step], drift: Drift | None) -> tuple[float, int]:
 
 
 def _run(point: Point) -> dict[str, Any]:
-    return {"run": point.run, "on": point.saved_on[:10], "of": str(point.revision), "branch": point.revision.branch}
+    return {
+        "run": point.run,
+        "on": point.saved_on[:10],
+        "of": str(point.revision),
+        "branch": point.revision.branch,
+    }
 
 
 def _chart(
@@ -94,7 +99,9 @@ def _chart(
         "runs": at[0] if at == [*range(at[0], at[0] + len(at))] else at,
         "value": [_short(point.speedup) for point in points],
         "half": [_half_width(point) for point in points],
-        "rate": [None if point.images_per_second is None else _short(point.images_per_second) for point in points],
+        "rate": [
+            None if point.images_per_second is None else _short(point.images_per_second) for point in points
+        ],
         "levels": [
             {"from": begin, "to": end - 1, "value": _short(level)}
             for begin, end, level in zip(edges, edges[1:], levels, strict=False)
@@ -116,7 +123,11 @@ def _chart(
             point.saved_on[:10],
             str(point.revision),
             number(point.speedup)
-            + (f" ({number(point.low)}–{number(point.high)})" if 0 < point.low < point.high < math.inf else ""),
+            + (
+                f" ({number(point.low)}–{number(point.high)})"
+                if 0 < point.low < point.high < math.inf
+                else ""
+            ),
             point.verdict or "–",
         )
         for point in reversed(points[-LISTED:])
