@@ -73,13 +73,13 @@ def changed(ratio: float, outcome: str) -> dict[str, Any]:
 
 def made_up_run() -> dict[str, Any]:
     """Return a run in which everything has happened at once."""
-    limit = {
+    limit: dict[str, Any] = {
         "share_of_limit": 0.9,
         "share_of_limit_low": 0.85,
         "share_of_limit_high": 0.95,
         "limit": "decode",
     }
-    dump = {
+    dump: dict[str, Any] = {
         "kind": "dump",
         "cold_seconds": 1.9,
         "dump_bytes": 154_165_504,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,9 +18,10 @@ from benchmarks.history.steps import Drift, Step
 from benchmarks.registry import BASELINE
 from benchmarks.report import page as page_module
 from benchmarks.report.__main__ import main
-from benchmarks.report.content import Page, Section, page_of
+from benchmarks.report.content import Page, page_of
 from benchmarks.report.make import write_session_report
 from benchmarks.report.page import ReportError, check_can_write, render, write
+from benchmarks.report.parts import Section
 from benchmarks.report.timeline import LISTED, timeline
 from benchmarks.saved_runs import Revision, Work
 from tests.made_up_runs import HOSTILE, benchmark, changed, made_up_run
@@ -402,7 +404,7 @@ def test_a_page_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(page_module.os, "fsync", interrupt)
+    monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write(path, "after")
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("report.html", "before")]
@@ -417,7 +419,7 @@ def test_a_missing_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """It is said before anything is measured."""
-    with pytest.raises(ReportError, match="there is no folder .*nowhere to write to"):
+    with pytest.raises(ReportError, match=r"there is no folder .*nowhere to write to"):
         check_can_write(tmp_path / "nowhere" / "report.html", "--report")
     with pytest.raises(ReportError, match="it is a folder; name a file in it"):
         check_can_write(tmp_path, "--report")

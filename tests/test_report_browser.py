@@ -1,4 +1,4 @@
-"""The report in a browser, as people see it: drawn, silent, readable by day and night, on a phone and on paper."""
+"""The report in a browser, as people see it: drawn, silent, readable at night, on a phone and on paper."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -41,15 +42,13 @@ RUNS, STEP = 60, 40
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Return Debian's Chromium."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        sync_playwright = None
-    missing = "" if sync_playwright else "playwright, which the extra `test` has"
+    missing = "" if find_spec("playwright") else "playwright, which the extra `test` has"
     missing = missing or ("" if CHROMIUM else "chromium: apt-get install chromium")
     if missing:
         absent = f"the browser tests need {missing}"
         pytest.fail(f"LOADER_GATE_BROWSER=required: {absent}") if REQUIRED else pytest.skip(absent)
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS])
         yield opened
@@ -252,7 +251,7 @@ def test_the_first_tab_skips_to_the_verdicts(page: Page) -> None:
 
 
 def test_what_is_heard(page: Page) -> None:
-    """Each chart has words; headings go down by one level; the table of verdicts is one on a phone as well."""
+    """Each chart has words, headings go down by one level, and verdicts are a table on a phone as well."""
     page.set_viewport_size({"width": 390, "height": 844})
     for label in page.locator(".chart").evaluate_all(
         "all => all.map(each => each.getAttribute('aria-label'))"
@@ -298,9 +297,11 @@ _LEAST_CONTRAST = """() => {
     }
     return 1;
   };
-  const all = [...document.querySelectorAll("h1, h2, p, th, td, dd, dt, .verdict, summary, .xtick text, .ytick text, .annotation-text")];
+  const words = "h1, h2, p, th, td, dd, dt, .verdict, summary, .xtick text, .ytick text, .annotation-text";
+  const all = [...document.querySelectorAll(words)];
   return Math.min(...all.filter((each) => each.getClientRects().length).map((each) => {
-    const style = getComputedStyle(each), text = light(each instanceof SVGElement ? style.fill : style.color), back = ground(each);
+    const style = getComputedStyle(each), back = ground(each);
+    const text = light(each instanceof SVGElement ? style.fill : style.color);
     return (Math.max(text, back) + 0.05) / (Math.min(text, back) + 0.05);
   }));
 }"""
@@ -310,7 +311,9 @@ def test_paper(opened: Opened, page: Page) -> None:
     """Printing draws every chart, of black on white even at night."""
     page.emulate_media(color_scheme="dark")
     page.evaluate(
-        "addEventListener('beforeprint', () => { window.widths = [...document.querySelectorAll('.main-svg')].map((each) => each.clientWidth); })"
+        "addEventListener('beforeprint', () => {"
+        "  window.widths = [...document.querySelectorAll('.main-svg')].map((each) => each.clientWidth);"
+        "})"
     )
     assert len(page.pdf(format="A4")) > 50_000
     assert max(page.evaluate("widths")) < 700

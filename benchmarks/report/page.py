@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report.content import SIGNS, Page
+from benchmarks.report.content import Page
+from benchmarks.report.reading import SIGNS
 
 FOLDER = Path(__file__).parent
 #: What the page is made with, by the name it is imported by.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.gate import number
 from benchmarks.history.steps import changes
 from benchmarks.registry import BASELINE
-from benchmarks.report.content import Chart, Section, Table
+from benchmarks.report.parts import Chart, Section, Table
 
 if TYPE_CHECKING:
     from benchmarks.compare import Ratio
@@ -53,9 +53,9 @@ def timeline(
     headings = ("Benchmark", "What", "After / before (95 % CI)", "First run", "Revision", "Changed with it")
     table = Table("Steps and drift", headings, cells)
     about = (
-        f"Speedups of {len(runs)} runs, oldest on the left: ratios within a session, so other days and machines "
-        "may be compared. The band is the 95 % interval. A dashed line is a step, a dotted one another version, "
-        "machine or tree. Drag over a chart to zoom, double-click or press All to see it whole."
+        f"Speedups of {len(runs)} runs, oldest on the left: ratios within a session, so other days and "
+        "machines may be compared. The band is the 95 % interval. A dashed line is a step, a dotted one "
+        "another version, machine or tree. Drag over a chart to zoom; double-click or press All to see it whole."
     )
     if not cells:
         about += " There is no step and no drift."
@@ -154,7 +154,7 @@ def _half_width(point: Point) -> float | None:
 
 
 def _changes(series: Series, steps: Sequence[Step], drift: Drift | None) -> list[tuple[str, ...]]:
-    cells = [
+    cells: list[tuple[str, ...]] = [
         (
             series.name,
             "slower" if step.ratio.value < 1 else "faster",
