@@ -55,7 +55,7 @@ def timeline(
     about = (
         f"Speedups of {len(runs)} runs, oldest on the left: ratios within a session, so other days and "
         "machines may be compared. The band is the 95 % interval. A dashed line is a step, a dotted one "
-        "another version, machine or tree. Drag over a chart to zoom; double-click or press All to see it whole."
+        "another version, machine or tree. Drag over a chart to zoom; double-click or press All to see all."
     )
     if not cells:
         about += " There is no step and no drift."
