@@ -368,6 +368,12 @@ def test_names_are_text(html: str) -> None:
     assert "<!-- exit" not in html
 
 
+def test_parts_have_names_of_their_own(html: str) -> None:
+    """A link leads to one place."""
+    names = [attributes["id"] for _, attributes in Parsed(html).tags if "id" in attributes]
+    assert len(set(names)) == len(names)
+
+
 def test_data_is_json(html: str) -> None:
     """A name that ends a script does not end this one."""
     (data,) = [text for tag, text in Parsed(html).texts if text.startswith('{"charts"')]

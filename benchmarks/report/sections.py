@@ -131,7 +131,7 @@ def throughput_map(rows: Sequence[Row]) -> Section | None:
         f"No other one is surely better than {listed(front, 8)}." if front else "None is surely the best."
     )
     chart = Chart(
-        "map",
+        "throughput",
         "Throughput against bytes an image",
         summary,
         (
