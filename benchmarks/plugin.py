@@ -21,6 +21,7 @@ from benchmarks.selection import asked_for
 from benchmarks.session import Session
 from benchmarks.storage import CompareError
 from benchmarks.workloads import DeviceError
+from fixtures.plugin import tree_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
     from benchmarks.compare import Absent, Row
+    from benchmarks.guide import Guide
     from benchmarks.saved_runs import Entry, Key
     from fixtures.tree import Tree
 
@@ -35,6 +37,8 @@ SESSION = pytest.StashKey[Session]()
 COMPARISON = pytest.StashKey[Comparison]()
 #: Whether the run that was saved becomes a baseline, in a sentence.
 VERDICT = pytest.StashKey[str]()
+#: The map and the recommendation, made once: free memory changes.
+GUIDE: pytest.StashKey[Guide] = pytest.StashKey()
 #: The benchmarks that are going to run, and those that an option such as ``-k`` has taken out.
 SELECTED: pytest.StashKey[set[Key]] = pytest.StashKey()
 DESELECTED: pytest.StashKey[set[Key]] = pytest.StashKey()
@@ -442,6 +446,17 @@ def pytest_judge_session(session: pytest.Session, exitstatus: int) -> None:
     config.stash[VERDICT] = comparison.verdict(_is_accepted(session), failed)
 
 
+def _guide(config: pytest.Config) -> Guide | None:
+    """Return the map and the recommendation; None if nothing was measured."""
+    from benchmarks.guide import guide_of_session
+
+    session = config.stash[SESSION]
+    if GUIDE not in config.stash and session.extra_infos:
+        tree = next(iter(session.results.values())).tree
+        config.stash[GUIDE] = guide_of_session(session.extra_infos, tree, tree_request(config), config.option)
+    return config.stash.get(GUIDE, None)
+
+
 def _compared(config: pytest.Config) -> list[Row]:
     """Return what became of each benchmark; nothing if none could be measured."""
     if config.option.collectonly or _disabled(config):
@@ -468,6 +483,12 @@ def pytest_terminal_summary(
     if article:
         terminalreporter.section("the article, measured here")
         for line in article:
+            terminalreporter.write_line(line)
+    guide = _guide(config)
+    which = guide.lines(colour=terminalreporter.hasmarkup) if guide is not None else []
+    if which:
+        terminalreporter.section("which variant to use")
+        for line in which:
             terminalreporter.write_line(line)
     if comparison.wanted and not config.option.collectonly and not _disabled(config):
         terminalreporter.section("compared with a saved run")
@@ -501,4 +522,6 @@ def pytest_benchmark_compare_machine_info() -> Generator[None]:
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Say of the whole run what no single benchmark can."""
     about = config.stash[COMPARISON].as_json(_why_absent(config))
-    output_json["loader_gate"] = {**config.stash[SESSION].as_json(), **about}
+    guide = _guide(config)
+    of_variants = guide.as_json() if guide is not None else {}
+    output_json["loader_gate"] = {**config.stash[SESSION].as_json(), **of_variants, **about}

@@ -1,7 +1,7 @@
 """Which variant to use for a tree of some size, on this machine, and why.
 
 The fastest variant that fits is the one to use; of those that the intervals cannot tell apart from it, the
-one that takes the fewest bytes.
+one that takes the least memory, and of these the least disk.
 
 A sample is measured from memory: its files and dumps are in the page cache. The whole of a data set need not
 fit there. What does not is held back by the disk, whose speed nobody has measured: `DISK_BYTES_PER_SECOND` is
@@ -35,7 +35,7 @@ class Situation:
     Attributes:
         tree: What people call the images, as the beginning of a sentence.
         images: How many there are.
-        file_bytes: Bytes of an image's file, on average.
+        file_bytes: Bytes of an image's file, on average; 0 if nobody knows.
         free_memory: Bytes of memory that may still be taken.
         free_disk: Bytes of disk that may still be taken.
     """
@@ -55,13 +55,13 @@ class Advice:
         situation: For what.
         variant: The variant to use; None if none can be recommended.
         next_best: The one to use if that does not suit; None if there is none.
-        text: The same in words, and why.
+        sentences: The same in words, and why.
     """
 
     situation: Situation
     variant: str | None
     next_best: str | None
-    text: str
+    sentences: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,11 @@ class _Choice:
     obstacle: str
 
     @property
+    def is_held_back(self) -> bool:
+        """Return whether the disk makes its speedup another one."""
+        return not math.isclose(self.point.speedup.ratio, self.from_memory)
+
+    @property
     def bytes(self) -> float:
         """Return what it takes of disk and memory an image."""
         disk, memory = self.point.disk_bytes, self.point.memory_bytes
@@ -92,38 +97,41 @@ def recommend(points: Sequence[Point], situation: Situation) -> Advice:
         points: What was measured; see `benchmarks.frontier.points_of`.
         situation: What it is to be used for.
     """
-    size = format_size(situation.images * situation.file_bytes)
-    start = f"{situation.tree} ({situation.images:,} images, {size}): "
+    size = f", {format_size(situation.images * situation.file_bytes)}" if situation.file_bytes else ""
+    start = f"{situation.tree} ({situation.images:,} images{size}): "
     baseline = next((point for point in points if point.variant == BASELINE), None)
     if baseline is None or len(points) == 1:
-        return Advice(
-            situation, None, None, f"{start}nothing but {BASELINE} was measured, so there is no choice."
-        )
+        return Advice(situation, None, None, (f"{start}no choice, as only {BASELINE} was measured.",))
     choices = [_in_situation(point, baseline, situation) for point in points if point.variant != BASELINE]
     fitting = [choice for choice in choices if not choice.obstacle]
     faster = [choice for choice in fitting if surely_faster(choice.point, baseline)]
     if not faster:
-        why = f"stay with {_GENERATOR}, as no other variant fits"
+        why = f"stay with {_GENERATOR}, as no other variant fits."
         if fitting:
             why = (
-                f"undecided, as no variant that fits is faster than {_GENERATOR} for certain: a larger "
-                "--budget or a quieter machine tells more"
+                f"undecided, as no variant that fits is faster than {_GENERATOR} for certain; a larger "
+                "--budget or a quieter machine tells more."
             )
-        return Advice(situation, None, None, f"{start}{why}.{_too_large(choices, baseline)}")
+        return Advice(situation, None, None, (start + why, *_too_large(choices, baseline)))
     best, tied = _lightest_of_the_fastest(faster)
     rest = [choice for choice in faster if choice is not best]
-    # Who cannot or will not give the bytes wants to know what there is for fewer.
-    lighter = [choice for choice in rest if choice.bytes < best.bytes]
+    # Who cannot or will not give what the best one takes wants to know what there is for less of it.
+    lighter = [choice for choice in rest if _takes_less(choice.point, best.point)]
     second = _lightest_of_the_fastest(lighter or rest)[0] if rest else None
     streaming = max((choice.point.images_per_second for choice in fitting if choice.bytes == 0), default=None)
-    text = f"{start}use {best.point.variant}, {_figures(best, situation, streaming)}."
-    if tied:
-        names = " and ".join(choice.point.variant for choice in tied)
-        text += f" The intervals cannot tell it apart from {names}, but it takes no more bytes."
+    sentences = [f"{start}use {best.point.variant}, {_figures(best, situation, streaming)}."]
     if second is not None:
-        text += f" Next best: {second.point.variant}, {_figures(second, situation, streaming)}."
-    text += _too_large(choices, best.point)
-    return Advice(situation, best.point.variant, None if second is None else second.point.variant, text)
+        sentences.append(f"Next best: {second.point.variant}, {_figures(second, situation, streaming)}.")
+    names = ", ".join(choice.point.variant for choice in tied if choice is not second)
+    if names:
+        sentences.append(f"About as fast as {best.point.variant}, and no smaller: {names}.")
+    sentences += _too_large(choices, best.point)
+    if any(choice.is_held_back for choice in faster):
+        sentences.append(
+            f"Where not all fits into memory, a disk of {DISK_BYTES_PER_SECOND / 1e6:.0f} MB/s is assumed."
+        )
+    next_best = None if second is None else second.point.variant
+    return Advice(situation, best.point.variant, next_best, tuple(sentences))
 
 
 def _in_situation(point: Point, baseline: Point, situation: Situation) -> _Choice:
@@ -168,8 +176,23 @@ def _lightest_of_the_fastest(choices: Sequence[_Choice]) -> tuple[_Choice, list[
     """Return the one to use, and those that cannot be told apart from the fastest either."""
     fastest = max(choices, key=lambda choice: choice.point.speedup.ratio)
     tied = [choice for choice in choices if not surely_faster(fastest.point, choice.point)]
-    best = min(tied, key=lambda choice: (choice.bytes, -choice.point.speedup.ratio))
+    # Memory is scarcer than disk, and a model wants it too.
+    best = min(tied, key=lambda choice: (*_taken(choice.point), -choice.point.speedup.ratio))
     return best, [choice for choice in tied if choice is not best]
+
+
+def _taken(point: Point) -> tuple[float, float]:
+    """Return bytes of memory and of disk an image; where nobody knows, there may be any number."""
+    memory, disk = point.memory_bytes, point.disk_bytes
+    return math.inf if memory is None else memory, math.inf if disk is None else disk
+
+
+def _takes_less(one: Point, other: Point) -> bool:
+    """Return whether one variant takes less of all that another one takes."""
+    pairs = [(one.disk_bytes, other.disk_bytes), (one.memory_bytes, other.memory_bytes)]
+    return all((mine or 0) < theirs for mine, theirs in pairs if theirs) and any(
+        theirs for _, theirs in pairs
+    )
 
 
 def _figures(choice: _Choice, situation: Situation, streaming: float | None) -> str:
@@ -182,9 +205,8 @@ def _figures(choice: _Choice, situation: Situation, streaming: float | None) -> 
     """
     point, images = choice.point, situation.images
     parts = [f"{number(point.speedup.ratio)} times {_GENERATOR}"]
-    if not math.isclose(point.speedup.ratio, choice.from_memory):
-        parts[0] += f" ({number(choice.from_memory)} where all of it fits into memory; here a disk of "
-        parts[0] += f"{format_size(DISK_BYTES_PER_SECOND)}/s is assumed)"
+    if choice.is_held_back:
+        parts[0] += f" ({number(choice.from_memory)} where all fits into memory)"
     if point.disk_bytes:
         free = format_size(situation.free_disk)
         parts.append(f"needs {format_size(point.disk_bytes * images)} on disk of {free} free")
@@ -200,13 +222,14 @@ def _figures(choice: _Choice, situation: Situation, streaming: float | None) -> 
     return ", ".join(parts)
 
 
-def _too_large(choices: Sequence[_Choice], best: Point) -> str:
-    """Return a sentence on the fastest variant that does not fit, if it is faster than what is left."""
+def _too_large(choices: Sequence[_Choice], best: Point) -> list[str]:
+    """Return a sentence on the fastest in memory and on disk that do not fit, if they would be faster."""
     faster = [choice for choice in choices if choice.obstacle and surely_faster(choice.point, best)]
-    if not faster:
-        return ""
-    fastest = max(faster, key=lambda choice: choice.point.speedup.ratio)
-    return (
-        f" {fastest.point.variant} would be {number(fastest.point.speedup.ratio)} times as fast, but "
-        f"{fastest.obstacle}."
-    )
+    faster.sort(key=lambda choice: -choice.point.speedup.ratio)
+    in_memory = [choice for choice in faster if choice.point.memory_bytes != 0]
+    on_disk = [choice for choice in faster if choice.point.memory_bytes == 0]
+    return [
+        f"{choice.point.variant} would be {number(choice.point.speedup.ratio)} times as fast, but "
+        f"{choice.obstacle}."
+        for choice in (*in_memory[:1], *on_disk[:1])
+    ]

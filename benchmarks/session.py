@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from benchmarks import books, floors, gate
+from benchmarks.guide import taken_bytes
 from benchmarks.machine import Machine, describe_noise, read_machine, read_noise, used_by_others
 from benchmarks.registry import BASELINE, RegistryError, Variant, built_in_variants, user_variant
 from benchmarks.worker_process import module_search_path
@@ -41,6 +42,7 @@ class Session:
         variants: The variants of this session, the baseline first.
         machine: The machine it runs on.
         results: What was measured, by workload.
+        extra_infos: What the JSON says of each benchmark.
         notes: Lines to print below the tables.
     """
 
@@ -59,6 +61,7 @@ class Session:
         self.variants = tuple(variants)
         self.machine = machine
         self.results: dict[str, Result] = {}
+        self.extra_infos: list[dict[str, Any]] = []
         self.notes: list[str] = []
         self._failures: dict[str, Exception] = {}
         self._options = options
@@ -288,7 +291,9 @@ class Session:
         }
         if self._base is not None:
             info["base_revision"] = self._base.revision or None
+        info |= taken_bytes(measurement.variant, measurement.kind, len(result.tree), result.workload)
         books.record(benchmark, measurement, len(result.tree), info)
+        self.extra_infos.append(dict(benchmark.extra_info))
 
     def fails(self, name: str, variant: str) -> bool:
         """Return whether a variant's test has to fail."""

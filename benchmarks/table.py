@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.gate import number
+from benchmarks.limits import format_size
 from benchmarks.registry import BASELINE
 from benchmarks.rotation import COMPARED_TOO
 from benchmarks.saved_runs import printable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from benchmarks.article import Row
     from benchmarks.compare import Row as ComparedRow
+    from benchmarks.frontier import Placed
     from benchmarks.gate import Change
     from benchmarks.rotation import Measurement
     from benchmarks.saved_runs import Entry
@@ -127,6 +129,40 @@ def article_table(rows: Sequence[Row], colour: bool) -> list[str]:
         )
     reasons = [textwrap.wrap(f"{row.row}: {row.why}.", WIDTH, subsequent_indent="  ") for row in rows]
     return [*_lines(table, colour), *(line for lines in reasons for line in lines)]
+
+
+def map_table(found: Sequence[Placed], colour: bool) -> list[str]:
+    """Return the lines of the map, without the variants that another one beats.
+
+    Args:
+        found: The variants, from the fastest to the slowest.
+        colour: Whether colours may be used.
+    """
+    from rich.text import Text
+
+    table = _new_table("variant")
+    for heading in ("images/s", "speedup", "disk/image", "memory/image"):
+        table.add_column(heading, justify="right")
+    table.add_column("Pareto-optimal")
+    for each in found:
+        point = each.point
+        if each.front != "no":
+            front = Text(each.front, "green" if each.front == "yes" else "yellow")
+            table.add_row(
+                Text(printable(point.variant)),
+                f"{point.images_per_second:,.0f}",
+                number(point.speedup.ratio),
+                _bytes(point.disk_bytes),
+                _bytes(point.memory_bytes),
+                front,
+            )
+    return _lines(table, colour)
+
+
+def _bytes(size: float | None) -> str:
+    if size is None:
+        return "not known"
+    return format_size(size) if size else "–"
 
 
 def comparison_table(rows: Sequence[ComparedRow], colour: bool) -> list[str]:

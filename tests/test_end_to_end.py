@@ -175,6 +175,26 @@ def test_of_the_whole_run(first_saved: dict[str, Any]) -> None:
     assert "hz_" not in json.dumps(machine)
 
 
+def test_which_variant_to_use(first: Run, first_saved: dict[str, Any]) -> None:
+    """The map and a recommendation for this tree and a large one are said, and kept."""
+    about = first_saved["loader_gate"]
+    assert sorted(row["variant"] for row in about["map"]) == sorted(ARTICLE)
+    float32 = 32 * 32 * 3 * 4
+    taken = {
+        row["variant"]: (row["disk_bytes_per_image"], row["memory_bytes_per_image"]) for row in about["map"]
+    }
+    assert taken == {
+        BASELINE: (0, 0),
+        "tfdata_no_cache": (0, 0),
+        "tfdata_memory_cache": (0, float32),
+        "tfdata_file_cache": (float32, 0),
+    }
+    assert [each["situation"]["images"] for each in about["recommendation"]] == [24, 117_266]
+    for each in about["recommendation"]:
+        assert each["sentences"][0] in first.text
+    assert "docs/using-a-variant.md" in first.text
+
+
 def test_autosave(first: Run) -> None:
     """The run is kept for later comparison."""
     (saved,) = first.folder.glob("storage/*/0001_*.json")

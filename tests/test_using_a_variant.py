@@ -1,0 +1,153 @@
+"""A variant in a training script, by import and by copy, as the page on it shows."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import copy_variant
+from benchmarks.registry import BASELINE, built_in_variants
+from fixtures.tree import Tree
+from tests.sessions import ROOT
+
+#: Runs scripts one after the other: starting TensorFlow takes long.
+BOTH = """
+import runpy, sys
+sys.path.insert(0, "")
+split = sys.argv.index("--")
+scripts, sys.argv[1:] = sys.argv[1:split], sys.argv[split + 1 :]
+for script in scripts:
+    print("Running", script)
+    runpy.run_path(script, run_name="__main__")
+    # From now on, nothing of the suite can be imported.
+    ours = [name for name in sys.modules if name.split(".")[0] in ("benchmarks", "fixtures")]
+    sys.modules.update(dict.fromkeys(ours))
+"""
+
+
+@pytest.fixture(scope="module")
+def blocks() -> list[str]:
+    """The page's Python: the script, another way to call ``fit``, and the imports of a copy."""
+    page = (ROOT / "docs" / "using-a-variant.md").read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+
+
+def python(folder: Path, *arguments: str | Path) -> str:
+    """Run Python in a folder, and return what it prints."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_both_ways(blocks: list[str], tmp_path: Path, tiny_tree: Tree) -> None:
+    """The script trains as it stands; another variant with the other imports and call of ``fit``."""
+    script, fit, imports = blocks
+    (tmp_path / "imported.py").write_text(script, encoding="utf-8")
+    ours = [line for line in script.splitlines() if line.startswith(("from benchmarks", "from fixtures"))]
+    assert len(ours) == len(imports.splitlines())
+    for line in ours:
+        script = script.replace(f"{line}\n", "")
+    (call,) = (line for line in script.splitlines() if ".fit(" in line)
+    script = imports.replace("tfdata_memory_cache", BASELINE) + script.replace(call, fit)
+    (tmp_path / "copied.py").write_text(script, encoding="utf-8")
+    assert copy_variant.main([BASELINE, str(tmp_path / "loaders")]) == 0
+    said = python(tmp_path, "-c", BOTH, "imported.py", "copied.py", "--", tiny_tree.root)
+    imported, copied = said.split("Running copied.py")
+    assert "Epoch 2/2" in imported
+    assert "Epoch 2/2" in copied
+
+
+def test_every_variant_can_be_copied(tmp_path: Path) -> None:
+    """What is copied imports nothing of the suite, and can be imported."""
+    names = [variant.name for variant in built_in_variants()]
+    for name in names:
+        assert copy_variant.main([name, str(tmp_path / "loaders")]) == 0
+    (tmp_path / "nothing.py").write_text("import benchmarks, fixtures\n", encoding="utf-8")
+    imports = "".join(f"from loaders.{name} import load\n" for name in names)
+    (tmp_path / "all.py").write_text(imports, encoding="utf-8")
+    python(tmp_path, "-c", BOTH, "nothing.py", "all.py", "--")
+
+
+def write_project(folder: Path, monkeypatch: pytest.MonkeyPatch, **modules: str) -> None:
+    """Make a suite up, of a variant named ``mine`` and other modules; a ``__`` is a dot."""
+    monkeypatch.setattr(copy_variant, "_PROJECT", folder)
+    modules = {"benchmarks__spec": "", "fixtures__tree": "", **modules}
+    for name, text in modules.items():
+        file = folder.joinpath(*name.split("__")).with_suffix(".py")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+
+MINE = "benchmarks.variants.mine"
+
+
+def test_what_a_variant_builds_on_comes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Imports of modules, of names, inside functions and over several lines become relative."""
+    text = """
+import numpy as np
+from benchmarks.variants import other
+from benchmarks.variants.other import (
+    first,
+    second,
+)
+
+def load(tree, spec):
+    from benchmarks.jpeg import decode
+"""
+    write_project(
+        tmp_path,
+        monkeypatch,
+        benchmarks__variants__mine=text,
+        benchmarks__variants__other="from fixtures.tree import Tree\n",
+        benchmarks__jpeg="from benchmarks.variants.mine import load\n",
+    )
+    found = copy_variant.copies(MINE)
+    assert set(found) == {"__init__.py", "mine.py", "other.py", "jpeg.py", "spec.py", "tree.py"}
+    assert found["other.py"] == "from .tree import Tree\n"
+    assert found["jpeg.py"] == "from .mine import load\n"
+    assert found["mine.py"] == (
+        text.replace("from benchmarks.variants import", "from . import")
+        .replace("benchmarks.variants.other", ".other")
+        .replace("benchmarks.jpeg", ".jpeg")
+    )
+    ast.parse(found["mine.py"])
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("import benchmarks.jpeg\n", "line 1: write `from … import …`"),
+        ("from benchmarks.tree import cut\n", "would both become tree.py"),
+    ],
+)
+def test_what_cannot_be_copied(
+    text: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused, with what to do."""
+    write_project(tmp_path, monkeypatch, benchmarks__variants__mine=text, benchmarks__tree="")
+    with pytest.raises(copy_variant.CopyError, match=problem):
+        copy_variant.copies(MINE)
+
+
+def test_a_copy_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A module that is there already and is another one stays, and nothing is written beside it."""
+    changed = tmp_path / "tree.py"
+    changed.write_text("# mine\n", encoding="utf-8")
+    assert copy_variant.main([BASELINE, str(tmp_path)]) == 1
+    assert f"{changed} is there already" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["tree.py"]
+    assert changed.read_text(encoding="utf-8") == "# mine\n"
