@@ -79,6 +79,7 @@ class Planted:
             "machine_info": {
                 "node": "runner",
                 "machine": "x86_64",
+                "python_implementation": "CPython",
                 "python_version": "3.11.7",
                 "system": "Linux",
                 "cpu": {},

@@ -252,13 +252,12 @@ def test_the_same_seed_finds_the_same() -> None:
     assert detect.__wrapped__(numbers, 0) == detect.__wrapped__(numbers, 0)
 
 
-@pytest.mark.parametrize("change", [0.02, 0.5])
-def test_small_steps_and_short_ones(change: float) -> None:
-    """Less than 3 % is nobody's concern, and four runs are no level yet."""
-    noise = np.random.default_rng(0).normal(0, 0.002, 30)
-    assert (
-        detect(tuple((noise - change * (np.arange(30) >= (15 if change < 0.03 else 26))).tolist()))[0] == ()
-    )
+@pytest.mark.parametrize(("size", "place"), [(0.02, 15), (0.5, 28)])
+def test_small_steps_and_short_ones(size: float, place: int) -> None:
+    """Less than 3 % is nobody's concern, and two runs are no level yet."""
+    numbers = np.random.default_rng(0).normal(0, 0.002, 30)
+    numbers[place:] -= size
+    assert detect(tuple(numbers.tolist())) == ((), None)
 
 
 def test_a_long_series() -> None:
@@ -412,7 +411,6 @@ def test_import_into_a_new_storage(tmp_path: Path) -> None:
     """The folder is made; pytest-benchmark finds the runs where it would have saved them."""
     alone = tmp_path / "run.json"
     shutil.copy(Planted(runs=1).save(tmp_path / "there")[0], alone)
-    edit(alone, lambda data: data["machine_info"].update(python_implementation="CPython"))
     assert main(["--storage", str(tmp_path / "new"), "import", str(alone)]) == 0
     assert (tmp_path / "new" / FOLDER / "0001_run.json").read_bytes() == alone.read_bytes()
 

@@ -49,8 +49,12 @@ _BURN_IN = 20
 #: A point is pulled in to so many standard deviations from the median of its neighbours.
 _OUTLIER = 3.0
 _NEIGHBOURS = 9
-#: What the first autocorrelation of residuals is too low by, times the points: of a line and of steps.
-_BIAS = {0: 3.0, 1: 3.0, 2: 6.0}
+#: What the first autocorrelation of residuals is too low by, times the points: of a line, and of each step.
+_BIAS_OF_A_LINE = 3.0
+_BIAS_OF_A_STEP = 3.0
+#: Noise is what so many steps leave, one for so many points: steps that are not told yet are no noise.
+_POINTS_A_STEP = 15
+_MOST_STEPS_IN_NOISE = 6
 #: What steps and a line have to explain more than each other, as log-likelihood ratios times 2: a step is
 #: placed where it fits best, so it explains a good deal even of a slope.
 _PRICE_OF_A_STEP = 6.0
@@ -204,7 +208,7 @@ def _step(series: Array, start: int, place: int, end: int, seed: int) -> FoundSt
     p_values, _ = _test(averaged, model, (seed, start, end))
     residuals = _left_by_steps(window[None], np.array([[left]]))
     variance = float((residuals**2).sum()) / (len(window) - 2)
-    lasting = _lasting(float(_persistence(residuals, _BIAS[1])[0]))
+    lasting = _lasting(float(_persistence(residuals, _BIAS_OF_A_STEP)[0]))
     right = len(window) - left
     half = float(t.ppf(0.975, len(window) - 2)) * math.sqrt(variance * lasting * (1 / left + 1 / right))
     # What is left for each place that the step could have.
@@ -233,16 +237,14 @@ def _places(series: Array, steps: int, fewest: int) -> list[int]:
 
 def _fit_steps(many: Array, forms: Sequence[int], fewest: int) -> Fit:
     """Fit steps to each row, in as many numbers as there are forms."""
-    places = tuple(np.array([_places(row, steps, fewest) for row in many]) for steps in forms)
-    left = [_left_by_steps(many, each) for each in places]
-    # Noise is judged by the last form, which has most steps: what others leave may hold one.
+    more = min(max(forms[-1], many.shape[1] // _POINTS_A_STEP), _MOST_STEPS_IN_NOISE)
+    places = tuple(np.array([_places(row, steps, fewest) for row in many]) for steps in (*forms, more))
+    *left, noise = [_left_by_steps(many, each) for each in places]
+    persistence = _persistence(noise, _BIAS_OF_A_STEP * more)
+    rest = _positive((noise**2).sum(axis=1)) * _lasting(persistence)
     whole = ((many - many.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    rest = _positive((left[-1] ** 2).sum(axis=1))
-    persistence = _persistence(left[-1], _BIAS[forms[-1]])
-    clear = np.stack(
-        [(whole - (each**2).sum(axis=1)) / rest / _lasting(persistence) for each in left], axis=1
-    )
-    return Fit(clear, persistence, left[-1], places)
+    clear = np.stack([(whole - (each**2).sum(axis=1)) / rest for each in left], axis=1)
+    return Fit(clear, persistence, noise, places[:-1])
 
 
 def _left_by_steps(many: Array, places: NDArray[np.int64]) -> Array:
@@ -282,7 +284,7 @@ def _fit_line(many: Array) -> Fit:
     level = many - many.mean(axis=1, keepdims=True)
     slope = level @ moments / (moments @ moments)
     left = level - slope[:, None] * moments
-    persistence = _persistence(left, _BIAS[0])
+    persistence = _persistence(left, _BIAS_OF_A_LINE)
     explained = slope**2 * (moments @ moments)
     clear = explained / _positive((left**2).sum(axis=1)) / _lasting(persistence)
     return Fit(clear[:, None], persistence, left)
@@ -292,7 +294,9 @@ def _is_line(series: Array, places: Sequence[int]) -> bool:
     """Return whether a line explains a series better than its steps do."""
     by_line = _fit_line(series[None])
     left = _left_by_steps(series[None], np.array([places]))
-    persistence = min(float(by_line.persistence[0]), float(_persistence(left, _BIAS[1])[0]))
+    persistence = min(
+        float(by_line.persistence[0]), float(_persistence(left, _BIAS_OF_A_STEP * len(places))[0])
+    )
     worth = len(series) / float(_lasting(persistence))
     more = worth * math.log(_sum(by_line.residuals) / _sum(left))
     return more + _PRICE_OF_A_LINE < _PRICE_OF_A_STEP * len(places)
