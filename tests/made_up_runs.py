@@ -124,6 +124,7 @@ def made_up_run() -> dict[str, Any]:
                     "reason": "it crashed: </script><!-- exit code 139",
                 }
             ],
+            "recommendation": [{"sentences": ["Use mapped.", f"Next best: {HOSTILE}."]}],
             "article": [
                 {
                     "row": "tf.data, no cache",

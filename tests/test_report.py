@@ -171,7 +171,9 @@ def test_changes() -> None:
 
 def test_the_map() -> None:
     """Bytes beside the tree, and who is on the front."""
-    (chart,) = section_of(page_of(made_up_run()), "map").charts
+    section = section_of(page_of(made_up_run()), "map")
+    assert section.advice == [f"Use mapped. Next best: {HOSTILE}."]
+    (chart,) = section.charts
     rows = {row[0]: row for row in chart.rows}
     assert rows["cached"][1:5] == ("27,136", "0 KB", "602 KB", "yes")
     assert rows["slower"][4] == "no"

@@ -69,7 +69,7 @@ def page_of(run: Mapping[str, Any], history: Section | None = None) -> Page:
     parts = [
         sections.changes(workloads),
         sections.speedups(workloads),
-        sections.throughput_map(rows),
+        sections.which_variant(run, rows),
         sections.limits(workloads),
         sections.phases(workloads),
         sections.resources(workloads),

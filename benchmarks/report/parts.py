@@ -61,6 +61,7 @@ class Section:
         charts: Its pictures.
         tables: Its tables.
         tables_first: Whether they come before the pictures.
+        advice: What to do, a paragraph each.
     """
 
     key: str
@@ -69,6 +70,7 @@ class Section:
     charts: list[Chart] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     tables_first: bool = False
+    advice: Sequence[str] = ()
 
 
 def spread(

@@ -12,7 +12,7 @@ from benchmarks.gate import number
 from benchmarks.limits import format_size
 from benchmarks.registry import BASELINE
 from benchmarks.report.parts import NONE, Chart, Section, Table, in_seconds, listed, spread, three_decimals
-from benchmarks.report.reading import Row, about_run, as_figure, as_mapping, as_mappings, name_of
+from benchmarks.report.reading import Row, about_run, as_figure, as_list, as_mapping, as_mappings, name_of
 
 _FRONT = {"yes": "yes", "no": "no", "undecided": "maybe"}
 
@@ -91,14 +91,27 @@ def speedups(workloads: Mapping[str, Sequence[Row]]) -> Section | None:
     return Section("speedups", "Speedups", about, charts) if charts else None
 
 
-def throughput_map(rows: Sequence[Row]) -> Section | None:
-    """Return throughput against bytes; None where there is no choice."""
+def which_variant(run: Mapping[str, Any], rows: Sequence[Row]) -> Section | None:
+    """Return which variant to use, in words and as a map; None where there is no choice."""
+    advice = [
+        " ".join(map(str, as_list(each.get("sentences"))))
+        for each in as_mappings(about_run(run).get("recommendation"))
+    ]
+    chart, about = _map(rows)
+    if not advice and chart is None:
+        return None
+    charts = [] if chart is None else [chart]
+    return Section("map", "Which variant to use", about, charts, advice=advice)
+
+
+def _map(rows: Sequence[Row]) -> tuple[Chart | None, str]:
+    """Return throughput against bytes, and how to read it."""
     found = placed(points_of(row.info for row in rows))
     shown = [
         each for each in found if each.point.disk_bytes is not None and each.point.memory_bytes is not None
     ]
     if len({_bytes(each) for each in shown}) < 2:
-        return None
+        return None, ""
     table = [
         (
             each.point.variant,
@@ -146,13 +159,13 @@ def throughput_map(rows: Sequence[Row]) -> Section | None:
         spec,
     )
     about = (
-        "Up is faster, left takes fewer bytes beside the tree. Filled points are on the front: no variant "
-        "that takes as little is as fast for certain."
+        "On the map, up is faster, left takes fewer bytes beside the tree. Filled points are on the front: no "
+        "variant that takes as little is as fast for certain."
     )
     left = [each.point.variant for each in found if each not in shown]
     if left:
         about += f" Not on the map, as their bytes are not known: {', '.join(left)}."
-    return Section("map", "Map", about, [chart])
+    return chart, about
 
 
 def _bytes(each: Placed) -> float:
