@@ -151,7 +151,7 @@ def read_run(path: Path) -> SavedRun:
         RunError: It cannot be read, or is nothing that pytest-benchmark could show.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = _parsed(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} is passed over, as it cannot be read: {error}.") from error
     return parse_run(path, data)
@@ -189,6 +189,16 @@ def parse_run(path: Path, data: Any) -> SavedRun:
         versions=_versions(machine),
         run_id=str(about.get("run", "")),
     )
+
+
+def _parsed(content: bytes) -> Any:
+    """Return what JSON says, five times as fast where orjson is installed: histories are long."""
+    try:
+        import orjson
+
+        return orjson.loads(content)
+    except (ImportError, ValueError):  # what orjson is too strict for, such as NaN, or what nobody can read
+        return json.loads(content.decode("utf-8"))
 
 
 def run_or_problem(path: Path) -> SavedRun | str:

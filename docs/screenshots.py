@@ -46,11 +46,12 @@ def main(report: Path) -> None:
             if part:
                 opened.evaluate(f"document.getElementById('{part}').scrollIntoView()")
             opened.wait_for_timeout(3000)
-            _save(opened.screenshot(), FOLDER / f"{name}.png")
+            with Image.open(io.BytesIO(opened.screenshot())) as image:
+                image.convert("RGB").save(FOLDER / f"{name}.png", optimize=True)
             context.close()
 
-        take("desk", report, 1200, 1500)
-        take("phone", report, 390, 1500)
+        take("desk", report, 1200, 1200)
+        take("phone", report, 390, 1200)
         take("night", report, 1200, 1000, "speedups", "dark")
         take("history", _made_up_history(Path(folder)), 1200, 780, "history")
         browser.close()
@@ -63,12 +64,6 @@ def _made_up_history(folder: Path) -> Path:
     run: dict[str, Any] = json.loads(files[-1].read_text(encoding="utf-8"))
     write_report(folder / "history.html", run, load_runs(folder).runs)
     return folder / "history.html"
-
-
-def _save(picture: bytes, path: Path) -> None:
-    with Image.open(io.BytesIO(picture)) as image:
-        # A page has few colours: a palette halves the file.
-        image.convert("RGB").quantize(128).save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ _OUTLIER = 3.0
 _NEIGHBOURS = 9
 #: What the first autocorrelation of residuals is too low by, times the points: of a line, and of each step.
 _BIAS_OF_A_LINE = 3.0
-_BIAS_OF_A_STEP = 3.0
+_BIAS_OF_A_STEP = 3.5
 #: Noise is what so many steps leave, one for so many points: steps that are not told yet are no noise.
 _POINTS_A_STEP = 15
 _MOST_STEPS_IN_NOISE = 6

@@ -159,8 +159,8 @@ def _map(rows: Sequence[Row]) -> tuple[Chart | None, str]:
         spec,
     )
     about = (
-        "On the map, up is faster, left takes fewer bytes beside the tree. Filled points are on the front: no "
-        "variant that takes as little is as fast for certain."
+        "On the map, up is faster and left takes fewer bytes beside the tree. Filled points are on the "
+        "front: no variant that takes as little is as fast for certain."
     )
     left = [each.point.variant for each in found if each not in shown]
     if left:
