@@ -218,10 +218,13 @@ def test_zoom(page: Page) -> None:
     page.wait_for_function("each => each._fullLayout.xaxis.range[0] > 10", arg=found.element_handle())
     first, last = shown(found)
     assert 20 < first < last < 55
+    whole = figure(page, "tfdata_no_cache (loading)").get_by_role("button", name="All")
+    assert whole.get_attribute("aria-pressed") == "false"
     page.wait_for_timeout(400)  # or the drag and the next two clicks would be one gesture
     found.locator(".nsewdrag").first.dblclick()
     page.wait_for_function("each => each._fullLayout.xaxis.range[0] < 0", arg=found.element_handle())
     assert shown(found)[1] > RUNS - 1
+    assert whole.get_attribute("aria-pressed") == "true"
 
 
 def test_zoom_with_the_keyboard(page: Page) -> None:

@@ -80,8 +80,10 @@
 
   const written = (value) => (+value.toPrecision(6)).toLocaleString("en", { maximumSignificantDigits: 6 });
 
-  function axis(values, log, width, title, format) {
-    const least = Math.min(...values), most = Math.max(...values);
+  function axis(all, log, width, title, format) {
+    // A damaged figure may be 0 or below, which no log axis has.
+    const values = log ? all.filter((each) => each > 0) : all;
+    const least = values.length ? Math.min(...values) : 1, most = values.length ? Math.max(...values) : 1;
     const space = log ? Math.max((most / least) ** 0.06, 1.02) : Math.max(0.06 * (most - least), 1e-9);
     const [low, high] = log ? [least / space, most * space] : [least - space, most + space];
     const at = ticks(low, high, log, width);
@@ -248,6 +250,8 @@
     box.onZoom = (from, to) => {
       const [vals, text] = dates(from, to);
       Plotly.update(box, { mode: modeOf(from, to) }, { "xaxis.tickvals": vals, "xaxis.ticktext": text }, [2]);
+      for (const button of box.parentElement.querySelectorAll(".ranges button"))
+        button.setAttribute("aria-pressed", String(Math.abs(button.dataset.from - from) < 0.01 && to > last));
     };
     const traces = [
       { ...line, x: bounded, y: bounded.map(low) },
@@ -279,8 +283,8 @@
     if (!box.previousElementSibling || !box.previousElementSibling.classList.contains("ranges")) addRanges(box, last);
     return [traces, layoutOf(width, 260, {
       margin: { l: 52, r: 14, t: 26, b: 30 }, xaxis: x, yaxis: y, showlegend: false, shapes, annotations,
-      // A finger on a chart scrolls the page; the buttons above it zoom.
       uirevision: "as zoomed",
+      // A finger on a chart scrolls the page; the buttons above it zoom.
       dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom", hovermode: "closest", hoverdistance: 30,
     })];
   }
@@ -297,9 +301,9 @@
       button.type = "button";
       button.textContent = count === Infinity ? "All" : `Last ${count}`;
       button.setAttribute("aria-pressed", String(count === Infinity));
+      button.dataset.from = count === Infinity ? -0.6 : last + 0.4 - count;
       button.addEventListener("click", () => {
-        for (const other of ranges.children) other.setAttribute("aria-pressed", String(other === button));
-        Plotly.relayout(box, { "xaxis.range": [count === Infinity ? -0.6 : last + 0.4 - count, last + 0.6] });
+        Plotly.relayout(box, { "xaxis.range": [Number(button.dataset.from), last + 0.6] });
       });
       ranges.append(button);
     }
