@@ -327,7 +327,7 @@
     for (const name of ["xaxis", "yaxis"]) layout[name] = Object.assign({ gridwidth: 1 }, layout[name]);
     box.classList.toggle("named", Boolean(layout.yaxis.ticktext) && spec.kind !== "map" && spec.kind !== "passes");
     box.dataset.width = width;
-    Plotly.react(box, traces, layout, { displayModeBar: false, doubleClick: "reset" });
+    Plotly.react(box, traces, layout, { displayModeBar: false, doubleClick: "reset", showTips: false });
     if (spec.kind === "history" && !box.dataset.drawn) box.on("plotly_relayout", (changed) => {
       if (Object.keys(changed).some((name) => /^xaxis\.(range|autorange)/.test(name))) box.onZoom(...box.layout.xaxis.range);
     });
