@@ -56,6 +56,7 @@ class Comparison:
         self._machine = machine
         self._run_id = uuid.uuid4().hex
         self._now: dict[Key, Entry] = {}
+        self._slower: dict[Key, str] = {}
         if options.benchmark_compare_fail and not self.wanted:
             raise CompareError(
                 "--benchmark-compare-fail: there is nothing to compare with; add --benchmark-compare."
@@ -104,7 +105,10 @@ class Comparison:
         if entry is None:
             return ""
         self._now[entry.key] = entry
-        return slower_sentence(self._row(entry), self._options.tolerance) if self.gating else ""
+        slower = slower_sentence(self._row(entry), self._options.tolerance) if self.gating else ""
+        if slower:
+            self._slower[entry.key] = slower
+        return slower
 
     def _row(self, now: Entry) -> Row:
         return compare_entry(now, self._saved.get(now.key, []), self._options.tolerance)
@@ -183,6 +187,10 @@ class Comparison:
             "run": self._run_id,
             "device": self._options.device,
             "missing": _named(missing),
+            "slower": [
+                {"workload": workload, "variant": variant, "reason": reason}
+                for (workload, variant), reason in self._slower.items()
+            ],
             # Who accepts a run on purpose has no doubt.
             "doubtful": [] if self._options.accept else _named(doubtful),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +166,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how long a worker may go without a batch before it counts as hung (default: 120)",
     )
     group.addoption(
+        "--report",
+        type=Path,
+        metavar="FILE.html",
+        help="write the report of this session, and of the saved runs before it, as one page",
+    )
+    group.addoption(
         "--accept",
         action="store_true",
         help="the slowdown is meant: accept this run as what later ones are compared with, though it fails",
@@ -188,6 +195,8 @@ def pytest_configure(config: pytest.Config) -> None:
             f"--benchmark-compare {compared}: a folder was taken for the run to compare with; put paths "
             f"first, as in `pytest {compared} --benchmark-compare`."
         )
+    if config.option.report is not None:
+        _check_can_report(config.option.report)
     try:
         config.stash[SESSION] = Session.from_options(
             config.option, config.invocation_params.dir, _disabled(config)
@@ -197,6 +206,15 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     config.stash[COMPARISON].tell_pytest_benchmark()
     config.stash[SELECTED], config.stash[DESELECTED] = set(), set()
+
+
+def _check_can_report(path: Path) -> None:
+    from benchmarks.report.page import ReportError, check_can_write
+
+    try:
+        check_can_write(path, "--report")
+    except ReportError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -219,7 +237,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _disabled(config: pytest.Config) -> str:
     """Return why pytest-benchmark will not time anything, or nothing if it will."""
-    if hasattr(config, "workerinput") or config.getoption("dist", "no") != "no":
+    if _is_worker(config) or config.getoption("dist", "no") != "no":
         return "pytest-xdist runs tests side by side, which would disturb every timing: run without -n"
     if config.getoption("benchmark_disable") and not config.getoption("benchmark_enable"):
         return "--benchmark-disable was given: leave it out to measure"
@@ -359,6 +377,57 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
         terminal = config.pluginmanager.getplugin("terminalreporter")
         if problem and terminal is not None:
             terminal.write_line(problem, red=True)
+    if config.option.report is not None and not config.option.collectonly and not _is_worker(config):
+        _report(session)
+
+
+def _report(session: pytest.Session) -> None:
+    """Write the report; a session that fails, or was cut short, has one too."""
+    from benchmarks.report.make import write_session_report
+
+    config, path = session.config, session.config.option.report
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    storage = Path(config.option.benchmark_storage.removeprefix("file://"))
+    try:
+        write_session_report(path, _as_saved(session), storage)
+        words, failed = f"Report: {path}", False
+    except OSError as error:
+        words, failed = f"--report {path} could not be written: {error}.", True
+        if session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if terminal is not None:
+        terminal.write_line(words, red=failed)
+
+
+def _as_saved(session: pytest.Session) -> dict[str, Any]:
+    """Return the JSON that pytest-benchmark saves of this session if it is asked to."""
+    config, books = session.config, getattr(session.config, "_benchmarksession", None)
+    hook, commit = config.hook, config.hook.pytest_benchmark_generate_commit_info(config=config)
+    hook.pytest_benchmark_update_commit_info(config=config, commit_info=commit)
+    benchmarks = [] if books is None else books.benchmarks
+    data = hook.pytest_benchmark_generate_json(
+        config=config,
+        benchmarks=benchmarks,
+        include_data=False,
+        machine_info={} if books is None else books.get_machine_info(),
+        commit_info=commit,
+    )
+    hook.pytest_benchmark_update_json(config=config, benchmarks=benchmarks, output_json=data)
+    saved: dict[str, Any] = json.loads(json.dumps(data, default=str))
+    about = saved["loader_gate"]
+    # Only what is kept can be accepted.
+    about["accepted"] = _is_accepted(session) if config.stash.get(VERDICT, "") else None
+    ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    about["session"] = {
+        "failed": session.exitstatus != pytest.ExitCode.OK,
+        "cut_short": not ended,
+        "notes": list(config.stash[SESSION].notes),
+    }
+    return saved
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
 
 
 def _is_accepted(session: pytest.Session) -> bool:

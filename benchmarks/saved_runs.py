@@ -154,6 +154,19 @@ def read_run(path: Path) -> SavedRun:
         data = _parsed(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} is passed over, as it cannot be read: {error}.") from error
+    return parse_run(path, data)
+
+
+def parse_run(path: Path, data: Any) -> SavedRun:
+    """Return what the JSON of a run says.
+
+    Args:
+        path: Its file, which is not looked at.
+        data: The JSON.
+
+    Raises:
+        RunError: It is nothing that pytest-benchmark could show.
+    """
     problem = _problem(data)
     if problem:
         raise RunError(f"{path} is passed over, as it is no saved run: {problem}.")

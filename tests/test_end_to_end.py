@@ -94,6 +94,7 @@ def second(article_sessions: Sessions, first_saved: dict[str, Any]) -> Run:
         *("--variant=tfdata_memory_cache", f"--floors={floors}", SMALL_BUDGET),
         *("--benchmark-compare", "--benchmark-group-by=group"),
         *("-W", "error", "-W", "default:tfdata_memory_cache (loading"),
+        f"--report={article_sessions.folder / 'report.html'}",
     )
 
 
@@ -209,6 +210,15 @@ def test_the_machine_stays_the_same(first_saved: dict[str, Any], second: Run) ->
     assert "machine_info" not in second.out + second.err
 
 
+def test_the_report(second: Run) -> None:
+    """It is one page, with the run that was saved before in its history."""
+    assert second.out.splitlines()[-1] == f"Report: {second.folder / 'report.html'}"
+    html = (second.folder / "report.html").read_text(encoding="utf-8")
+    assert "Speedups of 2 runs" in html
+    assert "this session" in html
+    assert not [*second.folder.glob(".report*")]
+
+
 def test_compare(second: Run) -> None:
     """The usual option of pytest-benchmark shows the variant beside its saved run, in one group."""
     assert second.code == 0, second.out + second.err
@@ -266,6 +276,7 @@ def users_run(users_sessions: Sessions) -> Run:
         *loaders("photos", *TROUBLE, "sleepy"),
         *(f"--floor={name}={FLOOR_BETWEEN}" for name in ("photos", "sleepy")),
         *(AMPLE_BUDGET, f"--hang-after={HANG_SECONDS}"),
+        f"--report={users_sessions.folder / 'report.html'}",
     )
 
 
@@ -309,6 +320,14 @@ def test_trouble_is_explained(name: str, reason: str, users_run: Run) -> None:
     assert f"{name} (loading, " in users_run.junit[name]
     assert reason in users_run.junit[name]
     assert users_run.junit[name].removeprefix("Failed: ") in users_run.out
+
+
+def test_a_failing_session_has_its_report(users_run: Run) -> None:
+    """What failed comes first, and the reasons are there."""
+    html = (users_run.folder / "report.html").read_text(encoding="utf-8")
+    assert f"<title>1 fail, {len(TROUBLE)} unmeasured, 2 pass" in html
+    assert html.index("sleepy") < html.index("photos")
+    assert "raised OSError: the disk went away" in html
 
 
 def test_the_books_have_only_what_was_measured(users_run: Run) -> None:

@@ -60,11 +60,11 @@ OPTIONS = (
     *("--budget=SECONDS", "--hang-after=SECONDS"),
     *("--device=DEVICE", "--weights=FILE", "--memory-limit=SIZE", "--disk-limit=SIZE", "--no-guard"),
     *("--keep-dumps=DIR", "--tolerance=PERCENT", "--accept"),
-    *("--against=REV", "--against-python=PATH"),
+    *("--against=REV", "--against-python=PATH", "--report=FILE.html"),
 )
 
 #: What takes long to import, and is needed only to measure.
-HEAVY = ("tensorflow", "keras", "torch", "scipy", "PIL", "rich", "tomlkit")
+HEAVY = ("tensorflow", "keras", "torch", "scipy", "PIL", "rich", "tomlkit", "plotly", "jinja2")
 
 
 def run_pytest(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], str]:
@@ -192,6 +192,17 @@ def test_right_options(pytester: pytest.Pytester) -> None:
     assert result.ret == pytest.ExitCode.OK
 
 
+@pytest.mark.usefixtures("user_folder")
+def test_a_report_of_nothing(pytester: pytest.Pytester) -> None:
+    """A session that has measured nothing says so; one that only collects says nothing."""
+    assert run_in_user_folder(pytester, "--report=report.html", "--collect-only").ret == pytest.ExitCode.OK
+    assert not (pytester.path / "report.html").exists()
+    result = run_in_user_folder(pytester, "--report=report.html", "-k", "no_such_test")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert result.outlines[-1] == "Report: report.html"
+    assert "<title>Nothing was measured" in (pytester.path / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -243,6 +254,8 @@ def test_right_options(pytester: pytest.Pytester) -> None:
         ("--budget nan --collect-only", "--budget nan: expected"),
         ("--hang-after nan --collect-only", "--hang-after nan: expected"),
         ("--hang-after inf --collect-only", "--hang-after inf: expected"),
+        ("--report nowhere/report.html", "--report nowhere/report.html: there is no folder nowhere"),
+        ("--report .", "--report .: it is a folder"),
         ("--image-root nowhere", "nowhere does not exist; expected a folder of images"),
         ("--coco-annotations a.json", "--coco-annotations needs --image-root"),
         ("--tree-images 0", "--tree-images is 0; expected a whole number of at least 1"),
