@@ -31,9 +31,9 @@ FILE = "replay.json"
 SLOWDOWNS = (0.02, 0.03, 0.05, 0.10, 0.20)
 #: The slowdowns by which settings are held against each other, beside none at all.
 SETTING_SLOWDOWNS = (0.03, 0.05)
-#: How far the true speedup is above, and below, its floor.
+#: How far the true speedup is above, and below, its floor; beside being at it.
 FLOOR_DISTANCE = 0.03
-FLOORS = (1 / (1 + FLOOR_DISTANCE), 1 + FLOOR_DISTANCE)
+FLOORS = (1 / (1 + FLOOR_DISTANCE), 1.0, 1 + FLOOR_DISTANCE)
 #: Sessions that a process holds at a time.
 CHUNK = 100
 
@@ -248,7 +248,7 @@ def _hold_here(part: Part, seed: int, first: int, count: int) -> list[Outcome]:
 def _hold(theatre: Theatre, part: Part, seed: int, first: int, count: int) -> list[Outcome]:
     # Every setting is shown the same sessions.
     situation = part.situation
-    with applied(part.setting):
+    with applied(part.setting, theatre.planned(situation.variant)):
         return [
             theatre.session(situation, f"{seed} {situation} {number}")
             for number in range(first, first + count)
