@@ -111,9 +111,9 @@ class Measurement:
 
 #: After so many blocks, head and base go on in fresh processes.
 RENEWED_AFTER = 6
-#: Before this share of the budget is spent, nothing is called a change: the blocks of a few seconds, however
-#: many they are, have seen one mood of the machine only.
-EARLIEST_CHANGE = 0.1
+#: Before so much measuring time, nothing is called a change: the blocks of a few seconds, however many they
+#: are, have seen one mood of the machine only.
+EARLIEST_CHANGE_SECONDS = 10.0
 
 #: Figures that are compared with base beside the seconds, by name: of which passes, and the tolerance.
 COMPARED_TOO = {
@@ -452,7 +452,7 @@ class Rotation:
         change = self._judge_change(found, self._tolerance, last)
         if change is None or change.outcome not in ("regression", "improvement"):
             return change
-        if not last and self._spent(contestant) < EARLIEST_CHANGE * self._budget_seconds:
+        if not last and self._spent(contestant) < EARLIEST_CHANGE_SECONDS:
             return None
         confirmed = self._judge_change(surely, self._tolerance, last)
         if confirmed is None or confirmed.outcome != change.outcome:

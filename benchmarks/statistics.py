@@ -40,7 +40,7 @@ ERROR = 0.05
 #: The same of the intervals that may fail: of a speedup, whose blocks resemble their neighbours, and of a
 #: change, which has to be beyond the tolerance too.
 BELOW_FLOOR_ERROR = 0.005
-CHANGED_ERROR = 0.02
+CHANGED_ERROR = 0.03
 #: Of the mixture over sizes of effects: that of so many data, or a little more, is told apart best.
 MIXED_OVER = 4.0
 

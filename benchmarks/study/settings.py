@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks import rotation, statistics
-from benchmarks.rotation import EARLIEST_CHANGE
+from benchmarks.rotation import EARLIEST_CHANGE_SECONDS
 from benchmarks.statistics import CHANGED_ERROR, ERROR, FEWEST_BLOCKS, MIXED_OVER, Estimate, estimate
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Setting:
     Attributes:
         name: Short, for tables.
         error: Of the interval that a change takes.
-        earliest: The share of the budget before which nothing is called a change.
+        earliest: The measuring time before which nothing is called a change, in seconds.
         mixed_over: Of the confidence sequence.
         datum: A log-ratio of each pair of passes, or the mean of the two of a block.
         looks: How looks have one error together: by the confidence sequence; or by the union bound, over
@@ -51,7 +51,7 @@ class Setting:
 
     name: str
     error: float = CHANGED_ERROR
-    earliest: float = EARLIEST_CHANGE
+    earliest: float = EARLIEST_CHANGE_SECONDS
     mixed_over: float = MIXED_OVER
     datum: Literal["pair", "block"] = "pair"
     looks: Literal["sequence", "every block", "geometric"] = "sequence"
@@ -91,7 +91,7 @@ def applied(setting: Setting, planned: int) -> Iterator[None]:
     """
     changes: list[tuple[ModuleType, str, Any]] = [
         (rotation, "CHANGED_ERROR", setting.error),
-        (rotation, "EARLIEST_CHANGE", setting.earliest),
+        (rotation, "EARLIEST_CHANGE_SECONDS", setting.earliest),
         (statistics, "MIXED_OVER", setting.mixed_over),
     ]
     estimator = statistics.estimate_at_any_look
