@@ -306,7 +306,7 @@ class Rotation:
         """Run passes until they are steady, and find how many epochs make a pass long enough to time."""
         for contestant in contestants:
             fastest = []
-            for arm in contestant.arms():
+            for arm in contestant.undecided_arms():
                 seconds: list[float] = []
                 while contestant.verdict is None and arm in contestant.arms() and not steady(seconds):
                     self._report(f"warming up {self._named(contestant, arm)}")
@@ -336,11 +336,11 @@ class Rotation:
             self._block(baseline, undecided)
             for contestant in (baseline, *undecided):
                 self._look(contestant)
-            self._renew(baseline, [baseline, *undecided])
+            self._renew([baseline, *undecided])
         verdict = self._judge(baseline.variant, Estimate(1.0, 1.0, 1.0, baseline.blocks), True)
         baseline.verdict = verdict and with_changes(verdict, self._changes(baseline))
 
-    def _renew(self, baseline: _Contestant, contestants: Iterable[_Contestant]) -> None:
+    def _renew(self, contestants: Sequence[_Contestant]) -> None:
         """Let fresh processes go on with what is still being compared."""
         due = [
             each
@@ -360,8 +360,8 @@ class Rotation:
             if contestant.base is not None and base is not None:
                 contestant.base.worker = base
         self._open_and_check(due)
-        # The baseline has been idle all the while, and its first pass would be a slow one.
-        self._warm_up([baseline, *(each for each in due if each is not baseline)])
+        # The others have been idle all the while, and their first pass would be a slow one.
+        self._warm_up(contestants)
 
     def _is_too_slow(self, baseline: _Contestant) -> bool:
         """Return whether the blocks up to the first look would take longer than the budget."""
@@ -396,11 +396,10 @@ class Rotation:
         """Take a verdict, if there is one to be had."""
         if contestant.verdict is not None or contestant.blocks == 0:
             return
-        blocks = contestant.blocks
+        blocks, spent = contestant.blocks, self._spent(contestant)
         if contestant.planned is None:
-            cost = self._block_cost(contestant)
-            contestant.planned = planned_blocks(self._budget_seconds, cost, self._most_blocks)
-        over = self._spent(contestant) + self._block_cost(contestant) > self._budget_seconds
+            contestant.planned = planned_blocks(self._budget_seconds, spent / blocks, self._most_blocks)
+        over = spent + spent / blocks > self._budget_seconds
         last = blocks >= (contestant.planned if contestant.looked_at_once else self._most_blocks) or over
         if contestant.looked_at_once and not last:
             return
@@ -428,12 +427,11 @@ class Rotation:
         control = _control(contestant.baseline)
         ratios = log_ratios(_seconds(contestant.baseline), _seconds(contestant.head.passes))
         clean = without(ratios, control.contaminated)
-        found, surely = (
-            self._estimate(contestant, clean, error, 1) for error in (ERROR, BELOW_FLOOR_ERROR)
-        )
+        found = self._estimate(contestant, clean, ERROR, 1)
         verdict = self._judge(contestant.variant, found, last)
         if verdict is None or verdict.status != "fail":
             return verdict
+        surely = self._estimate(contestant, clean, BELOW_FLOOR_ERROR, 1)
         confirmed = self._judge(contestant.variant, surely, last)
         if confirmed is None or confirmed.status != "fail":
             return confirmed and replace(confirmed, estimate=found)
@@ -448,12 +446,13 @@ class Rotation:
         control = _control(contestant.baseline)
         ratios = pair_log_ratios(_seconds(contestant.head.passes), _seconds(contestant.base.passes))
         clean = without(ratios, control.contaminated, 2)
-        found, surely = (self._estimate(contestant, clean, error, 2) for error in (ERROR, CHANGED_ERROR))
+        found = self._estimate(contestant, clean, ERROR, 2)
         change = self._judge_change(found, self._tolerance, last)
         if change is None or change.outcome not in ("regression", "improvement"):
             return change
         if not last and self._spent(contestant) < EARLIEST_CHANGE_SECONDS:
             return None
+        surely = self._estimate(contestant, clean, CHANGED_ERROR, 2)
         confirmed = self._judge_change(surely, self._tolerance, last)
         if confirmed is None or confirmed.outcome != change.outcome:
             return confirmed and replace(confirmed, estimate=found)

@@ -172,7 +172,9 @@ def _estimate(log_ratios: Sequence[float], per_block: int, most_t: Callable[[int
         raise ValueError("no block to estimate a ratio from: expected at least one log-ratio")
     for index, ratio in enumerate(log_ratios):
         if not math.isfinite(ratio):
-            raise ValueError(f"the log-ratio of block {index // per_block} is {ratio}: expected a finite number")
+            raise ValueError(
+                f"the log-ratio of block {index // per_block} is {ratio}: expected a finite number"
+            )
     mean = math.fsum(log_ratios) / count
     bound = most_t(count) if count > 1 else math.inf
     if math.isinf(bound):
@@ -209,7 +211,7 @@ def read_control(passes_seconds: Sequence[float]) -> Control:
         raise ValueError(f"{len(passes_seconds)} baseline passes: expected two a block")
     # Over half of the blocks are always left: a contaminated one differs more than the median.
     ratios = [
-        _mean_log([first]) - _mean_log([second])
+        _log(first) - _log(second)
         for first, second in zip(passes_seconds[::2], passes_seconds[1::2], strict=True)
     ]
     # 1.4826 times the median of absolute values is the standard deviation of normal noise around 0.
@@ -261,10 +263,13 @@ def epochs_per_pass(epoch_seconds: float, shortest_pass_seconds: float = 0.1, mo
 
 
 def _mean_log(seconds: Sequence[float]) -> float:
-    for value in seconds:
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"a pass took {value} seconds: expected a positive, finite number")
-    return math.fsum(math.log(value) for value in seconds) / len(seconds)
+    return math.fsum(map(_log, seconds)) / len(seconds)
+
+
+def _log(seconds: float) -> float:
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"a pass took {seconds} seconds: expected a positive, finite number")
+    return math.log(seconds)
 
 
 def _t_quantile(probability: float, degrees: int) -> float:

@@ -451,7 +451,9 @@ def test_a_baseline_that_has_become_slower(stage: Stage) -> None:
 def test_nothing_is_a_change_in_the_first_seconds(stage: Stage) -> None:
     """However many short blocks there are; a longer one is enough of the machine."""
     for seconds, most in ((0.05, RENEWED_AFTER * 10), (5.0, RENEWED_AFTER)):
-        found = stage.run(baseline=4.0, slower=noisy(1.2 * seconds, 0.01), base={"slower": noisy(seconds, 0.01)})
+        found = stage.run(
+            baseline=4.0, slower=noisy(1.2 * seconds, 0.01), base={"slower": noisy(seconds, 0.01)}
+        )
         passes = found["slower"].variant_passes + found["slower"].base_passes
         measured = sum(timing.seconds * timing.epochs for timing in passes)
         assert statuses(found)["slower"] == "fail"
@@ -462,7 +464,9 @@ def test_nothing_is_a_change_in_the_first_seconds(stage: Stage) -> None:
 def test_few_blocks_are_looked_at_once(stage: Stage) -> None:
     """Where the budget has room for a handful, all of them are measured and then tell more."""
     room = FEWEST_TO_LOOK_EARLY // 2
-    found = stage.run(baseline=noisy(40.0), fast=noisy(10.0), slow=noisy(35.0), floor=2.0, budget=room * 170.0)
+    found = stage.run(
+        baseline=noisy(40.0), fast=noisy(10.0), slow=noisy(35.0), floor=2.0, budget=room * 170.0
+    )
     assert statuses(found) == {BASELINE: "pass", "fast": "pass", "slow": "fail"}
     assert room <= len(found["slow"].variant_passes) // 2 < FEWEST_TO_LOOK_EARLY
 

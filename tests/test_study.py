@@ -21,7 +21,7 @@ import pytest
 
 from benchmarks import rotation, statistics
 from benchmarks.registry import BASELINE, Variant
-from benchmarks.rotation import RENEWED_AFTER
+from benchmarks.rotation import EARLIEST_CHANGE_SECONDS, RENEWED_AFTER
 from benchmarks.spec import Spec
 from benchmarks.study import __main__ as command
 from benchmarks.study import live, planted
@@ -35,7 +35,6 @@ from benchmarks.study.report import write_report
 from benchmarks.study.rivals import asv_continuous, drawn, mann_whitney, pytest_benchmark
 from benchmarks.study.settings import (
     CHOSEN,
-    Setting,
     alternatives,
     applied,
     geometric_looks,
@@ -58,7 +57,7 @@ from fixtures.tree import Tree
 
 FAST, DUMP = "tfdata_no_cache", "tfdata_file_cache"
 PROJECT = Path(__file__).parents[1]
-SIZES = replaying.Sizes(same=20, slowed=8, setting=1)
+SIZES = replaying.Sizes(same=20, slowed=6, setting=1)
 
 
 def one_pass(seconds: float, **others: Any) -> PassTiming:
@@ -299,7 +298,7 @@ def test_planted_slowdowns_are_found_and_the_same_code_is_not(replayed: replayin
         for slowdown in (0.05, 0.10, 0.20):
             slower = replayed.tally(Situation(name, slowdown))
             assert slower.outcome("regression").share == slower.status("fail").share == 1
-            assert slower.median_seconds.value < same.most_seconds.value
+            assert EARLIEST_CHANGE_SECONDS <= slower.median_seconds.value < 2 * EARLIEST_CHANGE_SECONDS
             assert slower.median_with_baseline.value > slower.median_seconds.value
             assert len(slower.seconds) == 101
             assert list(slower.seconds) == sorted(slower.seconds)
@@ -326,7 +325,8 @@ def test_the_true_speedup_is_of_the_blocks_that_estimates_are_of() -> None:
     for block in range(0, 40, RENEWED_AFTER):
         baseline[2 * block : 2 * block + 2] = slow
     passes = tuple(one_pass(0.3) for _ in range(80))
-    found = true_log_speedup([Recording("2024", "quiet", tuple(baseline), {FAST: Pair(passes, passes)})], FAST)
+    recording = Recording("2024", "quiet", tuple(baseline), {FAST: Pair(passes, passes)})
+    found = true_log_speedup([recording], FAST)
     assert found == pytest.approx(math.log(2), abs=0.02)
 
 
@@ -351,7 +351,8 @@ def test_the_passes_of_a_block_stay_together(trace: Trace) -> None:
     theatre = Theatre(Trace(replace(trace.about, variants=(FAST,)), recordings), Rules())
     # Head and base are equal in each block however much blocks differ: there is nothing to be uncertain of.
     found = theatre.session(Situation(FAST), "seed")
-    assert (found.changes["seconds"], found.blocks) == ("same", statistics.FEWEST_BLOCKS)
+    assert found.changes["seconds"] == "same"
+    assert found.blocks < 2 * statistics.FEWEST_BLOCKS
 
 
 def test_a_replay_survives_its_file(replayed: replaying.Replay, tmp_path: Path) -> None:
@@ -378,7 +379,7 @@ def test_settings_hold_for_a_while() -> None:
     before = [getattr(module, name) for module, name in names]
     for other in alternatives():
         assert other != CHOSEN
-        with pytest.raises(KeyError), applied(other, 70):
+        with pytest.raises(KeyError), applied(other, 70):  # noqa: PT012 (what holds meanwhile is the point)
             assert [getattr(module, name) for module, name in names] != before
             raise KeyError
         assert [getattr(module, name) for module, name in names] == before
@@ -742,8 +743,8 @@ def test_the_report_writes_every_file_the_same_way(
     assert set(written) == {TABLE, "noise.svg", "same-code.svg", "detection.svg", "time-to-verdict.svg"}
     assert written == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
     table = written[TABLE].decode()
-    assert "| 5 % slower: found | at least 99 % | 100.00 % (73.54 to 100.00) | yes |" in table
-    assert "| same code: false alarms, live | none | 0 of 3 | yes |" in table
+    assert "| 5 % slower: found | at least 99 % | 100.00 % (54.07 to 100.00) | yes |" in table
+    assert "| the same, live, in 40 sessions | none | 0 of 3 | **no** |" in table
     assert "from 2024-05-01 to 2024-05-09" in table
     assert all(f"]({name})" in table for name in written if name.endswith(".svg"))
     lines = [line for line in table.splitlines() if line.startswith("|")]

@@ -1,7 +1,7 @@
 """Live sessions: the real command, in a throw-away repository, with nothing changed or a planted slowdown.
 
-By default they compare a loader of the study's own, as a team would its own, over few images, so that a session
-takes about a minute. Variants can be compared too.
+By default they compare a loader of the study's own, as a team would its own, over few images: a session takes
+about a minute. Variants can be compared too.
 
 Each session is a line of a file, written when it ends: a study that is interrupted goes on where it was.
 """
@@ -273,7 +273,7 @@ def hold_sessions(
 
 
 def interleaved(slowdowns: Sequence[float], sessions: int, unchanged: int) -> list[float]:
-    """Return what is planted in each session: nothing and one of the slowdowns in turn, as long as there are any.
+    """Return what is planted in each session: nothing, and one of the slowdowns, in turn.
 
     Args:
         slowdowns: What is planted.

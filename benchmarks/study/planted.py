@@ -1,7 +1,8 @@
 """Planted slowdowns: edits of a loader's text, as a pull request would be.
 
 The variant without a cache decodes a set share of its images twice, spread evenly over the epoch; the loader
-of live sessions burns a share of its time. Each fails loudly when the text is no longer the one it was made for.
+of live sessions burns a share of its time. An edit fails loudly when the text is no longer the one it was
+made for.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def planted(text: str, share: float, variant: str = VARIANT) -> str:
     }[variant]
     if text.count(before) != 1:
         raise StudyError(
-            f"{FILES[variant]} has changed: the slowdown is planted in the place of {before.strip()!r}, which "
-            f"should be there once and is {text.count(before)} times; mend benchmarks/study/planted.py."
+            f"{FILES[variant]} has changed: the slowdown is planted in the place of {before.strip()!r}, "
+            f"which should be there once and is {text.count(before)} times; mend benchmarks/study/planted.py."
         )
     return text.replace(before, after)

@@ -43,14 +43,14 @@ class Sizes:
     """How many virtual sessions of each situation there are.
 
     Attributes:
-        same: With nothing changed, a variant.
-        slowed: A slowdown and a variant; a floor and a variant; and draws of a rival's passes.
+        same: With nothing changed, a variant; and above its floor.
+        slowed: A slowdown and a variant; another floor and a variant; and draws of a rival's passes.
         setting: A situation under another setting.
     """
 
     same: int = 4000
     slowed: int = 1000
-    setting: int = 300
+    setting: int = 200
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,11 @@ def planned(variants: Iterable[str], sizes: Sizes) -> list[Part]:
         parts.append(Part(Situation(name), CHOSEN, sizes.same))
         parts += [Part(Situation(name, slowdown), CHOSEN, sizes.slowed) for slowdown in SLOWDOWNS]
         parts += [
-            Part(Situation(name, floor=floor, own_truth=own_truth), CHOSEN, sizes.slowed)
+            Part(
+                Situation(name, floor=floor, own_truth=own_truth),
+                CHOSEN,
+                sizes.same if floor == FLOORS[0] else sizes.slowed,
+            )
             for own_truth in (False, True)
             for floor in FLOORS
         ]

@@ -32,9 +32,9 @@ THREE_FOUND = 0.80
 
 _SETTINGS_NOTE = (
     f"*Chosen* is a confidence sequence over pairs of passes, mixed over {MIXED_OVER:g}, with an error of "
-    f"{CHANGED_ERROR:g} and nothing called a change in the first {EARLIEST_CHANGE_SECONDS:g} s; the next rows each "
-    "have something of it otherwise. The union bound shares an error of 0.05 among the looks at blocks, and spends "
-    "it as late as the power says; with power 3 it was what was used before."
+    f"{CHANGED_ERROR:g} and nothing called a change in the first {EARLIEST_CHANGE_SECONDS:g} s; the next rows "
+    "each have something of it otherwise. The union bound shares an error of 0.05 among the looks at blocks, "
+    "and spends it as late as the power says; with power 3 it was what was used before."
 )
 
 
@@ -268,10 +268,10 @@ def _floors(trace: Trace, replayed: Replay) -> str:
             )
     distance = f"{100 * FLOOR_DISTANCE:g} %"
     note = (
-        "A session is drawn from one recorded session. The mean log speedup of that session is the truth of its "
-        "machine, then; that of the whole trace is what somebody would know who saw both. Contaminated blocks are "
-        "left out of either, as they are of every estimate, and so are blocks right after a start of fresh "
-        "processes, which a session without a base does not have."
+        "A session is drawn from one recorded session, so the speedup in that session is the truth; that in "
+        "the whole trace is what somebody would know who saw all of it. Contaminated blocks are left out of "
+        "either, as they are of every estimate, and so are blocks right after a start of fresh processes, "
+        "which a session without a base does not have."
     )
     table = _table(
         "Floors near the true speedup",
@@ -343,10 +343,7 @@ def _live(live: Sequence[LiveSession]) -> str:
                 "–" if not changes else f"{quantile(changes, 0.5).value:.3f}",
                 str(quantile([session.seconds for session in done], 0.5)),
                 str(quantile([session.elapsed_seconds for session in done], 0.5)),
-                *(
-                    "–" if not each else f"{quantile(each, 0.5).value:.1f} ({min(each):.1f} to {max(each):.1f})"
-                    for each in (loads, others)
-                ),
+                *map(_middle, (loads, others)),
                 str(len(every) - len(done)),
             )
         )
@@ -354,10 +351,10 @@ def _live(live: Sequence[LiveSession]) -> str:
         return ""
     images = " or ".join(f"{each:,}" for each in sorted({session.images for session in live}))
     note = (
-        f"The real command in a throw-away repository, over {images} images. Other programs ran beside it all the "
-        "time: the load average when a session began and the cores that others kept busy are medians, with the least "
-        "and the most. `burning` is a loader of the study's own that decodes with Pillow and burns the planted share "
-        "of its time on top."
+        f"The real command in a throw-away repository, over {images} images, on a machine that other programs "
+        "used too: the load when a session began and the cores that others kept busy are medians, with the "
+        "least and the most. `burning` is a loader of the study's own that decodes with Pillow and burns the "
+        "planted share of its time on top."
     )
     table = _table(
         "Live sessions",
@@ -378,6 +375,13 @@ def _live(live: Sequence[LiveSession]) -> str:
         rows,
     )
     return f"{table}\n\n{note}"
+
+
+def _middle(values: Sequence[float]) -> str:
+    """Return the median, the least and the most of some values."""
+    if not values:
+        return "–"
+    return f"{quantile(values, 0.5).value:.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
 def _recorded(trace: Trace) -> str:

@@ -148,8 +148,8 @@ def _union_bound(setting: Setting, planned: int) -> Estimator:
 def spent_at(blocks: int, planned: int, power: float, geometric: bool = False) -> float:
     """Return the share of the error for the look after so many blocks; none where there is no look.
 
-    Of N planned blocks, the first k may spend (k/N) to the power. What looks in between would have had belongs
-    to the next one.
+    Of N planned blocks, the first k may spend (k/N) to the power. What looks in between would have had
+    belongs to the next one.
 
     Args:
         blocks: Blocks so far.

@@ -3,9 +3,10 @@
 Where head is compared with base, blocks are drawn in runs: those that the same two processes were recorded
 in. So what lasts for several blocks is still there, and what one process has over another. Which of the two
 is head is drawn too. For a floor, the blocks of one recorded session are drawn by the stationary bootstrap
-(Politis and Romano, "The stationary bootstrap", Journal of the American Statistical Association 89, 1994), but
-for those right after fresh processes were started, which a session without a base never does: the baseline had
-been idle, and is slow in them. A slowdown multiplies the seconds, CPU seconds and first batch of head.
+(Politis and Romano, "The stationary bootstrap", Journal of the American Statistical Association 89, 1994);
+but for those right after a start of fresh processes, which a session without a base does not have: the
+baseline had been idle, and is slow in them. A slowdown multiplies the seconds, CPU seconds and first batch of
+head.
 """
 
 from __future__ import annotations
@@ -135,10 +136,13 @@ class PlayedWorker:
 
 
 class _SilentRotation(Rotation):
-    """Says nothing of what it does, which would take most of a virtual session's time."""
+    """Does nothing that players do not need, which would take most of a virtual session's time."""
 
     def _doing(self, *_: Any) -> str:
         return ""
+
+    def _open_and_check(self, contestants: Sequence[Any]) -> None:
+        """There is nothing to open."""
 
     def _warm_up(self, contestants: Iterable[Any]) -> None:
         # Players cannot tell a pass that warms up from one that is timed.
