@@ -94,7 +94,7 @@ def applied(setting: Setting, planned: int) -> Iterator[None]:
         (rotation, "EARLIEST_CHANGE_SECONDS", setting.earliest),
         (statistics, "MIXED_OVER", setting.mixed_over),
     ]
-    estimator = statistics.estimate_at_any_look
+    estimator: Estimator = statistics.estimate_at_any_look
     if setting.looks != "sequence":
         estimator = _union_bound(setting, planned)
     if setting.datum == "block":
