@@ -33,8 +33,8 @@ THREE_FOUND = 0.80
 _SETTINGS_NOTE = (
     f"*Chosen* is a confidence sequence over pairs of passes, mixed over {MIXED_OVER:g}, with an error of "
     f"{CHANGED_ERROR:g} and nothing called a change in the first {EARLIEST_CHANGE_SECONDS:g} s; the next "
-    "rows each have something of it otherwise. The union bound shares an error of 0.05 among the looks at blocks, "
-    "and spends it as late as the power says; with power 3 it was what was used before."
+    "rows each have something of it otherwise. The union bound shares an error of 0.05 among the looks at "
+    "blocks, and spends it as late as the power says; with power 3 it was what was used before."
 )
 
 
@@ -352,9 +352,9 @@ def _live(live: Sequence[LiveSession]) -> str:
     images = " or ".join(f"{each:,}" for each in sorted({session.images for session in live}))
     note = (
         f"The real command in a throw-away repository, over {images} images, on a machine that other "
-        "programs used too: the load when a session began and the cores that others kept busy are medians, with the "
-        "least and the most. `burning` is a loader of the study's own that decodes with Pillow and burns the "
-        "planted share of its time on top."
+        "programs used too: the load when a session began and the cores that others kept busy are medians, "
+        "with the least and the most. `burning` is a loader of the study's own that decodes with Pillow and "
+        "burns the planted share of its time on top."
     )
     table = _table(
         "Live sessions",
