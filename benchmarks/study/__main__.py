@@ -51,7 +51,8 @@ def _live(options: argparse.Namespace) -> None:
     slowdowns = [percent / 100 for percent in options.slowdowns]
     planned = live.interleaved(slowdowns, options.sessions, options.unchanged)
     with live.throw_away_repository(PROJECT) as repository:
-        stage = live.Stage(repository, _rules(options), options.live_images)
+        rules = Rules(options.live_tolerance / 100, options.budget)
+        stage = live.Stage(repository, rules, options.live_images)
         live.hold_sessions(stage, options.live_variants, planned, options.folder / live.FILE)
 
 
@@ -154,12 +155,17 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
             f"{prefix}images", dest="live_images", type=_number, default=live.IMAGES, metavar="N",
             help="images of the small tree in live sessions",
         )  # fmt: skip
-    if step in ("replay", "live", "all"):
-        rules = Rules()
+        command.add_argument(
+            f"{prefix}tolerance", dest="live_tolerance", type=float, default=100 * live.TOLERANCE,
+            metavar="PERCENT", help="how much slower head may be in live sessions",
+        )  # fmt: skip
+    rules = Rules()
+    if step in ("replay", "all"):
         command.add_argument(
             "--tolerance", type=float, default=100 * rules.tolerance, metavar="PERCENT",
             help="how much slower head may be",
         )  # fmt: skip
+    if step in ("replay", "live", "all"):
         command.add_argument(
             "--budget", type=float, default=rules.budget_seconds, metavar="SECONDS",
             help="the most measuring time a variant may take",

@@ -14,7 +14,7 @@ from benchmarks.statistics import MOST_BLOCKS
 from benchmarks.study.errors import StudyError
 from benchmarks.study.rates import Quantile, Rate, quantile
 from benchmarks.study.rivals import Finding, find_with_rivals
-from benchmarks.study.settings import CHOSEN, Setting, alternatives, applied
+from benchmarks.study.settings import CHOSEN, HELD_AGAINST, Setting, alternatives, applied
 from benchmarks.study.trace import load_trace
 from benchmarks.study.virtual import Outcome, Rules, Situation, Theatre
 from fixtures.progress import Progress
@@ -207,7 +207,7 @@ def planned(variants: Iterable[str], sizes: Sizes) -> list[Part]:
         ]
         parts += [
             Part(Situation(name, slowdown), setting, sizes.setting)
-            for setting in alternatives()
+            for setting in (HELD_AGAINST, *alternatives())
             for slowdown in (0.0, *SETTING_SLOWDOWNS)
         ]
     return [part for part in parts if part.sessions]

@@ -60,6 +60,8 @@ class Setting:
 
 
 CHOSEN = Setting("chosen")
+#: The same again, over the sessions that the others are tried on.
+HELD_AGAINST = Setting("chosen, over the same sessions")
 #: What was chosen before there were confidence sequences.
 BEFORE = Setting("union bound, power 3", error=ERROR, earliest=0.0, datum="block", looks="every block")
 
