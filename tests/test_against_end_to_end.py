@@ -24,7 +24,7 @@ VARIANTS = (BASELINE, OTHER, SLOWED)
 OPTIONS = (
     *("--tree=small", "--tree-images=24", "--classes=2", "--image-size=32", "--batch-size=5"),
     *(f"--variant={OTHER}", f"--variant={SLOWED}", "--floor", f"{OTHER}=0.01", "--floor", f"{SLOWED}=0.01"),
-    "--budget=6",
+    "--budget=20",
 )
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 
