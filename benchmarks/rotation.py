@@ -32,17 +32,22 @@ from benchmarks.gate import (
 )
 from benchmarks.registry import BASELINE, Variant
 from benchmarks.statistics import (
+    BELOW_FLOOR_ERROR,
+    CHANGED_ERROR,
     ERROR,
     FEWEST_BLOCKS,
+    FEWEST_TO_LOOK_EARLY,
+    MOST_BLOCKS,
     SINGLE_LOOK_ERROR,
     Control,
     Estimate,
     epochs_per_pass,
     estimate,
+    estimate_at_any_look,
     log_ratios,
+    pair_log_ratios,
     planned_blocks,
     read_control,
-    spent_at,
     steady,
     without,
 )
@@ -112,6 +117,9 @@ class Measurement:
 
 #: After so many blocks, head and base go on in fresh processes.
 RENEWED_AFTER = 6
+#: Before so much measuring time, nothing is called a change: the blocks of a few seconds, however many they
+#: are, have seen one mood of the machine only.
+EARLIEST_CHANGE_SECONDS = 10.0
 
 #: Figures that are compared with base beside the seconds, by name: of which passes, and the tolerance.
 COMPARED_TOO = {
@@ -151,6 +159,13 @@ class _Contestant:
     def blocks(self) -> int:
         return len(self.head.passes) // 2
 
+    @property
+    def looked_at_once(self) -> bool:
+        """Return whether no block is worth a look of its own: nothing waits for it, or there are too few."""
+        if self.variant.kind == "limit":
+            return True
+        return self.planned is not None and self.planned < FEWEST_TO_LOOK_EARLY
+
     def arms(self) -> list[_Arm]:
         return [self.head] if self.base is None else [self.head, self.base]
 
@@ -177,6 +192,14 @@ def _cost(timing: PassTiming) -> float:
     return (timing.seconds + timing.teardown_seconds) * timing.epochs
 
 
+def _seconds(passes: Sequence[PassTiming]) -> list[float]:
+    return [timing.seconds for timing in passes]
+
+
+def _control(baseline: Sequence[PassTiming]) -> Control:
+    return read_control(_seconds(baseline))
+
+
 class Rotation:
     """Measures variants until each has a verdict or has spent its budget."""
 
@@ -191,6 +214,7 @@ class Rotation:
         start_base: Callable[[Variant], AnyWorker | None] = lambda _: None,
         tolerance: float = 0.0,
         judge_change: JudgeChange = judge_change,
+        most_blocks: int = MOST_BLOCKS,
     ) -> None:
         """Prepare to measure.
 
@@ -204,12 +228,14 @@ class Rotation:
             start_base: Starts the worker of the same variant at base; None if there is nothing to compare.
             tolerance: The share by which head may be slower than base.
             judge_change: Says what became of the seconds; another one to record without deciding.
+            most_blocks: No variant is measured for more; another number to record.
         """
         self._variants = variants
         self._start_worker = start_worker
         self._start_base = start_base
         self._tolerance = tolerance
         self._judge_change = judge_change
+        self._most_blocks = most_blocks
         self._judge = judge
         self._budget_seconds = budget_seconds
         self._report = report
@@ -292,7 +318,7 @@ class Rotation:
         """Run passes until they are steady, and find how many epochs make a pass long enough to time."""
         for contestant in contestants:
             fastest = []
-            for arm in contestant.arms():
+            for arm in contestant.undecided_arms():
                 seconds: list[float] = []
                 while contestant.verdict is None and arm in contestant.arms() and not steady(seconds):
                     self._report(f"warming up {self._named(contestant, arm)}")
@@ -328,7 +354,7 @@ class Rotation:
         verdict = self._judge(baseline.variant, Estimate(1.0, 1.0, 1.0, baseline.blocks), True)
         baseline.verdict = verdict and with_changes(verdict, self._changes(baseline))
 
-    def _renew(self, contestants: Iterable[_Contestant]) -> None:
+    def _renew(self, contestants: Sequence[_Contestant]) -> None:
         """Let fresh processes go on with what is still being compared."""
         due = [
             each
@@ -348,7 +374,8 @@ class Rotation:
             if contestant.base is not None and base is not None:
                 contestant.base.worker = base
         self._open_and_check(due)
-        self._warm_up(due)
+        # The others have been idle all the while, and their first pass would be a slow one.
+        self._warm_up(contestants)
 
     def _is_too_slow(self, baseline: _Contestant) -> bool:
         """Return whether the blocks up to the first look would take longer than the budget."""
@@ -383,12 +410,13 @@ class Rotation:
         """Take a verdict, if there is one to be had."""
         if contestant.verdict is not None or contestant.blocks == 0:
             return
-        blocks = contestant.blocks
+        blocks, spent = contestant.blocks, self._spent(contestant)
         if contestant.planned is None:
-            contestant.planned = planned_blocks(self._budget_seconds, self._block_cost(contestant))
-        over = self._spent(contestant) + self._block_cost(contestant) > self._budget_seconds
-        enough = FEWEST_BLOCKS if contestant.variant.kind == "limit" else contestant.planned
-        last = blocks >= enough or over
+            contestant.planned = planned_blocks(self._budget_seconds, spent / blocks, self._most_blocks)
+        over = spent + spent / blocks > self._budget_seconds
+        last = blocks >= self._enough(contestant) or over
+        if contestant.looked_at_once and not last:
+            return
         if contestant.variant.name == BASELINE:
             if contestant.base is not None and contestant.on_change is None:
                 contestant.on_change = self._look_at_change(contestant, last)
@@ -408,35 +436,59 @@ class Rotation:
             verdict = replace(verdict, reason=verdict.reason + needed)
         contestant.verdict = with_changes(verdict, self._changes(contestant))
 
+    def _enough(self, contestant: _Contestant) -> int:
+        """Return after how many blocks the last look is; a limit is looked at when nothing needs it any more."""
+        if contestant.variant.kind == "limit":
+            return FEWEST_BLOCKS
+        if contestant.looked_at_once and contestant.planned is not None:
+            return contestant.planned
+        return self._most_blocks
+
     def _look_at_speedup(self, contestant: _Contestant, last: bool) -> Verdict | None:
-        """Judge the speedup; on a machine that moves nobody fails."""
-        control, found = self._estimate(contestant, contestant.baseline, contestant.head.passes)
+        """Judge the speedup; a fail takes more to be sure of, and on a machine that moves nobody does."""
+        control = _control(contestant.baseline)
+        ratios = log_ratios(_seconds(contestant.baseline), _seconds(contestant.head.passes))
+        clean = without(ratios, control.contaminated)
+        found = self._estimate(contestant, clean, ERROR, 1)
         verdict = self._judge(contestant.variant, found, last)
-        if verdict is None or verdict.status != "fail" or not control.moved:
+        if verdict is None or verdict.status != "fail":
+            return verdict
+        surely = self._estimate(contestant, clean, BELOW_FLOOR_ERROR, 1)
+        confirmed = self._judge(contestant.variant, surely, last)
+        if confirmed is None or confirmed.status != "fail":
+            return confirmed and replace(confirmed, estimate=found)
+        if not control.moved:
             return verdict
         return replace(verdict, status="undecided", reason=moved_reason(control)) if last else None
 
     def _look_at_change(self, contestant: _Contestant, last: bool) -> Change | None:
-        """Judge the change; on a machine that moves nobody fails."""
+        """Judge the change; to call it one takes more to be sure of, and a machine that does not move."""
         if contestant.base is None:
             return None
-        control, found = self._estimate(contestant, contestant.head.passes, contestant.base.passes)
+        control = _control(contestant.baseline)
+        ratios = pair_log_ratios(_seconds(contestant.head.passes), _seconds(contestant.base.passes))
+        clean = without(ratios, control.contaminated, 2)
+        found = self._estimate(contestant, clean, ERROR, 2)
         change = self._judge_change(found, self._tolerance, last)
-        if change is None or change.outcome != "regression" or not control.moved:
+        if change is None or change.outcome not in ("regression", "improvement"):
+            return change
+        if not last and self._spent(contestant) < EARLIEST_CHANGE_SECONDS:
+            return None
+        surely = self._estimate(contestant, clean, CHANGED_ERROR, 2)
+        confirmed = self._judge_change(surely, self._tolerance, last)
+        if confirmed is None or confirmed.outcome != change.outcome:
+            return confirmed and replace(confirmed, estimate=found)
+        if change.outcome != "regression" or not control.moved:
             return change
         return replace(change, outcome="undecided", reason=moved_reason(control)) if last else None
 
     def _estimate(
-        self, contestant: _Contestant, above: Sequence[PassTiming], below: Sequence[PassTiming]
-    ) -> tuple[Control, Estimate]:
-        """Return what the baseline says, and a ratio of seconds without the contaminated blocks."""
-        control = read_control([timing.seconds for timing in contestant.baseline])
-        ratios = log_ratios([each.seconds for each in above], [each.seconds for each in below])
-        if contestant.variant.kind == "limit":  # it is looked at once, when nothing needs it any more
-            error = ERROR
-        else:
-            error = spent_at(contestant.blocks, contestant.planned or contestant.blocks)
-        return control, estimate(without(ratios, control.contaminated), error)
+        self, contestant: _Contestant, log_ratios: Sequence[float], error: float, per_block: int
+    ) -> Estimate:
+        """Return the ratio and its interval, valid for as often as it is looked at."""
+        if contestant.looked_at_once:
+            return estimate(log_ratios, error, per_block)
+        return estimate_at_any_look(log_ratios, error, per_block)
 
     def _changes(self, contestant: _Contestant) -> list[Change]:
         """Return every change against base, the seconds first; the others are looked at only now."""
@@ -447,7 +499,7 @@ class Rotation:
             return changes
         base = contestant.base.passes
         head = contestant.head.passes[: len(base)]
-        control = read_control([timing.seconds for timing in contestant.baseline[: len(base)]])
+        control = _control(contestant.baseline[: len(base)])
         if control.moved:
             return changes
         for figure, (name, tolerance) in COMPARED_TOO.items():
@@ -507,8 +559,7 @@ class Rotation:
             if contestant.blocks == 0:
                 return len(undecided) * self._budget_seconds
             left = self._budget_seconds - self._spent(contestant)
-            most = (contestant.planned or FEWEST_BLOCKS) - contestant.blocks
-            blocks = max(0.0, min(most, left / self._block_cost(contestant)))
+            blocks = max(0.0, min(self._most_blocks - contestant.blocks, left / self._block_cost(contestant)))
             both = [timing for arm in contestant.undecided_arms() for timing in arm.passes]
             own += blocks * sum(map(_cost, both)) / contestant.blocks
             rounds = max(rounds, blocks)

@@ -1,22 +1,21 @@
 """From the seconds of paired passes to a ratio with an interval; and how long and how often to time.
 
-The datum is a block: balanced passes (A B C … C B A), so that each variant runs twice, at the same mean
-time as the baseline, and a slow drift of the machine cancels. A block gives one log-ratio a variant; the
-log-ratios of a session give an interval by Student's t.
+A block is balanced (A B C … C B A), so that each variant runs twice, at the same mean time as the baseline,
+and a slow drift of the machine cancels. For a speedup the datum is a block: one log-ratio each. Head and base
+run side by side, in either order, so that their two pairs of passes in a block are two data.
 
-A verdict may be taken after every block from the fourth on. Each of these looks has its own share of the
-error, `spent_at`, and the shares add up to `ERROR`: by the union bound, the chance that *any* interval of a
-session misses the true ratio is at most `ERROR`, however much the looks depend on each other. How much has
-been spent by a block is the power family of Kim and DeMets ("Design and analysis of group sequential tests
-based on the type I error spending rate function", Biometrika 74, 1987), over the blocks that the budget has
-room for; its use of the looks' joint distribution, which would need normal noise, is left out. Little is
-spent early: few blocks decide what is far away all the same, and what is near needs the late ones.
+A verdict may be taken after every block from the fourth on, whenever it is clear. The interval for that,
+`estimate_at_any_look`, is a confidence sequence: the chance that *any* interval of a session misses the true
+ratio is at most the error, however often it is looked at and for whatever reason measuring stops. It inverts
+the t-test that mixes over the size of the effect (Wang and Ramdas, "Anytime-valid t-tests and confidence
+sequences for Gaussian means with unknown variance", 2023). Where there is room for few blocks only, nothing
+is gained by looking early: they are looked at once, at the end, by Student's t.
 
-What each interval does assume is that the log-ratios of different blocks are independent. Slow drift cancels
-within a block and does no harm; a state that lasts for several blocks and slows one variant only would:
-`docs/statistics.md` says by how much.
+What each interval does assume is that the data are independent. Slow drift cancels within a block and does no
+harm; a state that lasts for several blocks and slows one variant only would: `docs/statistics.md` says by how
+much.
 
-Estimator, looks and shares are chosen here and nowhere else, by the table that ``tox run -e study`` makes.
+Estimator, looks and errors are chosen here and nowhere else, by the table that ``tox run -e study`` makes.
 """
 
 from __future__ import annotations
@@ -26,16 +25,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 #: A verdict takes at least so many blocks, and no variant is measured for more than so many.
 FEWEST_BLOCKS = 4
 MOST_BLOCKS = 100
 
-#: The chance that any interval of one session's looks at one variant misses its true ratio.
+#: Where the budget has room for fewer blocks, they are looked at once.
+FEWEST_TO_LOOK_EARLY = 12
+
+#: The chance that any interval of one session's looks at one variant misses its true ratio. This interval is
+#: the one that is shown, and may pass.
 ERROR = 0.05
-#: Of the power family: the share of the error that is spent after half of the blocks is 2 to the minus this.
-SPENDING_POWER = 3
+#: The same of the intervals that may fail: of a speedup, whose blocks resemble their neighbours, and of a
+#: change, which has to be beyond the tolerance too.
+BELOW_FLOOR_ERROR = 0.005
+CHANGED_ERROR = 0.03
+#: Of the mixture over sizes of effects: that of so many data, or a little more, is told apart best.
+MIXED_OVER = 4.0
 
 #: The error of an interval that is looked at only once, beside the one that decides when to stop.
 SINGLE_LOOK_ERROR = 0.001
@@ -92,31 +99,12 @@ class Control:
     moved: bool
 
 
-def planned_blocks(budget_seconds: float, block_seconds: float) -> int:
-    """Return how many blocks a variant may be measured for, at most `MOST_BLOCKS`; at least one always is.
+def planned_blocks(budget_seconds: float, block_seconds: float, most: int = MOST_BLOCKS) -> int:
+    """Return how many blocks a variant may be measured for: one always is, and never more than the most.
 
-    It has to be fixed before the first look, by the seconds of the first block, as errors are shared by it.
+    It is fixed by the seconds of the first block, before anything is known of a ratio.
     """
-    return max(1, int(min(budget_seconds / block_seconds, MOST_BLOCKS)))
-
-
-def spent_at(blocks: int, planned: int) -> float:
-    """Return the share of `ERROR` that the look after so many blocks may spend, both sides together.
-
-    Before the first look it is that of the first look: good for a progress bar, never for a verdict.
-
-    Args:
-        blocks: Blocks so far.
-        planned: Blocks that were planned for.
-
-    Raises:
-        ValueError: There are more blocks than planned.
-    """
-    if blocks > planned:
-        raise ValueError(f"{blocks} blocks, but only {planned} were planned for")
-    planned = max(planned, FEWEST_BLOCKS)
-    before = 0.0 if blocks <= FEWEST_BLOCKS else ((blocks - 1) / planned) ** SPENDING_POWER
-    return ERROR * ((max(blocks, FEWEST_BLOCKS) / planned) ** SPENDING_POWER - before)
+    return max(1, int(min(budget_seconds / block_seconds, most)))
 
 
 def log_ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
@@ -138,30 +126,76 @@ def log_ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
     ]
 
 
-def estimate(log_ratios: Sequence[float], error: float) -> Estimate:
-    """Return the ratio and its interval from the log-ratios of blocks.
+def pair_log_ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    """Return the log-ratios of neighbouring passes, two a block: what `log_ratios` takes the means of."""
+    log_ratios(above, below)  # refuses what is not two passes a block
+    return [math.log(one) - math.log(other) for one, other in zip(above, below, strict=True)]
 
-    Fewer than two blocks give an interval from 0 to infinity.
+
+def estimate(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
+    """Return the ratio and its interval from the log-ratios of blocks that are looked at once.
+
+    Fewer than two log-ratios give an interval from 0 to infinity.
 
     Args:
-        log_ratios: One a block.
-        error: The chance of a miss that the interval may have, both sides together; see `spent_at`.
+        log_ratios: One a block, or as many as said.
+        error: The chance of a miss that the interval may have, both sides together.
+        per_block: How many log-ratios there are of each block.
 
     Raises:
         ValueError: There is no log-ratio, or one is not finite.
     """
-    blocks = len(log_ratios)
-    if blocks == 0:
+    return _estimate(log_ratios, per_block, lambda count: _t_quantile(1 - error / 2, count - 1))
+
+
+def estimate_at_any_look(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
+    """Return the ratio and its interval; of all that a session looks at, none misses but with this error.
+
+    A handful of log-ratios give an interval from 0 to infinity.
+
+    Args:
+        log_ratios: One a block, or as many as said.
+        error: The chance that any interval of a session misses, both sides and all looks together.
+        per_block: How many log-ratios there are of each block.
+
+    Raises:
+        ValueError: There is no log-ratio, or one is not finite.
+    """
+    return _estimate(log_ratios, per_block, lambda count: _t_bound(error, count))
+
+
+def _estimate(log_ratios: Sequence[float], per_block: int, most_t: Callable[[int], float]) -> Estimate:
+    """Return the ratio, and every other one whose t statistic is at most this."""
+    count = len(log_ratios)
+    blocks = count // per_block
+    if count == 0:
         raise ValueError("no block to estimate a ratio from: expected at least one log-ratio")
     for index, ratio in enumerate(log_ratios):
         if not math.isfinite(ratio):
-            raise ValueError(f"the log-ratio of block {index} is {ratio}: expected a finite number")
-    mean = math.fsum(log_ratios) / blocks
-    if blocks == 1:
+            raise ValueError(
+                f"the log-ratio of block {index // per_block} is {ratio}: expected a finite number"
+            )
+    mean = math.fsum(log_ratios) / count
+    bound = most_t(count) if count > 1 else math.inf
+    if math.isinf(bound):
         return Estimate(math.exp(mean), 0.0, math.inf, blocks)
-    variance = math.fsum((ratio - mean) ** 2 for ratio in log_ratios) / (blocks - 1)
-    half = _t_quantile(1 - error / 2, blocks - 1) * math.sqrt(variance / blocks)
+    variance = math.fsum((ratio - mean) ** 2 for ratio in log_ratios) / (count - 1)
+    half = bound * math.sqrt(variance / count)
     return Estimate(math.exp(mean), math.exp(mean - half), _exp(mean + half), blocks)
+
+
+def _t_bound(error: float, count: int) -> float:
+    """Return what the t statistic of a growing sample exceeds, at this size or any other, with this chance.
+
+    The mixture's likelihood ratio against no effect is a martingale, which reaches 1 / error with at most
+    that chance (Ville's inequality). This solves for the t statistic at which it does; where no t is enough
+    to reach it, there is no bound yet.
+    """
+    shrinkage = MIXED_OVER / (count + MIXED_OVER)
+    growth = (error * math.sqrt(shrinkage)) ** (-2 / count)
+    if growth * shrinkage >= 1:
+        return math.inf
+    return math.sqrt((count - 1) * (growth - 1) / (1 - growth * shrinkage))
 
 
 def read_control(passes_seconds: Sequence[float]) -> Control:
@@ -177,7 +211,7 @@ def read_control(passes_seconds: Sequence[float]) -> Control:
         raise ValueError(f"{len(passes_seconds)} baseline passes: expected two a block")
     # Over half of the blocks are always left: a contaminated one differs more than the median.
     ratios = [
-        _mean_log([first]) - _mean_log([second])
+        _log(first) - _log(second)
         for first, second in zip(passes_seconds[::2], passes_seconds[1::2], strict=True)
     ]
     # 1.4826 times the median of absolute values is the standard deviation of normal noise around 0.
@@ -189,9 +223,9 @@ def read_control(passes_seconds: Sequence[float]) -> Control:
     return Control(clean, contaminated, moved)
 
 
-def without(log_ratios: Sequence[float], contaminated: Sequence[int]) -> list[float]:
+def without(log_ratios: Sequence[float], contaminated: Sequence[int], per_block: int = 1) -> list[float]:
     """Return the log-ratios of the blocks that are not contaminated."""
-    return [ratio for index, ratio in enumerate(log_ratios) if index not in contaminated]
+    return [ratio for index, ratio in enumerate(log_ratios) if index // per_block not in contaminated]
 
 
 def steady(passes_seconds: Sequence[float]) -> bool:
@@ -229,10 +263,13 @@ def epochs_per_pass(epoch_seconds: float, shortest_pass_seconds: float = 0.1, mo
 
 
 def _mean_log(seconds: Sequence[float]) -> float:
-    for value in seconds:
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"a pass took {value} seconds: expected a positive, finite number")
-    return math.fsum(math.log(value) for value in seconds) / len(seconds)
+    return math.fsum(map(_log, seconds)) / len(seconds)
+
+
+def _log(seconds: float) -> float:
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"a pass took {seconds} seconds: expected a positive, finite number")
+    return math.log(seconds)
 
 
 def _t_quantile(probability: float, degrees: int) -> float:

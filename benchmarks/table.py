@@ -13,9 +13,10 @@ from benchmarks.limits import format_size
 from benchmarks.registry import BASELINE
 from benchmarks.rotation import COMPARED_TOO
 from benchmarks.saved_runs import printable
+from benchmarks.statistics import FEWEST_BLOCKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from rich.table import Table
 
@@ -93,8 +94,10 @@ def share_lines(measurements: Iterable[Measurement]) -> list[str]:
     return [f"Share of {limit} (95 % CI): {', '.join(each)}." for limit, each in shares.items()]
 
 
-def change_table(measurements: Iterable[Measurement], colour: bool) -> list[str]:
+def change_table(measurements: Collection[Measurement], colour: bool) -> list[str]:
     """Return the lines of a table of what changed against base, at most `WIDTH` columns wide.
+
+    Below it, which variants had only their seconds compared, as the machine moved.
 
     Args:
         measurements: What was measured, a row each.
@@ -119,7 +122,13 @@ def change_table(measurements: Iterable[Measurement], colour: bool) -> list[str]
         cells = [_change(changes.get(figure), figure == "seconds") for figure in shown]
         outcome = Text(worst, style=_OUTCOMES[worst]) if changes else Text("not compared")
         table.add_row(Text(name), *cells, outcome)
-    return _lines(table, colour)
+    moved = [
+        each.variant.name
+        for each in measurements
+        if len(each.verdict.changes) == 1 and len(each.base_passes) >= 2 * FEWEST_BLOCKS
+    ]
+    note = f"Only the seconds of {', '.join(moved)} were compared: the machine moved under the measurement."
+    return [*_lines(table, colour), *(textwrap.wrap(note, WIDTH) if moved else ())]
 
 
 def _change(change: Change | None, with_interval: bool) -> str:

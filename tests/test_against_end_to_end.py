@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SLOWED, OTHER = "tfdata_no_cache", "tfdata_memory_cache"
 VARIANTS = (BASELINE, OTHER, SLOWED)
-#: Tiny epochs are mostly noise. The less there is time for, the sooner the error is spent.
+#: Tiny epochs are mostly noise, but what is planted is large: little time is enough.
 OPTIONS = (
     *("--tree=small", "--tree-images=24", "--classes=2", "--image-size=32", "--batch-size=5"),
     *(f"--variant={OTHER}", f"--variant={SLOWED}", "--floor", f"{OTHER}=0.01", "--floor", f"{SLOWED}=0.01"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import chain, cycle, islice, repeat
 from pathlib import Path
@@ -11,13 +12,28 @@ import pytest
 
 from benchmarks.gate import Share, Verdict, baseline_verdict, judge, limit_verdict
 from benchmarks.registry import BASELINE, Variant
-from benchmarks.rotation import RENEWED_AFTER, Measurement, Rotation
+from benchmarks.rotation import EARLIEST_CHANGE_SECONDS, RENEWED_AFTER, Measurement, Rotation
 from benchmarks.spec import Spec
-from benchmarks.statistics import FEWEST_BLOCKS, MOST_BLOCKS, Estimate
+from benchmarks.statistics import (
+    ERROR,
+    FEWEST_BLOCKS,
+    FEWEST_TO_LOOK_EARLY,
+    FEWEST_WARMUP_PASSES,
+    MOST_BLOCKS,
+    Estimate,
+    estimate_at_any_look,
+)
 from benchmarks.worker_process import DRAIN, WorkerError
 from fixtures.tree import Tree
 
 Seconds = float | Iterator[float] | Exception
+
+#: After so many blocks a speedup has an interval with ends, and can be decided if it is clear enough.
+FIRST_LOOK = next(
+    count
+    for count in range(FEWEST_BLOCKS, MOST_BLOCKS)
+    if estimate_at_any_look([0.0] * count, ERROR).half_width < math.inf
+)
 
 
 class FakeWorker:
@@ -162,12 +178,15 @@ def test_clear_speedups_are_decided_at_the_first_look(stage: Stage) -> None:
         "fast": "pass",
         "slow": "fail",
     }
-    assert len(found["fast"].variant_passes) == 2 * FEWEST_BLOCKS
-    assert len(found["fast"].baseline_passes) == 2 * FEWEST_BLOCKS
+    assert len(found["fast"].variant_passes) == 2 * FIRST_LOOK
+    assert len(found["fast"].baseline_passes) == 2 * FIRST_LOOK
     assert found["fast"].verdict.estimate is not None
     assert found["fast"].verdict.estimate.ratio == pytest.approx(4.0, rel=0.1)
     assert found["fast"].build_seconds == 0.5
-    assert found[BASELINE].verdict.estimate == Estimate(1.0, 1.0, 1.0, FEWEST_BLOCKS)
+    # To fail takes more to be sure of than to pass.
+    blocks = len(found["slow"].variant_passes) // 2
+    assert FIRST_LOOK < blocks < 2 * FIRST_LOOK
+    assert found[BASELINE].verdict.estimate == Estimate(1.0, 1.0, 1.0, blocks)
 
 
 def test_blocks_are_balanced(stage: Stage) -> None:
@@ -183,8 +202,8 @@ def test_blocks_are_balanced(stage: Stage) -> None:
 def test_a_decided_variant_leaves_the_rotation(stage: Stage) -> None:
     """Only what is undecided is measured on."""
     found = stage.run(baseline=4.0, clear=1.0, near=cycle([2.0, 2.0, 4.0, 4.0]), floor=1.5)
-    assert len(found["clear"].variant_passes) == 2 * FEWEST_BLOCKS
-    assert len(found["near"].variant_passes) > 2 * FEWEST_BLOCKS
+    assert len(found["clear"].variant_passes) == 2 * FIRST_LOOK
+    assert len(found["near"].variant_passes) > 2 * FIRST_LOOK
     assert len(found[BASELINE].variant_passes) == len(found["near"].variant_passes)
 
 
@@ -229,7 +248,7 @@ def test_a_failing_worker_costs_only_its_own_verdict(stage: Stage, when: int) ->
     assert found["dies"].verdict.status == "unmeasured"
     assert "SIGKILL" in found["dies"].verdict.reason
     assert found["fast"].verdict.status == "pass"
-    assert len(found["fast"].variant_passes) == len(found["fast"].baseline_passes) == 2 * FEWEST_BLOCKS
+    assert len(found["fast"].variant_passes) == len(found["fast"].baseline_passes) == 2 * FIRST_LOOK
     assert all(worker.ended for worker in stage.workers.values())
 
 
@@ -300,7 +319,7 @@ def test_it_says_how_long_it_may_take(stage: Stage) -> None:
     stage.run(baseline=4.0, near=cycle([2.0, 2.0, 4.0, 4.0]), floor=2**0.5, budget=1000.0)
     timing = [text for text in stage.reports if "timing near" in text]
     assert timing[0] == "block 1, 0 of 1 decided, timing near, at most 16:40 left"
-    assert "block 62, 0 of 1 decided" in timing[-1]
+    assert "block 71, 0 of 1 decided" in timing[-1]
     assert "at most 0:" in timing[-1]
 
 
@@ -349,14 +368,15 @@ def test_only_what_has_become_slower_fails(stage: Stage) -> None:
     assert change is not None
     assert change.ratio == pytest.approx(1.1)
     assert "seconds 1.100 times base's" in found["slower"].verdict.reason
-    assert len(found["slower"].base_passes) == len(found["slower"].variant_passes)
+    # Base is done when the change is known, head goes on until its floor is cleared.
+    assert 2 * FEWEST_BLOCKS <= len(found["slower"].base_passes) <= len(found["slower"].variant_passes)
     assert all(worker.ended for worker in stage.workers.values())
 
 
 def test_head_and_base_are_neighbours(stage: Stage) -> None:
     """In every block both run next to each other, and in the other order in its second half."""
     stage.run(baseline=4.0, fast=1.0, other=1.0, base={"fast": 1.0})
-    timed = stage.journal[-FEWEST_BLOCKS * 8 :]
+    timed = stage.journal[-FIRST_LOOK * 6 - FEWEST_BLOCKS * 2 :][: FEWEST_BLOCKS * 8]
     for block in blocks_of(timed, names=4):
         assert block[4:] == block[3::-1]
         places = sorted(block[:4].index(name) for name in ("fast", "fast_at_base"))
@@ -374,6 +394,8 @@ def test_fresh_processes_go_on(stage: Stage) -> None:
     for name in ("near", "near_at_base"):
         assert stage.journal.count(f"{name} anew") == renewals
     assert f"{BASELINE} anew" not in stage.journal
+    # It had been idle, though, and warms up again.
+    assert stage.journal.count(BASELINE) == 2 * blocks + FEWEST_WARMUP_PASSES * (1 + renewals)
     assert len(found["near"].base_passes) == 2 * blocks
 
 
@@ -405,7 +427,7 @@ def test_a_base_that_fails_is_said(stage: Stage) -> None:
     found = stage.run(baseline=4.0, fast=1.0, base={"fast": WorkerError("its worker hung")})
     assert found["fast"].verdict.status == "undecided"
     assert "not compared with base: at base, its worker hung" in found["fast"].verdict.reason
-    assert len(found["fast"].variant_passes) == 2 * FEWEST_BLOCKS
+    assert len(found["fast"].variant_passes) == 2 * FIRST_LOOK
     assert stage.workers["fast_at_base"].ended
 
 
@@ -433,6 +455,29 @@ def test_a_baseline_that_has_become_slower(stage: Stage) -> None:
     found = stage.run(baseline=noisy(4.4), base={"baseline": noisy(4.0)})
     assert found[BASELINE].verdict.status == "fail"
     assert "1.100 times base's" in found[BASELINE].verdict.reason
+
+
+def test_nothing_is_a_change_in_the_first_seconds(stage: Stage) -> None:
+    """However many short blocks there are; a longer one is enough of the machine."""
+    for seconds, most in ((0.05, RENEWED_AFTER * 10), (5.0, RENEWED_AFTER)):
+        found = stage.run(
+            baseline=4.0, slower=noisy(1.2 * seconds, 0.01), base={"slower": noisy(seconds, 0.01)}
+        )
+        passes = found["slower"].variant_passes + found["slower"].base_passes
+        measured = sum(timing.seconds * timing.epochs for timing in passes)
+        assert statuses(found)["slower"] == "fail"
+        assert measured >= EARLIEST_CHANGE_SECONDS
+        assert len(found["slower"].base_passes) <= 2 * most
+
+
+def test_few_blocks_are_looked_at_once(stage: Stage) -> None:
+    """Where the budget has room for a handful, all of them are measured and then tell more."""
+    room = FEWEST_TO_LOOK_EARLY // 2
+    found = stage.run(
+        baseline=noisy(40.0), fast=noisy(10.0), slow=noisy(35.0), floor=2.0, budget=room * 170.0
+    )
+    assert statuses(found) == {BASELINE: "pass", "fast": "pass", "slow": "fail"}
+    assert room <= len(found["slow"].variant_passes) // 2 < FEWEST_TO_LOOK_EARLY
 
 
 # A machine that moves.

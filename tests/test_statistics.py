@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,24 +11,29 @@ import pytest
 
 from benchmarks.gate import judge, judge_change
 from benchmarks.statistics import (
+    BELOW_FLOOR_ERROR,
+    CHANGED_ERROR,
     ERROR,
     FEWEST_BLOCKS,
+    FEWEST_TO_LOOK_EARLY,
     FEWEST_WARMUP_PASSES,
+    MIXED_OVER,
     MOST_BLOCKS,
     MOST_WARMUP_PASSES,
     Estimate,
     epochs_per_pass,
     estimate,
+    estimate_at_any_look,
     log_ratios,
+    pair_log_ratios,
     planned_blocks,
     read_control,
-    spent_at,
     steady,
     without,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -67,41 +73,79 @@ NOISES = [normal, heavy_tailed, skewed, drifting]
 
 
 def sessions(noise: Noise, ratio: float, seed: int = 7) -> NDArray[np.float64]:
-    """Return the block log-ratios of many sessions of A B B A passes: a row a session, of full length."""
+    """Return log-ratios of neighbouring passes, A B B A: a row a session of full length, two a block."""
     passes = noise(np.random.default_rng(seed), (SESSIONS, 4 * PLANNED)).reshape(SESSIONS, PLANNED, 4)
-    ratios: NDArray[np.float64] = passes[:, :, (0, 3)].mean(axis=2) - passes[:, :, (1, 2)].mean(axis=2)
-    return ratios + math.log(ratio)
+    pairs: NDArray[np.float64] = np.stack(
+        [passes[:, :, 0] - passes[:, :, 1], passes[:, :, 3] - passes[:, :, 2]], axis=2
+    )
+    return pairs.reshape(SESSIONS, 2 * PLANNED) + math.log(ratio)
 
 
-def estimates(log_ratios: NDArray[np.float64]) -> Iterator[Estimate]:
-    """Return what each look of a session sees, by the code that real ones use."""
+def blocks_of(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of each block's two log-ratios, which is the datum of a speedup."""
+    means: NDArray[np.float64] = pairs.reshape(*pairs.shape[:-1], -1, 2).mean(axis=-1)
+    return means
+
+
+def final_status(pairs: NDArray[np.float64], floor: float) -> str:
+    """Return the status that a session with these log-ratios ends with, decided as real ones are."""
+    ratios = blocks_of(pairs).tolist()
     for blocks in range(FEWEST_BLOCKS, PLANNED + 1):
-        yield estimate(log_ratios[:blocks].tolist(), spent_at(blocks, PLANNED))
-
-
-def final_status(log_ratios: NDArray[np.float64], floor: float) -> str:
-    """Return the status that a session with these log-ratios ends with."""
-    for found in estimates(log_ratios):
-        verdict = judge(found, floor, last=found.blocks == PLANNED)
+        last = blocks == PLANNED
+        verdict = judge(estimate_at_any_look(ratios[:blocks], ERROR), floor, last)
+        if verdict is not None and verdict.status == "fail":
+            verdict = judge(estimate_at_any_look(ratios[:blocks], BELOW_FLOOR_ERROR), floor, last)
         if verdict is not None:
             return verdict.status
     raise AssertionError("the last look gave no verdict")
 
 
-def final_outcome(log_ratios: NDArray[np.float64], tolerance: float = 0.03) -> str:
-    """Return the outcome that a comparison with these log-ratios ends with."""
-    for found in estimates(log_ratios):
-        change = judge_change(found, tolerance, last=found.blocks == PLANNED)
+def final_outcome(pairs: NDArray[np.float64], tolerance: float = 0.03) -> str:
+    """Return the outcome that a comparison with these log-ratios ends with, decided as real ones are."""
+    ratios = pairs.tolist()
+    for blocks in range(FEWEST_BLOCKS, PLANNED + 1):
+        seen, last = ratios[: 2 * blocks], blocks == PLANNED
+        change = judge_change(estimate_at_any_look(seen, ERROR, 2), tolerance, last)
+        if change is not None and change.outcome in ("regression", "improvement"):
+            change = judge_change(estimate_at_any_look(seen, CHANGED_ERROR, 2), tolerance, last)
         if change is not None:
             return change.outcome
     raise AssertionError("the last look gave no outcome")
 
 
+def share_missed(rows: NDArray[np.float64], error: float) -> float:
+    """Return the share of sessions in which any interval of any look misses a ratio of 1."""
+    missed = np.zeros(len(rows), dtype=bool)
+    for count in range(2, rows.shape[1] + 1):
+        seen = rows[:, :count]
+        found = estimate_at_any_look([-0.5, 0.5] * (count // 2) + [0.0] * (count % 2), error)
+        bound = math.log(found.high / found.ratio) / _standard_error(
+            np.array([[-0.5, 0.5] * (count // 2) + [0.0] * (count % 2)])
+        )
+        missed |= np.abs(seen.mean(axis=1)) > bound * _standard_error(seen)
+    return float(missed.mean())
+
+
+def _standard_error(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    error: NDArray[np.float64] = rows.std(axis=1, ddof=1) / math.sqrt(rows.shape[1])
+    return error
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("error", [ERROR, CHANGED_ERROR, BELOW_FLOOR_ERROR])
+def test_no_interval_of_any_look_misses_but_with_its_error(noise: Noise, error: float) -> None:
+    """However often a session looks: after every block and after every pair of passes, whatever the noise."""
+    pairs = sessions(noise, ratio=1.0)
+    assert share_missed(blocks_of(pairs), error) <= error
+    assert share_missed(pairs, error) <= error
+
+
 @pytest.mark.parametrize("noise", NOISES)
 def test_all_looks_together_rarely_decide_at_the_floor(noise: Noise) -> None:
-    """A variant exactly at its floor is neither passed nor failed in 95 % of sessions, whatever the noise."""
+    """A variant exactly at its floor is passed in 2.5 % of sessions at most, and failed in far fewer."""
     decided = [final_status(row, floor=2.0) for row in sessions(noise, ratio=2.0)]
-    assert decided.count("undecided") >= (1 - ERROR) * SESSIONS
+    assert decided.count("pass") <= ERROR / 2 * SESSIONS
+    assert decided.count("fail") <= BELOW_FLOOR_ERROR * SESSIONS
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -109,14 +153,15 @@ def test_all_looks_together_rarely_decide_at_the_floor(noise: Noise) -> None:
 def test_ten_percent_from_the_floor_is_decided(noise: Noise, speedup: float, status: str) -> None:
     """The looks have the power to tell 10 % apart, nearly always the right way."""
     decided = [final_status(row, floor=2.0) for row in sessions(noise, speedup)[:300]]
-    assert decided.count(status) >= 0.97 * len(decided)
+    assert decided.count(status) >= 0.9 * len(decided)
+    assert set(decided) <= {status, "undecided"}
 
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_the_same_code_is_hardly_ever_a_regression(noise: Noise) -> None:
-    """Far more rarely than the interval misses, as an estimate beyond the tolerance is needed too."""
+    """More rarely than the interval misses, as an estimate beyond the tolerance is needed too."""
     outcomes = [final_outcome(row / 2) for row in sessions(noise, ratio=1.0)]
-    assert outcomes.count("regression") + outcomes.count("improvement") <= 0.002 * SESSIONS
+    assert outcomes.count("regression") + outcomes.count("improvement") <= 0.01 * SESSIONS
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -131,7 +176,7 @@ def test_naive_peeking_would_fail_the_coverage_test() -> None:
     """The simulation is able to see a bad rule: the usual 95 % interval at every look misses too often."""
     from scipy.special import stdtrit
 
-    rows = sessions(normal, ratio=1.0)
+    rows = blocks_of(sessions(normal, ratio=1.0))
     missed = np.zeros(SESSIONS, dtype=bool)
     for look in range(FEWEST_BLOCKS, PLANNED + 1):
         seen = rows[:, :look]
@@ -140,20 +185,31 @@ def test_naive_peeking_would_fail_the_coverage_test() -> None:
     assert missed.mean() > 2 * ERROR
 
 
-@pytest.mark.parametrize("planned", [4, 5, 27, MOST_BLOCKS])
-def test_shares_add_up_to_the_error(planned: int) -> None:
-    """The union bound holds: looks together spend the error and no more."""
-    shares = [spent_at(blocks, planned) for blocks in range(FEWEST_BLOCKS, planned + 1)]
-    assert math.fsum(shares) == pytest.approx(ERROR)
-    assert all(share > 0 for share in shares)
+def test_the_bound_of_a_growing_sample_by_hand() -> None:
+    """The mixture's likelihood ratio is 1 / error where the t statistic is at the interval's end."""
+    ratios = [0.1, 0.2, 0.3, 0.4] * 5
+    found = estimate_at_any_look(ratios, 0.02)
+    count, shrinkage = len(ratios), MIXED_OVER / (len(ratios) + MIXED_OVER)
+    for end in (found.low, found.high):
+        t = (fmean(ratios) - math.log(end)) / (float(np.std(ratios, ddof=1)) / math.sqrt(count))
+        square = t**2 / (count - 1)
+        likelihood = math.sqrt(shrinkage) * ((1 + square) / (1 + shrinkage * square)) ** (count / 2)
+        assert likelihood == pytest.approx(1 / 0.02)
+    assert found.ratio == pytest.approx(math.exp(0.25))
+    assert (found.blocks, estimate_at_any_look(ratios, 0.02, 2).blocks) == (20, 10)
+    assert estimate(ratios, 0.02).half_width < found.half_width
 
 
-def test_before_the_first_look() -> None:
-    """An interval to show has the share of the look to come; there is none beyond the plan."""
-    assert spent_at(1, 27) == spent_at(FEWEST_BLOCKS, 27)
-    assert spent_at(2, 2) == ERROR
-    with pytest.raises(ValueError, match="6 blocks, but only 5 were planned for"):
-        spent_at(6, 5)
+def test_a_handful_is_not_enough_for_any_look() -> None:
+    """As it would have to hold for all looks to come; a stricter interval takes more."""
+    fewest = [
+        next(count for count in range(2, 50) if estimate_at_any_look([0.0] * count, error).low > 0)
+        for error in (ERROR, CHANGED_ERROR, BELOW_FLOOR_ERROR)
+    ]
+    assert fewest == sorted(fewest)
+    assert fewest[0] > FEWEST_BLOCKS
+    assert fewest[-1] < FEWEST_TO_LOOK_EARLY
+    assert estimate_at_any_look([0.1] * (fewest[0] - 1), ERROR).high == math.inf
 
 
 @pytest.mark.parametrize(
@@ -162,11 +218,14 @@ def test_before_the_first_look() -> None:
 def test_planned_blocks(budget: float, block: float, planned: int) -> None:
     """As many as the budget has room for, at least one and no more than enough."""
     assert planned_blocks(budget, block) == planned
+    assert planned_blocks(budget, block, 7) == min(planned, 7)
 
 
 def test_log_ratios() -> None:
     """Half the seconds is twice the speed; the passes of a block are averaged on the log scale."""
-    assert log_ratios([4.0, 1.0, 3.0, 3.0], [1.0, 1.0, 3.0, 3.0]) == pytest.approx([math.log(2), 0])
+    sides = [4.0, 1.0, 3.0, 3.0], [1.0, 1.0, 3.0, 3.0]
+    assert log_ratios(*sides) == pytest.approx([math.log(2), 0])
+    assert pair_log_ratios(*sides) == pytest.approx([math.log(4), 0, 0, 0])
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
@@ -175,6 +234,8 @@ def test_impossible_seconds_are_named(bad: float) -> None:
     for sides in (([1.0, 1.0], [1.0, bad]), ([bad, 1.0], [1.0, 1.0])):
         with pytest.raises(ValueError, match=f"a pass took {bad} seconds"):
             log_ratios(*sides)
+        with pytest.raises(ValueError, match=f"a pass took {bad} seconds"):
+            pair_log_ratios(*sides)
 
 
 @pytest.mark.parametrize("sides", [([1.0, 1.0], []), ([1.0], [1.0])])
@@ -223,6 +284,8 @@ def test_no_blocks_and_bad_ratios_are_errors() -> None:
         estimate([], ERROR)
     with pytest.raises(ValueError, match="block 1 is nan"):
         estimate([0.0, math.nan], ERROR)
+    with pytest.raises(ValueError, match="block 1 is nan"):
+        estimate_at_any_look([0.0, 0.0, 0.0, math.nan], ERROR, 2)
 
 
 def baseline_passes(blocks: int, ratio: float = 1.0, noise: float = 0.05) -> list[float]:
@@ -255,6 +318,7 @@ def test_a_contaminated_block() -> None:
     assert (control.contaminated, control.moved) == ((3,), False)
     assert control.estimate.blocks == 11
     assert without([0.0, 1.0, 2.0, 3.0, 4.0], control.contaminated) == [0.0, 1.0, 2.0, 4.0]
+    assert without([float(number) for number in range(8)], control.contaminated, 2) == [0, 1, 2, 3, 4, 5]
 
 
 def test_the_control_hardly_ever_cries_wolf() -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from benchmarks.gate import Share
+from benchmarks.gate import Change, Share
 from benchmarks.registry import BASELINE, built_in_variants
-from benchmarks.rotation import Measurement
+from benchmarks.rotation import COMPARED_TOO, Measurement
 from benchmarks.statistics import Estimate
-from benchmarks.table import WIDTH, share_lines, verdict_table
+from benchmarks.table import WIDTH, change_table, share_lines, verdict_table
 
 ESCAPE = "\x1b"
 
@@ -174,3 +175,21 @@ def _without_colour(line: str) -> str:
     for part in line.split(ESCAPE)[1:]:
         line = line.replace(ESCAPE + part[: part.index("m") + 1], "", 1)
     return line
+
+
+def test_figures_that_a_moving_machine_costs_are_said(make_measurement: Callable[..., Measurement]) -> None:
+    """Below the changes, with the names; a variant that base could not be measured of is another matter."""
+    changes = [
+        Change(figure, "same", Estimate(1.0, 0.99, 1.01, 8), 0.03) for figure in ("seconds", *COMPARED_TOO)
+    ]
+    lost = Change("seconds", "undecided", None, 0.03, "at base, it died")
+
+    def compared(name: str, found: tuple[Change, ...], passes: int) -> Measurement:
+        made = make_measurement(name, seconds=(0.5,) * 16)
+        verdict = replace(made.verdict, changes=found)
+        return replace(made, verdict=verdict, base_passes=made.variant_passes[:passes])
+
+    whole, moved = compared("whole", (*changes,), 16), compared("moved", (changes[0],), 16)
+    lines = change_table([whole, moved, compared("lost", (lost,), 0)], colour=False)
+    assert lines[-1] == "Only the seconds of moved were compared: the machine moved under the measurement."
+    assert change_table([whole], colour=False)[-1].split()[0] == "whole"

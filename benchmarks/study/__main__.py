@@ -51,8 +51,9 @@ def _live(options: argparse.Namespace) -> None:
     slowdowns = [percent / 100 for percent in options.slowdowns]
     planned = live.interleaved(slowdowns, options.sessions, options.unchanged)
     with live.throw_away_repository(PROJECT) as repository:
-        stage = live.Stage(repository, _rules(options))
-        live.hold_sessions(stage, options.variants, planned, options.folder / live.FILE)
+        rules = Rules(options.live_tolerance / 100, options.budget)
+        stage = live.Stage(repository, rules, options.live_images)
+        live.hold_sessions(stage, options.live_variants, planned, options.folder / live.FILE)
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -99,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_options(command: argparse.ArgumentParser, step: str) -> None:
     sessions = "--sessions"
-    if step in ("record", "live", "all"):
+    if step in ("record", "all"):
         command.add_argument(
             "--variants", nargs="+", default=list(record.VARIANTS), metavar="NAME", help="what to measure"
         )
@@ -135,7 +136,7 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
     if step in ("live", "all"):
         command.add_argument(
             sessions, type=_count, default=live.SESSIONS, metavar="N",
-            help="live sessions of each planted slowdown, those of before included",
+            help="live sessions with a planted slowdown, those of before included",
         )  # fmt: skip
         command.add_argument(
             "--unchanged", type=_count, default=live.SESSIONS, metavar="N",
@@ -143,14 +144,28 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
         )  # fmt: skip
         command.add_argument(
             "--slowdowns", type=float, nargs="*", default=[100 * each for each in live.SLOWDOWNS],
-            metavar="PERCENT", help="how much slower the planted ones are",
+            metavar="PERCENT", help="how much slower the planted ones are, in turn",
         )  # fmt: skip
-    if step in ("replay", "live", "all"):
-        rules = Rules()
+        prefix = "--" if step == "live" else "--live-"
+        command.add_argument(
+            f"{prefix}variants", dest="live_variants", nargs="+", default=list(live.VARIANTS), metavar="NAME",
+            help="what live sessions compare",
+        )  # fmt: skip
+        command.add_argument(
+            f"{prefix}images", dest="live_images", type=_number, default=live.IMAGES, metavar="N",
+            help="images of the small tree in live sessions",
+        )  # fmt: skip
+        command.add_argument(
+            f"{prefix}tolerance", dest="live_tolerance", type=float, default=100 * live.TOLERANCE,
+            metavar="PERCENT", help="how much slower head may be in live sessions",
+        )  # fmt: skip
+    rules = Rules()
+    if step in ("replay", "all"):
         command.add_argument(
             "--tolerance", type=float, default=100 * rules.tolerance, metavar="PERCENT",
             help="how much slower head may be",
         )  # fmt: skip
+    if step in ("replay", "live", "all"):
         command.add_argument(
             "--budget", type=float, default=rules.budget_seconds, metavar="SECONDS",
             help="the most measuring time a variant may take",

@@ -1,5 +1,8 @@
 """Live sessions: the real command, in a throw-away repository, with nothing changed or a planted slowdown.
 
+By default they compare a loader of the study's own, as a team would its own, over few images and with a
+tolerance that a machine shared with others can tell. Variants can be compared too.
+
 Each session is a line of a file, written when it ends: a study that is interrupted goes on where it was.
 """
 
@@ -19,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.machine import read_machine
+from benchmarks.machine import read_machine, read_noise, used_by_others
 from benchmarks.study import planted
 from benchmarks.study.errors import StudyError
 from benchmarks.study.virtual import Rules
@@ -31,7 +34,11 @@ if TYPE_CHECKING:
 
 FILE = "live.jsonl"
 SESSIONS = 40
-SLOWDOWNS = (0.05,)
+TOLERANCE = 0.10
+SLOWDOWNS = (0.20,)
+VARIANTS = (planted.LOADER,)
+#: Images of the small tree.
+IMAGES = 32
 #: So many sessions in a row without a verdict, and something is wrong with the command.
 MOST_ERRORS = 3
 #: A session that takes so much longer than its budget hangs.
@@ -59,8 +66,11 @@ class LiveSession:
         variant: The variant.
         slowdown: The share planted in it; 0 for nothing changed.
         planted: The share planted in the session, in this variant or another one.
+        images: How many images the tree had.
         date: When it ended, in UTC.
         fingerprint: Of the machine; see ``benchmarks/machine.py``.
+        load: The machine's load average when it began, if the system shows it.
+        others: How many cores other programs kept busy meanwhile, if the system shows it.
         tolerance: The share by which head may be slower.
         budget_seconds: The most measuring time.
         elapsed_seconds: From starting the command to its end.
@@ -79,8 +89,11 @@ class LiveSession:
     variant: str
     slowdown: float
     planted: float
+    images: int
     date: str
     fingerprint: str
+    load: float | None
+    others: float | None
     tolerance: float
     budget_seconds: float
     elapsed_seconds: float
@@ -108,11 +121,13 @@ class Stage:
     Attributes:
         repository: A repository whose HEAD has nothing planted.
         rules: The options.
+        images: How many images the tree has.
         command: What runs pytest.
     """
 
     repository: Path
     rules: Rules
+    images: int = IMAGES
     command: Sequence[str] = (sys.executable, "-m", "pytest")
 
     def hold(self, variants: Sequence[str], slowdown: float) -> list[LiveSession]:
@@ -120,15 +135,19 @@ class Stage:
 
         Args:
             variants: The variants to compare.
-            slowdown: The share that is planted in one of them; 0 for nothing changed.
+            slowdown: The share that is planted where it can be; 0 for nothing changed.
         """
-        module = self.repository / planted.FILE
-        clean = _git(self.repository, "show", f"HEAD:{planted.FILE}")
-        module.write_text(planted.planted(clean, slowdown) if slowdown else clean, encoding="utf-8")
+        for name in planted.FILES.keys() & {*variants}:
+            file = planted.FILES[name]
+            clean = _git(self.repository, "show", f"HEAD:{file}")
+            text = planted.planted(clean, slowdown, name) if slowdown else clean
+            (self.repository / file).write_text(text, encoding="utf-8")
         books = self.repository / "study-books.json"
         books.unlink(missing_ok=True)
         # Floors are another matter: a session that is near one would go on for it.
         floors = [option for name in variants for option in ("--floor", f"{name}={FAR_FLOOR}")]
+        own = planted.LOADER in variants
+        loaders = ["--loader", f"{planted.LOADER}:{planted.LOADER}"] if own else []
         command = [
             *self.command,
             "benchmarks/test_loading.py",
@@ -137,12 +156,16 @@ class Stage:
             *("--against", "HEAD"),
             *("--tolerance", f"{100 * self.rules.tolerance:g}"),
             *("--budget", f"{self.rules.budget_seconds:g}"),
+            *("--tree-images", str(self.images)),
             *("--benchmark-json", books.name),
+            *loaders,
             *floors,
         ]
+        before = read_noise()
         started = time.monotonic()
         code, output = self._run(command)
         elapsed = round(time.monotonic() - started, 1)
+        others = used_by_others(before, read_noise())
         sessions = []
         for name in variants:
             found = _read(books, name)
@@ -156,10 +179,13 @@ class Stage:
             sessions.append(
                 LiveSession(
                     variant=name,
-                    slowdown=slowdown if name == planted.VARIANT else 0.0,
+                    slowdown=slowdown if name in planted.FILES else 0.0,
                     planted=slowdown,
+                    images=self.images,
                     date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes"),
                     fingerprint=read_machine().fingerprint,
+                    load=before.load and round(before.load, 1),
+                    others=others and round(others, 2),
                     tolerance=self.rules.tolerance,
                     budget_seconds=self.rules.budget_seconds,
                     elapsed_seconds=elapsed,
@@ -220,7 +246,7 @@ def hold_sessions(
     fingerprint = read_machine().fingerprint
     for session in held:
         rules = Rules(session.tolerance, session.budget_seconds)
-        if session.fingerprint != fingerprint or rules != stage.rules:
+        if (session.fingerprint, session.images, rules) != (fingerprint, stage.images, stage.rules):
             raise StudyError(
                 f"{path} holds sessions of another machine or with other options; give another --folder, or "
                 "remove it to begin anew."
@@ -248,17 +274,17 @@ def hold_sessions(
 
 
 def interleaved(slowdowns: Sequence[float], sessions: int, unchanged: int) -> list[float]:
-    """Return what is planted in each session: in turn nothing, and each of the slowdowns.
+    """Return what is planted in each session: nothing, and one of the slowdowns, in turn.
 
     Args:
         slowdowns: What is planted.
-        sessions: How many sessions there are of each.
+        sessions: How many sessions there are with something planted: all slowdowns together.
         unchanged: How many sessions there are with nothing planted.
     """
     planned: list[float] = []
-    for number in range(max(sessions, unchanged)):
+    for number in range(max(sessions if slowdowns else 0, unchanged)):
         planned += [0.0] if number < unchanged else []
-        planned += slowdowns if number < sessions else []
+        planned += [slowdowns[number % len(slowdowns)]] if slowdowns and number < sessions else []
     return planned
 
 
@@ -289,6 +315,8 @@ def load_live(path: Path) -> tuple[LiveSession, ...]:
 def throw_away_repository(project: Path) -> Iterator[Path]:
     """Give a new repository with one commit, a copy of the project's tracked files, and remove it afterwards.
 
+    Beside them there is the study's loader.
+
     Args:
         project: The checkout of the project.
 
@@ -302,6 +330,9 @@ def throw_away_repository(project: Path) -> Iterator[Path]:
             if (project / name).is_file():
                 (repository / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(project / name, repository / name)
+        loader = project / "benchmarks" / "study" / planted.LOADER_FILE
+        if loader.is_file():
+            shutil.copy2(loader, repository / planted.LOADER_FILE)
         _git(repository, "init", "--quiet")
         _git(repository, "add", "--all", "--force")
         _git(repository, "commit", "--quiet", "--message", "A copy to plant slowdowns in")

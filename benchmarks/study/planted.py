@@ -1,7 +1,8 @@
-"""A planted slowdown: the variant without a cache does a set share of its work twice.
+"""Planted slowdowns: edits of a loader's text, as a pull request would be.
 
-Images that are decoded once more are spread evenly over the epoch. It is an edit of the variant's text, as
-a pull request would be, and it fails loudly when the text is no longer the one it was made for.
+The variant without a cache decodes a set share of its images twice, spread evenly over the epoch; the loader
+of live sessions burns a share of its time. An edit fails loudly when the text is no longer the one it was
+made for.
 """
 
 from __future__ import annotations
@@ -26,21 +27,36 @@ _AFTER = """    twice = round({share!r} * len(tree))
 """
 
 
-def planted(text: str, share: float) -> str:
-    """Return the text of the variant's module with a slowdown.
+LOADER = "burning"
+#: Outside the suite, as a team's own loaders are: what measures is head's on both sides.
+LOADER_FILE = f"{LOADER}.py"
+
+_UNBURNED = "BURNED = 0.0\n"
+
+#: The files that slowdowns can be planted in, by variant.
+FILES = {VARIANT: FILE, LOADER: LOADER_FILE}
+
+
+def planted(text: str, share: float, variant: str = VARIANT) -> str:
+    """Return the text of a variant's module with a slowdown.
 
     Args:
         text: The text of the module.
-        share: The share of images to decode twice, such as 0.05.
+        share: The share of images to decode twice, or of time to burn, such as 0.05.
+        variant: One of `FILES`.
 
     Raises:
         StudyError: The share is not above 0 and at most 1, or the text is not the expected one.
     """
     if not 0 < share <= 1:
         raise StudyError(f"a planted slowdown of {100 * share:g} %: expected more than 0 and at most 100.")
-    if text.count(_BEFORE) != 1:
+    before, after = {
+        VARIANT: (_BEFORE, _AFTER.format(share=share)),
+        LOADER: (_UNBURNED, f"BURNED = {share!r}\n"),
+    }[variant]
+    if text.count(before) != 1:
         raise StudyError(
-            f"{FILE} has changed: the slowdown is planted in the place of {_BEFORE.strip()!r}, which should "
-            f"be there once and is {text.count(_BEFORE)} times; mend benchmarks/study/planted.py."
+            f"{FILES[variant]} has changed: the slowdown is planted in the place of {before.strip()!r}, "
+            f"which should be there once and is {text.count(before)} times; mend benchmarks/study/planted.py."
         )
-    return text.replace(_BEFORE, _AFTER.format(share=share))
+    return text.replace(before, after)

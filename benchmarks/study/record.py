@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import statistics
 from benchmarks.gate import Change, Verdict
 from benchmarks.machine import describe_noise, read_machine, read_noise
 from benchmarks.measuring import AT_BASE
@@ -22,7 +21,6 @@ from benchmarks.rotation import Rotation
 from benchmarks.spec import Spec
 from benchmarks.statistics import FEWEST_BLOCKS
 from benchmarks.study.errors import StudyError
-from benchmarks.study.settings import replaced
 from benchmarks.study.trace import About, Pair, Recording, Trace, load_trace, save_trace
 from benchmarks.worker_process import DRAIN, WorkerProcess, module_search_path
 from fixtures.prepare import prepare_tree
@@ -76,7 +74,6 @@ class Recorder:
         with (
             tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True) as folder,
             Progress(title, self.blocks, self.stream) as progress,
-            replaced([(statistics, "MOST_BLOCKS", self.blocks)]),
         ):
             measured = self._rotate(Path(folder), progress)
         return self._recording(measured, describe_noise(before, read_noise()))
@@ -102,6 +99,7 @@ class Recorder:
             lambda text: progress.update(done, text.partition(", at most")[0]),
             start_base=lambda variant: None if variant.name == BASELINE else self.start(variant),
             judge_change=judge_change,
+            most_blocks=self.blocks,
         )
         return rotation.run(
             self.tree,

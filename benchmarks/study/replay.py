@@ -14,7 +14,7 @@ from benchmarks.statistics import MOST_BLOCKS
 from benchmarks.study.errors import StudyError
 from benchmarks.study.rates import Quantile, Rate, quantile
 from benchmarks.study.rivals import Finding, find_with_rivals
-from benchmarks.study.settings import CHOSEN, Setting, alternatives, applied
+from benchmarks.study.settings import CHOSEN, HELD_AGAINST, Setting, alternatives, applied
 from benchmarks.study.trace import load_trace
 from benchmarks.study.virtual import Outcome, Rules, Situation, Theatre
 from fixtures.progress import Progress
@@ -31,9 +31,9 @@ FILE = "replay.json"
 SLOWDOWNS = (0.02, 0.03, 0.05, 0.10, 0.20)
 #: The slowdowns by which settings are held against each other, beside none at all.
 SETTING_SLOWDOWNS = (0.03, 0.05)
-#: How far the true speedup is above, and below, its floor.
+#: How far the true speedup is above, and below, its floor; beside being at it.
 FLOOR_DISTANCE = 0.03
-FLOORS = (1 / (1 + FLOOR_DISTANCE), 1 + FLOOR_DISTANCE)
+FLOORS = (1 / (1 + FLOOR_DISTANCE), 1.0, 1 + FLOOR_DISTANCE)
 #: Sessions that a process holds at a time.
 CHUNK = 100
 
@@ -43,14 +43,14 @@ class Sizes:
     """How many virtual sessions of each situation there are.
 
     Attributes:
-        same: With nothing changed, a variant.
-        slowed: A slowdown and a variant; a floor and a variant; and draws of a rival's passes.
+        same: With nothing changed, a variant; and above its floor.
+        slowed: A slowdown and a variant; another floor and a variant; and draws of a rival's passes.
         setting: A situation under another setting.
     """
 
     same: int = 4000
     slowed: int = 1000
-    setting: int = 300
+    setting: int = 200
 
 
 @dataclass(frozen=True)
@@ -197,13 +197,17 @@ def planned(variants: Iterable[str], sizes: Sizes) -> list[Part]:
         parts.append(Part(Situation(name), CHOSEN, sizes.same))
         parts += [Part(Situation(name, slowdown), CHOSEN, sizes.slowed) for slowdown in SLOWDOWNS]
         parts += [
-            Part(Situation(name, floor=floor, own_truth=own_truth), CHOSEN, sizes.slowed)
+            Part(
+                Situation(name, floor=floor, own_truth=own_truth),
+                CHOSEN,
+                sizes.same if floor == FLOORS[0] else sizes.slowed,
+            )
             for own_truth in (False, True)
             for floor in FLOORS
         ]
         parts += [
             Part(Situation(name, slowdown), setting, sizes.setting)
-            for setting in alternatives()
+            for setting in (HELD_AGAINST, *alternatives())
             for slowdown in (0.0, *SETTING_SLOWDOWNS)
         ]
     return [part for part in parts if part.sessions]
@@ -248,7 +252,7 @@ def _hold_here(part: Part, seed: int, first: int, count: int) -> list[Outcome]:
 def _hold(theatre: Theatre, part: Part, seed: int, first: int, count: int) -> list[Outcome]:
     # Every setting is shown the same sessions.
     situation = part.situation
-    with applied(part.setting):
+    with applied(part.setting, theatre.planned(situation.variant)):
         return [
             theatre.session(situation, f"{seed} {situation} {number}")
             for number in range(first, first + count)

@@ -9,15 +9,19 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks import rotation, statistics
-from benchmarks.statistics import ERROR, FEWEST_BLOCKS, SPENDING_POWER, Estimate
+from benchmarks.rotation import EARLIEST_CHANGE_SECONDS
+from benchmarks.statistics import CHANGED_ERROR, ERROR, FEWEST_BLOCKS, MIXED_OVER, Estimate, estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
+
+    Estimator = Callable[[Sequence[float], float, int], Estimate]
 
 #: The next look is at so many times the blocks of the last one, rounded up.
 GEOMETRIC = 1.5
@@ -28,52 +32,77 @@ LATE = 0.9
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to set the decision code up.
+    """One way to set up the code that decides on changes.
 
     Attributes:
         name: Short, for tables.
-        error: The error that looks share.
-        power: How late they spend it.
-        looks: After every block, or ever fewer of them.
-        centre: Of the log-ratios: their mean with Student's interval, or their median with that of order
-            statistics.
+        error: Of the interval that a change takes.
+        earliest: The measuring time before which nothing is called a change, in seconds.
+        mixed_over: Of the confidence sequence.
+        datum: A log-ratio of each pair of passes, or the mean of the two of a block.
+        looks: How looks have one error together: by the confidence sequence; or by the union bound, over
+            every block or ever fewer of them.
+        power: How late the union bound's error is spent, by the power family of Kim and DeMets ("Design and
+            analysis of group sequential tests based on the type I error spending rate function", Biometrika
+            74, 1987).
+        centre: With the union bound: the mean of log-ratios with Student's interval, or their median with
+            that of order statistics.
     """
 
     name: str
-    error: float = ERROR
-    power: float = SPENDING_POWER
-    looks: Literal["every block", "geometric"] = "every block"
+    error: float = CHANGED_ERROR
+    earliest: float = EARLIEST_CHANGE_SECONDS
+    mixed_over: float = MIXED_OVER
+    datum: Literal["pair", "block"] = "pair"
+    looks: Literal["sequence", "every block", "geometric"] = "sequence"
+    power: float = 3
     centre: Literal["mean", "median"] = "mean"
 
 
 CHOSEN = Setting("chosen")
+#: The same again, over the sessions that the others are tried on.
+HELD_AGAINST = Setting("chosen, over the same sessions")
+#: What was chosen before there were confidence sequences.
+BEFORE = Setting("union bound, power 3", error=ERROR, earliest=0.0, datum="block", looks="every block")
 
 
 def alternatives() -> tuple[Setting, ...]:
     """Return the settings to hold against the chosen one."""
-    powers = tuple(
-        Setting(f"power {power}", power=power) for power in (1, 2, 3, 4) if power != SPENDING_POWER
-    )
-    errors = tuple(Setting(f"error {error:g}", error=error) for error in (0.05, 0.01) if error != ERROR)
     return (
-        *powers,
-        *errors,
-        Setting("geometric looks", looks="geometric"),
-        Setting("median", centre="median"),
+        replace(CHOSEN, name="blocks, not pairs", datum="block"),
+        *(replace(CHOSEN, name=f"error {error:g}", error=error) for error in (0.05, 0.01)),
+        *(replace(CHOSEN, name=f"mixed over {over:g}", mixed_over=over) for over in (1.0, 16.0)),
+        replace(CHOSEN, name="from the first look on", earliest=0.0),
+        replace(CHOSEN, name="the same, error 0.05", earliest=0.0, error=0.05),
+        BEFORE,
+        *(replace(BEFORE, name=f"union bound, power {power}", power=power) for power in (1, 2, 4)),
+        replace(BEFORE, name="union bound, error 0.01", error=0.01),
+        replace(BEFORE, name="union bound over pairs", datum="pair"),
+        replace(BEFORE, name="union bound, geometric looks", looks="geometric"),
+        replace(BEFORE, name="union bound, median", centre="median"),
     )
 
 
 @contextlib.contextmanager
-def applied(setting: Setting) -> Iterator[None]:
-    """Let the decision code use a setting, in this process, until the block ends."""
+def applied(setting: Setting, planned: int) -> Iterator[None]:
+    """Let the decision code use a setting, in this process, until the block ends.
+
+    Args:
+        setting: The setting.
+        planned: How many blocks a union bound shares the error among.
+    """
     changes: list[tuple[ModuleType, str, Any]] = [
-        (statistics, "ERROR", setting.error),
-        (statistics, "SPENDING_POWER", setting.power),
+        (rotation, "CHANGED_ERROR", setting.error),
+        (rotation, "EARLIEST_CHANGE_SECONDS", setting.earliest),
+        (statistics, "MIXED_OVER", setting.mixed_over),
     ]
-    if setting.looks == "geometric":
-        changes.append((rotation, "spent_at", spent_at_few))
-    if setting.centre == "median":
-        changes.append((rotation, "estimate", median_estimate))
+    estimator: Estimator = statistics.estimate_at_any_look
+    if setting.looks != "sequence":
+        estimator = _union_bound(setting, planned)
+    if setting.datum == "block":
+        estimator = _of_blocks(estimator)
+    if estimator is not statistics.estimate_at_any_look:
+        changes.append((rotation, "estimate_at_any_look", estimator))
     with replaced(changes):
         yield
 
@@ -91,19 +120,53 @@ def replaced(changes: Sequence[tuple[ModuleType, str, Any]]) -> Iterator[None]:
             setattr(module, name, value)
 
 
-def spent_at_few(blocks: int, planned: int) -> float:
-    """Return the share of the error for a look, if there is one after so many blocks; otherwise none.
+def _of_blocks(estimator: Estimator) -> Estimator:
+    """Return an estimator that takes the mean of each block's log-ratios for one datum."""
 
-    Without any error an interval has no ends, and decides nothing. What looks in between would have had
+    def estimate_blocks(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
+        starts = range(0, len(log_ratios), per_block)
+        return estimator([fmean(log_ratios[start : start + per_block]) for start in starts], error, 1)
+
+    return estimate_blocks
+
+
+def _union_bound(setting: Setting, planned: int) -> Estimator:
+    """Return an estimator whose looks share an error, so that it adds up to no more."""
+
+    def estimate_look(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
+        blocks = len(log_ratios) // per_block
+        geometric = setting.looks == "geometric"
+        share = spent_at(min(blocks, planned), planned, setting.power, geometric)
+        if setting.centre == "median":
+            return median_estimate(log_ratios, error * share)
+        if share == 0:
+            return Estimate(math.exp(fmean(log_ratios)), 0.0, math.inf, blocks)
+        return estimate(log_ratios, error * share, per_block)
+
+    return estimate_look
+
+
+@functools.cache
+def spent_at(blocks: int, planned: int, power: float, geometric: bool = False) -> float:
+    """Return the share of the error for the look after so many blocks; none where there is no look.
+
+    Of N planned blocks, the first k may spend (k/N) to the power. What looks in between would have had
     belongs to the next one.
+
+    Args:
+        blocks: Blocks so far.
+        planned: Blocks that were planned for.
+        power: How late it is spent.
+        geometric: Whether looks are ever fewer, or after every block.
     """
-    looks = geometric_looks(planned)
+    planned = max(planned, FEWEST_BLOCKS)
+    looks = geometric_looks(planned) if geometric else tuple(range(FEWEST_BLOCKS, planned + 1))
+    if blocks < FEWEST_BLOCKS:
+        blocks = FEWEST_BLOCKS
     if blocks not in looks:
-        return 0.0 if blocks > FEWEST_BLOCKS else statistics.spent_at(blocks, planned)
+        return 0.0
     before = max((look for look in looks if look < blocks), default=0)
-    return math.fsum(
-        statistics.spent_at(each, planned) for each in range(max(before + 1, FEWEST_BLOCKS), blocks + 1)
-    )
+    return float((blocks / planned) ** power - (before / planned) ** power)
 
 
 @functools.cache

@@ -3,8 +3,10 @@
 Where head is compared with base, blocks are drawn in runs: those that the same two processes were recorded
 in. So what lasts for several blocks is still there, and what one process has over another. Which of the two
 is head is drawn too. For a floor, the blocks of one recorded session are drawn by the stationary bootstrap
-(Politis and Romano, "The stationary bootstrap", Journal of the American Statistical Association 89, 1994). A
-slowdown multiplies the seconds, CPU seconds and first batch of head.
+(Politis and Romano, "The stationary bootstrap", Journal of the American Statistical Association 89, 1994);
+but for those right after a start of fresh processes, which a session without a base does not have: the
+baseline had been idle, and is slow in them. A slowdown multiplies the seconds, CPU seconds and first batch of
+head.
 """
 
 from __future__ import annotations
@@ -19,12 +21,19 @@ from benchmarks.gate import baseline_verdict, judge
 from benchmarks.registry import BASELINE, Variant
 from benchmarks.rotation import RENEWED_AFTER, Rotation
 from benchmarks.spec import Spec
-from benchmarks.statistics import FEWEST_WARMUP_PASSES, MOST_BLOCKS, log_ratios
+from benchmarks.statistics import (
+    FEWEST_WARMUP_PASSES,
+    MOST_BLOCKS,
+    log_ratios,
+    planned_blocks,
+    read_control,
+    without,
+)
 from benchmarks.worker_process import DRAIN
 from fixtures.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from benchmarks.gate import Verdict
     from benchmarks.statistics import Estimate
@@ -127,10 +136,21 @@ class PlayedWorker:
 
 
 class _SilentRotation(Rotation):
-    """Says nothing of what it does, which would take most of a virtual session's time."""
+    """Does nothing that players do not need, which would take most of a virtual session's time."""
 
     def _doing(self, *_: Any) -> str:
         return ""
+
+    def _open_and_check(self, contestants: Sequence[Any]) -> None:
+        """There is nothing to open."""
+
+    def _warm_up(self, contestants: Iterable[Any]) -> None:
+        # Players cannot tell a pass that warms up from one that is timed.
+        contestants = list(contestants)
+        for contestant in contestants:
+            for arm in contestant.arms():
+                arm.worker.hired()
+        super()._warm_up(contestants)
 
 
 class Theatre:
@@ -155,8 +175,9 @@ class Theatre:
             drawn = self._drawn_processes(chance)
         else:
             swapped = chance.random() < 0.5
-            blocks = resampled(self._recordings[number].blocks, MOST_BLOCKS, chance)
-            drawn = [(number, block, swapped) for block in blocks]
+            ordinary = ordinary_blocks(self._recordings[number])
+            places = resampled(len(ordinary), MOST_BLOCKS, chance)
+            drawn = [(number, ordinary[place], swapped) for place in places]
         sides = {
             BASELINE: self._player(drawn, BASELINE, "", 0.0),
             name: self._player(drawn, name, "head", situation.slowdown),
@@ -189,6 +210,13 @@ class Theatre:
             seconds=own,
             with_baseline=own + math.fsum(map(_cost, measurement.baseline_passes)),
         )
+
+    def planned(self, name: str) -> int:
+        """Return how many blocks of a variant, head and base, the budget has room for."""
+        pairs = [recording.variants[name] for recording in self._recordings]
+        blocks = sum(recording.blocks for recording in self._recordings)
+        seconds = math.fsum(_cost(timing) for pair in pairs for timing in (*pair.head, *pair.base))
+        return planned_blocks(self._rules.budget_seconds, seconds / blocks)
 
     def _drawn_processes(self, chance: random.Random) -> list[tuple[int, int, bool]]:
         """Return blocks in runs that the same two processes were recorded in; either may have been head."""
@@ -236,13 +264,29 @@ def resampled(blocks: int, wanted: int, chance: random.Random) -> list[int]:
     return drawn
 
 
+def ordinary_blocks(recording: Recording) -> list[int]:
+    """Return the numbers of all blocks of a session but those right after a start of fresh processes."""
+    return [block for block in range(recording.blocks) if block % RENEWED_AFTER]
+
+
 def true_log_speedup(recordings: Sequence[Recording], variant: str) -> float:
-    """Return the mean log speedup of all blocks of recorded sessions, both workers together."""
+    """Return the mean log speedup over ordinary blocks of recorded sessions, both workers together.
+
+    Contaminated blocks are left out, as they are of every estimate.
+    """
     ratios: list[float] = []
     for recording in recordings:
-        baseline = [timing.seconds for timing in recording.baseline]
-        for passes in (recording.variants[variant].head, recording.variants[variant].base):
-            ratios += log_ratios(baseline, [timing.seconds for timing in passes])
+        baseline, head, base = (
+            [passes[2 * block + which].seconds for block in ordinary_blocks(recording) for which in (0, 1)]
+            for passes in (
+                recording.baseline,
+                recording.variants[variant].head,
+                recording.variants[variant].base,
+            )
+        )
+        contaminated = read_control(baseline).contaminated
+        for seconds in (head, base):
+            ratios += without(log_ratios(baseline, seconds), contaminated)
     return math.fsum(ratios) / len(ratios)
 
 
