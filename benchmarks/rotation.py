@@ -415,7 +415,7 @@ class Rotation:
             contestant.planned = planned_blocks(self._budget_seconds, spent / blocks, self._most_blocks)
         over = spent + spent / blocks > self._budget_seconds
         last = blocks >= self._enough(contestant) or over
-        if contestant.looked_at_once and not last:
+        if contestant.looked_at_once and not last and contestant.variant.kind != "limit":
             return
         if contestant.variant.name == BASELINE:
             if contestant.base is not None and contestant.on_change is None:
@@ -437,7 +437,7 @@ class Rotation:
         contestant.verdict = with_changes(verdict, self._changes(contestant))
 
     def _enough(self, contestant: _Contestant) -> int:
-        """Return after how many blocks the last look is; a limit is looked at when nothing needs it any more."""
+        """Return after how many blocks the last look is; at a limit, once nothing needs it any more."""
         if contestant.variant.kind == "limit":
             return FEWEST_BLOCKS
         if contestant.looked_at_once and contestant.planned is not None:
