@@ -532,8 +532,7 @@ def test_a_limit_stays_until_all_that_it_bounds_are_decided(stage: Stage) -> Non
     """Every variant is paired with it in all of its own blocks."""
     found = stage.run(baseline=4.0, clear=1.0, near=cycle(NEVER_DECIDED), limit=0.5)
     blocks = {name: len(each.variant_passes) // 2 for name, each in found.items()}
-    assert blocks["clear"] == FEWEST_BLOCKS
-    assert blocks["limit"] == blocks["near"] > FEWEST_BLOCKS
+    assert FEWEST_BLOCKS <= blocks["clear"] < blocks["near"] == blocks["limit"]
     assert share(found["clear"]).estimate.blocks == blocks["clear"]
     assert share(found["near"]).estimate.blocks == blocks["near"]
     assert share(found[BASELINE]).estimate.ratio == pytest.approx(0.5 / 4.0)
