@@ -74,7 +74,9 @@ def report(trace: Trace, replayed: Replay, live: Sequence[LiveSession], plots: d
 def _beginning(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> str:
     about = trace.about
     versions = ", ".join(f"{name} {version}" for name, version in about.versions.items())
-    dates = sorted([recording.date for recording in trace.recordings] + [session.date for session in live])
+    dates = sorted(recording.date for recording in trace.recordings)
+    held = sorted(session.date for session in live)
+    lived = f"; {len(live)} live sessions {_between(held)}" if held else ""
     rules = replayed.rules
     return "\n".join(
         [
@@ -82,7 +84,7 @@ def _beginning(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> s
             "",
             "Written by `tox run -e study` (`python -m benchmarks.study report`); do not edit it.",
             "",
-            f"- Recorded {_between(dates)}: {replayed.recordings} sessions, {replayed.blocks} blocks.",
+            f"- Recorded {_between(dates)}: {replayed.recordings} sessions, {replayed.blocks} blocks{lived}.",
             f"- Machine: {about.machine}; fingerprint `{about.fingerprint}`.",
             f"- Versions: {versions}.",
             f"- Work: {about.images} images of tree `{about.tree[:12]}`, "
