@@ -108,7 +108,13 @@ def planned_blocks(budget_seconds: float, block_seconds: float, most: int = MOST
 
 
 def log_ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
-    """Return the log-ratio of each block, from the seconds of two sides' passes.
+    """Return the log-ratio of each block: the mean of its two of `pair_log_ratios`."""
+    pairs = pair_log_ratios(above, below)
+    return [(first + second) / 2 for first, second in zip(pairs[::2], pairs[1::2], strict=True)]
+
+
+def pair_log_ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    """Return the log-ratios of pairs of passes, two a block, from the seconds of two sides' passes.
 
     Args:
         above: Seconds of the passes of one side, two a block, in order: of a speedup the baseline's, of a
@@ -120,16 +126,7 @@ def log_ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
     """
     if len(above) != len(below) or len(above) % 2:
         raise ValueError(f"{len(above)} passes above and {len(below)} below: expected two a block of each")
-    return [
-        _mean_log(above[start : start + 2]) - _mean_log(below[start : start + 2])
-        for start in range(0, len(above), 2)
-    ]
-
-
-def pair_log_ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
-    """Return the log-ratios of neighbouring passes, two a block: what `log_ratios` takes the means of."""
-    log_ratios(above, below)  # refuses what is not two passes a block
-    return [math.log(one) - math.log(other) for one, other in zip(above, below, strict=True)]
+    return [_log(one) - _log(other) for one, other in zip(above, below, strict=True)]
 
 
 def estimate(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
@@ -237,7 +234,8 @@ def steady(passes_seconds: Sequence[float]) -> bool:
     Raises:
         ValueError: Seconds are not positive and finite.
     """
-    _mean_log(passes_seconds or [1.0])
+    for seconds in passes_seconds:
+        _log(seconds)
     if len(passes_seconds) < FEWEST_WARMUP_PASSES:
         return False
     if len(passes_seconds) >= MOST_WARMUP_PASSES:
@@ -257,13 +255,9 @@ def epochs_per_pass(epoch_seconds: float, shortest_pass_seconds: float = 0.1, mo
     Raises:
         ValueError: `epoch_seconds` is not positive and finite.
     """
-    _mean_log([epoch_seconds])
+    _log(epoch_seconds)
     # Bounded before it is rounded: a tiny epoch makes a ratio that no int can hold.
     return max(1, math.ceil(min(shortest_pass_seconds / epoch_seconds, most)))
-
-
-def _mean_log(seconds: Sequence[float]) -> float:
-    return math.fsum(map(_log, seconds)) / len(seconds)
 
 
 def _log(seconds: float) -> float:

@@ -744,8 +744,9 @@ def test_the_report_writes_every_file_the_same_way(
     assert written == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
     table = written[TABLE].decode()
     assert "| 5 % slower: found | at least 99 % | 100.00 % (54.07 to 100.00) | yes |" in table
-    assert "| the same, live, in 40 sessions | none | 0 of 3 | **no** |" in table
-    assert "from 2024-05-01 to 2024-05-09" in table
+    assert "| the same, live, in 40 sessions | none | 0 of 3 | so far |" in table
+    assert "from 2024-05-01 to 2024-05-02" in table
+    assert "6 live sessions on 2024-05-09" in table
     assert all(f"]({name})" in table for name in written if name.endswith(".svg"))
     lines = [line for line in table.splitlines() if line.startswith("|")]
     assert all(line.count(" | ") > 2 for line in lines)
