@@ -68,6 +68,11 @@ class Row:
         """Return the benchmark's name in a sentence."""
         return f"{self.variant} ({self.workload})"
 
+    @property
+    def is_regression(self) -> bool:
+        """Return whether a loader has become slower; a limit is none."""
+        return self.word == "slower" and self.now is not None and not self.now.is_limit
+
 
 def parse_tolerance(text: str) -> float:
     """Return the fraction that a percentage such as ``3`` or ``3%`` stands for.
@@ -170,8 +175,8 @@ def percent(tolerance: float) -> str:
 
 
 def slower_sentence(row: Row, tolerance: float) -> str:
-    """Return why a slower benchmark fails, in one sentence; nothing of any other row."""
-    if row.word != "slower" or row.then is None or row.now is None or row.run is None or row.ratio is None:
+    """Return why a benchmark that is a regression fails, in one sentence; nothing of any other row."""
+    if not row.is_regression or row.then is None or row.now is None or row.run is None or row.ratio is None:
         return ""
     ratio = row.ratio
     then, now = number(row.then.estimate.ratio), number(row.now.estimate.ratio)

@@ -116,7 +116,7 @@ def _compare(options: argparse.Namespace) -> int:
             + ", ".join(f"{each.name} {percent(each.fraction)}" for each in own)
             + "."
         )
-    slower = [row.name for row in rows if row.word == "slower"]
+    slower = [row.name for row in rows if row.is_regression]
     if slower:
         _say(f"Slower: {', '.join(slower)}.")
     return 1 if slower else 0
