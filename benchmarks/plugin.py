@@ -420,7 +420,6 @@ def _as_saved(session: pytest.Session) -> dict[str, Any]:
     about["session"] = {
         "failed": session.exitstatus != pytest.ExitCode.OK,
         "cut_short": not ended,
-        "notes": list(config.stash[SESSION].notes),
     }
     return saved
 

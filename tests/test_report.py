@@ -82,17 +82,34 @@ def test_nothing_was_measured() -> None:
 
 def test_a_session_that_fails_for_another_reason() -> None:
     """Verdicts may all be well: under --gate strict, or if a benchmark has gone missing."""
-    session = {"failed": True, "cut_short": False, "notes": ["This run fails, as it lacks calm (loading)."]}
-    page = page_of(run_of(benchmark("other"), session=session))
+    session = {"failed": True, "cut_short": False}
+    notes = ["This run fails, as it lacks calm (loading)."]
+    page = page_of(run_of(benchmark("other"), session=session, notes=notes))
     assert (page.status, page.headline) == ("fail", "Failed: pass")
     assert page.session_notes == ["This run fails, as it lacks calm (loading)."]
 
 
 def test_a_session_that_was_cut_short() -> None:
     """Nobody takes a part for the whole."""
-    page = page_of(run_of(benchmark("other"), session={"failed": True, "cut_short": True, "notes": []}))
+    page = page_of(run_of(benchmark("other"), session={"failed": True, "cut_short": True}))
     assert page.headline == "Cut short: pass"
     assert "missing here" in page.session_notes[0]
+
+
+def test_a_saved_run_of_a_strict_gate() -> None:
+    """What is undecided has failed, though a saved run does not say how its session ended."""
+    page = page_of(run_of(benchmark("near", verdict="undecided"), gate="strict"))
+    assert (page.status, page.headline) == ("fail", "Failed: 1 undecided")
+
+
+def test_a_limit_is_no_loader() -> None:
+    """It is not the fastest, and has no epoch to compare; it is marked as what it is among the speedups."""
+    limit = benchmark("limit_read_files", speedup=50.0, kind="limit", floor=None)
+    page = page_of(run_of(benchmark(BASELINE), limit, benchmark("quick", speedup=9.65)))
+    assert "quick (loading) is the fastest" in page.lead
+    assert "limit_read_files" not in str(section_of(page, "phases"))
+    (chart,) = section_of(page, "speedups").charts
+    assert [row["as"] for row in chart.spec["rows"]] == ["limit", "pass"]
 
 
 def test_slower_than_a_saved_run() -> None:

@@ -50,6 +50,11 @@ class Row:
         return median(passes) if passes else None
 
     @property
+    def is_limit(self) -> bool:
+        """Return whether it is no loader, but what the machine can do at most."""
+        return self.info.get("kind") == "limit"
+
+    @property
     def is_doubtful(self) -> bool:
         """Return whether somebody will want to see its passes."""
         return self.verdict in ("fail", "undecided")
