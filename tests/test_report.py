@@ -379,7 +379,7 @@ def html() -> str:
 
 
 def test_names_are_text(html: str) -> None:
-    """Whatever a class, a loader or a branch is called, the page has its own four scripts."""
+    """Whatever a class, a loader or a branch is called, the page has its own three scripts."""
     parsed = Parsed(html)
     scripts = [attributes.get("id") for tag, attributes in parsed.tags if tag == "script"]
     assert scripts == ["data", "plotly", None]
@@ -457,7 +457,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     """From a storage: its newest run, and the history of all."""
     Planted(runs=8).save(tmp_path)
     output = tmp_path / "report.html"
-    assert main(["--storage", str(tmp_path), "-o", str(output)]) == 0
+    assert main(["--storage", f"file://{tmp_path}", "-o", str(output)]) == 0
     assert "0008_" in capsys.readouterr().out
     assert "Speedups of 8 runs" in output.read_text(encoding="utf-8")
 
