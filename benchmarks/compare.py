@@ -95,13 +95,14 @@ def ratio_of(then: Estimate, now: Estimate) -> Ratio:
     The sessions are independent, so the half-widths of their intervals, on the log scale, add in quadrature.
     """
     value = now.ratio / then.ratio
-    half = math.hypot(_log_half_width(then), _log_half_width(now))
+    half = math.hypot(log_half_width(then), log_half_width(now))
     if not half < 700:  # no interval, or one that no float can hold
         return Ratio(value, 0.0, math.inf)
     return Ratio(value, value * math.exp(-half), value * math.exp(half))
 
 
-def _log_half_width(estimate: Estimate) -> float:
+def log_half_width(estimate: Estimate) -> float:
+    """Return half of an interval's width on the log scale; infinite where there is no interval."""
     if estimate.low <= 0 or not math.isfinite(estimate.high):
         return math.inf
     return (math.log(estimate.high) - math.log(estimate.low)) / 2
