@@ -68,6 +68,11 @@ class Row:
         """Return the benchmark's name in a sentence."""
         return f"{self.variant} ({self.workload})"
 
+    @property
+    def is_regression(self) -> bool:
+        """Return whether a loader has become slower; a limit is none."""
+        return self.word == "slower" and self.now is not None and not self.now.is_limit
+
 
 def parse_tolerance(text: str) -> float:
     """Return the fraction that a percentage such as ``3`` or ``3%`` stands for.
@@ -90,13 +95,14 @@ def ratio_of(then: Estimate, now: Estimate) -> Ratio:
     The sessions are independent, so the half-widths of their intervals, on the log scale, add in quadrature.
     """
     value = now.ratio / then.ratio
-    half = math.hypot(_log_half_width(then), _log_half_width(now))
+    half = math.hypot(log_half_width(then), log_half_width(now))
     if not half < 700:  # no interval, or one that no float can hold
         return Ratio(value, 0.0, math.inf)
     return Ratio(value, value * math.exp(-half), value * math.exp(half))
 
 
-def _log_half_width(estimate: Estimate) -> float:
+def log_half_width(estimate: Estimate) -> float:
+    """Return half of an interval's width on the log scale; infinite where there is no interval."""
     if estimate.low <= 0 or not math.isfinite(estimate.high):
         return math.inf
     return (math.log(estimate.high) - math.log(estimate.low)) / 2
@@ -170,8 +176,8 @@ def percent(tolerance: float) -> str:
 
 
 def slower_sentence(row: Row, tolerance: float) -> str:
-    """Return why a slower benchmark fails, in one sentence; nothing of any other row."""
-    if row.word != "slower" or row.then is None or row.now is None or row.run is None or row.ratio is None:
+    """Return why a benchmark that is a regression fails, in one sentence; nothing of any other row."""
+    if not row.is_regression or row.then is None or row.now is None or row.run is None or row.ratio is None:
         return ""
     ratio = row.ratio
     then, now = number(row.then.estimate.ratio), number(row.now.estimate.ratio)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+from benchmarks.compare import log_half_width
 from benchmarks.saved_runs import Work, read_entry
 from benchmarks.statistics import Estimate
 
@@ -163,12 +164,7 @@ def _placed(point: Point, fastest_first: Sequence[Point], beaten: Mapping[str, S
 def surely_faster(one: Point, other: Point) -> bool:
     """Return whether one variant is faster than another beyond what their intervals leave open."""
     gap = math.log(one.speedup.ratio / other.speedup.ratio)
-    return gap > math.hypot(_log_half_width(one.speedup), _log_half_width(other.speedup))
-
-
-def _log_half_width(estimate: Estimate) -> float:
-    bounded = estimate.low > 0 and estimate.high < math.inf
-    return math.log(estimate.high / estimate.low) / 2 if bounded else math.inf
+    return gap > math.hypot(log_half_width(one.speedup), log_half_width(other.speedup))
 
 
 def takes_no_more(one: Point, other: Point) -> bool | None:

@@ -340,8 +340,7 @@ def gate(request: pytest.FixtureRequest, image_tree: Tree) -> Callable[[str, str
         slower = comparison.enter(benchmark.extra_info, request.node.nodeid)
         if session.fails(workload, variant):
             pytest.fail(f"{sentence} {slower}".rstrip(), pytrace=False)
-        # What has become of a limit is the machine's doing, and nobody's fault.
-        if slower and benchmark.extra_info["kind"] != "limit":
+        if slower:
             pytest.fail(slower, pytrace=False)
         if session.results[workload].measurements[variant].verdict.status == "undecided":
             request.node.warn(UndecidedWarning(sentence))
@@ -421,7 +420,6 @@ def _as_saved(session: pytest.Session) -> dict[str, Any]:
     about["session"] = {
         "failed": session.exitstatus != pytest.ExitCode.OK,
         "cut_short": not ended,
-        "notes": list(config.stash[SESSION].notes),
     }
     return saved
 

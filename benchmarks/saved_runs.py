@@ -69,6 +69,7 @@ class Entry:
         images_per_second: Its throughput, if known.
         work: What was measured on.
         verdict: The verdict, if known.
+        kind: Of the variant, if known.
     """
 
     workload: str
@@ -78,11 +79,17 @@ class Entry:
     images_per_second: float | None
     work: Work
     verdict: str = ""
+    kind: str = ""
 
     @property
     def key(self) -> Key:
         """Return what it is known by."""
         return self.workload, self.variant
+
+    @property
+    def is_limit(self) -> bool:
+        """Return whether it is a limit: what becomes of one is the machine's doing, and nobody's fault."""
+        return self.kind == "limit"
 
 
 @dataclass(frozen=True)
@@ -275,6 +282,7 @@ def read_entry(extra_info: object, node_id: str, device: object) -> Entry | None
         None if rate is None else _number(rate, "images_per_second"),
         Work(**work),
         str(extra_info.get("verdict") or ""),
+        str(extra_info.get("kind") or ""),
     )
 
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.gate import number
+from benchmarks.report.reading import Row, about_run, as_figure, as_list, as_mapping, as_mappings, rows_of
 from benchmarks.saved_runs import printable
 
 #: Hidden at the top, by which an earlier comment is found again.
@@ -42,25 +41,6 @@ _LINKS = re.compile(r"(?<=[@#])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=GH)(?=-)", re.IG
 _ZERO_WIDTH_SPACE = "\u200b"
 
 
-@dataclass(frozen=True)
-class _Benchmark:
-    """What a run says of a variant in a workload; None for a figure that it lacks."""
-
-    workload: str
-    variant: str
-    verdict: str
-    reason: str
-    info: Mapping[str, Any]
-
-    def figure(self, name: str) -> float | None:
-        return _figure(self.info.get(name))
-
-    @property
-    def changes(self) -> Mapping[str, Mapping[str, Any]]:
-        changes = _mapping(self.info.get("changes"))
-        return {name: change for name, change in changes.items() if isinstance(change, Mapping)}
-
-
 def summary(data: object, title: str = "loader-gate", exit_code: int = 0) -> str:
     """Return a saved run as Markdown, at most `MOST_CHARACTERS` long.
 
@@ -69,11 +49,10 @@ def summary(data: object, title: str = "loader-gate", exit_code: int = 0) -> str
         title: Of the heading.
         exit_code: What pytest ended with: a session may fail for more than its verdicts.
     """
-    run = _mapping(data)
-    about = _mapping(run.get("loader_gate"))
-    measured = [each for each in map(_benchmark, _list(run.get("benchmarks"))) if each is not None]
-    unmeasured = [_unmeasured(_mapping(each)) for each in _list(about.get("unmeasured"))]
-    benchmarks = [*measured, *unmeasured]
+    run = as_mapping(data)
+    about, benchmarks = about_run(run), [*rows_of(run)]
+    measured = [each for each in benchmarks if each.verdict != "unmeasured"]
+    unmeasured = [each for each in benchmarks if each.verdict == "unmeasured"]
     if not measured:
         return _fitting([_heading(title, "🚫", "nothing was measured"), *_told(unmeasured)])
     failing = {"fail", "unmeasured"} | ({"undecided"} if about.get("gate") == "strict" else set())
@@ -155,39 +134,25 @@ def summary_of_file(path: Path, title: str = "loader-gate", exit_code: int = 0) 
     return "\n\n".join([_heading(title, "🚫", "nothing was measured"), f"{_capital(text(problem))}."])
 
 
-def _benchmark(benchmark: object) -> _Benchmark | None:
-    info = _mapping(_mapping(benchmark).get("extra_info"))
-    if not isinstance(info.get("variant"), str) or not isinstance(info.get("workload"), str):
-        return None  # not of this suite
-    verdict = info.get("verdict")
-    verdict = verdict if isinstance(verdict, str) and verdict in _SIGNS else "unmeasured"
-    return _Benchmark(info["workload"], info["variant"], verdict, str(info.get("reason", "")), info)
-
-
-def _unmeasured(entry: Mapping[str, Any]) -> _Benchmark:
-    workload, variant, reason = (str(entry.get(name, "")) for name in ("workload", "variant", "reason"))
-    return _Benchmark(workload, variant, "unmeasured", reason, {})
-
-
 def _heading(title: str, sign: str, outcome: str) -> str:
     return f"{MARKER}\n### {sign} {text(title, _NAME)}: {outcome}"
 
 
-def _told(failed: Sequence[_Benchmark]) -> list[str]:
+def _told(failed: Sequence[Row]) -> list[str]:
     """Return a list of what fails and why, a line each."""
     worst_first = sorted(failed, key=lambda each: ["fail", "undecided", "unmeasured"].index(each.verdict))
     more = [f"- and {len(failed) - _TOLD} more"] if len(failed) > _TOLD else []
     return ["\n".join([_bullets(worst_first[:_TOLD], _why), *more])] if failed else []
 
 
-def _bullets(benchmarks: Iterable[_Benchmark], words: Callable[[_Benchmark], str]) -> str:
+def _bullets(benchmarks: Iterable[Row], words: Callable[[Row], str]) -> str:
     return "\n".join(
         f"- {_SIGNS[each.verdict]} {_code(each.variant)} ({text(each.workload, _NAME)}): {words(each)}"
         for each in benchmarks
     )
 
 
-def _why(benchmark: _Benchmark) -> str:
+def _why(benchmark: Row) -> str:
     """Return why a benchmark fails, in few words."""
     if benchmark.verdict != "fail":
         return _reason(benchmark, _BRIEF)
@@ -203,19 +168,19 @@ def _why(benchmark: _Benchmark) -> str:
     return "; ".join(found) or _reason(benchmark, _BRIEF)
 
 
-def _reason(benchmark: _Benchmark, most: int = _SENTENCE) -> str:
+def _reason(benchmark: Row, most: int = _SENTENCE) -> str:
     return text(benchmark.reason or "no reason was given", most)
 
 
 def _above(change: Mapping[str, Any]) -> str:
     ratio, low, high = (
-        None if (each := _figure(change.get(name))) is None else 100 * each - 100
+        None if (each := as_figure(change.get(name))) is None else 100 * each - 100
         for name in ("change", "low", "high")
     )
     return "above" if ratio is None else f"{_spread(ratio, low, high, '{:.1f} %'.format)} above"
 
 
-def _verdicts(benchmarks: Sequence[_Benchmark]) -> str:
+def _verdicts(benchmarks: Sequence[Row]) -> str:
     several = len({each.workload for each in benchmarks}) > 1
     compared = any(each.figure("change") is not None for each in benchmarks)
     columns = ["variant", *(["workload"] if several else []), "images/s", "speedup (95 % CI)", "floor"]
@@ -237,10 +202,10 @@ def _verdicts(benchmarks: Sequence[_Benchmark]) -> str:
 
 def _circumstances(run: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """Return against what, on which machine, and how noisy it was."""
-    workloads = {name: _mapping(words) for name, words in _mapping(about.get("about")).items()}
+    workloads = {name: as_mapping(words) for name, words in as_mapping(about.get("about")).items()}
     bases = dict.fromkeys(str(words["base"]) for words in workloads.values() if words.get("base"))
     lines = [f"Change is head / base, below 1 is better; base is {text(base)}." for base in bases]
-    parts = [f"Machine: {text(_mapping(run.get('machine_info')).get('description', 'unknown'))}."]
+    parts = [f"Machine: {text(as_mapping(run.get('machine_info')).get('description', 'unknown'))}."]
     for workload, words in workloads.items():
         of = f" of {text(workload, _NAME)}" if len(workloads) > 1 else ""
         parts.append(f"Noise{of}: {text(words.get('noise', 'unknown'))}.")
@@ -248,14 +213,14 @@ def _circumstances(run: Mapping[str, Any], about: Mapping[str, Any]) -> str:
 
 
 def _notes(about: Mapping[str, Any]) -> str:
-    notes = [text(note) for note in _list(about.get("notes"))]
-    for workload, words in _mapping(about.get("about")).items():
-        said = [*_list(_mapping(words).get("notes")), *filter(None, [_mapping(words).get("floors")])]
+    notes = [text(note) for note in as_list(about.get("notes"))]
+    for workload, words in as_mapping(about.get("about")).items():
+        said = [*as_list(as_mapping(words).get("notes")), *filter(None, [as_mapping(words).get("floors")])]
         notes += [f"{text(workload, _NAME)}: {text(note)}" for note in said]
     return "\n".join(f"- {note}" for note in notes)
 
 
-def _figures(benchmarks: Sequence[_Benchmark]) -> str:
+def _figures(benchmarks: Sequence[Row]) -> str:
     columns = {
         "CPU ms/image": ("cpu_seconds_per_image", 1000, "{:.2f}"),
         "first batch ms": ("first_batch_seconds", 1000, "{:,.0f}"),
@@ -282,14 +247,14 @@ def _figures(benchmarks: Sequence[_Benchmark]) -> str:
     return _table(["variant", "workload", *shown], rows)
 
 
-def _changes(benchmarks: Sequence[_Benchmark]) -> str:
+def _changes(benchmarks: Sequence[Row]) -> str:
     """Return the changes of all figures but the seconds, which the first table has."""
     figures = dict.fromkeys(figure for each in benchmarks for figure in [*each.changes][1:])
     rows = [
         [
             _code(each.variant),
             text(each.workload, _NAME),
-            *(_shown(_figure(each.changes.get(figure, {}).get("change")), "{:.3f}") for figure in figures),
+            *(_shown(as_figure(each.changes.get(figure, {}).get("change")), "{:.3f}") for figure in figures),
         ]
         for each in benchmarks
         if each.changes
@@ -300,15 +265,15 @@ def _changes(benchmarks: Sequence[_Benchmark]) -> str:
 
 def _article(about: Mapping[str, Any]) -> str:
     rows = []
-    for row in map(_mapping, _list(about.get("article"))):
-        speedup, low, high = (_figure(row.get(name)) for name in ("speedup", "speedup_low", "speedup_high"))
+    for row in as_mappings(about.get("article")):
+        speedup, low, high = (as_figure(row.get(name)) for name in ("speedup", "speedup_low", "speedup_high"))
         rows.append(
             [
                 text(row.get("row", ""), _NAME),
-                _shown(_figure(row.get("article_minutes")), "{:.0f} min"),
-                _shown(_figure(row.get("article_speedup")), "{:.2f}"),
+                _shown(as_figure(row.get("article_minutes")), "{:.0f} min"),
+                _shown(as_figure(row.get("article_speedup")), "{:.2f}"),
                 "–" if speedup is None else _spread(speedup, low, high, number),
-                _shown(_figure(row.get("minutes")), "{:,.3g} min"),
+                _shown(as_figure(row.get("minutes")), "{:,.3g} min"),
                 text(row.get("why", "")),
             ]
         )
@@ -316,7 +281,7 @@ def _article(about: Mapping[str, Any]) -> str:
     return _table(headings, rows) if rows else ""
 
 
-def _interval(benchmark: _Benchmark, name: str, form: Callable[[float], str]) -> str:
+def _interval(benchmark: Row, name: str, form: Callable[[float], str]) -> str:
     value, low, high = (benchmark.figure(each) for each in (name, f"{name}_low", f"{name}_high"))
     if value is None:
         return "–"
@@ -358,7 +323,7 @@ def _fitting(parts: Iterable[str]) -> str:
     return "\n\n".join(shown)
 
 
-def _names(benchmarks: Sequence[_Benchmark]) -> str:
+def _names(benchmarks: Sequence[Row]) -> str:
     names = [f"{_code(each.variant)} ({text(each.workload, _NAME)})" for each in benchmarks[:_TOLD]]
     more = [f"{len(benchmarks) - _TOLD} more"] if len(benchmarks) > _TOLD else []
     return ", ".join([*names, *more])
@@ -369,26 +334,11 @@ def _code(name: str) -> str:
 
 
 def _percent(share: object) -> str:
-    return f"{100 * (_figure(share) or 0):.3g} %"
+    return f"{100 * (as_figure(share) or 0):.3g} %"
 
 
 def _shown(value: float | None, form: str, scale: float = 1) -> str:
     return "–" if value is None else form.format(value * scale)
-
-
-def _figure(value: object) -> float | None:
-    """Return a number that can be shown; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value) if abs(value) < 1e15 and not math.isnan(value) else None
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _capital(sentence: str) -> str:

@@ -144,7 +144,7 @@ class Planted:
             "param": variant,
             "extra_info": {
                 "variant": variant,
-                "kind": "memory" if "memory" in variant else "streaming",
+                "kind": next((kind for kind in ("limit", "memory") if kind in variant), "streaming"),
                 "verdict": "pass",
                 "reason": "the low end of its interval is at or above the floor",
                 "floor": None if variant == BASELINE else round(self.speedups[variant] * 0.7, 2),

@@ -322,6 +322,16 @@ def test_the_gate_installs(fake_python: Path, clone: Path) -> None:
         0,
         [*suite, "-r", "my needs.txt", "-e", "."],
     )
+    of_the_suite = ["install", "--editable", f"{ROOT}[fast,report]"]
+    asked = _asked(fake_python, clone, "install", GATE_EXTRAS="fast report")
+    assert asked == (0, [*of_the_suite, *constraint])
+
+
+def test_the_history_installs_what_its_page_needs() -> None:
+    """The page is drawn in the job that has measured, with what the gate has installed for it."""
+    (job,) = [about for _, job, about in _jobs() if job == "measure"]
+    (gate,) = [step for step in job["steps"] if step.get("uses", "").endswith("/actions/gate")]
+    assert "report" in gate["with"]["extras"].split()
 
 
 @pytest.mark.parametrize(

@@ -322,6 +322,20 @@ def test_compare(eventful: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--tolerance nothing: neither run has it." in capsys.readouterr().err
 
 
+def test_a_slower_limit_is_no_regression(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is shown; but no loader has become slower, and nobody is alerted."""
+    limit = "limit_read_files"
+    Planted(
+        runs=2, noise=0.01, speedups={BASELINE: 1.0, STREAMING: 2.0, limit: 9.0}, steps={limit: {1: 0.5}}
+    ).save(tmp_path)
+    assert main(["--storage", str(tmp_path), "compare"]) == 0
+    text = said(capsys)
+    assert limit in text
+    assert "slower" in text
+    assert main(["--storage", str(tmp_path), "export", "github-bigger"]) == 0
+    assert [each["name"] for each in json.loads(capsys.readouterr().out)] == [f"{STREAMING} (loading)"]
+
+
 def test_compare_passes_over_what_was_not_accepted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

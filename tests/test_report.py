@@ -82,17 +82,34 @@ def test_nothing_was_measured() -> None:
 
 def test_a_session_that_fails_for_another_reason() -> None:
     """Verdicts may all be well: under --gate strict, or if a benchmark has gone missing."""
-    session = {"failed": True, "cut_short": False, "notes": ["This run fails, as it lacks calm (loading)."]}
-    page = page_of(run_of(benchmark("other"), session=session))
+    session = {"failed": True, "cut_short": False}
+    notes = ["This run fails, as it lacks calm (loading)."]
+    page = page_of(run_of(benchmark("other"), session=session, notes=notes))
     assert (page.status, page.headline) == ("fail", "Failed: pass")
     assert page.session_notes == ["This run fails, as it lacks calm (loading)."]
 
 
 def test_a_session_that_was_cut_short() -> None:
     """Nobody takes a part for the whole."""
-    page = page_of(run_of(benchmark("other"), session={"failed": True, "cut_short": True, "notes": []}))
+    page = page_of(run_of(benchmark("other"), session={"failed": True, "cut_short": True}))
     assert page.headline == "Cut short: pass"
     assert "missing here" in page.session_notes[0]
+
+
+def test_a_saved_run_of_a_strict_gate() -> None:
+    """What is undecided has failed, though a saved run does not say how its session ended."""
+    page = page_of(run_of(benchmark("near", verdict="undecided"), gate="strict"))
+    assert (page.status, page.headline) == ("fail", "Failed: 1 undecided")
+
+
+def test_a_limit_is_no_loader() -> None:
+    """It is not the fastest, and has no epoch to compare; it is marked as what it is among the speedups."""
+    limit = benchmark("limit_read_files", speedup=50.0, kind="limit", floor=None)
+    page = page_of(run_of(benchmark(BASELINE), limit, benchmark("quick", speedup=9.65)))
+    assert "quick (loading) is the fastest" in page.lead
+    assert "limit_read_files" not in str(section_of(page, "phases"))
+    (chart,) = section_of(page, "speedups").charts
+    assert [row["as"] for row in chart.spec["rows"]] == ["limit", "pass"]
 
 
 def test_slower_than_a_saved_run() -> None:
@@ -362,7 +379,7 @@ def html() -> str:
 
 
 def test_names_are_text(html: str) -> None:
-    """Whatever a class, a loader or a branch is called, the page has its own four scripts."""
+    """Whatever a class, a loader or a branch is called, the page has its own three scripts."""
     parsed = Parsed(html)
     scripts = [attributes.get("id") for tag, attributes in parsed.tags if tag == "script"]
     assert scripts == ["data", "plotly", None]
@@ -440,7 +457,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     """From a storage: its newest run, and the history of all."""
     Planted(runs=8).save(tmp_path)
     output = tmp_path / "report.html"
-    assert main(["--storage", str(tmp_path), "-o", str(output)]) == 0
+    assert main(["--storage", f"file://{tmp_path}", "-o", str(output)]) == 0
     assert "0008_" in capsys.readouterr().out
     assert "Speedups of 8 runs" in output.read_text(encoding="utf-8")
 

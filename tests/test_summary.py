@@ -172,6 +172,14 @@ def test_another_failure_gives_its_reason() -> None:
     assert "(loading): but its dump takes 700 KB an image" in found
 
 
+def test_slower_than_a_saved_run() -> None:
+    """--benchmark-compare-fail fails a test whose floor is cleared: it is a failure here as well."""
+    slower = {"workload": "loading", "variant": "tfdata_no_cache", "reason": "it has become slower"}
+    found = summary(run(benchmark(), slower=[slower]), exit_code=1)
+    assert "loader-gate: 1 of 1 fails" in found
+    assert "- ❌ <code>tfdata_no_cache</code> (loading): it has become slower" in found
+
+
 def test_undecided() -> None:
     """It is a warning, with its reason folded; with a strict gate it is a failure."""
     undecided = benchmark(verdict="undecided", reason="too near its floor")

@@ -22,7 +22,9 @@ class InputError(Exception):
 
 def install(inputs: Mapping[str, str]) -> int:
     """Install the suite, and what the user's loader needs; return pip's exit code."""
-    command = [sys.executable, "-m", "pip", "install", "--editable", str(SUITE)]
+    extras = ",".join(inputs.get("GATE_EXTRAS", "").split())
+    suite = f"{SUITE}[{extras}]" if extras else str(SUITE)
+    command = [sys.executable, "-m", "pip", "install", "--editable", suite]
     wanted = shlex.split(inputs.get("GATE_INSTALL", ""))
     # The versions that the suite was tested with, unless somebody else's requirements have a say.
     command += wanted or ["--constraint", str(SUITE / "constraints.txt")]

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
@@ -116,13 +117,14 @@ def _compare(options: argparse.Namespace) -> int:
             + ", ".join(f"{each.name} {percent(each.fraction)}" for each in own)
             + "."
         )
-    slower = [row.name for row in rows if row.word == "slower"]
+    slower = [row.name for row in rows if row.is_regression]
     if slower:
         _say(f"Slower: {', '.join(slower)}.")
     return 1 if slower else 0
 
 
 def _steps(options: argparse.Namespace) -> int:
+    _check_ruptures()
     found = [series for series in _series(options) if options.variant in (None, series.variant)]
     if not found:
         raise HistoryError(f"--variant {options.variant}: no run has it.")
@@ -192,8 +194,14 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _trial(options: argparse.Namespace) -> int:
+    _check_ruptures()
     _print(trial.table(trial.hold(options.count, options.seed), _colour()))
     return 0
+
+
+def _check_ruptures() -> None:
+    if find_spec("ruptures") is None:
+        raise HistoryError('Finding steps needs ruptures: pip install "loader-gate[history]".')
 
 
 # Runs.
@@ -394,10 +402,9 @@ def _tolerance(text: str) -> Tolerance:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected at least 1")
-    return count
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
+    return int(text)
 
 
 if __name__ == "__main__":

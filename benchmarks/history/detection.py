@@ -187,7 +187,7 @@ def _settled(series: Array, found: Sequence[int], seed: int) -> tuple[FoundStep,
     """Return steps that have been placed together, and that are clear and large enough beside each other."""
     places = [*found]
     while places:
-        places = _places(series, len(places), FEWEST_A_SIDE)
+        (places,) = _places(series, [len(places)], FEWEST_A_SIDE)
         edges = [0, *places, len(series)]
         steps = [_step(series, *around, seed) for around in zip(edges, edges[1:], edges[2:], strict=False)]
         worst = max(steps, key=lambda step: (abs(step.after - step.before) < LEAST, step.p_value))
@@ -227,18 +227,20 @@ def _step(series: Array, start: int, place: int, end: int, seed: int) -> FoundSt
     )
 
 
-def _places(series: Array, steps: int, fewest: int) -> list[int]:
-    """Return the best places of so many steps in a series."""
+def _places(series: Array, numbers: Sequence[int], fewest: int) -> list[list[int]]:
+    """Return the best places in a series of as many steps as each number says."""
     from ruptures import KernelCPD
 
-    found = KernelCPD(kernel="linear", min_size=fewest).fit(series).predict(n_bkps=steps)
-    return [int(place) for place in found[:-1]]
+    search = KernelCPD(kernel="linear", min_size=fewest).fit(series)
+    search.predict(n_bkps=max(numbers))  # finds those of fewer steps on its way, and keeps them
+    return [[int(place) for place in search.predict(n_bkps=steps)[:-1]] for steps in numbers]
 
 
 def _fit_steps(many: Array, forms: Sequence[int], fewest: int) -> Fit:
     """Fit steps to each row, in as many numbers as there are forms."""
     more = min(max(forms[-1], many.shape[1] // _POINTS_A_STEP), _MOST_STEPS_IN_NOISE)
-    places = tuple(np.array([_places(row, steps, fewest) for row in many]) for steps in (*forms, more))
+    found = [_places(row, (*forms, more), fewest) for row in many]
+    places = tuple(map(np.array, zip(*found, strict=True)))
     *left, noise = [_left_by_steps(many, each) for each in places]
     persistence = _persistence(noise, _BIAS_OF_A_STEP * more)
     rest = _positive((noise**2).sum(axis=1)) * _lasting(persistence)

@@ -83,7 +83,7 @@ def write_parquet(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def as_github(run: SavedRun, better: Literal["bigger", "smaller"]) -> str:
-    """Return a run as github-action-benchmark reads it.
+    """Return a run as github-action-benchmark reads it, without limits: nobody is to be alerted of those.
 
     Args:
         run: The run.
@@ -92,7 +92,7 @@ def as_github(run: SavedRun, better: Literal["bigger", "smaller"]) -> str:
     """
     entries = []
     for entry in run.entries:
-        if entry.variant == BASELINE:
+        if entry.variant == BASELINE or entry.is_limit:
             continue
         estimate = entry.estimate
         ends = [estimate.low, estimate.high]

@@ -35,6 +35,7 @@ class Point:
         images_per_second: Its throughput, if known.
         verdict: The verdict; may be empty.
         accepted: Whether the run was accepted; None if it is from before runs were marked.
+        is_limit: Whether it is of a limit.
     """
 
     run: str
@@ -51,6 +52,7 @@ class Point:
     images_per_second: float | None
     verdict: str
     accepted: bool | None
+    is_limit: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ class Series:
     def name(self) -> str:
         """Return its name for people."""
         return f"{self.variant} ({self.workload}{self.about and ', '}{self.about})"
+
+    @property
+    def is_limit(self) -> bool:
+        """Return whether it is of a limit, which nobody can make slower."""
+        return self.points[-1].is_limit
 
 
 def series_of(runs: Sequence[SavedRun]) -> list[Series]:
@@ -100,6 +107,7 @@ def series_of(runs: Sequence[SavedRun]) -> list[Series]:
                 images_per_second=entry.images_per_second,
                 verdict=entry.verdict,
                 accepted=run.accepted,
+                is_limit=entry.is_limit,
             )
             found.setdefault(entry.key, []).append(point)
     return [series for key, points in found.items() for series in _told_apart(key, points)]

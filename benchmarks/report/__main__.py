@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.history.store import load_runs
+from benchmarks.history.store import HistoryError, load_runs, storage_folder
 from benchmarks.report.make import write_report
 from benchmarks.report.page import ReportError, check_can_write
-from benchmarks.saved_runs import RunError, read_run
+from benchmarks.saved_runs import RunError, printable, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,21 +22,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         _report(options.run, options.storage, options.output)
-    except (ReportError, RunError, OSError) as error:
-        print(error, file=sys.stderr)
+    except (HistoryError, ReportError, RunError, OSError) as error:
+        print(printable(str(error)), file=sys.stderr)
         return 1
     return 0
 
 
-def _report(path: Path | None, storage: Path | None, output: Path) -> None:
+def _report(path: Path | None, storage: str | None, output: Path) -> None:
     check_can_write(output, "--output")
     if path is None and storage is None:
         raise ReportError(
             "Name a run, or a folder of saved ones with --storage; pytest-benchmark's is .benchmarks."
         )
-    if storage is not None and not storage.is_dir():
-        raise ReportError(f"--storage {storage}: there is no such folder.")
-    loaded = None if storage is None else load_runs(storage)
+    loaded = None if storage is None else load_runs(storage_folder(storage))
     if path is None:
         if loaded is None or not loaded.runs:
             raise ReportError(
@@ -46,7 +44,7 @@ def _report(path: Path | None, storage: Path | None, output: Path) -> None:
     read_run(path)  # says what is wrong with it
     run = json.loads(path.read_text(encoding="utf-8"))
     write_report(output, run, *(() if loaded is None else (loaded.runs, loaded.damaged)))
-    print(f"The report of {path} is in {output}.")
+    print(printable(f"The report of {path} is in {output}."))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,9 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--storage",
-        type=Path,
+        "--benchmark-storage",
         metavar="DIR",
-        help="pytest-benchmark's folder of saved runs: adds their history",
+        help="where pytest-benchmark has saved runs, a folder or file://: adds their history",
     )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("report.html"), metavar="FILE.html",

@@ -65,14 +65,15 @@ def page_of(run: Mapping[str, Any], history: Section | None = None) -> Page:
         history: The section that shows the runs before it, if there is one.
     """
     rows = sorted(rows_of(run), key=_worst_first)
-    workloads = {row.workload: [each for each in rows if each.workload == row.workload] for row in rows}
+    workloads = _by_workload(rows)
+    loaders = _by_workload([row for row in rows if not row.is_limit])
     parts = [
         sections.changes(workloads),
         sections.speedups(workloads),
         sections.which_variant(run, rows),
         sections.limits(workloads),
-        sections.phases(workloads),
-        sections.resources(workloads),
+        sections.phases(loaders),
+        sections.resources(loaders),
         sections.dumps(rows),
         sections.accelerator(rows),
         sections.article(run),
@@ -80,13 +81,15 @@ def page_of(run: Mapping[str, Any], history: Section | None = None) -> Page:
         sections.passes(rows),
         sections.machine(run),
     ]
-    session = as_mapping(about_run(run).get("session"))
-    notes = [str(each) for each in as_list(session.get("notes"))]
+    about = about_run(run)
+    session = as_mapping(about.get("session"))
+    notes = [str(each) for each in as_list(about.get("notes"))]
     if session.get("cut_short"):
         notes.append("The session was cut short: what it had not measured by then is missing here.")
     status, headline, lead = _outcome(rows)
-    # Others than the verdicts can fail a session, --gate strict among them.
-    if rows and (session.get("failed") or session.get("cut_short")) and status not in ("fail", "unmeasured"):
+    # Others than the verdicts can fail a session; of a saved run only --gate strict is known.
+    failed = session.get("failed") or (about.get("gate") == "strict" and status == "undecided")
+    if rows and (failed or session.get("cut_short")) and status not in ("fail", "unmeasured"):
         how = "Cut short" if session.get("cut_short") else "Failed"
         status, headline = "fail", f"{how}: {headline[:1].lower()}{headline[1:]}"
     return Page(
@@ -102,6 +105,10 @@ def page_of(run: Mapping[str, Any], history: Section | None = None) -> Page:
     )
 
 
+def _by_workload(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    return {row.workload: [each for each in rows if each.workload == row.workload] for row in rows}
+
+
 def _worst_first(row: Row) -> tuple[int, bool, float]:
     is_regression = any(change.get("outcome") == "regression" for change in row.changes.values())
     rank = -1 if is_regression else [*SIGNS].index(row.verdict)
@@ -111,14 +118,14 @@ def _worst_first(row: Row) -> tuple[int, bool, float]:
 def _outcome(rows: Sequence[Row]) -> tuple[str, str, str]:
     """Return the worst verdict, all of them in a few words, and who is behind the bad ones."""
     counts = {verdict: [row for row in rows if row.verdict == verdict] for verdict in SIGNS}
-    measured = [row for row in rows if row.verdict != "unmeasured"]
+    loaders = [row for row in rows if not row.is_limit]
     if not rows:
         return "nothing", "Nothing was measured", "The session ended before any variant had figures."
     status = next(verdict for verdict in SIGNS if counts[verdict])
     parts = [f"{len(found)} {verdict}" for verdict, found in counts.items() if found]
     bad = [*counts["fail"], *counts["unmeasured"]] or counts["undecided"]
     if not bad:
-        fastest = max(measured, key=lambda row: row.figure("speedup") or 0)
+        fastest = max(loaders or rows, key=lambda row: row.figure("speedup") or 0)
         speedup = fastest.figure("speedup") or 1
         lead = f"{name_of(fastest)} is the fastest: {number(speedup)} times the baseline."
         return status, "All pass" if len(rows) > 1 else "Pass", f"Every variant clears its floor. {lead}"

@@ -12,6 +12,7 @@
     improvement: [GREEN, "triangle-left"],
     same: [BLUE, "circle"],
     share: [BLUE, "circle"],
+    limit: [GREY, "square-open"],
   };
   const PRINT_WIDTH = 660;
   let printing = false;

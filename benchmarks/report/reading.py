@@ -19,7 +19,7 @@ class Row:
     Attributes:
         workload: The workload's name.
         variant: The variant's name.
-        verdict: `pass`, `fail`, `undecided` or `unmeasured`.
+        verdict: `pass`, `fail`, `undecided` or `unmeasured`; what is slower than a saved run fails.
         reason: Why, and what to do.
         info: What the run says of it: the ``extra_info``.
     """
@@ -50,6 +50,11 @@ class Row:
         return median(passes) if passes else None
 
     @property
+    def is_limit(self) -> bool:
+        """Return whether it is no loader, but what the machine can do at most."""
+        return self.info.get("kind") == "limit"
+
+    @property
     def is_doubtful(self) -> bool:
         """Return whether somebody will want to see its passes."""
         return self.verdict in ("fail", "undecided")
@@ -77,12 +82,12 @@ def rows_of(run: Mapping[str, Any]) -> Iterable[Row]:
         known = verdict if verdict in SIGNS else "undecided"
         key = str(info["workload"]), str(info["variant"])
         if key in slower:
-            known, reason = "fail", slower[key]
+            reason = f"{reason}. {slower[key]}" if known == "fail" else slower[key]
+            known = "fail"
         yield Row(*key, known, reason, info)
     for each in as_mappings(about_run(run).get("unmeasured")):
-        yield Row(
-            str(each.get("workload")), str(each.get("variant")), "unmeasured", str(each.get("reason")), {}
-        )
+        reason = str(each.get("reason") or "")
+        yield Row(str(each.get("workload")), str(each.get("variant")), "unmeasured", reason, {})
 
 
 def name_of(row: Row) -> str:

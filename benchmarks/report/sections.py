@@ -80,13 +80,14 @@ def speedups(workloads: Mapping[str, Sequence[Row]]) -> Section | None:
                 written=number,
                 marks=[row.figure("floor") for row in shown],
                 mark_name="floor",
-                shown_as=[row.verdict for row in shown],
+                shown_as=["limit" if row.is_limit else row.verdict for row in shown],
                 axis="times as fast as the baseline, log scale",
             )
         )
     about = (
         "A point is the measured speedup, its line the 95 % interval, and the upright bar the floor. "
-        "An interval right of its floor passes, one left of it fails, and one that holds it is undecided."
+        "An interval right of its floor passes, one left of it fails, and one that holds it is undecided. "
+        "A limit is no loader, but what the machine can do at best."
     )
     return Section("speedups", "Speedups", about, charts) if charts else None
 

@@ -47,7 +47,7 @@ def timeline(
                 numbers[str(point.path)] = len(runs)
                 runs[str(point.path)] = _run(point)
         found.append((each, list(find_steps(each)), find_drift(each)))
-    found.sort(key=lambda of_one: _worst(of_one[1], of_one[2]))
+    found.sort(key=lambda of_one: (of_one[0].is_limit, _worst(of_one[1], of_one[2])))
     charts = [_chart(index, *of_one, numbers) for index, of_one in enumerate(found)]
     cells = [cell for each, steps, drift in found for cell in _changes(each, steps, drift)]
     headings = ("Benchmark", "What", "After / before (95 % CI)", "First run", "Revision", "Changed with it")
@@ -150,7 +150,7 @@ def _half_width(point: Point) -> float | None:
     """Return the half-width of an interval, on the log scale, where it is the same to either side."""
     if not 0 < point.low < point.high < math.inf:
         return None
-    return round(math.log(point.high / point.low) / 2, 4)
+    return round((math.log(point.high) - math.log(point.low)) / 2, 4)
 
 
 def _changes(series: Series, steps: Sequence[Step], drift: Drift | None) -> list[tuple[str, ...]]:
