@@ -168,8 +168,8 @@ def _obstacle(size: float | None, besides: float, images: int, room: int, what: 
     needed = size * images + besides
     if not needed or needed <= FILLED * room:
         return ""
-    free = format_size(max(0, room))
-    return f"takes {format_size(needed)} of {what}, more than {100 * FILLED:.0f} % of the {free} free"
+    free = format_size(max(0, room)) + (" free beside a process that trains" if what == "memory" else " free")
+    return f"takes {format_size(needed)} of {what}, more than {100 * FILLED:.0f} % of the {free}"
 
 
 def _lightest_of_the_fastest(choices: Sequence[_Choice]) -> tuple[_Choice, list[_Choice]]:
