@@ -34,6 +34,15 @@ def predicted_bytes(images: int, spec: Spec) -> int:
     return pixel_bytes(images, spec) + (_LABEL.size + _RECORD_BYTES) * images + _PADDING
 
 
+def predicted_buffer_bytes(images: int, spec: Spec) -> int:
+    """Return what the float32 batches take that Grain reads ahead."""
+    return 4 * pixel_bytes(min(images, _batches_ahead() * spec.batch_size), spec)
+
+
+def _batches_ahead() -> int:
+    return cores() + 1
+
+
 def dump_problem(images: int, spec: Spec) -> str:
     """Return why there is no finished dump: the file gets its name when it is whole."""
     height, width = spec.image_size
@@ -74,7 +83,7 @@ class GrainEpochs:
             records = records.shuffle(seed=self._spec.seed + self._epoch)
         batches = records.batch(self._spec.batch_size, drop_remainder=False, batch_fn=self._batch)
         # Its default of 16 threads and 500 batches is for a network's file system.
-        return iter(batches.to_iter_dataset(grain.ReadOptions(cores(), prefetch_buffer_size=cores() + 1)))
+        return iter(batches.to_iter_dataset(grain.ReadOptions(cores(), _batches_ahead())))
 
     def _batch(self, records: list[bytes]) -> tuple[Any, Any]:
         import numpy as np
