@@ -170,6 +170,7 @@ def test_nothing_to_choose_from(points: tuple[Point, ...]) -> None:
     found = advise(*points)
     assert (found.variant, found.next_best) == (None, None)
     assert "no choice" in found.sentences[0]
+    assert (f"only {BASELINE} was measured" in found.sentences[0]) == (THE_BASELINE in points)
 
 
 def test_sizes_nobody_knows() -> None:
