@@ -122,7 +122,9 @@ def guide_of_session(
     return guide_of(extra_infos, situations)
 
 
-def taken_bytes(variant: Variant, kind: str, images: int, workload: Workload) -> dict[str, Any]:
+def taken_bytes(
+    variant: Variant, kind: str, images: int, workload: Workload, written: int = 0
+) -> dict[str, Any]:
     """Return what the JSON says of the bytes that a variant takes; null where it takes some nobody knows.
 
     Args:
@@ -130,14 +132,13 @@ def taken_bytes(variant: Variant, kind: str, images: int, workload: Workload) ->
         kind: Its kind.
         images: How many images it was measured with.
         workload: What it was asked to deliver.
+        written: Bytes that it had written to disk when it was built, as some rivals write archives.
     """
     spec = Spec(workload.image_size, workload.batch_size, True, 0, Path())
     predicted = variant.predicted_bytes(images, spec)
     each = None if predicted is None else predicted / images
-    # Some rivals write a format of their own before they can read anything.
-    on_disk = kind == "dump" or (kind == "rival" and each is not None)
     return {
-        "disk_bytes_per_image": each if on_disk else 0,
+        "disk_bytes_per_image": each if kind == "dump" else written / images,
         "memory_bytes_per_image": each if kind == "memory" else 0,
         "buffer_bytes": variant.predicted_buffer_bytes(_MANY, spec),
     }

@@ -19,8 +19,9 @@ TRAINING_WORKER_BYTES = 900_000_000
 
 #: The same without TensorFlow.
 LIMIT_WORKER_BYTES = 200_000_000
-#: The kinds of variants that may write to disk: of limits, the one that reads a dump.
-WRITING_KINDS = ("dump", "limit")
+#: The kinds of variants that may write to disk: of limits, the one that reads a dump; of rivals, those that
+#: read archives.
+WRITING_KINDS = ("dump", "limit", "rival")
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -106,7 +107,20 @@ def memory_problem(
     )
 
 
-def disk_problem(variant: Variant, images: int, spec: Spec, folder: Path, limit: int | None) -> str:
+def disk_needed(variant: Variant, images: int, spec: Spec) -> int:
+    """Return what a variant is predicted to write to disk, in bytes; 0 if nobody knows.
+
+    Args:
+        variant: The variant.
+        images: How many images the tree has.
+        spec: The epoch to deliver.
+    """
+    return (variant.predicted_bytes(images, spec) or 0) if variant.kind in WRITING_KINDS else 0
+
+
+def disk_problem(
+    variant: Variant, images: int, spec: Spec, folder: Path, limit: int | None, others: int = 0
+) -> str:
     """Return why a variant's dump will not fit onto the disk, or nothing if it will.
 
     Args:
@@ -115,19 +129,24 @@ def disk_problem(variant: Variant, images: int, spec: Spec, folder: Path, limit:
         spec: The epoch to deliver.
         folder: A folder on that disk.
         limit: ``--disk-limit``, in bytes, if given.
+        others: What the other variants will write to the same disk: all is there at once.
     """
-    predicted = variant.predicted_bytes(images, spec)
-    if variant.kind not in WRITING_KINDS or predicted is None:
-        return ""
-    free = shutil.disk_usage(folder).free
-    allowed = free if limit is None else min(free, limit)
+    predicted = disk_needed(variant, images, spec)
+    left = max(0, shutil.disk_usage(folder).free - others)
+    allowed = left if limit is None else min(left, limit)
     if predicted <= allowed:
         return ""
-    option = _given("--disk-limit", limit, allowed)
+    crowded = bool(others) and allowed == left
+    held_back = (
+        f" beside the {format_size(others)} of the other variants"
+        if crowded
+        else _given("--disk-limit", limit, allowed)
+    )
     return (
         f"its dump of {images:,} images would take {format_size(predicted)}, but it may use "
-        f"{format_size(allowed)} of the disk{option}: free some, set TMPDIR or "
-        "--keep-dumps to a larger disk, use a smaller tree, or --no-guard to see it fail"
+        f"{format_size(allowed)} of the disk{held_back}: free some, set TMPDIR or "
+        f"--keep-dumps to a larger disk, {'fewer variants at once, ' if crowded else ''}use a smaller tree, "
+        "or --no-guard to see it fail"
     )
 
 

@@ -25,6 +25,7 @@ from benchmarks.limits import (
     TRAINING_WORKER_BYTES,
     WORKER_BYTES,
     WRITING_KINDS,
+    disk_needed,
     disk_problem,
     format_size,
     memory_needed,
@@ -234,6 +235,10 @@ class Measuring:
             where = self.keep_dumps
         training = self.workload.consumer["name"] == "model"
         needed = {variant.name: memory_needed(variant, images, spec) for variant in variants}
+        on_disk = {
+            variant.name: 0 if self._is_kept(variant, spec) else disk_needed(variant, images, spec)
+            for variant in chosen
+        }
         free = min(free_memory(), limits.memory_bytes)
 
         def of_worker(variant: Variant) -> int:
@@ -261,8 +266,17 @@ class Measuring:
                 + (processes(variant) - 1) * of_process(variant),
             )
 
+        def disk_problem_of(variant: Variant) -> str:
+            if not on_disk[variant.name]:
+                return ""
+            all_copies = sum(
+                processes(each) * on_disk[each.name] for each in chosen if each.name not in refused
+            )
+            others = all_copies - on_disk[variant.name]
+            return disk_problem(variant, images, spec, where, limits.disk_limit, others)
+
         # Where not all fit beside each other, the largest one goes first.
-        for variant in sorted(chosen, key=lambda each: needed[each.name], reverse=True):
+        for variant in sorted(chosen, key=lambda each: (needed[each.name], on_disk[each.name]), reverse=True):
             problem = problem_of(variant)
             if problem:
                 streams = [each for each in variants if each.kind in ("streaming", "dump")]
@@ -272,8 +286,8 @@ class Measuring:
                     if each.name != BASELINE and needed[each.name] < needed[variant.name]
                 ]
                 problem = problem_of(variant, alternatives or [BASELINE])
-            elif not self._is_kept(variant, spec):
-                problem = disk_problem(variant, images, spec, where, limits.disk_limit)
+            else:
+                problem = disk_problem_of(variant)
             if problem:
                 refused[variant.name] = _without_passes(variant, problem)
         return refused

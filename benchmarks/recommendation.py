@@ -101,7 +101,8 @@ def recommend(points: Sequence[Point], situation: Situation) -> Advice:
     start = f"{situation.tree} ({situation.images:,} images{size}): "
     baseline = next((point for point in points if point.variant == BASELINE), None)
     if baseline is None or len(points) == 1:
-        return Advice(situation, None, None, (f"{start}no choice, as only {BASELINE} was measured.",))
+        why = f"only {BASELINE} was measured" if baseline else f"there are no figures of {BASELINE}"
+        return Advice(situation, None, None, (f"{start}no choice, as {why}.",))
     choices = [_in_situation(point, baseline, situation) for point in points if point.variant != BASELINE]
     fitting = [choice for choice in choices if not choice.obstacle]
     faster = [choice for choice in fitting if surely_faster(choice.point, baseline)]
@@ -168,8 +169,8 @@ def _obstacle(size: float | None, besides: float, images: int, room: int, what: 
     needed = size * images + besides
     if not needed or needed <= FILLED * room:
         return ""
-    free = format_size(max(0, room))
-    return f"takes {format_size(needed)} of {what}, more than {100 * FILLED:.0f} % of the {free} free"
+    free = format_size(max(0, room)) + (" free beside a process that trains" if what == "memory" else " free")
+    return f"takes {format_size(needed)} of {what}, more than {100 * FILLED:.0f} % of the {free}"
 
 
 def _lightest_of_the_fastest(choices: Sequence[_Choice]) -> tuple[_Choice, list[_Choice]]:

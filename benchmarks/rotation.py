@@ -52,7 +52,7 @@ from benchmarks.statistics import (
     without,
 )
 from benchmarks.timing import PassTiming
-from benchmarks.worker_process import WorkerError
+from benchmarks.worker_process import WorkerError, bytes_in
 from fixtures.progress import minutes_and_seconds
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class Measurement:
         median_psnr: Of the checked epoch against the reference decode, in dB; None if it was not checked.
         base_passes: Those of the same variant at base, likewise; empty where there is none.
         share: What share of its limit it reaches; None if no limit bounds it.
+        written_bytes: What it had written to disk when it was built, such as an archive of the files.
     """
 
     variant: Variant
@@ -113,6 +114,7 @@ class Measurement:
     median_psnr: float | None
     base_passes: tuple[PassTiming, ...] = ()
     share: Share | None = None
+    written_bytes: int = 0
 
 
 #: After so many blocks, head and base go on in fresh processes.
@@ -146,6 +148,7 @@ class _Contestant:
     base: _Arm | None = None
     kind: str = ""
     build_seconds: float = 0.0
+    written_bytes: int = 0
     median_psnr: float | None = None
     epochs: int = 1
     planned: int | None = None
@@ -184,6 +187,7 @@ class _Contestant:
             median_psnr=self.median_psnr,
             base_passes=() if self.base is None else tuple(self.base.passes),
             share=self.share,
+            written_bytes=self.written_bytes,
         )
 
 
@@ -269,11 +273,13 @@ class Rotation:
         def open_and_check(contestant: _Contestant, arm: _Arm) -> str:
             spec = spec_of(contestant.variant, arm is contestant.base)
             opened = arm.worker.open(tree, spec, consumer)
+            written = bytes_in(spec.cache_dir)
             if arm.passes:  # the same code as before: it is known to do the same work
                 return ""
             check = arm.worker.ask("check", reference=str(reference))
             if arm is contestant.head:
                 contestant.kind, contestant.build_seconds = opened["kind"], opened["build_seconds"]
+                contestant.written_bytes = written
                 contestant.median_psnr = check["median_psnr"]
             return f"it does other work than asked: {check['reason']}" if check["reason"] else ""
 

@@ -320,8 +320,9 @@ class Session:
         }
         if self._base is not None:
             info["base_revision"] = self._base.revision or None
-        info |= taken_bytes(measurement.variant, measurement.kind, len(result.tree), result.workload)
-        books.record(benchmark, measurement, len(result.tree), info)
+        images, written = len(result.tree), measurement.written_bytes
+        info |= taken_bytes(measurement.variant, measurement.kind, images, result.workload, written)
+        books.record(benchmark, measurement, images, info)
         self.extra_infos.append(dict(benchmark.extra_info))
 
     def fails(self, name: str, variant: str) -> bool:

@@ -125,6 +125,14 @@ def test_what_a_users_loader_takes(kind: str, expected: tuple[int | None, ...]) 
     assert (found["disk_bytes_per_image"], found["memory_bytes_per_image"]) == expected
 
 
+def test_what_an_archive_takes() -> None:
+    """A rival may write one when it is built, which is measured; a dump's prediction is not doubled by it."""
+    rival = Variant("webdataset_shards", "benchmarks.variants.webdataset_shards")
+    assert guide.taken_bytes(rival, "rival", 50, LOADING, 5_000)["disk_bytes_per_image"] == 100
+    dump = Variant("tfdata_file_cache", "benchmarks.variants.tfdata_file_cache")
+    assert guide.taken_bytes(dump, "dump", 50, LOADING, 5_000)["disk_bytes_per_image"] == 256 * 256 * 3 * 4
+
+
 def test_the_room_there_is(tmp_path: Path) -> None:
     """Of the disk that dumps will be kept on, even if its folder is not there yet."""
     assert guide.free_disk(tmp_path / "not" / "yet") > 0

@@ -196,6 +196,16 @@ def test_a_dump_that_fits(article: Spec, tmp_path: Path, monkeypatch: pytest.Mon
     assert disk_problem(DUMP, COCO_IMAGES, article, tmp_path, None) != ""
 
 
+def test_dumps_lie_beside_each_other(article: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What others will write is not free; and it is said that fewer variants at once would do."""
+    predicted = DUMP.predicted_bytes(COCO_IMAGES, article) or 0
+    free(predicted + 10 * GB, monkeypatch)
+    assert disk_problem(DUMP, COCO_IMAGES, article, tmp_path, None, 10 * GB) == ""
+    problem = disk_problem(DUMP, COCO_IMAGES, article, tmp_path, None, 11 * GB)
+    assert "of the disk beside the 11.0 GB of the other variants: " in problem
+    assert "fewer variants at once" in problem
+
+
 def test_a_smaller_disk_can_be_asked_for(
     article: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

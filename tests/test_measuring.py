@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -368,6 +370,18 @@ def test_who_is_refused_takes_no_memory(
     ways_out = reason(result, MEMORY).partition("use ")[2].partition(", ")[0].split(" or ")
     assert {DUMP, STREAMING} <= {*ways_out}
     assert result.measurements[DUMP].verdict.status == "pass"
+
+
+def test_dumps_share_the_disk(
+    new_measuring: Callable[..., Measuring], machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two dumps that do not fit beside each other only the larger is refused."""
+    mapped, pixels = "uint8_memory_map", 24 * 32 * 32 * 3
+    machine.seconds[mapped] = 0.1
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * pixels - 1))
+    result = run(new_measuring("loading"), DUMP, mapped)
+    assert "beside the 74 KB of the other variants" in reason(result, DUMP)
+    assert result.measurements[mapped].verdict.status == "pass"
 
 
 def test_the_guard_can_be_switched_off(

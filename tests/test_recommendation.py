@@ -33,7 +33,8 @@ LARGE = point("large", 6.0, "dump", disk_bytes=600_000.0, cold_seconds=0.004)
 JPEG = point("jpeg", 5.0, "dump", disk_bytes=20_000.0, cold_seconds=0.0034)
 MEMORY = point("memory", 30.0, "memory", memory_bytes=600_000.0)
 TOO_LARGE = (
-    "memory would be 30.0 times as fast, but takes 60.0 GB of memory, more than 90 % of the 15.1 GB free."
+    "memory would be 30.0 times as fast, but takes 60.0 GB of memory, more than 90 % of the 15.1 GB free "
+    "beside a process that trains."
 )
 ALL = (THE_BASELINE, STREAMS, STREAMS_TOO, LARGE, JPEG, MEMORY)
 
@@ -169,6 +170,7 @@ def test_nothing_to_choose_from(points: tuple[Point, ...]) -> None:
     found = advise(*points)
     assert (found.variant, found.next_best) == (None, None)
     assert "no choice" in found.sentences[0]
+    assert (f"only {BASELINE} was measured" in found.sentences[0]) == (THE_BASELINE in points)
 
 
 def test_sizes_nobody_knows() -> None:

@@ -48,7 +48,7 @@ class FakeWorker:
         """Be built."""
         assert spec.cache_dir.name == self.name
         assert (len(tree), consumer) == (2, DRAIN)
-        assert spec.cache_dir.is_dir()
+        (spec.cache_dir / "archive").write_bytes(b"x" * 7)
         return {"kind": "limit" if self.name.startswith("limit") else "streaming", "build_seconds": 0.5}
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
@@ -183,6 +183,7 @@ def test_clear_speedups_are_decided_at_the_first_look(stage: Stage) -> None:
     assert found["fast"].verdict.estimate is not None
     assert found["fast"].verdict.estimate.ratio == pytest.approx(4.0, rel=0.1)
     assert found["fast"].build_seconds == 0.5
+    assert found["fast"].written_bytes == 7
     # To fail takes more to be sure of than to pass.
     blocks = len(found["slow"].variant_passes) // 2
     assert FIRST_LOOK < blocks < 2 * FIRST_LOOK

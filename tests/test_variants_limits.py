@@ -68,12 +68,15 @@ def test_a_decoded_picture_may_be_small_but_not_too_small(tiny_tree: Tree) -> No
     assert limit_jpeg_decode.decode(224, 224, [__file__]) == 1
 
 
-def test_what_is_copied_fits_into_memory(spec: Spec) -> None:
-    """Whole batches of a large tree up to a limit, and at least one of a small one."""
+@pytest.mark.parametrize("cores", [1, 2, 64])
+def test_what_is_copied_fits_into_memory(spec: Spec, cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole batches of a large tree up to a limit, and at least one of a small one; and where they go."""
+    monkeypatch.setattr(limit_memory_copy, "cores", lambda: cores)
     batch = 5 * 32 * 48 * 3 * 4
-    assert limit_memory_copy.predicted_buffer_bytes(3, spec) == batch
-    assert limit_memory_copy.predicted_buffer_bytes(12, spec) == 2 * batch
-    assert limit_memory_copy.predicted_buffer_bytes(10**9, spec) <= limit_memory_copy.MOST_HELD
+    assert limit_memory_copy.predicted_buffer_bytes(3, spec) == (1 + 1) * batch
+    assert limit_memory_copy.predicted_buffer_bytes(12, spec) == (2 + min(cores, 3)) * batch
+    most = limit_memory_copy.MOST_HELD + cores * batch
+    assert limit_memory_copy.predicted_buffer_bytes(10**9, spec) <= most
     assert sum(limit_memory_copy.load(Tree(Path(), ("x",) * 12, (0,) * 12, ("a",), ""), spec)) == 12
 
 

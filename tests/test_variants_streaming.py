@@ -19,7 +19,7 @@ from PIL import Image
 from benchmarks.reference import Reference, build_reference
 from benchmarks.same_work import Declared, check_epoch
 from benchmarks.spec import Spec
-from benchmarks.variants import native_threads
+from benchmarks.variants import native_threads, tfdata_tuned
 from fixtures.tree import Tree
 
 STREAMING = ("keras_image_dataset", "keras_py_dataset", "native_threads", "tfdata_tuned")
@@ -107,6 +107,13 @@ def hold_to_the_check(name: str, tree: Tree, spec: Spec, reference: Reference) -
 def test_every_kind_of_file(name: str, odd_tree: Tree, odd_reference: Reference, spec: Spec) -> None:
     """Each image comes once an epoch, with its label and pixels; a rival without its library is skipped."""
     hold_to_the_check(name, odd_tree, spec, odd_reference)
+
+
+def test_unshuffled(odd_tree: Tree, spec: Spec) -> None:
+    """Tuned or not, tf.data gives the tree's order to those who do not want another one."""
+    batches = tfdata_tuned.load(odd_tree, replace(spec, shuffle=False))
+    labels = np.concatenate([np.asarray(labels) for _, labels in batches])
+    assert labels.argmax(axis=1).tolist() == list(odd_tree.labels)
 
 
 def test_dali(tmp_path_factory: pytest.TempPathFactory, spec: Spec) -> None:

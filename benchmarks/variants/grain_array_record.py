@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.variants.torch_pillow import INTERPOLATION as INTERPOLATION
 from benchmarks.variants.torch_pillow import decoded
-from fixtures.pool import cores
+from fixtures.cores import cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

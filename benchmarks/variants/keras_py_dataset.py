@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fixtures.pool import cores
+from fixtures.cores import cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

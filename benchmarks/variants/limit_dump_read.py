@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import local
 from typing import TYPE_CHECKING
 
-from benchmarks.variants.limit_read_files import cores
+from fixtures.cores import cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

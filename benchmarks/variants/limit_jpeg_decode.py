@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.variants.limit_read_files import Crew
+from fixtures.cores import cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +25,12 @@ BOUNDS = ("streaming", "rival")
 REQUIRES = "simplejpeg"
 INSTALL = 'pip install "loader-gate[fast]"'
 
-#: What files a process has read it keeps, up to so many bytes, so that it only decodes in later epochs.
-MOST_KEPT = 256_000_000
+#: What files a process has read it keeps, so that it only decodes in later epochs. All together keep so many
+#: bytes: what one has read, another one may have to read as well.
+MOST_KEPT = 512_000_000
 
 _kept: dict[str, bytes] = {}
-_room = MOST_KEPT
+_room = MOST_KEPT // cores()
 
 
 def decode(height: int, width: int, paths: Sequence[str]) -> int:

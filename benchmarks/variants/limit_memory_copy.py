@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import local
 from typing import TYPE_CHECKING
 
-from benchmarks.variants.limit_read_files import cores
+from fixtures.cores import cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +22,19 @@ MOST_HELD = 256_000_000
 
 
 def predicted_buffer_bytes(images: int, spec: Spec) -> int:
-    """Return what the batches take in memory: float32, three channels."""
+    """Return what the batches take in memory, and each thread's destination."""
+    return _batch_bytes(spec) * (_batches(images, spec) + min(cores(), -(-images // spec.batch_size)))
+
+
+def _batches(images: int, spec: Spec) -> int:
+    """Return how many batches are copied again and again."""
+    return max(1, min(images // spec.batch_size, MOST_HELD // _batch_bytes(spec)))
+
+
+def _batch_bytes(spec: Spec) -> int:
+    """Return what a batch takes: float32, three channels."""
     height, width = spec.image_size
-    batch = 4 * 3 * height * width * spec.batch_size
-    return batch * max(1, min(images // spec.batch_size, MOST_HELD // batch))
+    return 4 * 3 * height * width * spec.batch_size
 
 
 class Copies:
@@ -42,7 +51,7 @@ class Copies:
 
         shape = (spec.batch_size, *spec.image_size, 3)
         batch = np.full(shape, 0.5, np.float32)
-        self._batches = [batch.copy() for _ in range(predicted_buffer_bytes(images, spec) // batch.nbytes)]
+        self._batches = [batch.copy() for _ in range(_batches(images, spec))]
         full, rest = divmod(images, spec.batch_size)
         self._sizes = [spec.batch_size] * full + [rest] * bool(rest)
         self._own = local()

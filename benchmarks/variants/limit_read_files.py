@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from typing import TYPE_CHECKING
+
+from fixtures.cores import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,13 +40,6 @@ class Crew:
     def __iter__(self) -> Iterator[int]:
         """Yield how many files have been dealt with since the last time, up to all of them."""
         return iter(self._pool.imap_unordered(self._work, self._shares))
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def read(paths: Sequence[str]) -> int:

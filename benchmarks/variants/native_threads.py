@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fixtures.pool import cores
+from fixtures.cores import cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,8 @@ class Epochs:
         # Each thread takes the next image when it is done with one; taking one from an iterator over a list
         # is a single step to the interpreter.
         todo = iter([(self._paths[place], images[row]) for row, place in enumerate(places)])
-        futures = [self._pool.submit(_decode_each, todo) for _ in range(self._threads)]
+        threads = min(self._threads, len(places))
+        futures = [self._pool.submit(_decode_each, todo) for _ in range(threads)]
         return _Batch(images, self._one_hot[places], todo, futures)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.variants.uint8_memory_map import Epochs, to_float
+from benchmarks.variants.uint8_memory_map import Epochs, dump_name, to_float
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,8 @@ INTERPOLATION = "area"  # antialiased: what would only be aliased takes no bytes
 
 #: Of the JPEGs, whose colours have half the resolution of their brightness, as most cameras store them.
 QUALITY = 90
-#: Encoded images, in a file and to shuffle among: 75 MB at 224x224.
+_QUALITY_SUFFIX = f"-q{QUALITY}"
+#: Encoded images, in a file and to shuffle among: about 70 MB at 224x224.
 IMAGES_A_SHARD = SHUFFLE_BUFFER = 4096
 #: TensorFlow's default is the fast one, which loses half a decibel and gains no time.
 _DCT = "INTEGER_ACCURATE"
@@ -51,7 +52,8 @@ def predicted_buffer_bytes(images: int, spec: Spec) -> int:
 
 def dump_problem(images: int, spec: Spec) -> str:
     """Return why there is no finished dump: its folder gets its name when all is in it."""
-    folders = [*spec.cache_dir.glob(f"*{_folder_suffix(spec)}")]
+    height, width = spec.image_size
+    folders = [*spec.cache_dir.glob(f"*-{height}x{width}{_QUALITY_SUFFIX}")]
     if len(folders) != 1:
         return f"it has {len(folders)} folders of JPEGs of this size, not 1"
     return records_problem(folders[0], images)
@@ -135,9 +137,9 @@ class Records:
     """TFRecord files of JPEGs, and an index of where in them each image of the tree is."""
 
     def __init__(self, tree: Tree, spec: Spec) -> None:
-        """Name the folder after all that its bytes depend on: it is never taken for another tree's."""
+        """Keep the tree, whose classes are written too."""
         self._tree = tree
-        self._folder = spec.cache_dir / f"{tree.digest[:16]}{_folder_suffix(spec)}"
+        self._folder = spec.cache_dir / f"{dump_name(tree, spec)}{_QUALITY_SUFFIX}"
         self._jpegs: list[memoryview] | None = None
 
     @property
@@ -222,8 +224,3 @@ def _read_index(folder: Path) -> Any:
 
 def _shards(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.tfrecord"))
-
-
-def _folder_suffix(spec: Spec) -> str:
-    height, width = spec.image_size
-    return f"-{height}x{width}-q{QUALITY}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fixtures.pool import cores
+from fixtures.cores import cores
 
 if TYPE_CHECKING:
     from benchmarks.spec import Spec
@@ -30,7 +30,7 @@ def load(tree: Tree, spec: Spec) -> Any:
     if spec.shuffle:
         files = files.shuffle(len(tree), seed=spec.seed)
     dataset = (
-        files.map(example, num_parallel_calls=cores(), deterministic=False)
+        files.map(example, num_parallel_calls=cores(), deterministic=not spec.shuffle)
         .batch(spec.batch_size)
         .prefetch(BATCHES_AHEAD)
     )

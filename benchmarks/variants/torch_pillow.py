@@ -6,7 +6,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from fixtures.pool import cores
+from fixtures.cores import cores
 
 if TYPE_CHECKING:
     from benchmarks.spec import Spec

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.variants.tfdata_no_cache import INTERPOLATION as INTERPOLATION
-from benchmarks.variants.uint8_memory_map import Epochs, decoded, to_float
+from benchmarks.variants.uint8_memory_map import Epochs, decoded, dump_name, to_float
 from benchmarks.variants.uint8_memory_map import predicted_bytes as pixel_bytes
+from fixtures.cores import cores
 
 if TYPE_CHECKING:
     from benchmarks.spec import Spec
@@ -31,6 +32,15 @@ _RECORD_BYTES, _PADDING = 160, 2 * 65536
 def predicted_bytes(images: int, spec: Spec) -> int:
     """Return what pixels, index and padding take at most."""
     return pixel_bytes(images, spec) + (_LABEL.size + _RECORD_BYTES) * images + _PADDING
+
+
+def predicted_buffer_bytes(images: int, spec: Spec) -> int:
+    """Return what the float32 batches take that Grain reads ahead."""
+    return 4 * pixel_bytes(min(images, _batches_ahead() * spec.batch_size), spec)
+
+
+def _batches_ahead() -> int:
+    return cores() + 1
 
 
 def dump_problem(images: int, spec: Spec) -> str:
@@ -73,8 +83,7 @@ class GrainEpochs:
             records = records.shuffle(seed=self._spec.seed + self._epoch)
         batches = records.batch(self._spec.batch_size, drop_remainder=False, batch_fn=self._batch)
         # Its default of 16 threads and 500 batches is for a network's file system.
-        cores = os.cpu_count() or 1
-        return iter(batches.to_iter_dataset(grain.ReadOptions(cores, prefetch_buffer_size=cores + 1)))
+        return iter(batches.to_iter_dataset(grain.ReadOptions(cores(), _batches_ahead())))
 
     def _batch(self, records: list[bytes]) -> tuple[Any, Any]:
         import numpy as np
@@ -92,10 +101,9 @@ class ArrayRecords:
     """An ArrayRecord file of uint8 images and their classes."""
 
     def __init__(self, tree: Tree, spec: Spec) -> None:
-        """Name the file after all that its bytes depend on: it is never taken for another tree's."""
-        height, width = spec.image_size
+        """Keep the tree, whose classes are written too."""
         self._tree = tree
-        self.path = spec.cache_dir / f"{tree.digest[:16]}-{height}x{width}.array_record"
+        self.path = spec.cache_dir / f"{dump_name(tree, spec)}.array_record"
 
     def read(self) -> None:
         """Return nothing: Grain reads."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.variants.torch_pillow import INTERPOLATION as INTERPOLATION
 from benchmarks.variants.torch_pillow import decoded
-from fixtures.pool import cores
+from fixtures.cores import cores
 
 if TYPE_CHECKING:
     from benchmarks.spec import Spec
@@ -43,7 +43,8 @@ def load(tree: Tree, spec: Spec) -> Any:
     if spec.shuffle:
         files = files.compose(webdataset.detshuffle(SHUFFLE_BUFFER, seed=spec.seed))
     examples = files.map(example).batched(spec.batch_size)
-    loader = webdataset.WebLoader(examples, batch_size=None, num_workers=cores(), persistent_workers=True)
+    workers = min(cores(), len(shards))  # one without a shard would be an error
+    loader = webdataset.WebLoader(examples, batch_size=None, num_workers=workers, persistent_workers=True)
     # Each worker ends with a smaller batch: as its guide says, take them apart and batch again.
     return loader.unbatched().batched(spec.batch_size)
 
