@@ -279,7 +279,11 @@ class Measuring:
         for variant in sorted(chosen, key=lambda each: (needed[each.name], on_disk[each.name]), reverse=True):
             problem = problem_of(variant)
             if problem:
-                streams = [each for each in variants if each.kind in ("streaming", "dump")]
+                streams = [
+                    each
+                    for each in variants
+                    if each.kind in ("streaming", "dump") and self.workload.name in each.default
+                ]
                 alternatives = [
                     each.name
                     for each in streams

@@ -107,7 +107,7 @@ def test_the_table_of_changes(slower: Run) -> None:
     assert "Base: HEAD~1 (" in slower.text
     assert "Edit the README)" in slower.text
     rows = [line.split() for line in slower.table if line.split()[:1] == [SLOWED]]
-    assert [row[-1] for row in rows] == ["fail", "regression"]
+    assert [row[-1] for row in rows[:2]] == ["fail", "regression"]  # behind them is the map
     assert max(map(len, slower.table)) <= 100
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import threading
@@ -358,7 +359,7 @@ def updated(floors_sessions: Sessions) -> Run:
     own = ROOT / "benchmarks" / "floors.toml"
     before = own.read_bytes()
     (floors_sessions.folder / "floors.toml").write_text("# Ours.\n", encoding="utf-8")
-    options = (f"--floors={floors_sessions.folder / 'floors.toml'}", "--profile=ours", AMPLE_BUDGET)
+    options = (f"--floors={floors_sessions.folder / 'floors.toml'}", "--profile=ours", "--budget=20")
     run = floors_sessions.run(*ONLY_BASELINE, *loaders("one_shot"), *options, "--update-floors")
     assert own.read_bytes() == before, "the suite's own floors are not ours to change"
     return run
@@ -433,7 +434,7 @@ def test_a_skipped_run_is_not_green(new_sessions: Callable[[], Sessions]) -> Non
     """With --benchmark-skip nothing is measured, and no worker is even started: the run says so and fails."""
     run = new_sessions().run("--benchmark-skip")
     assert run.code == 1
-    assert "4 skipped" in run.out
+    assert re.search(r"= \d+ skipped in ", run.out)
     assert "Nothing was measured, so this run is no success." in run.out
     assert "Measuring" not in run.err
 
