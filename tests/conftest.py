@@ -24,6 +24,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "end_to_end" not in item.nodeid)
 
 
+@pytest.fixture(autouse=True)
+def no_worker_of_xdist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a pytest that a test runs not take itself for the worker of xdist that the test runs in."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+
 @pytest.fixture(scope="session")
 def tree_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a cache folder for trees that is this test session's own."""
