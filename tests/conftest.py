@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from benchmarks.timing import PassTiming
 from fixtures.prepare import prepare_tree
 from fixtures.request import TreeRequest
 from fixtures.tree import Tree
+from tests.sessions import TINY_TREE, Sessions
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,6 +44,16 @@ def tiny_tree(tree_cache: Path) -> Tree:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOADER_GATE_CACHE", str(tree_cache))
         return prepare_tree(TreeRequest(tree="small", tree_images=24, classes=2))
+
+
+@pytest.fixture(scope="session")
+def new_sessions(
+    tmp_path_factory: pytest.TempPathFactory, tree_cache: Path, tiny_tree: Tree
+) -> Callable[[], Sessions]:
+    """Return a function that gives a place to run sessions in; the tree has been drawn already."""
+    assert len(tiny_tree) == 24
+    folder = partial(tmp_path_factory.mktemp, "sessions")
+    return lambda: Sessions(folder(), tree_cache, "benchmarks/test_loading.py", *TINY_TREE)
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from xml.etree import ElementTree as ET
 import psutil
 import pytest
 
+from benchmarks.registry import BASELINE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,8 +26,21 @@ ROOT = Path(__file__).resolve().parents[1]
 #: A session ends as soon as everything is decided: this much is for a machine that is busy with other things.
 AMPLE_BUDGET = "--budget=600"
 
+#: Where nothing is to be decided.
+SMALL_BUDGET = "--budget=1"
+
+#: The options of a tree that costs little; `tiny_tree` has been drawn by them.
+TINY_TREE = ("--tree=small", "--tree-images=24", "--classes=2", "--image-size=32", "--batch-size=5")
+
+ONLY_BASELINE = ("--variant", BASELINE)
+
 #: Seconds after which a session counts as stuck, on the slowest machine.
 STUCK_SECONDS = 1200
+
+
+def loaders(*names: str) -> list[str]:
+    """Return the options that let sample loaders join."""
+    return [f"--loader=sample_loaders:{name}" for name in names]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import pytest
 from benchmarks.limits import format_size
 from benchmarks.registry import BASELINE
 from fixtures.tree import Tree
-from tests.sessions import AMPLE_BUDGET, Run, Sessions
+from tests.sessions import AMPLE_BUDGET, SMALL_BUDGET, Run, Sessions
 
 STREAMING, MEMORY, DUMP = "tfdata_no_cache", "tfdata_memory_cache", "tfdata_file_cache"
 IMAGES = 24
@@ -64,18 +64,19 @@ def train_untimed(sessions: Sessions) -> list[Run]:
 def dump(sessions: Sessions) -> list[Run]:
     """Dumps that are kept: written by one session, used by the next, repaired by the third."""
     kept = sessions.folder / "kept" / "dumps"  # for the suite to make
-    own = ("--image-size=64", f"--variant={DUMP}", f"--floor={DUMP}=0.01", AMPLE_BUDGET)
+    own = ("--image-size=64", f"--variant={DUMP}", f"--floor={DUMP}=0.01")
     options = ("-k", "dump", f"--keep-dumps={kept}", *own)
-    runs = [sessions.run(*options), sessions.run(*options)]
+    undecided = (SMALL_BUDGET, "-W", f"default:{DUMP} (dump")
+    runs = [sessions.run(*options, AMPLE_BUDGET), sessions.run(*options, *undecided)]
     for data in kept.rglob(DATA):
         os.truncate(data, data.stat().st_size // 2)
-    return [*runs, sessions.run(*options)]
+    return [*runs, sessions.run(*options, *undecided)]
 
 
 def outgrow_memory(sessions: Sessions) -> list[Run]:
     """The article's crash: a cache that is larger than the memory, first foreseen, then had on purpose."""
     own = (f"--image-size={LARGE}", "--batch-size=1", f"--variant={MEMORY}", f"--floor={MEMORY}=0.01")
-    options = ("-k", "throughput", *own, AMPLE_BUDGET)
+    options = ("-k", "throughput", *own, SMALL_BUDGET)
     foreseen = sessions.run(*options, "--memory-limit=1G")
     # With most of a cache more, the baseline has room for its check, and a whole cache has none.
     taken: int = foreseen.infos[BASELINE]["peak_rss_bytes"]
@@ -85,7 +86,7 @@ def outgrow_memory(sessions: Sessions) -> list[Run]:
 
 def outgrow_disk(sessions: Sessions) -> list[Run]:
     """A disk with room for half a dump, with and without the guard."""
-    options = ("-k", "dump", "--image-size=32", f"--variant={DUMP}", "--disk-limit=147K", "--budget=2")
+    options = ("-k", "dump", "--image-size=32", f"--variant={DUMP}", "--disk-limit=147K", SMALL_BUDGET)
     return [
         sessions.run(*options, f"--keep-dumps={sessions.folder / 'kept'}"),
         sessions.run(*options, "--no-guard"),

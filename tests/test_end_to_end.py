@@ -15,8 +15,6 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,8 +23,7 @@ from benchmarks.books import SCHEMA
 from benchmarks.registry import BASELINE
 from benchmarks.statistics import FEWEST_BLOCKS
 from fixtures.tree import Tree
-from tests.sample_loaders import SLEEP_SECONDS
-from tests.sessions import AMPLE_BUDGET, ROOT, STUCK_SECONDS, Run, Sessions
+from tests.sessions import AMPLE_BUDGET, ONLY_BASELINE, SMALL_BUDGET, STUCK_SECONDS, Run, Sessions, loaders
 
 ARTICLE = (BASELINE, "tfdata_file_cache", "tfdata_memory_cache", "tfdata_no_cache")
 EXTRA_INFO = {
@@ -34,34 +31,6 @@ EXTRA_INFO = {
     *("speedup_high", "blocks", "images", "images_per_second", "cpu_seconds_per_image", "peak_rss_bytes"),
     *("first_batch_seconds", "teardown_seconds", "baseline_seconds", "variant_seconds", "tree", "schema"),
 }
-TREE = ("--tree=small", "--tree-images=24", "--classes=2", "--image-size=32", "--batch-size=5")
-ONLY_BASELINE = ("--variant", BASELINE)
-
-#: No loader of memory is so slow, and none that sleeps half a second an epoch so fast: on an idle core
-#: ``photos`` is a thousand times as fast as the baseline, and ``sleepy`` a tenth.
-FLOOR_BETWEEN = 30
-
-#: Where nothing is to be decided.
-SMALL_BUDGET = "--budget=1"
-
-#: Seconds in which the slowest machine starts TensorFlow, beside other workers and other tests.
-HANG_SECONDS = 60
-
-
-@pytest.fixture(scope="module")
-def new_sessions(
-    tmp_path_factory: pytest.TempPathFactory, tree_cache: Path, tiny_tree: Tree
-) -> Callable[[], Sessions]:
-    """Return a function that gives a place to run sessions in; the tree has been drawn already."""
-    assert len(tiny_tree) == 24
-    folder = partial(tmp_path_factory.mktemp, "sessions")
-    return lambda: Sessions(folder(), tree_cache, "benchmarks/test_loading.py", *TREE)
-
-
-def loaders(*names: str) -> list[str]:
-    """Return the options that let sample loaders join."""
-    return [f"--loader=sample_loaders:{name}" for name in names]
-
 
 # One session of the article's variants, and a second one that is compared with it.
 
@@ -248,151 +217,7 @@ def test_nothing_is_left(article_sessions: Sessions, second: Run) -> None:
     article_sessions.check_nothing_is_left()
 
 
-# One session of a user's loaders: a good one, one that has become slow, and five in trouble.
-
-
-TROUBLE = ("killed", "raises", "hangs", "flipped", "loses_an_image")
-REASONS = (
-    ("killed", "was killed by SIGKILL"),
-    ("killed", "its last words: about to be killed"),
-    ("raises", "raised OSError: the disk went away"),
-    ("hangs", f"hung: no batch for {HANG_SECONDS} s (see --hang-after)"),
-    ("flipped", "does other work than asked"),
-    ("flipped", "mirrored"),
-    ("loses_an_image", "expected the 24 of the tree"),
-)
-
-
-@pytest.fixture(scope="module")
-def users_sessions(new_sessions: Callable[[], Sessions]) -> Sessions:
-    """A place for the session."""
-    return new_sessions()
-
-
-@pytest.fixture(scope="module")
-def users_run(users_sessions: Sessions) -> Run:
-    """All of them at once."""
-    return users_sessions.run(
-        *ONLY_BASELINE,
-        *loaders("photos", *TROUBLE, "sleepy"),
-        *(f"--floor={name}={FLOOR_BETWEEN}" for name in ("photos", "sleepy")),
-        *(AMPLE_BUDGET, f"--hang-after={HANG_SECONDS}"),
-        f"--report={users_sessions.folder / 'report.html'}",
-    )
-
-
-def test_the_good_one_passes(users_run: Run) -> None:
-    """Whatever becomes of the others, it is measured and passes."""
-    assert users_run.junit["photos"] == users_run.junit[BASELINE] == ""
-    assert users_run.verdict("photos") == users_run.infos["photos"]["verdict"] == "pass"
-    assert users_run.infos["photos"]["speedup_low"] >= FLOOR_BETWEEN
-
-
-def test_the_slow_one_fails(users_run: Run) -> None:
-    """It sleeps before each batch: a speedup below its floor, and a failing test item."""
-    assert users_run.code == 1
-    assert users_run.verdict("sleepy") == users_run.infos["sleepy"]["verdict"] == "fail"
-    assert users_run.infos["sleepy"]["speedup_high"] < FLOOR_BETWEEN
-    assert min(users_run.infos["sleepy"]["variant_seconds"]) >= 5 * SLEEP_SECONDS
-
-
-def test_one_sentence_says_why(users_run: Run) -> None:
-    """Variant, workload, profile, speedup, interval, floor and what to do, on screen and in JUnit."""
-    message = users_run.junit["sleepy"].removeprefix("Failed: ")
-    assert message in users_run.out
-    info = users_run.infos["sleepy"]
-    for part in (
-        *(
-            "sleepy (loading, ",
-            f" times as fast as {BASELINE} (95 % interval ",
-            f"{info['blocks']} blocks",
-        ),
-        *(f"below its floor of {FLOOR_BETWEEN:.1f}: ", "find what slowed it"),
-    ):
-        assert part in message
-    assert "Traceback" not in users_run.out
-
-
-@pytest.mark.parametrize(("name", "reason"), REASONS)
-def test_trouble_is_explained(name: str, reason: str, users_run: Run) -> None:
-    """Each is unmeasured for its own reason, in the table, on screen, in JUnit and in the JSON."""
-    assert users_run.verdict(name) == "unmeasured"
-    assert reason in users_run.unmeasured[name]
-    assert f"{name} (loading, " in users_run.junit[name]
-    assert reason in users_run.junit[name]
-    assert users_run.junit[name].removeprefix("Failed: ") in users_run.out
-
-
-def test_a_failing_session_has_its_report(users_run: Run) -> None:
-    """What failed comes first, and the reasons are there."""
-    html = (users_run.folder / "report.html").read_text(encoding="utf-8")
-    assert f"<title>1 fail, {len(TROUBLE)} unmeasured, 2 pass" in html
-    assert html.index("sleepy") < html.index("photos")
-    assert "raised OSError: the disk went away" in html
-
-
-def test_the_books_have_only_what_was_measured(users_run: Run) -> None:
-    """No figures are made up for the others: they are listed apart."""
-    assert set(users_run.infos) == {BASELINE, "photos", "sleepy"}
-    assert set(users_run.unmeasured) == set(TROUBLE)
-    assert "benchmark 'loading': 3 tests" in users_run.out
-
-
-def test_nothing_of_the_troubled_is_left(users_run: Run, users_sessions: Sessions) -> None:
-    """Not of the one that was killed, nor of its child, nor of the one that hangs."""
-    assert users_run.code == 1
-    users_sessions.check_nothing_is_left()
-
-
-# Floors written by one session, and held by the next.
-
-
-@pytest.fixture(scope="module")
-def floors_sessions(new_sessions: Callable[[], Sessions]) -> Sessions:
-    """A place that both sessions share."""
-    return new_sessions()
-
-
-@pytest.fixture(scope="module")
-def updated(floors_sessions: Sessions) -> Run:
-    """A loader gets a floor: one that decodes as the baseline does, and as long, so that noise cancels."""
-    own = ROOT / "benchmarks" / "floors.toml"
-    before = own.read_bytes()
-    (floors_sessions.folder / "floors.toml").write_text("# Ours.\n", encoding="utf-8")
-    options = (f"--floors={floors_sessions.folder / 'floors.toml'}", "--profile=ours", "--budget=20")
-    run = floors_sessions.run(*ONLY_BASELINE, *loaders("one_shot"), *options, "--update-floors")
-    assert own.read_bytes() == before, "the suite's own floors are not ours to change"
-    return run
-
-
-@pytest.fixture(scope="module")
-def held(floors_sessions: Sessions, updated: Run) -> Run:
-    """The same loader against the floor that was written; a noisy machine may leave it undecided."""
-    assert updated.code == 0
-    options = (f"--floors={floors_sessions.folder / 'floors.toml'}", "--profile=ours")
-    return floors_sessions.run(*ONLY_BASELINE, *loaders("one_shot"), *options, "--budget=20")
-
-
-def test_floors_are_written(updated: Run) -> None:
-    """The file says what was measured, when and where, keeps its comments, and the run is green."""
-    assert updated.code == 0, updated.out + updated.err
-    text = (updated.folder / "floors.toml").read_text(encoding="utf-8")
-    assert text.startswith("# Ours.\n")
-    assert "[profiles.ours.loading]" in text
-    assert '"sample_loaders:one_shot" = ' in text
-    assert "[profiles.ours.measured.loading]" in text
-    assert "Wrote 1 floors of profile ours" in updated.out or "Wrote 1 floor of profile ours" in updated.out
-
-
-def test_floors_are_held(held: Run) -> None:
-    """The next session has that floor, and the same loader does not fail it."""
-    assert held.code == 0, held.out + held.err
-    written = (held.folder / "floors.toml").read_text(encoding="utf-8")
-    floor = float(written.partition('"sample_loaders:one_shot" = ')[2].partition("\n")[0])
-    assert held.infos["one_shot"]["floor"] == floor
-    assert held.infos["one_shot"]["profile"] == "ours"
-    assert held.infos["one_shot"]["verdict"] in ("pass", "undecided")
-    assert held.junit == {BASELINE: "", "one_shot": ""}
+# Sessions that decide nothing.
 
 
 def test_the_strict_gate_fails_what_is_undecided(new_sessions: Callable[[], Sessions]) -> None:
