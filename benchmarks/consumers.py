@@ -62,20 +62,12 @@ class Drain:
     ) -> EpochTimes:
         """Drain one epoch, and count its images and labels."""
         count = EpochCount()
-        first = last = None
-        start = time.perf_counter()
-        for images, labels in batches:
-            count.add(images, labels)
-            alive()
-            last = time.perf_counter()
-            first = first or last
-        if first is None or last is None:
-            raise ValueError("the epoch had no batch")
+        times = _drain(batches, lambda batch: count.add(*batch), alive)
         at_end()
         problem = count.problem(self._tree)
         if problem is not None:
             raise ValueError(problem)
-        return EpochTimes(first - start, last - start)
+        return times
 
 
 class Tally:
@@ -89,20 +81,32 @@ class Tally:
         self, batches: Iterable[Any], alive: Callable[[], None], at_end: Callable[[], None]
     ) -> EpochTimes:
         """Wait until one epoch is done."""
-        done = 0
-        first = last = None
-        start = time.perf_counter()
-        for images in batches:
-            done += images
-            alive()
-            last = time.perf_counter()
-            first = first or last
-        if first is None or last is None:
-            raise ValueError("the epoch had no image")
+        done: list[int] = []
+        times = _drain(batches, done.append, alive)
         at_end()
-        if done != len(self._tree):
-            raise ValueError(f"{done} images were dealt with, expected the {len(self._tree)} of the tree")
-        return EpochTimes(first - start, last - start)
+        if sum(done) != len(self._tree):
+            raise ValueError(
+                f"{sum(done)} images were dealt with, expected the {len(self._tree)} of the tree"
+            )
+        return times
+
+
+def _drain(batches: Iterable[Any], add: Callable[[Any], None], alive: Callable[[], None]) -> EpochTimes:
+    """Add up what comes, and return when it came.
+
+    Raises:
+        ValueError: Nothing came.
+    """
+    first = last = None
+    start = time.perf_counter()
+    for batch in batches:
+        add(batch)
+        alive()
+        last = time.perf_counter()
+        first = first or last
+    if first is None or last is None:
+        raise ValueError("the epoch had no batch")
+    return EpochTimes(first - start, last - start)
 
 
 class Model:

@@ -21,6 +21,9 @@ from benchmarks.statistics import Estimate
 #: The workload and the variant: what a benchmark is known by, wherever its test has moved to.
 Key: TypeAlias = tuple[str, str]
 
+#: How pytest-benchmark numbers its files, by folders of one system and Python each.
+NUMBERED = "[0-9][0-9][0-9][0-9]_"
+
 #: Figures that pytest-benchmark's own table cannot do without.
 _STATS = ("min", "max", "mean", "stddev", "median", "iqr", "rounds", "iterations")
 

@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.compare import when
-from benchmarks.saved_runs import SavedRun, mark_accepted, run_or_problem
+from benchmarks.saved_runs import NUMBERED, SavedRun, mark_accepted, run_or_problem
 
 if TYPE_CHECKING:
     from pytest_benchmark.storage.file import FileStorage
-
-#: How pytest-benchmark numbers its files.
-_NUMBERED = "[0-9][0-9][0-9][0-9]_"
 
 
 class CompareError(Exception):
@@ -114,7 +111,7 @@ class Storage:
 
     def _numbered(self) -> list[Path]:
         """Return the files of saved runs, newest first."""
-        return [*reversed(self._files.query(_NUMBERED))]
+        return [*reversed(self._files.query(NUMBERED))]
 
     def _why_none(self, runs: list[SavedRun]) -> list[str]:
         folder = self._files.get("")
@@ -129,7 +126,7 @@ class Storage:
             about.append(
                 f"Run {last.label} {why}; to compare with it, give --benchmark-compare={last.label}."
             )
-        paths = [path for path in reversed(self._files.query(f"*/{_NUMBERED}")) if path.parent != folder]
+        paths = [path for path in reversed(self._files.query(f"*/{NUMBERED}")) if path.parent != folder]
         other = next((run for run in _read(paths)[0] if run.accepted and run.entries), None)
         if other is not None:
             name = f"{other.path.parent.name}/{other.label}"

@@ -23,7 +23,7 @@ VARIANTS = (BASELINE, SLOWED)
 #: Tiny epochs are mostly noise, but what is planted is large: little time is enough.
 OPTIONS = (
     *("--tree=small", "--tree-images=24", "--classes=2", "--image-size=32", "--batch-size=5"),
-    *(f"--variant={SLOWED}", "--floor", f"{SLOWED}=0.01", "--budget=10"),
+    *(f"--variant={SLOWED}", "--floor", f"{SLOWED}=0.01", "--budget=6"),
 )
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 

@@ -159,7 +159,7 @@ def test_a_limit_is_counted(clock: FakeTime) -> None:
     assert (times.first_batch, times.end, times.utilisation) == (0.5, 1.5, None)
     assert (calls.alive, calls.ended) == (3, 1)
     assert Calls().epoch(limit, loading([10], clock, 0.5)).end == 0.5
-    for counts, message in (([4, 4], "8 images were dealt with, expected the 10"), ([], "no image")):
+    for counts, message in (([4, 4], "8 images were dealt with, expected the 10"), ([], "no batch")):
         with pytest.raises(ValueError, match=message):
             Calls().epoch(limit, counts)
 

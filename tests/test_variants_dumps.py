@@ -23,7 +23,8 @@ from benchmarks.reference import Reference, build_reference
 from benchmarks.registry import Variant
 from benchmarks.same_work import Declared, check_epoch
 from benchmarks.spec import Spec
-from benchmarks.variants.uint8_memory_map import Buffers, to_float
+from benchmarks.variants.native_threads import Memory
+from benchmarks.variants.uint8_memory_map import to_float
 from benchmarks.worker_process import WorkerProcess
 from fixtures.tree import Tree
 
@@ -311,14 +312,14 @@ def test_memory_is_used_again_when_nobody_holds_it() -> None:
     def address(array: Any) -> int:
         return int(array.__array_interface__["data"][0])
 
-    buffers = Buffers((4, 2, 2, 3), most=2)
-    batch = buffers.array(4)
+    memory = Memory(4 * 2 * 2 * 3)
+    batch = memory.floats((4, 2, 2, 3))
     at, view = address(batch), batch[1:][0, :, 1]
     del batch
-    held = buffers.array(4)
+    held = memory.floats((4, 2, 2, 3))
     assert address(held) != at
     del view
-    again = buffers.array(3)
+    again = memory.floats((3, 2, 2, 3))
     assert address(again) == at
     assert again.shape == (3, 2, 2, 3)
 

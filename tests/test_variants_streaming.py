@@ -162,7 +162,7 @@ class TestNativeThreads:
         """Epochs after the first need no new memory."""
         batches = native_threads.load(odd_tree, spec)
         addresses: set[int] = set()
-        for _ in range(5):
+        for _ in range(3):
             for images, _labels in batches:
                 addresses.add(images.ctypes.data)
                 del images

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from benchmarks.saved_runs import SavedRun, run_or_problem
-
-#: How pytest-benchmark names its files, by folders of one system and Python each.
-_NUMBERED = "[0-9][0-9][0-9][0-9]_*.json"
+from benchmarks.saved_runs import NUMBERED, SavedRun, run_or_problem
 
 
 class HistoryError(Exception):
@@ -54,7 +51,7 @@ def storage_folder(address: str, create: bool = False) -> Path:
 
 def run_files(storage: Path) -> list[Path]:
     """Return the files of a storage's numbered runs, in no order that means anything."""
-    return sorted([*storage.glob(_NUMBERED), *storage.glob(f"*/{_NUMBERED}")])
+    return sorted([*storage.glob(f"{NUMBERED}*.json"), *storage.glob(f"*/{NUMBERED}*.json")])
 
 
 def load_runs(storage: Path) -> Loaded:

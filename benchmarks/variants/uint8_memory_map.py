@@ -7,8 +7,8 @@ is a true permutation, which needs no shuffle buffer.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +16,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
+from benchmarks.variants.native_threads import Memory
 from benchmarks.variants.tfdata_no_cache import INTERPOLATION as INTERPOLATION
 from benchmarks.variants.tfdata_no_cache import examples
 from fixtures.cores import cores
@@ -193,7 +194,7 @@ class Batches:
         self._shape = (spec.batch_size, *spec.image_size, 3)
         self._fill = fill
         self._threads = cores()
-        self._buffers = Buffers(self._shape, AHEAD + 2)
+        self._memory = Memory(math.prod(self._shape))
 
     def of(self, items: Iterator[tuple[int, Any]]) -> Iterator[tuple[list[int], Any]]:
         """Yield batches of images, and where in the tree they are."""
@@ -212,7 +213,7 @@ class Batches:
     def _begin(
         self, pool: ThreadPoolExecutor, batch: list[tuple[int, Any]]
     ) -> tuple[list[int], Any, list[Future[None]]]:
-        images = self._buffers.array(len(batch))
+        images = self._memory.floats((len(batch), *self._shape[1:]))
         parts = [slice(first, None, self._threads) for first in range(min(self._threads, len(batch)))]
         jobs = [pool.submit(self._fill_all, batch[part], images[part]) for part in parts]
         return [index for index, _ in batch], images, jobs
@@ -225,30 +226,3 @@ class Batches:
         for job in jobs:
             job.result()
         return indices, images
-
-
-class Buffers:
-    """Memory for batches, used again when nobody holds the batch any more.
-
-    Memory that comes fresh from the system is given page by page and wiped before, which takes longer than
-    writing the pixels.
-    """
-
-    def __init__(self, shape: tuple[int, ...], most: int) -> None:
-        """Make arrays of at most this shape, and keep the memory of so many."""
-        self._shape = shape
-        self._free: deque[memoryview] = deque(maxlen=most)
-
-    def array(self, images: int) -> Any:
-        """Return an array of float32 images with anything in them."""
-        import numpy as np
-
-        try:
-            memory = self._free.pop()
-        except IndexError:
-            memory = np.empty(self._shape, np.float32).data.cast("B")
-        shape = (images, *self._shape[1:])
-        flat = np.frombuffer(memory, np.float32, int(np.prod(shape)))
-        # A view of a view keeps only what is at its bottom alive, and that is this array.
-        weakref.finalize(flat, self._free.append, memory).atexit = False
-        return flat.reshape(shape)
