@@ -129,6 +129,7 @@ class Measuring:
         machine: Fingerprint of this machine.
         origins: Where the code of variants at base comes from, by variant; of those that have one.
         tolerance: The share by which head may be slower than base.
+        beside_others: Says what other programs take of the machine; see `Rotation`.
         notes: Lines for people.
     """
 
@@ -143,6 +144,7 @@ class Measuring:
     machine: str = ""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     tolerance: float = 0.0
+    beside_others: Callable[[], str] = lambda: ""
     notes: list[str] = field(default_factory=list)
 
     def run(self, variants: Sequence[Variant], wanted: Sequence[str]) -> Result:
@@ -467,6 +469,7 @@ class Measuring:
                 lambda text: progress.update(0, text),
                 start_base=lambda variant: start(variant, True) if variant.name in compared else None,
                 tolerance=self.tolerance,
+                beside_others=self.beside_others,
             )
             return rotation.run(
                 self.tree,

@@ -44,6 +44,7 @@ from benchmarks.statistics import (
     epochs_per_pass,
     estimate,
     estimate_at_any_look,
+    excess_spread,
     log_ratios,
     pair_log_ratios,
     planned_blocks,
@@ -122,6 +123,8 @@ RENEWED_AFTER = 6
 #: Before so much measuring time, nothing is called a change: the blocks of a few seconds, however many they
 #: are, have seen one mood of the machine only.
 EARLIEST_CHANGE_SECONDS = 10.0
+#: The same beside other programs, whose moods are longer.
+EARLIEST_BESIDE_OTHERS_SECONDS = 30.0
 
 #: Figures that are compared with base beside the seconds, by name: of which passes, and the tolerance.
 COMPARED_TOO = {
@@ -204,6 +207,13 @@ def _control(baseline: Sequence[PassTiming]) -> Control:
     return read_control(_seconds(baseline))
 
 
+def _by_processes(ratios: Sequence[float], contaminated: Sequence[int]) -> list[list[float]]:
+    """Return the log-ratios of a change, two a block, by the pair of processes that they are of."""
+    size = 2 * RENEWED_AFTER
+    runs = [range(start, min(start + size, len(ratios))) for start in range(0, len(ratios), size)]
+    return [[ratios[index] for index in run if index // 2 not in contaminated] for run in runs]
+
+
 class Rotation:
     """Measures variants until each has a verdict or has spent its budget."""
 
@@ -218,6 +228,7 @@ class Rotation:
         start_base: Callable[[Variant], AnyWorker | None] = lambda _: None,
         tolerance: float = 0.0,
         judge_change: JudgeChange = judge_change,
+        beside_others: Callable[[], str] = lambda: "",
         most_blocks: int = MOST_BLOCKS,
     ) -> None:
         """Prepare to measure.
@@ -232,6 +243,7 @@ class Rotation:
             start_base: Starts the worker of the same variant at base; None if there is nothing to compare.
             tolerance: The share by which head may be slower than base.
             judge_change: Says what became of the seconds; another one to record without deciding.
+            beside_others: Says what other programs take of the machine; nothing if that is little.
             most_blocks: No variant is measured for more; another number to record.
         """
         self._variants = variants
@@ -239,6 +251,7 @@ class Rotation:
         self._start_base = start_base
         self._tolerance = tolerance
         self._judge_change = judge_change
+        self._beside_others = beside_others
         self._most_blocks = most_blocks
         self._judge = judge
         self._budget_seconds = budget_seconds
@@ -478,12 +491,17 @@ class Rotation:
         change = self._judge_change(found, self._tolerance, last)
         if change is None or change.outcome not in ("regression", "improvement"):
             return change
-        if not last and self._spent(contestant) < EARLIEST_CHANGE_SECONDS:
+        others = self._beside_others()
+        earliest = EARLIEST_BESIDE_OTHERS_SECONDS if others else EARLIEST_CHANGE_SECONDS
+        if not last and self._spent(contestant) < earliest:
             return None
-        surely = self._estimate(contestant, clean, CHANGED_ERROR, 2)
+        surely = self._estimate(contestant, clean, BELOW_FLOOR_ERROR if others else CHANGED_ERROR, 2)
+        if others:
+            surely = surely.widened(excess_spread(_by_processes(ratios, control.contaminated)))
         confirmed = self._judge_change(surely, self._tolerance, last)
         if confirmed is None or confirmed.outcome != change.outcome:
-            return confirmed and replace(confirmed, estimate=found)
+            reason = others and f"which may be for {others}; measure on a quieter machine"
+            return confirmed and replace(confirmed, estimate=found, reason=reason or confirmed.reason)
         if change.outcome != "regression" or not control.moved:
             return change
         return replace(change, outcome="undecided", reason=moved_reason(control)) if last else None

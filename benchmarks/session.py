@@ -256,6 +256,7 @@ class Session:
             machine=self.machine.fingerprint,
             origins={} if self._base is None else self._base.origins,
             tolerance=options.tolerance,
+            beside_others=self._beside_others,
         )
         try:
             # A dump is held against a variant that this session may not have.
@@ -296,6 +297,13 @@ class Session:
             reason = "too uncertain to set a floor from: give it a larger --budget or a quieter machine"
             return replace(measured, reason=reason)
         return gate.Verdict("pass", floor, estimate, f"so its floor becomes {gate.number(floor)}")
+
+    def _beside_others(self) -> str:
+        """Say how many cores other programs have kept busy; nothing if they are too few to matter."""
+        others = used_by_others(self._noise_before, read_noise())
+        if others is None or others < gate.BUSY_CORES:
+            return ""
+        return f"other programs, which used {others:.1f} of {self.machine.cores} cores"
 
     def _is_vague(self, estimate: Estimate) -> bool:
         """Return whether a speedup is not known well enough to gate it by a saved one."""

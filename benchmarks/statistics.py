@@ -82,6 +82,13 @@ class Estimate:
         """Return half the interval as a share of the ratio, on the log scale: 0.05 is "within 5 %"."""
         return math.sqrt(self.high / self.low) - 1 if self.low > 0 else math.inf
 
+    def widened(self, times: float) -> Estimate:
+        """Return the same ratio with an interval that is so many times as wide on the log scale."""
+        if self.low <= 0:
+            return self
+        low, high = ((end / self.ratio) ** times * self.ratio for end in (self.low, self.high))
+        return Estimate(self.ratio, low, high, self.blocks)
+
 
 @dataclass(frozen=True)
 class Control:
@@ -218,6 +225,31 @@ def read_control(passes_seconds: Sequence[float]) -> Control:
     clean = estimate(without(ratios, contaminated), SINGLE_LOOK_ERROR)
     moved = clean.blocks >= FEWEST_BLOCKS and not clean.low <= 1 <= clean.high
     return Control(clean, contaminated, moved)
+
+
+def excess_spread(runs: Sequence[Sequence[float]]) -> float:
+    """Return how many times as wide an interval has to be whose data come in runs that differ.
+
+    At least 1, and infinity where there is one run only: that tells nothing of another one.
+
+    Data of one run resemble each other if what they come from does, such as a pair of processes. The square
+    root of F, of a one-way analysis of variance, is by how much the means of runs are spread beyond what the
+    data within them explain (the design effect of a clustered sample).
+
+    Args:
+        runs: Log-ratios by run; runs of fewer than 4 tell too little, and are left out.
+    """
+    told = [run for run in runs if len(run) >= 4]
+    count = sum(map(len, told))
+    if len(told) < 2:
+        return math.inf
+    means = [math.fsum(run) / len(run) for run in told]
+    mean = math.fsum(map(math.fsum, told)) / count
+    between = math.fsum(len(run) * (own - mean) ** 2 for run, own in zip(told, means, strict=True))
+    within = math.fsum((ratio - own) ** 2 for run, own in zip(told, means, strict=True) for ratio in run)
+    if within == 0:
+        return 1.0 if between == 0 else math.inf
+    return math.sqrt(max(1.0, between / (len(told) - 1) / (within / (count - len(told)))))
 
 
 def without(log_ratios: Sequence[float], contaminated: Sequence[int], per_block: int = 1) -> list[float]:

@@ -12,7 +12,13 @@ import pytest
 
 from benchmarks.gate import Share, Verdict, baseline_verdict, judge, limit_verdict
 from benchmarks.registry import BASELINE, Variant
-from benchmarks.rotation import EARLIEST_CHANGE_SECONDS, RENEWED_AFTER, Measurement, Rotation
+from benchmarks.rotation import (
+    EARLIEST_BESIDE_OTHERS_SECONDS,
+    EARLIEST_CHANGE_SECONDS,
+    RENEWED_AFTER,
+    Measurement,
+    Rotation,
+)
 from benchmarks.spec import Spec
 from benchmarks.statistics import (
     ERROR,
@@ -102,12 +108,13 @@ class Stage:
         checks: dict[str, str] | None = None,
         base: dict[str, Seconds] | None = None,
         bounds: tuple[str, ...] = ("streaming",),
+        others: str = "",
         **seconds: Seconds,
     ) -> dict[str, Measurement]:
         """Measure variants named by the keywords; ``baseline`` stands for the baseline.
 
-        Those in ``base`` are compared with what takes so long there. What is named ``limit`` is one, of the
-        kinds in ``bounds``.
+        Those in ``base`` are compared with what takes so long there, beside ``others``. What is named
+        ``limit`` is one, of the kinds in ``bounds``.
         """
         at_base_names = {f"{BASELINE if name == 'baseline' else name}_at_base" for name in base or ()}
         at_base = {BASELINE if name == "baseline" else name: value for name, value in (base or {}).items()}
@@ -136,6 +143,7 @@ class Stage:
             verdict,
             budget,
             self.reports.append,
+            beside_others=lambda: others,
             start_base=lambda variant: (
                 None
                 if f"{variant.name}_at_base" not in at_base_names
@@ -469,6 +477,27 @@ def test_nothing_is_a_change_in_the_first_seconds(stage: Stage) -> None:
         assert statuses(found)["slower"] == "fail"
         assert measured >= EARLIEST_CHANGE_SECONDS
         assert len(found["slower"].base_passes) <= 2 * most
+
+
+def test_beside_other_programs_a_change_takes_longer(stage: Stage) -> None:
+    """A slowdown is found all the same, when three times as much of the machine has been seen."""
+    found = stage.run(
+        baseline=4.0, slower=noisy(2.4, 0.01), base={"slower": noisy(2.0, 0.01)}, others="somebody"
+    )
+    passes = found["slower"].variant_passes + found["slower"].base_passes
+    assert outcomes(found)["slower"]["seconds"] == "regression"
+    assert sum(timing.seconds for timing in passes) >= EARLIEST_BESIDE_OTHERS_SECONDS
+
+
+@pytest.mark.parametrize(("others", "outcome"), [("", "regression"), ("a program", "undecided")])
+def test_processes_that_differ_beside_other_programs(others: str, outcome: str, stage: Stage) -> None:
+    """One pair of them in two is a fifth slower, the other is not: that is the neighbour, not the code."""
+    passes = FEWEST_WARMUP_PASSES + 2 * RENEWED_AFTER
+    slow, fast = noisy(2.4, 0.01), noisy(2.0, 0.01)
+    moods = chain.from_iterable(islice(mood, passes) for mood in cycle((slow, fast)))
+    found = stage.run(baseline=4.0, slower=moods, base={"slower": noisy(2.0, 0.01)}, others=others)
+    assert outcomes(found)["slower"]["seconds"] == outcome
+    assert ("which may be for a program; measure on" in found["slower"].verdict.reason) is bool(others)
 
 
 def test_few_blocks_are_looked_at_once(stage: Stage) -> None:

@@ -24,6 +24,7 @@ from benchmarks.statistics import (
     epochs_per_pass,
     estimate,
     estimate_at_any_look,
+    excess_spread,
     log_ratios,
     pair_log_ratios,
     planned_blocks,
@@ -372,3 +373,33 @@ def test_epochs_per_pass_refuses_impossible_seconds() -> None:
     """An epoch takes time."""
     with pytest.raises(ValueError, match=r"a pass took 0\.0 seconds"):
         epochs_per_pass(0.0)
+
+
+def test_runs_that_agree_need_no_wider_interval() -> None:
+    """A run that is too short tells nothing."""
+    alike = [[0.1, -0.1, 0.1, -0.1], [0.1, -0.1, -0.1, 0.1]]
+    assert excess_spread(alike) == 1
+    assert excess_spread([*alike, [9.0, 9.1]]) == 1
+    assert excess_spread([[1.0] * 4, [1.0] * 4]) == 1
+
+
+def test_runs_that_differ_need_a_wider_interval() -> None:
+    """By the root of F: here the means are 4 apart, and the data within a run vary by 4/3."""
+    runs = [[1.0, -1.0, 1.0, -1.0], [5.0, 3.0, 5.0, 3.0]]
+    assert excess_spread(runs) == pytest.approx(math.sqrt(32 / (4 / 3)))
+    assert excess_spread([[1.0] * 4, [2.0] * 4]) == math.inf
+
+
+def test_one_run_tells_nothing_of_another() -> None:
+    """However much its data agree, the interval has no ends."""
+    assert excess_spread([]) == excess_spread([[0.1, -0.1, 0.1, -0.1]]) == math.inf
+    assert excess_spread([[0.1, -0.1, 0.1, -0.1], [0.1, -0.1]]) == math.inf
+
+
+def test_a_wider_interval() -> None:
+    """It is wider on the log scale, around the same ratio; what has no ends has none."""
+    wider = Estimate(2.0, 1.0, 4.0, 5).widened(2)
+    assert (wider.ratio, wider.blocks) == (2.0, 5)
+    assert (wider.low, wider.high) == pytest.approx((0.5, 8.0))
+    assert Estimate(2.0, 1.0, 4.0, 5).widened(math.inf).low == 0
+    assert Estimate(2.0, 0.0, math.inf, 2).widened(3) == Estimate(2.0, 0.0, math.inf, 2)
