@@ -14,6 +14,7 @@ ratio of passes of the same blocks.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -496,8 +497,9 @@ class Rotation:
         if not last and self._spent(contestant) < earliest:
             return None
         surely = self._estimate(contestant, clean, BELOW_FLOOR_ERROR if others else CHANGED_ERROR, 2)
-        if others:
-            surely = surely.widened(excess_spread(_by_processes(ratios, control.contaminated)))
+        spread = excess_spread(_by_processes(ratios, control.contaminated))
+        # In the end a single pair of processes has to do, unless others are known to disturb it.
+        surely = surely.widened(1.0 if math.isinf(spread) and last and not others else spread)
         confirmed = self._judge_change(surely, self._tolerance, last)
         if confirmed is None or confirmed.outcome != change.outcome:
             reason = others and f"which may be for {others}; measure on a quieter machine"
