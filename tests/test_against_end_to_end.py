@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.registry import BASELINE
 from benchmarks.study.planted import FILE, planted
-from tests.sessions import ROOT, Run, Sessions
+from tests.sessions import AMPLE_BUDGET, ROOT, Run, Sessions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +70,7 @@ def sessions(
 @pytest.fixture(scope="module")
 def slower(sessions: Sessions) -> Run:
     """The last commit against the one before."""
-    return sessions.run("--against=HEAD~1", "--tolerance=40")
+    return sessions.run("--against=HEAD~1", "--tolerance=40", AMPLE_BUDGET)  # other tests run beside it
 
 
 @pytest.fixture(scope="module")
