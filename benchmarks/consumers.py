@@ -105,7 +105,7 @@ def _drain(batches: Iterable[Any], add: Callable[[Any], None], alive: Callable[[
         last = time.perf_counter()
         first = first or last
     if first is None or last is None:
-        raise ValueError("the epoch had no batch")
+        raise ValueError("the epoch was empty")
     return EpochTimes(first - start, last - start)
 
 
@@ -218,7 +218,7 @@ class EmulatedAccelerator:
             count.add(images, labels)
             alive()
         if first is None:
-            raise ValueError("the epoch had no batch")
+            raise ValueError("the epoch was empty")
         _sleep_until(free_at)
         end = time.perf_counter()
         at_end()

@@ -199,6 +199,27 @@ def moved_reason(control: Control) -> str:
     )
 
 
+def beside_others(others: float | None, cores: int) -> str:
+    """Return what other programs take of the machine, in words; nothing if that is little, or not known.
+
+    Args:
+        others: How many cores they kept busy, if the system shows it.
+        cores: How many there are.
+    """
+    if others is None or others < BUSY_CORES:
+        return ""
+    return f"beside other programs, which used {others:.1f} of {cores} cores"
+
+
+def unconfirmed_reason(beside: str) -> str:
+    """Return why a variant is not failed though its interval leaves out no change; beside which programs."""
+    beside = f" {beside}" if beside else ""
+    return (
+        f"not told from what passes, and pairs of processes of one code, differ by{beside}: measure again, "
+        "on a quieter machine or with a larger --budget"
+    )
+
+
 def with_changes(verdict: Verdict, changes: Sequence[Change]) -> Verdict:
     """Return the verdict of floor and changes together.
 

@@ -123,13 +123,13 @@ class Measuring:
         search_path: Where workers look for modules.
         limits: What workers may use.
         judge: Gives a verdict on a variant's estimate; see `Rotation`.
+        beside_others: Says what other programs take of the machine; see `Rotation`.
         stream: Where progress is shown.
         not_timed: Why nothing may be timed; empty if it may.
         keep_dumps: Where dumps are kept from session to session, or None.
         machine: Fingerprint of this machine.
         origins: Where the code of variants at base comes from, by variant; of those that have one.
         tolerance: The share by which head may be slower than base.
-        beside_others: Says what other programs take of the machine; see `Rotation`.
         notes: Lines for people.
     """
 
@@ -138,13 +138,13 @@ class Measuring:
     search_path: list[str]
     limits: Limits
     judge: Callable[[Variant, Estimate, bool], Verdict | None]
+    beside_others: Callable[[], str]
     stream: TextIO
     not_timed: str = ""
     keep_dumps: Path | None = None
     machine: str = ""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     tolerance: float = 0.0
-    beside_others: Callable[[], str] = lambda: ""
     notes: list[str] = field(default_factory=list)
 
     def run(self, variants: Sequence[Variant], wanted: Sequence[str]) -> Result:

@@ -28,12 +28,14 @@ from benchmarks.gate import (
     judge_change,
     judge_once,
     moved_reason,
+    unconfirmed_reason,
     unmeasured,
     with_changes,
 )
 from benchmarks.registry import BASELINE, Variant
 from benchmarks.statistics import (
     BELOW_FLOOR_ERROR,
+    CHANGED_BESIDE_OTHERS_ERROR,
     CHANGED_ERROR,
     ERROR,
     FEWEST_BLOCKS,
@@ -208,11 +210,22 @@ def _control(baseline: Sequence[PassTiming]) -> Control:
     return read_control(_seconds(baseline))
 
 
-def _by_processes(ratios: Sequence[float], contaminated: Sequence[int]) -> list[list[float]]:
-    """Return the log-ratios of a change, two a block, by the pair of processes that they are of."""
-    size = 2 * RENEWED_AFTER
+def _spread(
+    ratios: Sequence[float], contaminated: Sequence[int], per_block: int, one_pair_will_do: bool
+) -> float:
+    """Return how much wider to make the interval of a change, as pairs of processes may differ.
+
+    Args:
+        ratios: Log-ratios of head / base, in order.
+        contaminated: Indices of blocks that do not count.
+        per_block: How many log-ratios there are of each block.
+        one_pair_will_do: Whether a single pair of processes is enough, of which nothing can be said.
+    """
+    size = per_block * RENEWED_AFTER
     runs = [range(start, min(start + size, len(ratios))) for start in range(0, len(ratios), size)]
-    return [[ratios[index] for index in run if index // 2 not in contaminated] for run in runs]
+    clean = [[ratios[index] for index in run if index // per_block not in contaminated] for run in runs]
+    spread = excess_spread(clean)
+    return 1.0 if math.isinf(spread) and one_pair_will_do else spread
 
 
 class Rotation:
@@ -496,14 +509,16 @@ class Rotation:
         earliest = EARLIEST_BESIDE_OTHERS_SECONDS if others else EARLIEST_CHANGE_SECONDS
         if not last and self._spent(contestant) < earliest:
             return None
-        surely = self._estimate(contestant, clean, BELOW_FLOOR_ERROR if others else CHANGED_ERROR, 2)
-        spread = excess_spread(_by_processes(ratios, control.contaminated))
-        # In the end a single pair of processes has to do, unless others are known to disturb it.
-        surely = surely.widened(1.0 if math.isinf(spread) and last and not others else spread)
+        error = CHANGED_BESIDE_OTHERS_ERROR if others else CHANGED_ERROR
+        surely = self._estimate(contestant, clean, error, 2)
+        surely = surely.widened(_spread(ratios, control.contaminated, 2, last and not others))
         confirmed = self._judge_change(surely, self._tolerance, last)
         if confirmed is None or confirmed.outcome != change.outcome:
-            reason = others and f"which may be for {others}; measure on a quieter machine"
-            return confirmed and replace(confirmed, estimate=found, reason=reason or confirmed.reason)
+            if not last:
+                return None
+            if change.outcome == "improvement":  # nothing that somebody has to look into
+                return replace(change, outcome="same")
+            return replace(change, outcome="undecided", reason=unconfirmed_reason(others))
         if change.outcome != "regression" or not control.moved:
             return change
         return replace(change, outcome="undecided", reason=moved_reason(control)) if last else None
@@ -528,13 +543,16 @@ class Rotation:
         control = _control(contestant.baseline[: len(base)])
         if control.moved:
             return changes
+        one_pair_will_do = not self._beside_others()
         for figure, (name, tolerance) in COMPARED_TOO.items():
             above, below = ([getattr(timing, name) for timing in passes] for passes in (head, base))
             if min(*above, *below) <= 0:
                 continue
-            clean = without(log_ratios(above, below), control.contaminated)
+            ratios = log_ratios(above, below)
+            clean = without(ratios, control.contaminated)
             if len(clean) >= FEWEST_BLOCKS:
                 found = estimate(clean, SINGLE_LOOK_ERROR)
+                found = found.widened(_spread(ratios, control.contaminated, 1, one_pair_will_do))
                 changes.append(judge_once(figure, found, max(tolerance, self._tolerance)))
         peaks = [max(timing.peak_rss_bytes for timing in passes) for passes in (head, base)]
         if min(peaks) > 0:

@@ -299,11 +299,7 @@ class Session:
         return gate.Verdict("pass", floor, estimate, f"so its floor becomes {gate.number(floor)}")
 
     def _beside_others(self) -> str:
-        """Say how many cores other programs have kept busy; nothing if they are too few to matter."""
-        others = used_by_others(self._noise_before, read_noise())
-        if others is None or others < gate.BUSY_CORES:
-            return ""
-        return f"other programs, which used {others:.1f} of {self.machine.cores} cores"
+        return gate.beside_others(used_by_others(self._noise_before, read_noise()), self.machine.cores)
 
     def _is_vague(self, estimate: Estimate) -> bool:
         """Return whether a speedup is not known well enough to gate it by a saved one."""

@@ -37,10 +37,11 @@ FEWEST_TO_LOOK_EARLY = 12
 #: The chance that any interval of one session's looks at one variant misses its true ratio. This interval is
 #: the one that is shown, and may pass.
 ERROR = 0.05
-#: The same of the intervals that may fail: of a speedup, whose blocks resemble their neighbours, and of a
-#: change, which has to be beyond the tolerance too.
+#: The same of the intervals that may fail: of a speedup, whose blocks resemble their neighbours; and of a
+#: change, which has to be beyond the tolerance too, alone on the machine and beside other programs.
 BELOW_FLOOR_ERROR = 0.005
 CHANGED_ERROR = 0.03
+CHANGED_BESIDE_OTHERS_ERROR = 0.005
 #: Of the mixture over sizes of effects: that of so many data, or a little more, is told apart best.
 MIXED_OVER = 4.0
 
@@ -84,9 +85,12 @@ class Estimate:
 
     def widened(self, times: float) -> Estimate:
         """Return the same ratio with an interval that is so many times as wide on the log scale."""
-        if self.low <= 0:
+        if self.low <= 0 or math.isinf(self.high):
             return self
-        low, high = ((end / self.ratio) ** times * self.ratio for end in (self.low, self.high))
+        if math.isinf(times):
+            return Estimate(self.ratio, 0.0, math.inf, self.blocks)
+        mean = math.log(self.ratio)
+        low, high = (_exp(mean + times * (math.log(end) - mean)) for end in (self.low, self.high))
         return Estimate(self.ratio, low, high, self.blocks)
 
 
@@ -228,13 +232,14 @@ def read_control(passes_seconds: Sequence[float]) -> Control:
 
 
 def excess_spread(runs: Sequence[Sequence[float]]) -> float:
-    """Return how many times as wide an interval has to be whose data come in runs that differ.
+    """Return how many times as wide to make an interval whose data come in runs that may differ.
 
     At least 1, and infinity where there is one run only: that tells nothing of another one.
 
     Data of one run resemble each other if what they come from does, such as a pair of processes. The square
     root of F, of a one-way analysis of variance, is by how much the means of runs are spread beyond what the
-    data within them explain (the design effect of a clustered sample).
+    data within them explain (the design effect of a clustered sample). It is a guard: of two or three runs F
+    is known badly, so the wider interval does not keep the error of the one that it is made of.
 
     Args:
         runs: Log-ratios by run; runs of fewer than 4 tell too little, and are left out.
@@ -248,7 +253,7 @@ def excess_spread(runs: Sequence[Sequence[float]]) -> float:
     between = math.fsum(len(run) * (own - mean) ** 2 for run, own in zip(told, means, strict=True))
     within = math.fsum((ratio - own) ** 2 for run, own in zip(told, means, strict=True) for ratio in run)
     if within == 0:
-        return 1.0 if between == 0 else math.inf
+        return 1.0 if math.isclose(min(means), max(means)) else math.inf
     return math.sqrt(max(1.0, between / (len(told) - 1) / (within / (count - len(told)))))
 
 

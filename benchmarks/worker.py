@@ -131,7 +131,7 @@ def run_pass(
         alive: Called after each batch.
 
     Raises:
-        ValueError: An epoch had no batch, or other images or labels than the tree.
+        ValueError: An epoch was empty, or had other images or labels than the tree.
     """
     gc.collect()
     times: list[EpochTimes] = []

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.registry import BASELINE
 from benchmarks.study.planted import FILE, planted
-from tests.sessions import AMPLE_BUDGET, ROOT, Run, Sessions
+from tests.sessions import AMPLE_BUDGET, ROOT, TINY_TREE, Run, Sessions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 SLOWED = "tfdata_no_cache"
 VARIANTS = (BASELINE, SLOWED)
-#: Tiny epochs are mostly noise, but what is planted is large: little time is enough.
+#: Tiny epochs are mostly noise, but what is planted is large. Other tests run beside it, so it takes a while.
 OPTIONS = (
-    *("--tree=small", "--tree-images=24", "--classes=2", "--image-size=32", "--batch-size=5"),
-    *(f"--variant={SLOWED}", "--floor", f"{SLOWED}=0.01", "--budget=6"),
+    *TINY_TREE,
+    *(f"--variant={SLOWED}", "--floor", f"{SLOWED}=0.01"),
 )
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 
@@ -70,7 +70,7 @@ def sessions(
 @pytest.fixture(scope="module")
 def slower(sessions: Sessions) -> Run:
     """The last commit against the one before."""
-    return sessions.run("--against=HEAD~1", "--tolerance=40", AMPLE_BUDGET)  # other tests run beside it
+    return sessions.run("--against=HEAD~1", "--tolerance=40", AMPLE_BUDGET)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def alike(sessions: Sessions, repository: Path, slower: Run) -> Run:
     """The edit of the README against what was before it."""
     assert slower.code == 1
     git(repository, "checkout", "--quiet", "HEAD~1")
-    return sessions.run("--against=HEAD~1", "--tolerance=90")
+    return sessions.run("--against=HEAD~1", "--tolerance=90", "--budget=6")
 
 
 def test_exactly_the_slower_variant_fails(slower: Run) -> None:

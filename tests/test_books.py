@@ -153,7 +153,7 @@ def test_a_variant_without_passes_is_left_out() -> None:
     assert benchmark.extra_info == {}
 
 
-def test_in_pytest_benchmarks_own_json(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_pytest_benchmarks_own_json(pytester: pytest.Pytester) -> None:
     """The real fixture, table and JSON hold the passes; a variant that was left out is in neither."""
     pytester.makepyfile(
         """
@@ -174,7 +174,6 @@ def test_in_pytest_benchmarks_own_json(pytester: pytest.Pytester, monkeypatch: p
             record(benchmark, make_measurement(seconds=(2.0, 3.0)), 200, {"workload": "loading"})
         """
     )
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # pytest-benchmark times nothing side by side
     pytester.makeconftest(Path(__file__).with_name("conftest.py").read_text(encoding="utf-8"))
     result = pytester.runpytest_inprocess(
         *("-p", "no:cacheprovider", "-W", "error", "--benchmark-json=run.json")

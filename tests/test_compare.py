@@ -431,7 +431,6 @@ def suite(
     (tmp_path / "one").mkdir()
     (tmp_path / "one/a.jpg").write_bytes(b"no JPEG")
     made_up = Suite(pytester, make_measurement, Tree.read(tmp_path, "0123456789abcdef" * 4))
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # pytest-benchmark times nothing side by side
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(Session, "measure", lambda *arguments: made_up.measure(*arguments))

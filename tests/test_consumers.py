@@ -148,7 +148,7 @@ def test_wrong_labels(new_consumer: Callable[[Tree], Consumer]) -> None:
 
 def test_no_batch(new_consumer: Callable[[Tree], Consumer]) -> None:
     """An empty epoch says so, instead of having figures."""
-    with pytest.raises(ValueError, match="the epoch had no batch"):
+    with pytest.raises(ValueError, match="the epoch was empty"):
         Calls().epoch(new_consumer(tree_of(10)), [])
 
 
@@ -159,7 +159,7 @@ def test_a_limit_is_counted(clock: FakeTime) -> None:
     assert (times.first_batch, times.end, times.utilisation) == (0.5, 1.5, None)
     assert (calls.alive, calls.ended) == (3, 1)
     assert Calls().epoch(limit, loading([10], clock, 0.5)).end == 0.5
-    for counts, message in (([4, 4], "8 images were dealt with, expected the 10"), ([], "no batch")):
+    for counts, message in (([4, 4], "8 images were dealt with, expected the 10"), ([], "was empty")):
         with pytest.raises(ValueError, match=message):
             Calls().epoch(limit, counts)
 

@@ -11,6 +11,7 @@ from benchmarks.gate import (
     Change,
     Verdict,
     baseline_verdict,
+    beside_others,
     fails_item,
     is_excused,
     judge,
@@ -18,6 +19,7 @@ from benchmarks.gate import (
     judge_once,
     moved_reason,
     sentence,
+    unconfirmed_reason,
     unmeasured,
     with_changes,
     with_one_more,
@@ -259,3 +261,14 @@ def test_baseline_is_one_by_definition() -> None:
     assert sentence(verdict, BASELINE, "loading", "ci-2core").endswith(
         "is the baseline: its speedup is 1 by definition."
     )
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [(None, ""), (0.2, ""), (1.04, "beside other programs, which used 1.0 of 2 cores")],
+)
+def test_other_programs_in_words(others: float | None, words: str) -> None:
+    """Only as many as matter, and only where the system shows them."""
+    assert beside_others(others, 2) == words
+    assert (words in unconfirmed_reason(words)) is True
+    assert ("beside" in unconfirmed_reason(words)) is bool(words)

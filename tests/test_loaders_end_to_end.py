@@ -124,6 +124,7 @@ FLOOR_KEY = '"sample_loaders:one_shot" = '
 
 def floor_in(floors: str) -> float:
     """Return the loader's floor in the text of a file of floors."""
+    assert FLOOR_KEY in floors
     return float(floors.partition(FLOOR_KEY)[2].partition("\n")[0])
 
 
@@ -140,7 +141,7 @@ def updated(floors_sessions: Sessions) -> Run:
     before = own.read_bytes()
     floors = floors_sessions.folder / "floors.toml"
     floors.write_text("# Ours.\n", encoding="utf-8")
-    options = (f"--floors={floors}", "--profile=ours", "--budget=10", "--update-floors")
+    options = (f"--floors={floors}", "--profile=ours", "--budget=60", "--update-floors")
     run = floors_sessions.run(*ONLY_BASELINE, *loaders("one_shot"), *options)
     assert own.read_bytes() == before, "the suite's own floors are not ours to change"
     return run
@@ -157,7 +158,8 @@ def held(floors_sessions: Sessions, written: str) -> Run:
     """The same loader against half of that floor, as somebody wrote it who knows how noisy the machine is."""
     floors = floors_sessions.folder / "floors.toml"
     floors.write_text(
-        written.replace(f"{FLOOR_KEY}{floor_in(written)}", f"{FLOOR_KEY}{floor_in(written) / 2}")
+        written.replace(f"{FLOOR_KEY}{floor_in(written)}", f"{FLOOR_KEY}{floor_in(written) / 2}"),
+        encoding="utf-8",
     )
     options = (f"--floors={floors}", "--profile=ours")
     return floors_sessions.run(*ONLY_BASELINE, *loaders("one_shot"), *options, AMPLE_BUDGET)

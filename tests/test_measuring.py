@@ -20,6 +20,7 @@ from benchmarks.limits import WORKER_BYTES
 from benchmarks.measuring import Limits, Measuring, Result
 from benchmarks.registry import BASELINE, Variant, built_in_variants
 from benchmarks.revision import Origin
+from benchmarks.rotation import Rotation
 from benchmarks.worker_process import DRAIN, WorkerError
 from benchmarks.workloads import Device, workload
 from fixtures.progress import Progress
@@ -137,6 +138,7 @@ def new_measuring(tiny_tree: Tree, machine: Machine) -> Callable[..., Measuring]
             search_path=[],
             limits=Limits(600.0, 60.0, 100 * GB),
             judge=verdict,
+            beside_others=lambda: "",
             stream=io.StringIO(),
             machine="this one",
         )
@@ -148,6 +150,21 @@ def new_measuring(tiny_tree: Tree, machine: Machine) -> Callable[..., Measuring]
 def run(prepared: Measuring, *wanted: str) -> Result:
     """Measure some variants."""
     return prepared.run(VARIANTS, wanted)
+
+
+def test_the_rotation_knows_of_other_programs(
+    new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told in the words that the session has for them."""
+    told = []
+
+    def rotation(*arguments: Any, beside_others: Callable[[], str], **settings: Any) -> Rotation:
+        told.append(beside_others())
+        return Rotation(*arguments, beside_others=beside_others, **settings)
+
+    monkeypatch.setattr(measuring, "Rotation", rotation)
+    run(new_measuring("loading", beside_others=lambda: "beside somebody"), STREAMING)
+    assert told == ["beside somebody"]
 
 
 def test_limits_in_the_rotation(new_measuring: Callable[..., Measuring], machine: Machine) -> None:

@@ -374,6 +374,7 @@ def test_settings_hold_for_a_while() -> None:
         (rotation, "CHANGED_ERROR"),
         (rotation, "EARLIEST_CHANGE_SECONDS"),
         (rotation, "estimate_at_any_look"),
+        (rotation, "excess_spread"),
         (statistics, "MIXED_OVER"),
     ]
     before = [getattr(module, name) for module, name in names]

@@ -47,6 +47,7 @@ class Setting:
             74, 1987).
         centre: With the union bound: the mean of log-ratios with Student's interval, or their median with
             that of order statistics.
+        widened: Whether the interval is wider where pairs of processes differ.
     """
 
     name: str
@@ -57,18 +58,22 @@ class Setting:
     looks: Literal["sequence", "every block", "geometric"] = "sequence"
     power: float = 3
     centre: Literal["mean", "median"] = "mean"
+    widened: bool = True
 
 
 CHOSEN = Setting("chosen")
 #: The same again, over the sessions that the others are tried on.
 HELD_AGAINST = Setting("chosen, over the same sessions")
 #: What was chosen before there were confidence sequences.
-BEFORE = Setting("union bound, power 3", error=ERROR, earliest=0.0, datum="block", looks="every block")
+BEFORE = Setting(
+    "union bound, power 3", error=ERROR, earliest=0.0, datum="block", looks="every block", widened=False
+)
 
 
 def alternatives() -> tuple[Setting, ...]:
     """Return the settings to hold against the chosen one."""
     return (
+        replace(CHOSEN, name="never widened", widened=False),
         replace(CHOSEN, name="blocks, not pairs", datum="block"),
         *(replace(CHOSEN, name=f"error {error:g}", error=error) for error in (0.05, 0.01)),
         *(replace(CHOSEN, name=f"mixed over {over:g}", mixed_over=over) for over in (1.0, 16.0)),
@@ -96,6 +101,8 @@ def applied(setting: Setting, planned: int) -> Iterator[None]:
         (rotation, "EARLIEST_CHANGE_SECONDS", setting.earliest),
         (statistics, "MIXED_OVER", setting.mixed_over),
     ]
+    if not setting.widened:
+        changes.append((rotation, "excess_spread", lambda _: 1.0))
     estimator: Estimator = statistics.estimate_at_any_look
     if setting.looks != "sequence":
         estimator = _union_bound(setting, planned)
