@@ -35,8 +35,8 @@ _SETTINGS_NOTE = (
     f"*Chosen* is a confidence sequence over pairs of passes, mixed over {MIXED_OVER:g}, with an error of "
     f"{CHANGED_ERROR:g}, widened where pairs of processes differ, and nothing called a change in the first "
     f"{EARLIEST_CHANGE_SECONDS:g} s; the next rows each have something of it otherwise. The union bound, "
-    "which is never widened, shares an error of 0.05 among the looks at blocks, and spends it as late as the power "
-    "says; with power 3 it was what was used before."
+    "which is never widened, shares an error of 0.05 among the looks at blocks, and spends it as late as the "
+    "power says; with power 3 it was what was used before."
 )
 
 
