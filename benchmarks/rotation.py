@@ -34,10 +34,8 @@ from benchmarks.gate import (
 )
 from benchmarks.registry import BASELINE, Variant
 from benchmarks.statistics import (
-    BELOW_FLOOR_ERROR,
-    CHANGED_BESIDE_OTHERS_ERROR,
-    CHANGED_ERROR,
     ERROR,
+    FAILING_ERROR,
     FEWEST_BLOCKS,
     FEWEST_TO_LOOK_EARLY,
     MOST_BLOCKS,
@@ -52,7 +50,9 @@ from benchmarks.statistics import (
     pair_log_ratios,
     planned_blocks,
     read_control,
+    robust_estimate_at_any_look,
     steady,
+    winsorised,
     without,
 )
 from benchmarks.timing import PassTiming
@@ -223,6 +223,7 @@ def _spread(
     """
     size = per_block * RENEWED_AFTER
     runs = [range(start, min(start + size, len(ratios))) for start in range(0, len(ratios), size)]
+    ratios = winsorised(ratios)
     clean = [[ratios[index] for index in run if index // per_block not in contaminated] for run in runs]
     spread = excess_spread(clean)
     return 1.0 if math.isinf(spread) and one_pair_will_do else spread
@@ -482,11 +483,11 @@ class Rotation:
         control = _control(contestant.baseline)
         ratios = log_ratios(_seconds(contestant.baseline), _seconds(contestant.head.passes))
         clean = without(ratios, control.contaminated)
-        found = self._estimate(contestant, clean, ERROR, 1)
+        found = self._estimate_speedup(contestant, clean, ERROR)
         verdict = self._judge(contestant.variant, found, last)
         if verdict is None or verdict.status != "fail":
             return verdict
-        surely = self._estimate(contestant, clean, BELOW_FLOOR_ERROR, 1)
+        surely = self._estimate_speedup(contestant, clean, FAILING_ERROR)
         confirmed = self._judge(contestant.variant, surely, last)
         if confirmed is None or confirmed.status != "fail":
             return confirmed and replace(confirmed, estimate=found)
@@ -501,7 +502,7 @@ class Rotation:
         control = _control(contestant.baseline)
         ratios = pair_log_ratios(_seconds(contestant.head.passes), _seconds(contestant.base.passes))
         clean = without(ratios, control.contaminated, 2)
-        found = self._estimate(contestant, clean, ERROR, 2)
+        found = self._estimate_change(contestant, clean, ERROR)
         change = self._judge_change(found, self._tolerance, last)
         if change is None or change.outcome not in ("regression", "improvement"):
             return change
@@ -509,8 +510,7 @@ class Rotation:
         earliest = EARLIEST_BESIDE_OTHERS_SECONDS if others else EARLIEST_CHANGE_SECONDS
         if not last and self._spent(contestant) < earliest:
             return None
-        error = CHANGED_BESIDE_OTHERS_ERROR if others else CHANGED_ERROR
-        surely = self._estimate(contestant, clean, error, 2)
+        surely = self._estimate_change(contestant, clean, FAILING_ERROR)
         surely = surely.widened(_spread(ratios, control.contaminated, 2, last and not others))
         confirmed = self._judge_change(surely, self._tolerance, last)
         if confirmed is None or confirmed.outcome != change.outcome:
@@ -523,13 +523,21 @@ class Rotation:
             return change
         return replace(change, outcome="undecided", reason=moved_reason(control)) if last else None
 
-    def _estimate(
-        self, contestant: _Contestant, log_ratios: Sequence[float], error: float, per_block: int
+    def _estimate_speedup(
+        self, contestant: _Contestant, log_ratios: Sequence[float], error: float
     ) -> Estimate:
-        """Return the ratio and its interval, valid for as often as it is looked at."""
+        """Return the speedup from a log-ratio a block, valid for as often as it is looked at."""
         if contestant.looked_at_once:
-            return estimate(log_ratios, error, per_block)
-        return estimate_at_any_look(log_ratios, error, per_block)
+            return estimate(log_ratios, error)
+        return estimate_at_any_look(log_ratios, error)
+
+    def _estimate_change(
+        self, contestant: _Contestant, log_ratios: Sequence[float], error: float
+    ) -> Estimate:
+        """Return head / base from two log-ratios a block, valid likewise."""
+        if contestant.looked_at_once:
+            return estimate(log_ratios, error, 2)
+        return robust_estimate_at_any_look(log_ratios, error, 2)
 
     def _changes(self, contestant: _Contestant) -> list[Change]:
         """Return every change against base, the seconds first; the others are looked at only now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -30,6 +31,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def no_worker_of_xdist(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a pytest that a test runs not take itself for the worker of xdist that the test runs in."""
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+
+@pytest.fixture
+def signals_heeded() -> Iterator[None]:
+    """Let what is started heed Ctrl-C even if these tests are a job that a shell told to ignore it."""
+    # What is handled here is not ignored in a process that is started from here.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -290,15 +290,6 @@ def end_by(ending: signal.Signals, sessions: Sessions) -> tuple[int, str]:
     reader.join(STUCK_SECONDS)
     os.close(terminal)
     return process.returncode, out
-
-
-@pytest.fixture
-def signals_heeded() -> Iterator[None]:
-    """Let sessions heed Ctrl-C even if these tests are a background job, which a shell tells to ignore it."""
-    # What is handled here is not ignored in a process that is started from here.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("signals_heeded")

@@ -233,6 +233,7 @@ def test_two_sessions_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.usefixtures("signals_heeded")
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
 def test_killed_build_leaves_nothing_visible(tmp_path: Path, how: str) -> None:
     """No tree, no process; what a kill leaves on disk goes away with the next build."""

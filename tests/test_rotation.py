@@ -28,6 +28,7 @@ from benchmarks.statistics import (
     MOST_BLOCKS,
     Estimate,
     estimate_at_any_look,
+    robust_estimate_at_any_look,
 )
 from benchmarks.worker_process import DRAIN, WorkerError
 from fixtures.tree import Tree
@@ -39,6 +40,12 @@ FIRST_LOOK = next(
     count
     for count in range(FEWEST_BLOCKS, MOST_BLOCKS)
     if estimate_at_any_look([0.0] * count, ERROR).half_width < math.inf
+)
+#: The same of a change.
+FIRST_LOOK_AT_CHANGE = next(
+    count
+    for count in range(FEWEST_BLOCKS, MOST_BLOCKS)
+    if robust_estimate_at_any_look([0.0] * 2 * count, ERROR, 2).half_width < math.inf
 )
 
 
@@ -385,7 +392,7 @@ def test_only_what_has_become_slower_fails(stage: Stage) -> None:
 def test_head_and_base_are_neighbours(stage: Stage) -> None:
     """In every block both run next to each other, and in the other order in its second half."""
     stage.run(baseline=4.0, fast=1.0, other=1.0, base={"fast": 1.0})
-    timed = stage.journal[-FIRST_LOOK * 6 - FEWEST_BLOCKS * 2 :][: FEWEST_BLOCKS * 8]
+    timed = stage.journal[-FIRST_LOOK * 6 - FIRST_LOOK_AT_CHANGE * 2 :][: FIRST_LOOK_AT_CHANGE * 8]
     for block in blocks_of(timed, names=4):
         assert block[4:] == block[3::-1]
         places = sorted(block[:4].index(name) for name in ("fast", "fast_at_base"))

@@ -11,15 +11,17 @@ import pytest
 
 from benchmarks.gate import judge, judge_change
 from benchmarks.statistics import (
-    BELOW_FLOOR_ERROR,
-    CHANGED_ERROR,
+    CLIPPED_AT,
     ERROR,
+    FAILING_ERROR,
     FEWEST_BLOCKS,
     FEWEST_TO_LOOK_EARLY,
     FEWEST_WARMUP_PASSES,
     MIXED_OVER,
     MOST_BLOCKS,
     MOST_WARMUP_PASSES,
+    SCORES_MIXED_OVER,
+    TO_DEVIATION,
     Estimate,
     epochs_per_pass,
     estimate,
@@ -29,7 +31,9 @@ from benchmarks.statistics import (
     pair_log_ratios,
     planned_blocks,
     read_control,
+    robust_estimate_at_any_look,
     steady,
+    winsorised,
     without,
 )
 
@@ -70,7 +74,14 @@ def drifting(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.flo
     return series
 
 
-NOISES = [normal, heavy_tailed, skewed, drifting]
+def two_speeds(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return passes that are either fast or slow, such as of memory that is fresh or has been used before."""
+    return rng.integers(0, 2, shape) * (2 * SD) + rng.normal(0, SD / 20, shape)
+
+
+NOISES = [normal, heavy_tailed, skewed, drifting, two_speeds]
+#: A robust estimate takes half a millisecond, so that some tests look only after every so many blocks.
+STRIDE = 4
 
 
 def sessions(noise: Noise, ratio: float, seed: int = 7) -> NDArray[np.float64]:
@@ -95,7 +106,7 @@ def final_status(pairs: NDArray[np.float64], floor: float) -> str:
         last = blocks == PLANNED
         verdict = judge(estimate_at_any_look(ratios[:blocks], ERROR), floor, last)
         if verdict is not None and verdict.status == "fail":
-            verdict = judge(estimate_at_any_look(ratios[:blocks], BELOW_FLOOR_ERROR), floor, last)
+            verdict = judge(estimate_at_any_look(ratios[:blocks], FAILING_ERROR), floor, last)
         if verdict is not None:
             return verdict.status
     raise AssertionError("the last look gave no verdict")
@@ -104,11 +115,11 @@ def final_status(pairs: NDArray[np.float64], floor: float) -> str:
 def final_outcome(pairs: NDArray[np.float64], tolerance: float = 0.03) -> str:
     """Return the outcome that a comparison with these log-ratios ends with, decided as real ones are."""
     ratios = pairs.tolist()
-    for blocks in range(FEWEST_BLOCKS, PLANNED + 1):
+    for blocks in range(FEWEST_BLOCKS, PLANNED + 1, STRIDE):
         seen, last = ratios[: 2 * blocks], blocks == PLANNED
-        change = judge_change(estimate_at_any_look(seen, ERROR, 2), tolerance, last)
+        change = judge_change(robust_estimate_at_any_look(seen, ERROR, 2), tolerance, last)
         if change is not None and change.outcome in ("regression", "improvement"):
-            change = judge_change(estimate_at_any_look(seen, CHANGED_ERROR, 2), tolerance, last)
+            change = judge_change(robust_estimate_at_any_look(seen, FAILING_ERROR, 2), tolerance, last)
         if change is not None:
             return change.outcome
     raise AssertionError("the last look gave no outcome")
@@ -127,18 +138,37 @@ def share_missed(rows: NDArray[np.float64], error: float) -> float:
     return float(missed.mean())
 
 
+def share_missed_by_scores(rows: NDArray[np.float64], error: float) -> float:
+    """Return the same of robust estimates."""
+    missed = np.zeros(len(rows), dtype=bool)
+    for count in range(2, rows.shape[1] + 1, STRIDE // 2):
+        missed |= beyond_chance(rows[:, :count], 0.0, error) > 0
+    return float(missed.mean())
+
+
+def beyond_chance(rows: NDArray[np.float64], log_ratio: float, error: float) -> NDArray[np.float64]:
+    """Return by how much the scores of each session add up to more than chance allows, by the formula."""
+    deviations = np.abs(rows - np.median(rows, axis=1, keepdims=True))
+    bound = CLIPPED_AT * TO_DEVIATION * np.median(deviations, axis=1, keepdims=True)
+    scores = np.clip((rows - log_ratio) / bound, -1, 1)
+    mixed = np.square(scores).sum(axis=1) + SCORES_MIXED_OVER
+    allowed: NDArray[np.float64] = mixed * (np.log(mixed / SCORES_MIXED_OVER) + 2 * math.log(1 / error))
+    outgrown: NDArray[np.float64] = np.square(scores.sum(axis=1)) - allowed
+    return outgrown
+
+
 def _standard_error(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     error: NDArray[np.float64] = rows.std(axis=1, ddof=1) / math.sqrt(rows.shape[1])
     return error
 
 
 @pytest.mark.parametrize("noise", NOISES)
-@pytest.mark.parametrize("error", [ERROR, CHANGED_ERROR, BELOW_FLOOR_ERROR])
+@pytest.mark.parametrize("error", [ERROR, FAILING_ERROR])
 def test_no_interval_of_any_look_misses_but_with_its_error(noise: Noise, error: float) -> None:
-    """However often a session looks: after every block and after every pair of passes, whatever the noise."""
+    """However often a session looks, after a block of a speedup or a pair of passes of a change."""
     pairs = sessions(noise, ratio=1.0)
     assert share_missed(blocks_of(pairs), error) <= error
-    assert share_missed(pairs, error) <= error
+    assert share_missed_by_scores(pairs, error) <= error
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -146,7 +176,7 @@ def test_all_looks_together_rarely_decide_at_the_floor(noise: Noise) -> None:
     """A variant exactly at its floor is passed in 2.5 % of sessions at most, and failed in far fewer."""
     decided = [final_status(row, floor=2.0) for row in sessions(noise, ratio=2.0)]
     assert decided.count("pass") <= ERROR / 2 * SESSIONS
-    assert decided.count("fail") <= BELOW_FLOOR_ERROR * SESSIONS
+    assert decided.count("fail") <= FAILING_ERROR * SESSIONS
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -161,15 +191,15 @@ def test_ten_percent_from_the_floor_is_decided(noise: Noise, speedup: float, sta
 @pytest.mark.parametrize("noise", NOISES)
 def test_the_same_code_is_hardly_ever_a_regression(noise: Noise) -> None:
     """More rarely than the interval misses, as an estimate beyond the tolerance is needed too."""
-    outcomes = [final_outcome(row / 2) for row in sessions(noise, ratio=1.0)]
-    assert outcomes.count("regression") + outcomes.count("improvement") <= 0.01 * SESSIONS
+    outcomes = [final_outcome(row / 2) for row in sessions(noise, ratio=1.0)[:200]]
+    assert outcomes.count("regression") + outcomes.count("improvement") <= 1
 
 
 @pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize(("ratio", "outcome"), [(1.1, "regression"), (1 / 1.1, "improvement")])
 def test_ten_percent_are_found(noise: Noise, ratio: float, outcome: str) -> None:
     """A slowdown of 10 % is found, and so is what is faster by as much."""
-    outcomes = [final_outcome(row) for row in sessions(noise, ratio)[:300]]
+    outcomes = [final_outcome(row / 2) for row in sessions(noise, ratio**2)[:100]]
     assert outcomes.count(outcome) >= 0.97 * len(outcomes)
 
 
@@ -201,20 +231,54 @@ def test_the_bound_of_a_growing_sample_by_hand() -> None:
     assert estimate(ratios, 0.02).half_width < found.half_width
 
 
-def test_a_handful_is_not_enough_for_any_look() -> None:
-    """As it would have to hold for all looks to come; a stricter interval takes more."""
-    fewest = [
-        next(count for count in range(2, 50) if estimate_at_any_look([0.0] * count, error).low > 0)
-        for error in (ERROR, CHANGED_ERROR, BELOW_FLOOR_ERROR)
-    ]
-    assert fewest == sorted(fewest)
-    assert fewest[0] > FEWEST_BLOCKS
-    assert fewest[-1] < FEWEST_TO_LOOK_EARLY
-    assert estimate_at_any_look([0.1] * (fewest[0] - 1), ERROR).high == math.inf
+def test_the_interval_of_scores_by_hand() -> None:
+    """Its ends are where the scores add up to just more than chance allows."""
+    ratios = [0.1, 0.2, 0.3, 0.9] * 5
+    found = robust_estimate_at_any_look(ratios, 0.02, 2)
+    rows = np.array([ratios])
+    for end in (found.low, found.high):
+        assert beyond_chance(rows, math.log(end), 0.02) == pytest.approx(0, abs=1e-6)
+    assert beyond_chance(rows, math.log(found.ratio), 0.02) < 0
+    assert found.ratio == pytest.approx(math.exp(fmean(winsorised(ratios))))
+    assert found.low < found.ratio < found.high
+    assert found.blocks == 10
+
+
+def test_a_robust_estimate_hardly_heeds_what_is_far_off() -> None:
+    """However far: one pass of ten that stalls moves it by less than the others scatter."""
+    ratios = [0.01, -0.01, 0.02, -0.02] * 5
+    usual = robust_estimate_at_any_look(ratios, ERROR)
+    stalled = [robust_estimate_at_any_look([*ratios, stall, stall], ERROR) for stall in (1.0, 100.0)]
+    assert [stalled[0].low, stalled[0].high] == pytest.approx([stalled[1].low, stalled[1].high])
+    assert usual.ratio < stalled[0].ratio < 1.02
+    assert max(winsorised([*ratios, 100.0])) < 0.1
+
+
+def test_passes_that_agree_exactly() -> None:
+    """Only made-up ones do: the interval has hardly any width, and the ratio is theirs."""
+    found = robust_estimate_at_any_look([math.log(1.1)] * 20, FAILING_ERROR)
+    assert [found.low, found.high] == pytest.approx([1.1, 1.1])
+    assert winsorised([0.1] * 4) == [0.1] * 4
 
 
 @pytest.mark.parametrize(
-    ("budget", "block", "planned"), [(60, 2.3, 26), (60, 0.01, MOST_BLOCKS), (1, 60, 1), (60, 5e-324, 100)]
+    ("estimator", "per_block"), [(estimate_at_any_look, 1), (robust_estimate_at_any_look, 2)]
+)
+def test_a_handful_is_not_enough_for_any_look(estimator: Callable[..., Estimate], per_block: int) -> None:
+    """As it would have to hold for all looks to come; a stricter interval takes more."""
+    fewest = [
+        next(count for count in range(2, 50) if estimator([0.0] * count, error).low > 0)
+        for error in (ERROR, 0.03, FAILING_ERROR)
+    ]
+    assert fewest == sorted(fewest)
+    assert fewest[0] > FEWEST_BLOCKS
+    assert fewest[-1] < FEWEST_TO_LOOK_EARLY * per_block
+    assert estimator([0.1] * (fewest[0] - 1), ERROR).high == math.inf
+
+
+@pytest.mark.parametrize(
+    ("budget", "block", "planned"),
+    [(60, 2.3, 26), (60, 0.01, MOST_BLOCKS), (1, 60, 1), (60, 5e-324, MOST_BLOCKS)],
 )
 def test_planned_blocks(budget: float, block: float, planned: int) -> None:
     """As many as the budget has room for, at least one and no more than enough."""
@@ -285,8 +349,9 @@ def test_no_blocks_and_bad_ratios_are_errors() -> None:
         estimate([], ERROR)
     with pytest.raises(ValueError, match="block 1 is nan"):
         estimate([0.0, math.nan], ERROR)
-    with pytest.raises(ValueError, match="block 1 is nan"):
-        estimate_at_any_look([0.0, 0.0, 0.0, math.nan], ERROR, 2)
+    for at_any_look in (estimate_at_any_look, robust_estimate_at_any_look):
+        with pytest.raises(ValueError, match="block 1 is nan"):
+            at_any_look([0.0, 0.0, 0.0, math.nan], ERROR, 2)
 
 
 def baseline_passes(blocks: int, ratio: float = 1.0, noise: float = 0.05) -> list[float]:

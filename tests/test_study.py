@@ -371,11 +371,12 @@ def test_a_replay_survives_its_file(replayed: replaying.Replay, tmp_path: Path) 
 def test_settings_hold_for_a_while() -> None:
     """Every name is put back, even after an error."""
     names = [
-        (rotation, "CHANGED_ERROR"),
+        (rotation, "FAILING_ERROR"),
         (rotation, "EARLIEST_CHANGE_SECONDS"),
-        (rotation, "estimate_at_any_look"),
+        (rotation, "robust_estimate_at_any_look"),
         (rotation, "excess_spread"),
-        (statistics, "MIXED_OVER"),
+        (statistics, "CLIPPED_AT"),
+        (statistics, "SCORES_MIXED_OVER"),
     ]
     before = [getattr(module, name) for module, name in names]
     for other in alternatives():
@@ -394,11 +395,11 @@ def test_settings_differ_in_what_they_estimate() -> None:
     found = {}
     for setting in alternatives():
         with applied(setting, 30):
-            found[setting.name] = getattr(rotation, "estimate_at_any_look")(ratios, 0.05, 2)  # noqa: B009
+            found[setting.name] = getattr(rotation, "robust_estimate_at_any_look")(ratios, 0.05, 2)  # noqa: B009
     assert {each.blocks for each in found.values()} == {20}
     assert found["union bound, median"].ratio == pytest.approx(math.exp(0.02), rel=0.005)
     early, late = (found[f"union bound, power {power}"] for power in (1, 4))
-    assert found["blocks, not pairs"].ratio == pytest.approx(math.exp(fmean(ratios)))
+    assert found["mean, t-test"].ratio == pytest.approx(math.exp(fmean(ratios)))
     assert early.half_width != late.half_width
     assert found["union bound, geometric looks"].low == 0  # there is no look after 20 blocks
 

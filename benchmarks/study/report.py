@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.rotation import EARLIEST_CHANGE_SECONDS, RENEWED_AFTER
-from benchmarks.statistics import CHANGED_ERROR, MIXED_OVER, SINGLE_LOOK_ERROR, estimate, log_ratios
+from benchmarks.statistics import (
+    CLIPPED_AT,
+    FAILING_ERROR,
+    SCORES_MIXED_OVER,
+    SINGLE_LOOK_ERROR,
+    estimate,
+    log_ratios,
+)
 from benchmarks.study import live as live_sessions
 from benchmarks.study.plots import write_plots
 from benchmarks.study.processes import between_processes
@@ -32,11 +39,12 @@ THREE_FOUND = 0.80
 
 _SETTINGS_NOTE = (
     "The first row of a variant is of all sessions; the others are of the first ones, the same for each. "
-    f"*Chosen* is a confidence sequence over pairs of passes, mixed over {MIXED_OVER:g}, with an error of "
-    f"{CHANGED_ERROR:g}, widened where pairs of processes differ, and nothing called a change in the first "
-    f"{EARLIEST_CHANGE_SECONDS:g} s; the next rows each have something of it otherwise. The union bound, "
-    "which is never widened, shares an error of 0.05 among the looks at blocks, and spends it as late as the "
-    "power says; with power 3 it was what was used before."
+    f"*Chosen* is the robust confidence sequence over pairs of passes, clipped at {CLIPPED_AT:g} standard "
+    f"deviations, mixed over {SCORES_MIXED_OVER:g}, with an error of {FAILING_ERROR:g}, widened where pairs "
+    f"of processes differ, and nothing called a change in the first {EARLIEST_CHANGE_SECONDS:g} s; the next "
+    "rows each have something of it otherwise. With the mean, the sequence is that of the t-test. The union "
+    "bound, which is never widened, shares an error of 0.05 among the looks at blocks, and spends it as late "
+    "as the power says, which is 3 if not said: it was the first choice."
 )
 
 

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks import rotation, statistics
 from benchmarks.rotation import EARLIEST_CHANGE_SECONDS
-from benchmarks.statistics import CHANGED_ERROR, ERROR, FEWEST_BLOCKS, MIXED_OVER, Estimate, estimate
+from benchmarks.statistics import (
+    CLIPPED_AT,
+    ERROR,
+    FAILING_ERROR,
+    FEWEST_BLOCKS,
+    SCORES_MIXED_OVER,
+    Estimate,
+    estimate,
+    estimate_at_any_look,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,53 +47,62 @@ class Setting:
         name: Short, for tables.
         error: Of the interval that a change takes.
         earliest: The measuring time before which nothing is called a change, in seconds.
-        mixed_over: Of the confidence sequence.
+        clipped_at: Of the robust estimate.
+        mixed_over: Of its confidence sequence.
         datum: A log-ratio of each pair of passes, or the mean of the two of a block.
         looks: How looks have one error together: by the confidence sequence; or by the union bound, over
             every block or ever fewer of them.
         power: How late the union bound's error is spent, by the power family of Kim and DeMets ("Design and
             analysis of group sequential tests based on the type I error spending rate function", Biometrika
             74, 1987).
-        centre: With the union bound: the mean of log-ratios with Student's interval, or their median with
-            that of order statistics.
+        centre: With the confidence sequence: the robust estimate, or the mean with that of the t-test. With
+            the union bound: the mean with Student's interval, or the median with that of order statistics.
         widened: Whether the interval is wider where pairs of processes differ.
     """
 
     name: str
-    error: float = CHANGED_ERROR
+    error: float = FAILING_ERROR
     earliest: float = EARLIEST_CHANGE_SECONDS
-    mixed_over: float = MIXED_OVER
+    clipped_at: float = CLIPPED_AT
+    mixed_over: float = SCORES_MIXED_OVER
     datum: Literal["pair", "block"] = "pair"
     looks: Literal["sequence", "every block", "geometric"] = "sequence"
     power: float = 3
-    centre: Literal["mean", "median"] = "mean"
+    centre: Literal["robust", "mean", "median"] = "robust"
     widened: bool = True
 
 
 CHOSEN = Setting("chosen")
 #: The same again, over the sessions that the others are tried on.
 HELD_AGAINST = Setting("chosen, over the same sessions")
-#: What was chosen before there were confidence sequences.
-BEFORE = Setting(
-    "union bound, power 3", error=ERROR, earliest=0.0, datum="block", looks="every block", widened=False
+#: What was chosen at first.
+UNION = Setting(
+    "union bound",
+    error=ERROR,
+    earliest=0.0,
+    datum="block",
+    looks="every block",
+    centre="mean",
+    widened=False,
 )
 
 
 def alternatives() -> tuple[Setting, ...]:
     """Return the settings to hold against the chosen one."""
     return (
+        *(replace(CHOSEN, name=f"error {error:g}", error=error) for error in (0.05, 0.03, 0.002)),
+        *(replace(CHOSEN, name=f"clipped at {at:g}", clipped_at=at) for at in (0.5, 2.0)),
+        *(replace(CHOSEN, name=f"mixed over {over:g}", mixed_over=over) for over in (0.5, 8.0)),
         replace(CHOSEN, name="never widened", widened=False),
         replace(CHOSEN, name="blocks, not pairs", datum="block"),
-        *(replace(CHOSEN, name=f"error {error:g}", error=error) for error in (0.05, 0.01)),
-        *(replace(CHOSEN, name=f"mixed over {over:g}", mixed_over=over) for over in (1.0, 16.0)),
         replace(CHOSEN, name="from the first look on", earliest=0.0),
-        replace(CHOSEN, name="the same, error 0.05", earliest=0.0, error=0.05),
-        BEFORE,
-        *(replace(BEFORE, name=f"union bound, power {power}", power=power) for power in (1, 2, 4)),
-        replace(BEFORE, name="union bound, error 0.01", error=0.01),
-        replace(BEFORE, name="union bound over pairs", datum="pair"),
-        replace(BEFORE, name="union bound, geometric looks", looks="geometric"),
-        replace(BEFORE, name="union bound, median", centre="median"),
+        replace(CHOSEN, name="mean, t-test", centre="mean"),
+        replace(CHOSEN, name="mean, t-test, error 0.03", centre="mean", error=0.03),
+        UNION,
+        *(replace(UNION, name=f"union bound, power {power}", power=power) for power in (1, 4)),
+        replace(UNION, name="union bound over pairs", datum="pair"),
+        replace(UNION, name="union bound, geometric looks", looks="geometric"),
+        replace(UNION, name="union bound, median", centre="median"),
     )
 
 
@@ -97,19 +115,22 @@ def applied(setting: Setting, planned: int) -> Iterator[None]:
         planned: How many blocks a union bound shares the error among.
     """
     changes: list[tuple[ModuleType, str, Any]] = [
-        (rotation, "CHANGED_ERROR", setting.error),
+        (rotation, "FAILING_ERROR", setting.error),
         (rotation, "EARLIEST_CHANGE_SECONDS", setting.earliest),
-        (statistics, "MIXED_OVER", setting.mixed_over),
+        (statistics, "CLIPPED_AT", setting.clipped_at),
+        (statistics, "SCORES_MIXED_OVER", setting.mixed_over),
     ]
     if not setting.widened:
         changes.append((rotation, "excess_spread", lambda _: 1.0))
-    estimator: Estimator = statistics.estimate_at_any_look
+    estimator: Estimator = statistics.robust_estimate_at_any_look
     if setting.looks != "sequence":
         estimator = _union_bound(setting, planned)
+    elif setting.centre == "mean":
+        estimator = estimate_at_any_look
     if setting.datum == "block":
         estimator = _of_blocks(estimator)
-    if estimator is not statistics.estimate_at_any_look:
-        changes.append((rotation, "estimate_at_any_look", estimator))
+    if estimator is not statistics.robust_estimate_at_any_look:
+        changes.append((rotation, "robust_estimate_at_any_look", estimator))
     with replaced(changes):
         yield
 
