@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.registry import BASELINE
 from benchmarks.study.planted import FILE, planted
-from tests.sessions import AMPLE_BUDGET, ROOT, TINY_TREE, Run, Sessions
+from tests.sessions import ROOT, TINY_TREE, Run, Sessions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 SLOWED = "tfdata_no_cache"
 VARIANTS = (BASELINE, SLOWED)
-#: Tiny epochs are mostly noise, but what is planted is large. Other tests run beside it, so it takes a while.
+#: Tiny epochs are mostly noise, but what is planted is large: every image is decoded twice.
 OPTIONS = (
     *TINY_TREE,
     *(f"--variant={SLOWED}", "--floor", f"{SLOWED}=0.01"),
 )
+#: Beside other programs, such as other tests, a change waits for half a minute of measuring or the end of the
+#: budget; and every six of these tiny blocks start four processes anew, which takes far longer.
+SHORT_BUDGET = "--budget=12"
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 
 
@@ -70,7 +73,7 @@ def sessions(
 @pytest.fixture(scope="module")
 def slower(sessions: Sessions) -> Run:
     """The last commit against the one before."""
-    return sessions.run("--against=HEAD~1", "--tolerance=40", AMPLE_BUDGET)
+    return sessions.run("--against=HEAD~1", "--tolerance=40", SHORT_BUDGET)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +81,7 @@ def alike(sessions: Sessions, repository: Path, slower: Run) -> Run:
     """The edit of the README against what was before it."""
     assert slower.code == 1
     git(repository, "checkout", "--quiet", "HEAD~1")
-    return sessions.run("--against=HEAD~1", "--tolerance=90", "--budget=6")
+    return sessions.run("--against=HEAD~1", "--tolerance=90", SHORT_BUDGET)
 
 
 def test_exactly_the_slower_variant_fails(slower: Run) -> None:

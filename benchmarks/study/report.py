@@ -39,8 +39,8 @@ THREE_FOUND = 0.80
 
 _SETTINGS_NOTE = (
     "The first row of a variant is of all sessions; the others are of the first ones, the same for each. "
-    f"*Chosen* is the robust confidence sequence over pairs of passes, clipped at {CLIPPED_AT:g} standard "
-    f"deviations, mixed over {SCORES_MIXED_OVER:g}, with an error of {FAILING_ERROR:g}, widened where pairs "
+    f"*Chosen* is the robust confidence sequence over pairs of passes, clipped at {CLIPPED_AT:g} times the "
+    f"deviation, mixed over {SCORES_MIXED_OVER:g}, with an error of {FAILING_ERROR:g}, widened where pairs "
     f"of processes differ, and nothing called a change in the first {EARLIEST_CHANGE_SECONDS:g} s; the next "
     "rows each have something of it otherwise. With the mean, the sequence is that of the t-test. The union "
     "bound, which is never widened, shares an error of 0.05 among the looks at blocks, and spends it as late "
