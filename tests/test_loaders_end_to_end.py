@@ -18,7 +18,7 @@ from tests.sessions import AMPLE_BUDGET, ONLY_BASELINE, ROOT, Run, Sessions, loa
 FLOOR_BETWEEN = 30
 
 #: Seconds in which the slowest machine starts TensorFlow, beside other workers and other tests.
-HANG_SECONDS = 60
+HANG_SECONDS = 40
 
 
 # One session of a user's loaders: a good one, one that has become slow, and five in trouble.
