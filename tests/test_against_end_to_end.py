@@ -27,7 +27,7 @@ OPTIONS = (
 )
 #: Beside other programs, such as other tests, a change waits for half a minute of measuring or the end of the
 #: budget; and every six of these tiny blocks start four processes anew, which takes far longer.
-SHORT_BUDGET = "--budget=12"
+SHORT_BUDGET = "--budget=8"
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 
 

@@ -182,7 +182,9 @@ def test_an_accelerator_without_a_speed(untimed: Story) -> None:
     (run,) = untimed.runs
     assert run.code == 1
     assert set(run.failures) == {BASELINE}
+    assert "was not measured" in run.failures[BASELINE]
     assert "--benchmark-disable was given" in run.failures[BASELINE]
+    assert untimed.sessions.left_files() == []
 
 
 @pytest.fixture(scope="module")
