@@ -220,16 +220,6 @@ def test_nothing_is_left(article_sessions: Sessions, second: Run) -> None:
 # Sessions that decide nothing.
 
 
-def test_the_strict_gate_fails_what_is_undecided(new_sessions: Callable[[], Sessions]) -> None:
-    """A loader without a floor is no pass: strict fails it, and says what to do."""
-    run = new_sessions().run(*ONLY_BASELINE, *loaders("photos"), "--gate=strict", SMALL_BUDGET)
-    assert run.code == 1
-    assert run.verdict("photos") == run.infos["photos"]["verdict"] == "undecided"
-    assert "photos (loading, " in run.junit["photos"]
-    assert "has no floor to clear: set one with --floor" in run.junit["photos"]
-    assert run.junit[BASELINE] == ""
-
-
 def test_side_by_side_is_not_green(new_sessions: Callable[[], Sessions]) -> None:
     """Under xdist nothing can be timed: every variant is unmeasured, says why, and fails."""
     pytest.importorskip("xdist")
