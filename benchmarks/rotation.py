@@ -42,6 +42,7 @@ from benchmarks.statistics import (
     SINGLE_LOOK_ERROR,
     Control,
     Estimate,
+    clipped,
     epochs_per_pass,
     estimate,
     estimate_at_any_look,
@@ -52,7 +53,6 @@ from benchmarks.statistics import (
     read_control,
     robust_estimate_at_any_look,
     steady,
-    winsorised,
     without,
 )
 from benchmarks.timing import PassTiming
@@ -211,7 +211,12 @@ def _control(baseline: Sequence[PassTiming]) -> Control:
 
 
 def _spread(
-    ratios: Sequence[float], contaminated: Sequence[int], per_block: int, one_pair_will_do: bool
+    ratios: Sequence[float],
+    contaminated: Sequence[int],
+    per_block: int,
+    *,
+    robust: bool,
+    one_pair_will_do: bool,
 ) -> float:
     """Return how much wider to make the interval of a change, as pairs of processes may differ.
 
@@ -219,13 +224,15 @@ def _spread(
         ratios: Log-ratios of head / base, in order.
         contaminated: Indices of blocks that do not count.
         per_block: How many log-ratios there are of each block.
+        robust: Whether the interval is that of the robust estimate, to which none is far off.
         one_pair_will_do: Whether a single pair of processes is enough, of which nothing can be said.
     """
-    size = per_block * RENEWED_AFTER
-    runs = [range(start, min(start + size, len(ratios))) for start in range(0, len(ratios), size)]
-    ratios = winsorised(ratios)
-    clean = [[ratios[index] for index in run if index // per_block not in contaminated] for run in runs]
-    spread = excess_spread(clean)
+    clean = without(ratios, contaminated, per_block)
+    places = without(list(range(len(ratios))), contaminated, per_block)
+    runs: dict[int, list[float]] = {}
+    for place, ratio in zip(places, clipped(clean) if robust else clean, strict=True):
+        runs.setdefault(int(place) // (per_block * RENEWED_AFTER), []).append(ratio)
+    spread = excess_spread(list(runs.values()))
     return 1.0 if math.isinf(spread) and one_pair_will_do else spread
 
 
@@ -511,7 +518,9 @@ class Rotation:
         if not last and self._spent(contestant) < earliest:
             return None
         surely = self._estimate_change(contestant, clean, FAILING_ERROR)
-        surely = surely.widened(_spread(ratios, control.contaminated, 2, last and not others))
+        robust, one_pair_will_do = not contestant.looked_at_once, last and not others
+        spread = _spread(ratios, control.contaminated, 2, robust=robust, one_pair_will_do=one_pair_will_do)
+        surely = surely.widened(spread)
         confirmed = self._judge_change(surely, self._tolerance, last)
         if confirmed is None or confirmed.outcome != change.outcome:
             if not last:
@@ -560,7 +569,10 @@ class Rotation:
             clean = without(ratios, control.contaminated)
             if len(clean) >= FEWEST_BLOCKS:
                 found = estimate(clean, SINGLE_LOOK_ERROR)
-                found = found.widened(_spread(ratios, control.contaminated, 1, one_pair_will_do))
+                spread = _spread(
+                    ratios, control.contaminated, 1, robust=False, one_pair_will_do=one_pair_will_do
+                )
+                found = found.widened(spread)
                 changes.append(judge_once(figure, found, max(tolerance, self._tolerance)))
         peaks = [max(timing.peak_rss_bytes for timing in passes) for passes in (head, base)]
         if min(peaks) > 0:

@@ -10,8 +10,9 @@ however often it is looked at and for whatever reason measuring stops.
 
 - Of a speedup, `estimate_at_any_look` inverts the t-test that mixes over the size of the effect (Wang and
   Ramdas, "Anytime-valid t-tests and confidence sequences for Gaussian means with unknown variance", 2023).
-- Of a change, `robust_estimate_at_any_look` takes no noise for normal. Head and base run in random order, so
-  that noise favours neither: that is all it assumes. A pass that is far off has a bounded say.
+- Of a change, `robust_estimate_at_any_look` does not take noise for normal, but for symmetric, as it is if
+  both sides run the same code; who goes first is drawn, so that this favours neither. A pass that is far off
+  has a bounded say.
 
 Where there is room for few blocks only, nothing is gained by looking early: they are looked at once, at the
 end, by Student's t.
@@ -45,14 +46,14 @@ FEWEST_TO_LOOK_EARLY = 12
 #: The chance that any interval of one session's looks at one variant misses its true ratio. This interval is
 #: the one that is shown, and may pass.
 ERROR = 0.05
-#: The same of the intervals that may fail, as it takes more to be sure of that: blocks of a speedup resemble
-#: their neighbours, and a change is asked for more often than it is there.
+#: The same of the intervals by which a speedup or the seconds of a change may fail: it takes more to be sure
+#: of that, as blocks of a speedup resemble their neighbours, and as most commits change no loader.
 FAILING_ERROR = 0.005
 #: Of the mixture over sizes of effects: that of so many data, or a little more, is told apart best.
 MIXED_OVER = 4.0
-#: The same for robust estimates, in scores: of a datum, at most 1, and about a half.
+#: The same for robust estimates, in squared scores: of a datum that is at most 1, and about a half.
 SCORES_MIXED_OVER = 2.0
-#: Of a robust estimate: further off than so many standard deviations, a datum has no more say.
+#: Of a robust estimate: further off than so many deviations (`TO_DEVIATION`), a datum has no more say.
 CLIPPED_AT = 1.0
 #: The median absolute deviation of normal noise, times this, is its standard deviation.
 TO_DEVIATION = 1.4826
@@ -82,8 +83,8 @@ class Estimate:
     """A ratio of seconds, and how well it is known.
 
     Attributes:
-        ratio: The middle of the ratios: of a speedup baseline seconds / variant seconds, of a change head
-            seconds / base seconds.
+        ratio: Of a speedup the geometric mean of baseline seconds / variant seconds; of a change Huber's
+            M-estimate of head seconds / base seconds.
         low: Lower end of the interval; 0 when there are too few blocks for one.
         high: Upper end of the interval; infinite when there are too few blocks for one.
         blocks: The number of blocks behind it.
@@ -189,9 +190,9 @@ def estimate_at_any_look(log_ratios: Sequence[float], error: float, per_block: i
 
 
 def robust_estimate_at_any_look(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
-    """Return the same from noise of any shape, as long as it favours neither side.
+    """Return the same from independent noise of any shape, as long as it is symmetric.
 
-    The ratio is the middle of `winsorised`. The interval holds the ratios against which the scores (how far
+    The ratio is the mean of `clipped`. The interval holds the ratios against which the scores (how far
     off data are, up to a bound) do not add up to more than chance allows: where noise is symmetric, the
     square of their sum outgrows the sum of their squares with a known chance only (de la Peña's
     supermartingale with a normal mixture, as in Howard, Ramdas, McAuliffe and Sekhon, "Time-uniform,
@@ -232,7 +233,7 @@ def robust_estimate_at_any_look(log_ratios: Sequence[float], error: float, per_b
     return Estimate(math.exp(middle), math.exp(low), _exp(high), blocks)
 
 
-def winsorised(log_ratios: Sequence[float]) -> list[float]:
+def clipped(log_ratios: Sequence[float]) -> list[float]:
     """Return the log-ratios, with those that are far off brought in; their mean is Huber's M-estimate.
 
     See Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.

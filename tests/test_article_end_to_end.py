@@ -71,7 +71,7 @@ def dump(sessions: Sessions) -> list[Run]:
     runs = [sessions.run(*options, *undecided) for _ in range(2)]
     for data in kept.rglob(DATA):
         os.truncate(data, data.stat().st_size // 2)
-    return [*runs, sessions.run(*options, *undecided)]
+    return [*runs, sessions.run(*options, SMALL_BUDGET, "--gate=strict")]
 
 
 def outgrow_memory(sessions: Sessions) -> list[Run]:
@@ -189,11 +189,21 @@ def test_an_accelerator_without_a_speed(untimed: Story) -> None:
 
 @pytest.fixture(scope="module")
 def dumps(tell: Callable[[str], Story]) -> Story:
-    """The three sessions with kept dumps, none of which fails."""
+    """The three sessions with kept dumps; none fails but under the strict gate, which the third one has."""
     story = tell("dumps")
-    for run in story.runs:
-        assert run.code == 0, run.out + run.err
+    for run, code in zip(story.runs, (0, 0, 1), strict=True):
+        assert run.code == code, run.out + run.err
     return story
+
+
+def test_what_is_undecided(dumps: Story) -> None:
+    """The lenient gate warns of it, the strict one fails it; both say what to do."""
+    for run in dumps.runs[:2]:
+        assert run.failures == {}
+        assert f"UndecidedWarning: {DUMP} (dump, " in run.text
+    strict = dumps.runs[2]
+    assert set(strict.failures) == {DUMP}
+    assert "by so few blocks: give it a larger --budget" in strict.failures[DUMP]
 
 
 def test_a_dump_is_written(dumps: Story) -> None:

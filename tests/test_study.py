@@ -332,7 +332,8 @@ def test_the_true_speedup_is_of_the_blocks_that_estimates_are_of() -> None:
 
 def test_a_replay_depends_on_its_seed_alone(trace_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes find what one finds."""
-    monkeypatch.setattr(replaying, "alternatives", tuple)  # they would take most of the time
+    monkeypatch.setattr(replaying, "alternatives", lambda: alternatives()[:1])  # all would take long
+    monkeypatch.setattr(replaying, "CHUNK", 2)
     sizes = replaying.Sizes(same=3, slowed=1, setting=1)
     alone, together, other = (
         replaying.replay(trace_file, Rules(), sizes, seed=seed, jobs=jobs, stream=io.StringIO())

@@ -127,6 +127,7 @@ def applied(setting: Setting, planned: int) -> Iterator[None]:
         estimator = _union_bound(setting, planned)
     elif setting.centre == "mean":
         estimator = estimate_at_any_look
+        changes.append((rotation, "clipped", list))
     if setting.datum == "block":
         estimator = _of_blocks(estimator)
     if estimator is not statistics.robust_estimate_at_any_look:
