@@ -528,6 +528,23 @@ def test_a_slowdown_is_planted_once() -> None:
         planted.planted(slow, 0.05)
 
 
+def test_a_planted_slowdown_loads_the_same(tiny_tree: Tree, tmp_path: Path) -> None:
+    """An image that is decoded twice is the same image."""
+    import numpy as np
+
+    text = (PROJECT / planted.FILE).read_text(encoding="utf-8")
+    spec = Spec((32, 32), 5, shuffle=False, seed=0, cache_dir=tmp_path)
+    epochs = []
+    for source in (text, planted.planted(text, 0.5)):
+        names: dict[str, Any] = {"__name__": planted.VARIANT}
+        exec(compile(source, planted.FILE, "exec"), names)  # noqa: S102 (text of our own)
+        epochs.append([(images.numpy(), labels.numpy()) for images, labels in names["load"](tiny_tree, spec)])
+    assert [len(images) for images, _ in epochs[1]] == [5, 5, 5, 5, 4]
+    for plain, twice in zip(*epochs, strict=True):
+        np.testing.assert_array_equal(plain[0], twice[0])
+        np.testing.assert_array_equal(plain[1], twice[1])
+
+
 def test_a_loader_burns_its_share(tiny_tree: Tree, tmp_path: Path) -> None:
     """It loads the same images, and takes longer by what is planted."""
     text = (PROJECT / "benchmarks" / "study" / planted.LOADER_FILE).read_text(encoding="utf-8")
