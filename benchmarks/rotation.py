@@ -228,10 +228,10 @@ def _spread(
         one_pair_will_do: Whether a single pair of processes is enough, of which nothing can be said.
     """
     clean = without(ratios, contaminated, per_block)
-    places = without(list(range(len(ratios))), contaminated, per_block)
+    blocks = [index // per_block for index in range(len(ratios)) if index // per_block not in contaminated]
     runs: dict[int, list[float]] = {}
-    for place, ratio in zip(places, clipped(clean) if robust else clean, strict=True):
-        runs.setdefault(int(place) // (per_block * RENEWED_AFTER), []).append(ratio)
+    for block, ratio in zip(blocks, clipped(clean) if robust else clean, strict=True):
+        runs.setdefault(block // RENEWED_AFTER, []).append(ratio)
     spread = excess_spread(list(runs.values()))
     return 1.0 if math.isinf(spread) and one_pair_will_do else spread
 

@@ -18,6 +18,7 @@ from benchmarks.rotation import (
     RENEWED_AFTER,
     Measurement,
     Rotation,
+    _spread,
 )
 from benchmarks.spec import Spec
 from benchmarks.statistics import (
@@ -534,6 +535,19 @@ def test_processes_that_differ(others: str, stage: Stage) -> None:
     reason = found["slower"].verdict.reason
     assert "not told from what passes, and pairs of processes of one code, differ by" in reason
     assert ("differ by beside a program: measure again" in reason) is bool(others)
+
+
+@pytest.mark.parametrize("contaminated", [(), (1,)])
+def test_a_stalled_pass_hides_no_process_that_differs(contaminated: tuple[int, ...]) -> None:
+    """It is clipped as in the robust estimate; among unclipped data it would explain any difference."""
+    noise = [0.01, -0.01] * RENEWED_AFTER
+    stalled = [*noise, *(0.1 + each for each in noise[:-1]), 5.0]
+
+    def spread(ratios: list[float], *, robust: bool) -> float:
+        return _spread(ratios, contaminated, 2, robust=robust, one_pair_will_do=False)
+
+    assert spread([*noise, *noise], robust=True) == 1
+    assert spread(stalled, robust=True) > 5 > 2 > spread(stalled, robust=False)
 
 
 def test_few_blocks_are_looked_at_once(stage: Stage) -> None:
