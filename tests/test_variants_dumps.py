@@ -28,9 +28,12 @@ from benchmarks.variants.uint8_memory_map import to_float
 from benchmarks.worker_process import WorkerProcess
 from fixtures.tree import Tree
 
-#: Those whose files the suite itself writes: they name what their bytes depend on.
-OWN_FILES = ("resized_jpeg_simplejpeg", "resized_jpeg_tfrecord", "uint8_array_record", "uint8_memory_map")
-DUMPS = (*OWN_FILES, "tfdata_snapshot", "tfdata_uint8_file_cache")
+#: Those whose files the suite itself names, by what their bytes depend on.
+OWN_FILES = (
+    *("resized_jpeg_simplejpeg", "resized_jpeg_tfrecord", "tfdata_snapshot", "uint8_array_record"),
+    "uint8_memory_map",
+)
+DUMPS = (*OWN_FILES, "tfdata_uint8_file_cache")
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES, SIZE = 10, (24, 32)
 
@@ -132,7 +135,7 @@ def test_a_finished_dump_is_read(name: str, tree: Tree, spec: Spec, monkeypatch:
     predicted = variant.predicted_bytes(IMAGES, spec)
     assert predicted is not None
     assert size <= DUMP_CEILING * predicted + 4 * len(tree.class_names) * IMAGES
-    if name in OWN_FILES:  # the others trace the graph that decodes, if only to hash it
+    if name in OWN_FILES:  # the other traces the graph that decodes, if only to hash it
         monkeypatch.setattr(tf.io, "decode_image", None)
     read = images_of(module.load(tree, spec))
     np.testing.assert_allclose(np.sort(read, axis=0), np.sort(written, axis=0), atol=1e-6)
