@@ -10,34 +10,35 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.registry import BASELINE
-from tests.sessions import AMPLE_BUDGET, ROOT, TINY_TREE, Run, Sessions
+from tests.sessions import AMPLE_BUDGET, ONLY_BASELINE, ROOT, TINY_TREE, Run, Sessions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fixtures.tree import Tree
 
-SLOWED = "tfdata_no_cache"
-FILE = f"benchmarks/variants/{SLOWED}.py"
+SLOWED = "ours"
+FILE = f"{SLOWED}.py"
 VARIANTS = (BASELINE, SLOWED)
 #: Beside other programs, such as other tests, a change waits for half a minute of measuring, and every six
-#: blocks start processes anew, which takes long. An epoch that sleeps fills that time with few blocks, and
-#: leaves the cores to the other tests. A pass has several epochs here.
-PLANTED = """
+#: blocks start processes anew, which takes long. Epochs that sleep fill that time with few blocks, and leave
+#: the cores to the other tests.
+LOADER = """import time
 
-_awake = load
+from sample_loaders import Epochs
+
+SLEEP_SECONDS = 0.75
 
 
-def load(tree, spec):
-    import time
+class OurEpochs(Epochs):
+    def __iter__(self):
+        time.sleep(SLEEP_SECONDS)
+        yield from super().__iter__()
 
-    time.sleep(0.5)
-    yield from _awake(tree, spec)
+
+ours = OurEpochs
 """
-OPTIONS = (
-    *TINY_TREE,
-    *(f"--variant={SLOWED}", "--floor", f"{SLOWED}=0.01"),
-)
+OPTIONS = (*TINY_TREE, *ONLY_BASELINE, f"--loader={SLOWED}:{SLOWED}", f"--floor={SLOWED}=0.0001")
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 
 
@@ -51,12 +52,14 @@ def git(repository: Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a repository of three commits: the suite, an edit of its README, and a slower variant."""
+    """Return a repository of three commits: the suite and a loader, an edit of a README, a slower loader."""
     folder = tmp_path_factory.mktemp("repository")
     for name in ("benchmarks", "fixtures"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("conftest.py", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, folder / name)
+    module = folder / FILE
+    module.write_text(LOADER, encoding="utf-8")
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "The suite")
@@ -64,9 +67,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
         readme.write("\nOne more line.\n")
     git(folder, "commit", "--quiet", "--all", "--message", "Edit the README")
     git(folder, "tag", "edited")
-    module = folder / FILE
-    module.write_text(module.read_text(encoding="utf-8") + PLANTED, encoding="utf-8")
-    git(folder, "commit", "--quiet", "--all", "--message", "Sleep before every epoch")
+    module.write_text(LOADER.replace("0.75", "1.5"), encoding="utf-8")
+    git(folder, "commit", "--quiet", "--all", "--message", "Sleep longer before every epoch")
     return folder
 
 
