@@ -21,7 +21,8 @@ from benchmarks.registry import BASELINE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).resolve().parents[1]
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
 
 #: A session ends as soon as everything is decided: this much is for a machine that is busy with other things.
 AMPLE_BUDGET = "--budget=600"
@@ -127,7 +128,7 @@ class Sessions:
             **inherited,
             "LOADER_GATE_CACHE": str(tree_cache),
             "TMPDIR": str(self.temporary),
-            "PYTHONPATH": str(Path(__file__).parent),
+            "PYTHONPATH": os.pathsep.join(map(str, (TESTS, TESTS / "without"))),
             "CUDA_VISIBLE_DEVICES": "-1",
             "COLUMNS": "100",
             "TERM": "xterm",

@@ -220,20 +220,6 @@ def test_nothing_is_left(article_sessions: Sessions, second: Run) -> None:
 # Sessions that decide nothing.
 
 
-def test_side_by_side_is_not_green(new_sessions: Callable[[], Sessions]) -> None:
-    """Under xdist nothing can be timed: every variant is unmeasured, says why, and fails."""
-    pytest.importorskip("xdist")
-    sessions = new_sessions()
-    options = ("--floor=photos=0.01", "-n", "2", "-k", "photos")
-    run = sessions.run(*ONLY_BASELINE, *loaders("photos"), *options)
-    assert run.code == 1
-    assert set(run.junit) == {"photos"}
-    assert "photos (loading, " in run.junit["photos"]
-    assert "was not measured" in run.junit["photos"]
-    assert "pytest-xdist runs tests side by side" in run.junit["photos"]
-    sessions.check_nothing_is_left()
-
-
 def test_a_skipped_run_is_not_green(new_sessions: Callable[[], Sessions]) -> None:
     """With --benchmark-skip nothing is measured, and no worker is even started: the run says so and fails."""
     run = new_sessions().run("--benchmark-skip")
