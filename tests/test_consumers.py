@@ -284,12 +284,13 @@ def spec(tmp_path: Path) -> Spec:
 def test_a_model_draws_one_epoch(function: str, trainer: WorkerProcess, tiny_tree: Tree, spec: Spec) -> None:
     """Not one batch more, before or after: neither of a loader nor of a dataset that knows its length.
 
-    As in loading, a timed epoch that loses images is refused, even if it has all its batches.
+    As in loading, a timed epoch of a loader that loses images is refused, even if it has all its batches.
     """
     for timing in train(trainer, function, tiny_tree, spec):
         assert 0 < timing["first_batch_seconds"] <= timing["seconds"]
         assert timing["accelerator_utilisation"] is None
     drawn = (spec.cache_dir / "drawn").read_text(encoding="utf-8").split()
     assert drawn == ["epoch", *["batch"] * 5] * 2
-    with pytest.raises(WorkerError, match=r"19 images came, expected the 24"):
-        trainer.ask("pass", epochs=1)
+    if function == "counted":  # the batches of a dataset never come by
+        with pytest.raises(WorkerError, match=r"19 images came, expected the 24"):
+            trainer.ask("pass", epochs=1)

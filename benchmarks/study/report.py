@@ -376,10 +376,10 @@ def _live(live: Sequence[LiveSession]) -> str:
     )
     images = " or ".join(f"{each:,}" for each in sorted({session.images for session in live}))
     note = (
-        f"The real command with `{options}` in a throw-away repository, over {images} images, on a machine "
-        "that other programs used too, other live sessions among them: the load when a session began and the "
-        "cores that others kept busy are medians, with the least and the most. `burning` is a loader of the "
-        "study's own that decodes with Pillow and burns the planted share of its time on top."
+        f"The real command with `{options}` in a throw-away repository, over {images} images: the load when "
+        "a session began and the cores that other programs kept busy are medians, with the least and the "
+        "most. `burning` is a loader of the study's own that decodes with Pillow and burns the planted share "
+        "of its time on top."
     )
     table = _table(
         "Live sessions",
