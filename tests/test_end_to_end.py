@@ -229,10 +229,10 @@ def test_a_skipped_run_is_not_green(new_sessions: Callable[[], Sessions]) -> Non
     assert "Measuring" not in run.err
 
 
-def end_by(ending: signal.Signals, sessions: Sessions) -> tuple[int, str]:
-    """Start a session, send it a signal in the middle of a pass, and return its exit code and output."""
+def end_by(ending: signal.Signals, doing: bytes, sessions: Sessions) -> tuple[int, str]:
+    """Start a session, send it a signal when it is doing that, and return its exit code and output."""
     terminal, theirs = pty.openpty()
-    in_a_pass = threading.Event()
+    is_doing_it = threading.Event()
 
     def read() -> None:
         # A terminal has a progress bar, which says what is being timed. It is read to the end: a session
@@ -241,15 +241,15 @@ def end_by(ending: signal.Signals, sessions: Sessions) -> tuple[int, str]:
         with suppress(OSError):  # nobody has the other end any more
             while text := os.read(terminal, 4096):
                 seen += text
-                if b"warming up hangs" in seen:
-                    in_a_pass.set()
+                if doing in seen:
+                    is_doing_it.set()
 
     reader = threading.Thread(target=read, daemon=True)
     options = (*ONLY_BASELINE, *loaders("hangs", "photos"))
     with sessions.started(*options, stdout=subprocess.PIPE, stderr=theirs) as process:
         os.close(theirs)
         reader.start()
-        assert in_a_pass.wait(STUCK_SECONDS)
+        assert is_doing_it.wait(STUCK_SECONDS)
         process.send_signal(ending)
         out, _ = process.communicate(timeout=STUCK_SECONDS)
     reader.join(STUCK_SECONDS)
@@ -258,11 +258,17 @@ def end_by(ending: signal.Signals, sessions: Sessions) -> tuple[int, str]:
 
 
 @pytest.mark.usefixtures("signals_heeded")
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_a_session_that_is_ended(ending: signal.Signals, new_sessions: Callable[[], Sessions]) -> None:
+@pytest.mark.parametrize(
+    ("ending", "doing"),
+    [(signal.SIGINT, b"warming up hangs"), (signal.SIGTERM, b"checking that ")],
+    ids=["Ctrl-C in a pass", "SIGTERM while workers start"],
+)
+def test_a_session_that_is_ended(
+    ending: signal.Signals, doing: bytes, new_sessions: Callable[[], Sessions]
+) -> None:
     """By Ctrl-C, or as a job that is cancelled: nothing runs on, and nothing stays in TMPDIR."""
     sessions = new_sessions()
-    code, out = end_by(ending, sessions)
+    code, out = end_by(ending, doing, sessions)
     assert code == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in out
     sessions.check_nothing_is_left()

@@ -1,8 +1,8 @@
 """A compressed ``tf.data`` snapshot of uint8 images, made float32 on the way out.
 
-``Dataset.snapshot`` finds what it has written by a fingerprint of the graph, and one pipeline may get several:
-now and then it decodes everything again, and writes it beside the first. So it only writes here,
-and ``Dataset.load`` reads. See https://github.com/tensorflow/tensorflow/issues/61317.
+``Dataset.snapshot`` finds what it has written by a fingerprint of the graph, and one pipeline may get
+several: now and then it decodes everything again, and writes it beside the first. So it only writes here, and
+``Dataset.load`` reads. See https://github.com/tensorflow/tensorflow/issues/61317.
 """
 
 from __future__ import annotations
