@@ -93,7 +93,7 @@ def alike(sessions: Sessions, repository: Path, slower: Run) -> Run:
     """The edit of the README against what was before it."""
     assert slower.code == 1
     git(repository, "checkout", "--quiet", "HEAD~1")
-    return sessions.run("--against=HEAD~1", "--tolerance=90", "--budget=8")
+    return sessions.run("--against=HEAD~1", "--tolerance=90", "--budget=5")
 
 
 def test_exactly_the_slower_variant_fails(slower: Run) -> None:
