@@ -135,7 +135,7 @@ def test_a_finished_dump_is_read(name: str, tree: Tree, spec: Spec, monkeypatch:
     predicted = variant.predicted_bytes(IMAGES, spec)
     assert predicted is not None
     assert size <= DUMP_CEILING * predicted + 4 * len(tree.class_names) * IMAGES
-    if name in OWN_FILES:  # the other traces the graph that decodes, if only to hash it
+    if name in OWN_FILES:  # the other traces the graph that decodes
         monkeypatch.setattr(tf.io, "decode_image", None)
     read = images_of(module.load(tree, spec))
     np.testing.assert_allclose(np.sort(read, axis=0), np.sort(written, axis=0), atol=1e-6)
@@ -289,7 +289,7 @@ def test_nothing_is_unpickled(tree: Tree, spec: Spec) -> None:
     assert variant.dump_problem(IMAGES, spec) == "its index cannot be read (ValueError)"
 
 
-# TensorFlow's threads may still write a snapshot when its epoch has failed: it only lacks its name then.
+# TensorFlow may still write to a snapshot whose epoch has failed: what stays lacks its name, and is never read.
 @pytest.mark.parametrize("name", [name for name in OWN_FILES if name != "tfdata_snapshot"])
 def test_a_writer_that_fails_leaves_nothing(name: str, tree: Tree, spec: Spec, tmp_path: Path) -> None:
     """An image that cannot be decoded is the epoch's error, and no part of a dump stays."""
