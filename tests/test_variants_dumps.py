@@ -289,7 +289,7 @@ def test_nothing_is_unpickled(tree: Tree, spec: Spec) -> None:
     assert variant.dump_problem(IMAGES, spec) == "its index cannot be read (ValueError)"
 
 
-# TensorFlow may still write to a snapshot whose epoch has failed: what stays lacks its name, and is never read.
+# TensorFlow may still write to a snapshot whose epoch has failed: what stays has no name, and is not read.
 @pytest.mark.parametrize("name", [name for name in OWN_FILES if name != "tfdata_snapshot"])
 def test_a_writer_that_fails_leaves_nothing(name: str, tree: Tree, spec: Spec, tmp_path: Path) -> None:
     """An image that cannot be decoded is the epoch's error, and no part of a dump stays."""
