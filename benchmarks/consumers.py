@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from fixtures.tree import Tree
 
 
+#: How long the emulated accelerator's pace is measured at most.
+PACING_SECONDS = 10.0
+
+
 @dataclass(frozen=True)
 class EpochTimes:
     """When things happened in one epoch, in seconds since the iterator was asked for.
@@ -228,8 +232,12 @@ class EmulatedAccelerator:
         return EpochTimes(first - start, end - start, busy / (end - after_first) if busy else None)
 
     def pacing_error(self) -> float:
-        """Return by what share an epoch of batches that are already there takes longer than planned."""
-        size, images = self._spec.batch_size, len(self._tree)
+        """Return by what share an epoch of batches that are already there takes longer than planned.
+
+        Of a long epoch, the first `PACING_SECONDS` are taken.
+        """
+        size = self._spec.batch_size
+        images = min(len(self._tree), math.ceil(PACING_SECONDS * self._images_per_second))
         sizes = [size] * (images // size) + ([images % size] if images % size else [])
         start = time.perf_counter()
         free_at = start

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, TextIO
 
+from benchmarks.consumers import EmulatedAccelerator
 from benchmarks.dumps import (
     MANIFEST,
     DumpError,
@@ -396,24 +397,25 @@ class Measuring:
                 "--batch-size, or give the speed with --device emulated:IMAGES_A_SECOND"
             )
             return
-        worker = self._start(Variant(BASELINE, f"benchmarks.variants.{BASELINE}"))
-        try:
-            with Progress("Setting up the emulated accelerator", None, self.stream) as progress:
-                if self.workload.device is None:
+        with Progress("Setting up the emulated accelerator", None, self.stream) as progress:
+            if self.workload.device is None:
+                worker = self._start(Variant(BASELINE, f"benchmarks.variants.{BASELINE}"))
+                try:
                     feeds = self._calibrate(worker, spec, progress)
-                    self.workload = self.workload.at(ARTICLE_RATIO * feeds)
-                    self.notes.append(
-                        f"Emulated accelerator: {ARTICLE_RATIO * feeds:,.0f} images/s, {ARTICLE_RATIO} times "
-                        f"the {feeds:,.0f} that {BASELINE} can feed."
-                    )
-                progress.update(0, "measuring its pace")
-                worker.open(self.tree, spec.for_variant("pacing"), self.workload.consumer)
-                error = float(worker.ask("pacing")["pacing_error"])
-            self.notes.append(f"Emulated accelerator: an epoch takes {error:.2%} longer than planned.")
-        except WorkerError as problem:
-            self.not_timed = f"the emulated accelerator could not be set up: {problem}"
-        finally:
-            worker.end()
+                except WorkerError as problem:
+                    self.not_timed = f"the emulated accelerator could not be set up: {problem}"
+                    return
+                finally:
+                    worker.end()
+                self.workload = self.workload.at(ARTICLE_RATIO * feeds)
+                self.notes.append(
+                    f"Emulated accelerator: {ARTICLE_RATIO * feeds:,.0f} images/s, {ARTICLE_RATIO} times "
+                    f"the {feeds:,.0f} that {BASELINE} can feed."
+                )
+            progress.update(0, "measuring its pace")
+            rate = float(self.workload.consumer["images_per_second"])
+            error = EmulatedAccelerator(self.tree, spec, rate).pacing_error()
+        self.notes.append(f"Emulated accelerator: an epoch takes {error:.2%} longer than planned.")
 
     def _calibrate(self, worker: WorkerProcess, spec: Spec, progress: Progress) -> float:
         """Return how many images a second the baseline can feed."""

@@ -14,10 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from benchmarks.reference import Floats, Ints, Reference, pooled
 
@@ -84,6 +80,8 @@ class Recogniser:
                 as well be the one.
             alike_limit: Of more pictures than this that all look alike, only the number of images counts.
         """
+        from scipy.spatial import cKDTree
+
         self._picture_of, self._count = reference.picture_of, len(reference.pixel_row)
         self._descriptors = [reference.descriptors[name] for name in interpolations]
         self._trees = [cKDTree(_coarse(some)) for some in self._descriptors]
@@ -165,6 +163,9 @@ class Recogniser:
         found = np.bincount(entries, minlength=count)
         if not self._likely or np.array_equal(found, self._expected):
             return found
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
         starts = [self._entries[image] for image, likely in self._likely.items() for _ in likely]
         ends = [entry for likely in self._likely.values() for entry in likely]
         links = coo_array((np.ones(len(ends), bool), (starts, ends)), shape=(count, count))
@@ -189,6 +190,8 @@ class Recogniser:
         """
         if max(len(images), len(slots)) > self._alike_limit:
             return slots if len(images) == len(slots) else own
+        from scipy.optimize import linear_sum_assignment
+
         costs = np.full((len(images), len(slots)), _FAR)
         for row, image in enumerate(images.tolist()):
             for entry, distance in self._likely.get(image, {self._entries[image]: 0.0}).items():

@@ -189,6 +189,21 @@ def _peak_of(pid: int) -> int:
     return int(fields.get("VmHWM", "0 kB").split()[0]) * 1024
 
 
+@contextlib.contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Look for no garbage while modules are imported: what they make stays, and a fifth of the time is saved.
+
+    A loader that turns collecting off, or gives it other thresholds, has its way.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(0, *usual[1:])
+    try:
+        yield
+    finally:
+        if gc.get_threshold() == (0, *usual[1:]):
+            gc.set_threshold(*usual)
+
+
 def _settle() -> None:
     """Leave what was there before the passes out of them."""
     gc.collect()
@@ -283,6 +298,7 @@ class Worker:
             self._next_heartbeat = now + HEARTBEAT_SECONDS
             self._send({"alive": True})
 
+    @_without_collecting()
     def do_open(
         self,
         module: str,
@@ -352,11 +368,6 @@ class Worker:
     def do_pass(self, epochs: int) -> dict[str, Any]:
         """Time one pass."""
         return asdict(run_pass(self._consumer, self._loader.batches, epochs, self._alive))
-
-    def do_pacing(self) -> dict[str, Any]:
-        """Measure how exactly the emulated accelerator keeps its pace."""
-        assert isinstance(self._consumer, EmulatedAccelerator)  # noqa: S101 (for mypy)
-        return {"pacing_error": self._consumer.pacing_error()}
 
 
 def main() -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+# Imported here, as a session inside a test's process forgets in the end whatever it has imported.
+import rich.progress  # noqa: F401
+
 from benchmarks import variants
 from benchmarks.gate import Share, Status, Verdict
 from benchmarks.registry import Variant

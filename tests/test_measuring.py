@@ -85,8 +85,6 @@ class FakeWorker:
             raise WorkerError("its worker raised OSError")
         if do == "check":
             return {"reason": "", "median_psnr": 40.0}
-        if do == "pacing":
-            return {"pacing_error": 0.001}
         if self.variant.kind == "dump" and not (self._spec.cache_dir / "images.index").exists():
             size = self.variant.predicted_bytes(24, self._spec) or 0
             size = round(size * self.machine.size_at_base) if self.at_base else size
