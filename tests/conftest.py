@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,10 +25,28 @@ from fixtures.request import TreeRequest
 from fixtures.tree import Tree
 from tests.sessions import TINY_TREE, Sessions
 
+#: Files whose tests import TensorFlow into their own process, which takes seconds.
+IMPORT_TENSORFLOW = ("test_same_work", "test_study", "test_variants_dumps", "test_variants_streaming")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no process is left alone with one in the end."""
-    items.sort(key=lambda item: "end_to_end" not in item.nodeid)
+    items.sort(key=lambda item: ("end_to_end" not in item.nodeid, item.path.stem not in IMPORT_TENSORFLOW))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let one process of xdist run all files that import TensorFlow, in the place of one process a file."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneTensorFlow(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "TensorFlow" if Path(file).stem in IMPORT_TENSORFLOW else file
+
+    return OneTensorFlow(config, log)
 
 
 @pytest.fixture(autouse=True)
