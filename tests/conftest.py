@@ -41,9 +41,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         return None
     from xdist.scheduler import LoadFileScheduling
 
-    class OneTensorFlow(LoadFileScheduling):
+    class OneTensorFlow(LoadFileScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            file = super()._split_scope(nodeid)
+            file: str = super()._split_scope(nodeid)
             return "TensorFlow" if Path(file).stem in IMPORT_TENSORFLOW else file
 
     return OneTensorFlow(config, log)
