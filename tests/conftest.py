@@ -65,9 +65,12 @@ def signals_heeded() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def tree_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a cache folder for trees that is this test session's own."""
-    return tmp_path_factory.mktemp("cache")
+def tree_cache(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache folder for trees that is this test session's own; the processes of xdist share it."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if hasattr(pytestconfig, "workerinput") else own) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
