@@ -171,7 +171,8 @@ class Measuring:
                 self._write_dumps(chosen, spec, dumps, specs, refused)
                 at_base = {*wanted} & {*self.origins} & {*dumps}
                 writers = [variant for variant in chosen if variant.name in at_base]
-                self._write_dumps_at_base(writers, spec, dumps, specs)
+                if writers:
+                    self._write_dumps_at_base(writers, spec, dumps, specs)
                 if dumps:
                     chosen += [each for each in variants if each.name == STREAMING and each not in chosen]
                 else:  # the baseline would be measured in vain

@@ -774,10 +774,11 @@ def test_the_report_writes_every_file_the_same_way(
 
 
 def test_the_command_replays_and_reports(
-    trace_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trace_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From a folder with a trace to a folder with a report; without a trace it says what to do."""
     pytest.importorskip("matplotlib")
+    monkeypatch.setattr(replaying, "alternatives", lambda: alternatives()[:1])  # all would take long
     assert command.main(["replay", "--folder", str(tmp_path)]) == 1
     assert "python -m benchmarks.study record" in capsys.readouterr().err
     (tmp_path / "trace.json.gz").write_bytes(trace_file.read_bytes())
