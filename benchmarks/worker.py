@@ -190,7 +190,7 @@ def _peak_of(pid: int) -> int:
 
 
 @contextlib.contextmanager
-def _without_collecting() -> Iterator[None]:
+def without_collecting() -> Iterator[None]:
     """Look for no garbage while modules are imported: what they make stays, and a fifth of the time is saved.
 
     A loader that turns collecting off, or gives it other thresholds, has its way.
@@ -298,7 +298,7 @@ class Worker:
             self._next_heartbeat = now + HEARTBEAT_SECONDS
             self._send({"alive": True})
 
-    @_without_collecting()
+    @without_collecting()
     def do_open(
         self,
         module: str,

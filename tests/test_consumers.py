@@ -253,6 +253,15 @@ def test_the_pacing_error(images: int, late: float, clock: FakeTime) -> None:
         assert error == pytest.approx(late / (images / RATE), abs=1e-9)
 
 
+def test_the_pace_of_a_long_epoch(clock: FakeTime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its beginning is enough: nobody wants to wait for an epoch of nothing but sleep."""
+    monkeypatch.setattr(consumers, "PACING_SECONDS", 10 * STEP)
+    before, clock.late = clock.now, 0.005
+    error = EmulatedAccelerator(tree_of(1000 * BATCH), SPEC, RATE).pacing_error()
+    assert clock.now - before == pytest.approx(10 * STEP + clock.late)
+    assert error == pytest.approx(clock.late / (10 * STEP))
+
+
 # A real model, in one worker.
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 from benchmarks.reference import build_reference
 from benchmarks.registry import Variant
 from benchmarks.spec import Spec
-from benchmarks.worker import Loader
+from benchmarks.worker import Loader, without_collecting
 from benchmarks.worker_process import WorkerError, WorkerProcess, module_search_path
 from fixtures.tree import Tree
 
@@ -227,3 +228,20 @@ def test_what_importing_takes(tmp_path: Path) -> None:
     assert loader.import_seconds >= 0.3
     assert loader.build_seconds >= loader.import_seconds + 0.1
     assert builtins.__import__ is imports
+
+
+def test_garbage_waits_while_modules_are_imported() -> None:
+    """Afterwards all is as it was, unless the loader has set something of its own."""
+    usual = gc.get_threshold()
+    try:
+        with without_collecting():
+            assert gc.get_threshold()[0] == 0
+        assert gc.get_threshold() == usual
+        with pytest.raises(ImportError), without_collecting():
+            raise ImportError
+        assert gc.get_threshold() == usual
+        with without_collecting():
+            gc.set_threshold(9999, 9, 9)
+        assert gc.get_threshold() == (9999, 9, 9)
+    finally:
+        gc.set_threshold(*usual)
