@@ -191,7 +191,7 @@ def _peak_of(pid: int) -> int:
 
 @contextlib.contextmanager
 def without_collecting() -> Iterator[None]:
-    """Look for no garbage while modules are imported: what they make stays, and a fifth of the time is saved.
+    """Look for no garbage while modules are imported: what they make stays, and TensorFlow makes a lot.
 
     A loader that turns collecting off, or gives it other thresholds, has its way.
     """

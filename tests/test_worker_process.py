@@ -243,5 +243,9 @@ def test_garbage_waits_while_modules_are_imported() -> None:
         with without_collecting():
             gc.set_threshold(9999, 9, 9)
         assert gc.get_threshold() == (9999, 9, 9)
+        with without_collecting():
+            gc.disable()
+        assert not gc.isenabled()
     finally:
+        gc.enable()
         gc.set_threshold(*usual)
