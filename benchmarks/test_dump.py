@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.books import passes_clock
+from loader_gate.plugin.books import passes_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,8 +16,8 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from benchmarks.history.store import load_runs
-from benchmarks.report.make import write_report
+from loader_gate.history.store import load_runs
+from loader_gate.report.make import write_report
 from tests.planted_history import Planted
 
 FOLDER = Path(__file__).with_name("report")

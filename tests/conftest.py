@@ -14,15 +14,15 @@ import pytest
 # Imported here, as a session inside a test's process forgets in the end whatever it has imported.
 import rich.progress  # noqa: F401
 
-from benchmarks import variants
-from benchmarks.gate import Share, Status, Verdict
-from benchmarks.registry import Variant
-from benchmarks.rotation import Measurement
-from benchmarks.statistics import Estimate
-from benchmarks.timing import PassTiming
-from fixtures.prepare import prepare_tree
-from fixtures.request import TreeRequest
-from fixtures.tree import Tree
+from loader_gate import variants
+from loader_gate.registry.variant import Variant
+from loader_gate.rotation.rotation import Measurement
+from loader_gate.statistics.estimates import Estimate
+from loader_gate.trees.prepare import prepare_tree
+from loader_gate.trees.request import TreeRequest
+from loader_gate.trees.tree import Tree
+from loader_gate.verdict.verdict import Share, Status, Verdict
+from loader_gate.worker.timing import PassTiming
 from tests.sessions import TINY_TREE, Sessions
 
 #: Files whose tests import TensorFlow into their own process, which takes seconds.
@@ -93,7 +93,7 @@ def new_sessions(
 
 @pytest.fixture
 def drop_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], Path]]:
-    """Return a function that drops a module into a folder which counts as ``benchmarks/variants/``."""
+    """Return a function that drops a module into a folder which counts as ``src/loader_gate/variants/``."""
     monkeypatch.setattr(variants, "__path__", [*variants.__path__, str(tmp_path)])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     dropped = []
@@ -141,7 +141,7 @@ def make_measurement() -> Callable[..., Measurement]:
             )
 
         return Measurement(
-            variant=Variant(name, f"benchmarks.variants.{name}"),
+            variant=Variant(name, f"loader_gate.variants.{name}"),
             kind=kind,
             verdict=Verdict(status, floor, estimate, "because"),
             baseline_passes=passes(baseline_seconds),

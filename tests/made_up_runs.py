@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.registry import BASELINE
+from loader_gate.registry.variant import BASELINE
 
 #: What a folder, a loader or a branch may be called.
 HOSTILE = "<script>alert(1)</script>"

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.registry import BASELINE
+from loader_gate.registry.variant import BASELINE
 
 FOLDER = "Linux-CPython-3.11-64bit"
 BEGIN = datetime(2026, 1, 5, 4, 30, tzinfo=timezone.utc)

@@ -16,8 +16,8 @@ from PIL import Image
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.spec import Spec
-    from fixtures.tree import Tree
+    from loader_gate.registry.spec import Spec
+    from loader_gate.trees.tree import Tree
 
 Batch = tuple[Any, Any]
 

@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 import psutil
 import pytest
 
-from benchmarks.registry import BASELINE
+from loader_gate.registry.variant import BASELINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +128,7 @@ class Sessions:
             **inherited,
             "LOADER_GATE_CACHE": str(tree_cache),
             "TMPDIR": str(self.temporary),
-            "PYTHONPATH": os.pathsep.join(map(str, (TESTS, TESTS / "without"))),
+            "PYTHONPATH": os.pathsep.join(map(str, (TESTS, TESTS / "without", checkout / "src"))),
             "CUDA_VISIBLE_DEVICES": "-1",
             "COLUMNS": "100",
             "TERM": "xterm",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.registry import BASELINE
+from loader_gate.registry.variant import BASELINE
 from tests.sessions import AMPLE_BUDGET, ONLY_BASELINE, ROOT, TINY_TREE, Run, Sessions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fixtures.tree import Tree
+    from loader_gate.trees.tree import Tree
 
 SLOWED = "ours"
 FILE = f"{SLOWED}.py"
@@ -54,7 +54,7 @@ def git(repository: Path, *arguments: str) -> str:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a repository of three commits: the suite and a loader, an edit of a README, a slower loader."""
     folder = tmp_path_factory.mktemp("repository")
-    for name in ("benchmarks", "fixtures"):
+    for name in ("benchmarks", "fixtures", "src"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("conftest.py", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, folder / name)

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import scipy.special  # noqa: F401 (pytester forgets what a session has imported, and this can be imported only once)
 
-from benchmarks.annotations import Annotation, place_of
-from benchmarks.machine import read_noise
-from benchmarks.measuring import Result
-from benchmarks.registry import BASELINE, Variant, user_variant
-from benchmarks.rotation import Measurement
-from benchmarks.session import Session
-from benchmarks.workloads import parse_device, workload
-from fixtures.tree import Tree
+from loader_gate.machine.machine import read_noise
+from loader_gate.plugin.annotations import Annotation, place_of
+from loader_gate.registry.variant import BASELINE, Variant, user_variant
+from loader_gate.rotation.rotation import Measurement
+from loader_gate.session.measuring import Result
+from loader_gate.session.session import Session
+from loader_gate.trees.tree import Tree
+from loader_gate.workloads.workload import parse_device, workload
 
 pytest_plugins = ("pytester",)
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 TESTS = """
 import pytest
-from benchmarks.books import passes_clock
+from loader_gate.plugin.books import passes_clock
 
 @pytest.fixture
 def image_tree():
@@ -57,9 +57,9 @@ def test_without_a_file() -> None:
 
 def test_place_of_a_variant() -> None:
     """It is the function in its module, relative to the repository."""
-    variant = Variant("tfdata_no_cache", "benchmarks.variants.tfdata_no_cache")
+    variant = Variant("tfdata_no_cache", "loader_gate.variants.tfdata_no_cache")
     file, line = place_of(variant, [str(ROOT)], ROOT)
-    assert file == "benchmarks/variants/tfdata_no_cache.py"
+    assert file == "src/loader_gate/variants/tfdata_no_cache.py"
     assert (ROOT / file).read_text(encoding="utf-8").splitlines()[line - 1].startswith("def load(")
 
 
@@ -113,7 +113,7 @@ def run_made_up(
     )
 
     def run(*options: str) -> pytest.RunResult:
-        plugins = ("fixtures.plugin", "benchmarks.plugin", "benchmarks.annotations")
+        plugins = ("loader_gate.plugin.trees", "loader_gate.plugin.hooks", "loader_gate.plugin.annotations")
         return pytester.runpytest_inprocess(
             *(f"-p{plugin}" for plugin in plugins),
             *("-pno:cacheprovider", "--variant=tfdata_no_cache", "--benchmark-storage=storage"),

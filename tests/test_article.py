@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from benchmarks.article import COCO_IMAGES, PETS_IMAGES, Row, article_rows
-from benchmarks.gate import baseline_verdict
-from benchmarks.machine import NoiseReading
-from benchmarks.measuring import Result
-from benchmarks.registry import BASELINE
-from benchmarks.rotation import Measurement
-from benchmarks.statistics import Estimate
-from benchmarks.table import WIDTH, article_table
-from benchmarks.workloads import Device, workload
-from fixtures.tree import Tree
+from loader_gate.machine.machine import NoiseReading
+from loader_gate.registry.variant import BASELINE
+from loader_gate.report.article import COCO_IMAGES, PETS_IMAGES, Row, article_rows
+from loader_gate.report.terminal import WIDTH, article_table
+from loader_gate.rotation.rotation import Measurement
+from loader_gate.session.measuring import Result
+from loader_gate.statistics.estimates import Estimate
+from loader_gate.trees.tree import Tree
+from loader_gate.verdict.verdict import baseline_verdict
+from loader_gate.workloads.workload import Device, workload
 
 IMAGES = 100
 TRAINING = ("tfdata_no_cache", "tfdata_file_cache", "tfdata_memory_cache")

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.limits import format_size
-from benchmarks.registry import BASELINE
-from fixtures.tree import Tree
+from loader_gate.registry.variant import BASELINE
+from loader_gate.sizes import format_size
+from loader_gate.trees.tree import Tree
 from tests.sessions import AMPLE_BUDGET, SMALL_BUDGET, Run, Sessions
 
 STREAMING, MEMORY, DUMP = "tfdata_no_cache", "tfdata_memory_cache", "tfdata_file_cache"

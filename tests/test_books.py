@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks import books
-from benchmarks.books import PassesClock, leave_out, record
-from benchmarks.gate import Share
-from benchmarks.rotation import Measurement
-from benchmarks.statistics import Estimate
+from loader_gate.plugin import books
+from loader_gate.plugin.books import PassesClock, leave_out, record
+from loader_gate.rotation.rotation import Measurement
+from loader_gate.statistics.estimates import Estimate
+from loader_gate.verdict.verdict import Share
 
 pytest_plugins = ("pytester",)
 
@@ -158,7 +158,7 @@ def test_in_pytest_benchmarks_own_json(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import pytest
-        from benchmarks.books import leave_out, passes_clock, record
+        from loader_gate.plugin.books import leave_out, passes_clock, record
 
         @pytest.mark.benchmark(group="loading", timer=passes_clock)
         def test_measured(benchmark, make_measurement):

@@ -20,19 +20,19 @@ from xml.etree import ElementTree as ET
 import pytest
 import scipy.special  # noqa: F401 (pytester's sessions forget what they import, but NumPy loads only once)
 
-from benchmarks import session as suite_session
-from benchmarks.compare import Ratio, by_key, compare_entry, parse_tolerance, ratio_of, word_for
-from benchmarks.machine import Machine, NoiseReading
-from benchmarks.measuring import Result
-from benchmarks.registry import BASELINE, built_in_variants
-from benchmarks.rotation import Measurement
-from benchmarks.saved_runs import Entry, RunError, SavedRun, Work, mark_accepted, printable, read_run
-from benchmarks.selection import asked_for
-from benchmarks.session import Session
-from benchmarks.statistics import Estimate
-from benchmarks.table import WIDTH
-from benchmarks.workloads import Device, workload
-from fixtures.tree import Tree
+from loader_gate.machine.machine import Machine, NoiseReading
+from loader_gate.plugin.selection import asked_for
+from loader_gate.registry.variant import BASELINE, built_in_variants
+from loader_gate.report.terminal import WIDTH
+from loader_gate.rotation.rotation import Measurement
+from loader_gate.runs.comparison import Ratio, by_key, compare_entry, parse_tolerance, ratio_of, word_for
+from loader_gate.runs.saved import Entry, RunError, SavedRun, Work, mark_accepted, printable, read_run
+from loader_gate.session import session as suite_session
+from loader_gate.session.measuring import Result
+from loader_gate.session.session import Session
+from loader_gate.statistics.estimates import Estimate
+from loader_gate.trees.tree import Tree
+from loader_gate.workloads.workload import Device, workload
 
 pytest_plugins = ("pytester",)
 
@@ -395,7 +395,7 @@ class Suite:
         """Run a session."""
         arguments = options if any(each.startswith("suite") for each in options) else ("suite", *options)
         return self._pytester.runpytest_inprocess(
-            *("-p", "fixtures.plugin", "-p", "benchmarks.plugin"),
+            *("-p", "loader_gate.plugin.trees", "-p", "loader_gate.plugin.hooks"),
             *("--floors=empty.toml", "--junitxml=junit.xml", *arguments),
             no_reraise_ctrlc=True,
         )
@@ -435,7 +435,7 @@ def suite(
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(Session, "measure", lambda *arguments: made_up.measure(*arguments))
     monkeypatch.setattr(suite_session, "read_machine", lambda: made_up.machine)
-    monkeypatch.setattr("fixtures.prepare.prepare_tree", lambda *_: made_up.tree)
+    monkeypatch.setattr("loader_gate.trees.prepare.prepare_tree", lambda *_: made_up.tree)
     monkeypatch.setattr("cpuinfo.get_cpu_info", dict)  # it takes a second
     (pytester.path / "empty.toml").touch()
     (pytester.path / "suite").mkdir()

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import consumers
-from benchmarks.consumers import Consumer, Drain, EmulatedAccelerator, EpochTimes, Tally
-from benchmarks.registry import Variant
-from benchmarks.spec import Spec
-from benchmarks.worker_process import WorkerError, WorkerProcess, module_search_path
-from benchmarks.workloads import ARTICLE_RATIO
-from fixtures.tree import Tree
+from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import Variant
+from loader_gate.trees.tree import Tree
+from loader_gate.worker import consumers
+from loader_gate.worker.consumers import Consumer, Drain, EmulatedAccelerator, EpochTimes, Tally
+from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
+from loader_gate.workloads.workload import ARTICLE_RATIO
 
 BATCH = 4
 STEP = 0.02  # seconds that the emulated accelerator takes for a whole batch

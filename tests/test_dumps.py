@@ -19,8 +19,10 @@ from typing import Any, cast
 
 import pytest
 
-from benchmarks import dumps
-from benchmarks.dumps import (
+from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import Variant, built_in_variants
+from loader_gate.session import dumps
+from loader_gate.session.dumps import (
     Dump,
     DumpError,
     break_even_epochs,
@@ -28,10 +30,8 @@ from benchmarks.dumps import (
     dump_key,
     finished_dump,
 )
-from benchmarks.registry import Variant, built_in_variants
-from benchmarks.spec import Spec
-from benchmarks.worker_process import DRAIN, WorkerError, WorkerProcess
-from fixtures.tree import Tree
+from loader_gate.trees.tree import Tree
+from loader_gate.worker.process import DRAIN, WorkerError, WorkerProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 VARIANT = next(each for each in built_in_variants() if each.name == "tfdata_file_cache")
@@ -219,28 +219,29 @@ def test_the_same_key(tree: Tree, spec: Spec, tmp_path: Path) -> None:
 def test_other_code_has_another_key(module: str, tmp_path: Path) -> None:
     """A change of the variant, or of what it decodes with, makes every older dump stale."""
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "benchmarks", tmp_path / "benchmarks", ignore=ignore)
+    shutil.copytree(ROOT / "src" / "loader_gate", tmp_path / "loader_gate", ignore=ignore)
     program = (
         "from pathlib import Path\n"
-        "from benchmarks import registry, dumps, spec\n"
-        "from fixtures.tree import Tree\n"
-        "variants = {each.name: each for each in registry.built_in_variants()}\n"
+        "from loader_gate.registry import spec, variant\n"
+        "from loader_gate.session import dumps\n"
+        "from loader_gate.trees.tree import Tree\n"
+        "variants = {each.name: each for each in variant.built_in_variants()}\n"
         "tree = Tree(Path('nowhere'), ('1.jpg',), (0,), ('a', 'b'), 'digest')\n"
         "made = spec.Spec((8, 8), 2, True, 0, Path('unused'))\n"
         f"print(Path(dumps.__file__).parent, dumps.dump_key(variants[{VARIANT.name!r}], tree, made))\n"
     )
 
     def key() -> str:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, "-c", program]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
         folder, found = done.stdout.decode().split()
-        assert Path(folder) == tmp_path / "benchmarks"
+        assert Path(folder) == tmp_path / "loader_gate" / "session"
         return found
 
     before = key()
     assert key() == before
-    with (tmp_path / "benchmarks" / "variants" / f"{module}.py").open("a", encoding="utf-8") as code:
+    with (tmp_path / "loader_gate" / "variants" / f"{module}.py").open("a", encoding="utf-8") as code:
         code.write("\nCHANGED = True\n")
     assert key() != before
 

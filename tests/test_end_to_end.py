@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.books import SCHEMA
-from benchmarks.registry import BASELINE
-from benchmarks.statistics import FEWEST_BLOCKS
-from fixtures.tree import Tree
+from loader_gate.plugin.books import SCHEMA
+from loader_gate.registry.variant import BASELINE
+from loader_gate.statistics.estimates import FEWEST_BLOCKS
+from loader_gate.trees.tree import Tree
 from tests.sessions import AMPLE_BUDGET, ONLY_BASELINE, SMALL_BUDGET, STUCK_SECONDS, Run, Sessions, loaders
 
 ARTICLE = (BASELINE, "tfdata_file_cache", "tfdata_memory_cache", "tfdata_no_cache")

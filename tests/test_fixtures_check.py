@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fixtures import check, pool
-from fixtures.prepare import prepare_tree
-from fixtures.progress import Display
-from fixtures.request import TreeRequest
-from fixtures.tree import Tree, TreeError
+from loader_gate.progress import Display
+from loader_gate.trees import check, pool
+from loader_gate.trees.prepare import prepare_tree
+from loader_gate.trees.request import TreeRequest
+from loader_gate.trees.tree import Tree, TreeError
 
 
 def jpeg(shade: int = 0, size: int = 64) -> bytes:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from fixtures.prepare import prepare_tree
-from fixtures.progress import Display
-from fixtures.request import TreeRequest
-from fixtures.tree import Tree, TreeError
+from loader_gate.progress import Display
+from loader_gate.trees.prepare import prepare_tree
+from loader_gate.trees.request import TreeRequest
+from loader_gate.trees.tree import Tree, TreeError
 
 Data = dict[str, Any]
 
@@ -94,7 +94,7 @@ def test_annotations_are_parsed_once(data: Data, tmp_path: Path, monkeypatch: py
     first = prepare(data, tmp_path)
     root, path = tmp_path / "images", tmp_path / "instances_train.json"
     request = TreeRequest(image_root=root, coco_annotations=path)
-    monkeypatch.setattr("fixtures.coco._load", None)
+    monkeypatch.setattr("loader_gate.trees.coco._load", None)
     assert prepare_tree(request, Display(io.StringIO()), cache=tmp_path / "cache") == first
     path.write_text(json.dumps(data) + " ")
     with pytest.raises(TypeError):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import fixtures
+import loader_gate
 
 pytest_plugins = ("pytester",)
 
@@ -41,7 +41,7 @@ def root(pytester: pytest.Pytester) -> Path:
 
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
     """Run pytest with this plugin alone."""
-    return pytester.runpytest_inprocess("-p", "fixtures.plugin", "-p", "no:cacheprovider", *options)
+    return pytester.runpytest_inprocess("-p", "loader_gate.plugin.trees", "-p", "no:cacheprovider", *options)
 
 
 @pytest.mark.usefixtures("cache", "root")
@@ -141,11 +141,11 @@ def test_help_names_every_option(pytester: pytest.Pytester) -> None:
 def test_nothing_heavy_is_imported() -> None:
     """The plugin costs `pytest --help` nothing: no NumPy, Pillow, rich before a tree is needed."""
     code = (
-        "import sys; before = set(sys.modules); import pytest; import fixtures.plugin; import fixtures.tree; "
-        "heavy = {'numpy', 'PIL', 'scipy', 'rich', 'filelock', 'platformdirs', 'fixtures.prepare'}; "
+        "import sys, pytest, loader_gate.plugin.trees, loader_gate.trees.tree; "
+        "heavy = {'numpy', 'PIL', 'scipy', 'rich', 'filelock', 'platformdirs', 'loader_gate.trees.prepare'}; "
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )
-    home = Path(fixtures.__file__).resolve().parent.parent
+    home = Path(loader_gate.__file__).resolve().parent.parent
     done = subprocess.run([sys.executable, "-c", code], cwd=home, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from fixtures.cache import locked
-from fixtures.pool import Failure, results
-from fixtures.progress import Display, Progress
+from loader_gate.progress import Display, Progress
+from loader_gate.trees.cache import locked
+from loader_gate.trees.pool import Failure, results
 
 
 class Clock:
@@ -95,7 +95,7 @@ def test_notices_are_kept() -> None:
 
 def test_waiting_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for another session's lock says so, and goes on when it is free."""
-    monkeypatch.setattr("fixtures.cache.WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("loader_gate.trees.cache.WAIT_SECONDS", 0.05)
     quiet = Display(io.StringIO())
 
     class Impatient(Display):
@@ -153,10 +153,10 @@ def test_pool_survives_what_goes_wrong(function: str) -> None:
 
 def test_pool_says_why_it_cannot_start() -> None:
     """A function that is not there: the last line of the worker's stderr says so."""
-    with results("fixtures.nowhere:work", [1]) as found:
+    with results("loader_gate.nowhere:work", [1]) as found:
         [(_, answer)] = found
     assert answer.died
-    assert "No module named 'fixtures.nowhere'" in answer.reason
+    assert "No module named 'loader_gate.nowhere'" in answer.reason
 
 
 def test_pool_is_left_early(function: str) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fixtures.prepare import prepare_tree
-from fixtures.progress import Display
-from fixtures.request import TreeRequest
-from fixtures.source import SourceImage
-from fixtures.subset import choose
-from fixtures.tree import Tree, TreeError
+from loader_gate.progress import Display
+from loader_gate.trees.prepare import prepare_tree
+from loader_gate.trees.request import TreeRequest
+from loader_gate.trees.source import SourceImage
+from loader_gate.trees.subset import choose
+from loader_gate.trees.tree import Tree, TreeError
 
 
 def image(path: Path, shade: int = 0) -> Path:

@@ -19,12 +19,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fixtures import picture, synthetic
-from fixtures.pool import Failure
-from fixtures.prepare import prepare_tree
-from fixtures.progress import Display
-from fixtures.request import TreeRequest
-from fixtures.tree import Tree, TreeError
+from loader_gate.progress import Display
+from loader_gate.trees import picture, synthetic
+from loader_gate.trees.pool import Failure
+from loader_gate.trees.prepare import prepare_tree
+from loader_gate.trees.request import TreeRequest
+from loader_gate.trees.tree import Tree, TreeError
 
 CHECKOUT = Path(synthetic.__file__).resolve().parent.parent
 
@@ -204,8 +204,8 @@ class BrokenPool:
 BUILD = """
 import sys
 from pathlib import Path
-from fixtures.prepare import prepare_tree
-from fixtures.request import TreeRequest
+from loader_gate.trees.prepare import prepare_tree
+from loader_gate.trees.request import TreeRequest
 tree = prepare_tree(TreeRequest(tree="dogs-vs-cats", tree_images=int(sys.argv[2])), cache=Path(sys.argv[1]))
 print(tree.digest, len(tree))
 """
@@ -215,7 +215,7 @@ def start_build(cache: Path, images: int) -> subprocess.Popen[str]:
     """Start another session that builds a tree."""
     return subprocess.Popen(
         [sys.executable, "-c", BUILD, str(cache), str(images)],
-        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT / "src")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

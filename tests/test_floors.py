@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import benchmarks
-from benchmarks.floors import (
+from loader_gate.machine.machine import Machine
+from loader_gate.registry.variant import BASELINE, built_in_variants
+from loader_gate.statistics.estimates import Estimate
+from loader_gate.verdict.floors import (
     Floors,
     FloorsError,
     Profile,
@@ -22,9 +24,6 @@ from benchmarks.floors import (
     supported_floor,
     write_floors,
 )
-from benchmarks.machine import Machine
-from benchmarks.registry import BASELINE, built_in_variants
-from benchmarks.statistics import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +63,7 @@ def toml(tmp_path: Path) -> Callable[[str], Path]:
 
 def test_the_file_we_ship_is_good() -> None:
     """Our own floors load against our own variants, and the article's are the article's."""
-    path = Path(benchmarks.__path__[0], "floors.toml")
+    path = Path(__file__).parents[1] / "benchmarks" / "floors.toml"
     floors = load_floors(path, [variant.name for variant in built_in_variants()])
     article = floors.profiles["article"]
     assert article.min_cores is None

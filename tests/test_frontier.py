@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.frontier import (
+from loader_gate.advice.frontier import (
     Point,
     as_json,
     placed,
@@ -17,9 +17,9 @@ from benchmarks.frontier import (
     surely_faster,
     takes_no_more,
 )
-from benchmarks.registry import BASELINE
-from benchmarks.statistics import Estimate
-from benchmarks.table import WIDTH, map_table
+from loader_gate.registry.variant import BASELINE
+from loader_gate.report.terminal import WIDTH, map_table
+from loader_gate.statistics.estimates import Estimate
 
 
 def point(

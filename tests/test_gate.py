@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.gate import (
+from loader_gate.registry.variant import BASELINE
+from loader_gate.statistics.estimates import FEWEST_BLOCKS, Control, Estimate
+from loader_gate.verdict.verdict import (
     Change,
     Verdict,
     baseline_verdict,
@@ -24,8 +26,6 @@ from benchmarks.gate import (
     with_changes,
     with_one_more,
 )
-from benchmarks.registry import BASELINE
-from benchmarks.statistics import FEWEST_BLOCKS, Control, Estimate
 
 LOOK = 9
 

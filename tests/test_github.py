@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmarks.registry import BASELINE
-from benchmarks.summary import MARKER
+from loader_gate.registry.variant import BASELINE
+from loader_gate.report.summary import MARKER
 
 ROOT = Path(__file__).resolve().parents[1]
 GITHUB = ROOT / ".github"
@@ -259,7 +259,7 @@ def _asked(python: Path, folder: Path, command: str, **inputs: str) -> tuple[int
     """Return the exit code of the gate's script, and what it has asked of pip or pytest."""
     temporary = python.parents[1]
     about = {"GATE_FOLDER": str(temporary / "folder"), "GITHUB_STEP_SUMMARY": str(temporary / "summary.md")}
-    path = os.pathsep.join([str(temporary / "modules"), str(ROOT)])
+    path = os.pathsep.join([str(temporary / "modules"), str(ROOT / "src")])
     done = subprocess.run(
         [str(python), str(SCRIPTS / "gate.py"), command],
         cwd=folder,
@@ -434,7 +434,7 @@ def test_the_page(
     program.chmod(0o755)
     assert history("page", PATH=f"{program.parent}{os.pathsep}{os.environ['PATH']}").returncode == 0
     asked = (clone / "page" / "index.html").read_text(encoding="utf-8")
-    assert asked == "-m benchmarks.report --storage .benchmarks --output page/index.html\n"
+    assert asked == "-m loader_gate.report --storage .benchmarks --output page/index.html\n"
 
 
 def test_an_unknown_command_of_the_history(history: Callable[..., subprocess.CompletedProcess[str]]) -> None:
@@ -541,7 +541,7 @@ def comment(github: FakeGitHub, tmp_path: Path) -> Callable[..., subprocess.Comp
             "GITHUB_EVENT_PATH": str(event),
             "GITHUB_REPOSITORY": "us/ours",
             "GITHUB_TOKEN": "secret",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(ROOT / "src"),
         }
         return subprocess.run(
             [sys.executable, "-S", str(SCRIPTS / "comment.py")],

@@ -13,16 +13,16 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import guide
-from benchmarks.frontier import placed, points_of
-from benchmarks.map_picture import draw_map
-from benchmarks.recommendation import Situation
-from benchmarks.registry import BASELINE, Variant, built_in_variants
-from benchmarks.table import WIDTH
-from benchmarks.workloads import Device, workload
-from fixtures.request import TreeRequest
-from fixtures.tree import Tree
-from fixtures.whole import Whole, whole_of
+from loader_gate.advice import guide
+from loader_gate.advice.frontier import placed, points_of
+from loader_gate.advice.picture import draw_map
+from loader_gate.advice.recommendation import Situation
+from loader_gate.registry.variant import BASELINE, Variant, built_in_variants
+from loader_gate.report.terminal import WIDTH
+from loader_gate.trees.request import TreeRequest
+from loader_gate.trees.tree import Tree
+from loader_gate.trees.whole import Whole, whole_of
+from loader_gate.workloads.workload import Device, workload
 
 LOADING = workload("loading", Device("cpu"), 256, None, None)
 
@@ -91,7 +91,7 @@ def test_what_is_said() -> None:
     assert f"is faster and takes no more: tfdata_file_cache, {BASELINE}, slow." in text
     assert "This tree (1,000 images, 100.0 MB): use small_dump, 7.00 times" in text
     assert "All of it (1,000,000 images, 100.0 GB): use tfdata_no_cache, 2.00 times" in text
-    assert "Code: benchmarks/variants/tfdata_no_cache.py. To use it" in text
+    assert "Code: loader_gate/variants/tfdata_no_cache.py. To use it" in text
 
 
 def test_nothing_is_said_of_one_kind() -> None:
@@ -127,9 +127,9 @@ def test_what_a_users_loader_takes(kind: str, expected: tuple[int | None, ...]) 
 
 def test_what_an_archive_takes() -> None:
     """A rival may write one when it is built, which is measured; a dump's prediction is not doubled by it."""
-    rival = Variant("webdataset_shards", "benchmarks.variants.webdataset_shards")
+    rival = Variant("webdataset_shards", "loader_gate.variants.webdataset_shards")
     assert guide.taken_bytes(rival, "rival", 50, LOADING, 5_000)["disk_bytes_per_image"] == 100
-    dump = Variant("tfdata_file_cache", "benchmarks.variants.tfdata_file_cache")
+    dump = Variant("tfdata_file_cache", "loader_gate.variants.tfdata_file_cache")
     assert guide.taken_bytes(dump, "dump", 50, LOADING, 5_000)["disk_bytes_per_image"] == 256 * 256 * 3 * 4
 
 

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.history import trial
-from benchmarks.history.__main__ import main
-from benchmarks.history.detection import detect
-from benchmarks.history.series import Series, series_of
-from benchmarks.history.steps import find_drift, find_steps
-from benchmarks.history.store import find_run, load_runs
-from benchmarks.registry import BASELINE
-from benchmarks.saved_runs import read_run
+from loader_gate.history import trial
+from loader_gate.history.__main__ import main
+from loader_gate.history.detection import detect
+from loader_gate.history.series import Series, series_of
+from loader_gate.history.steps import find_drift, find_steps
+from loader_gate.history.store import find_run, load_runs
+from loader_gate.registry.variant import BASELINE
+from loader_gate.runs.saved import read_run
 from tests.planted_history import FOLDER, Planted
 
 STREAMING, MEMORY, FILE = "tfdata_no_cache", "tfdata_memory_cache", "tfdata_file_cache"
@@ -473,7 +473,7 @@ def test_export_for_github_action_benchmark(
 def test_nothing_heavy_is_imported() -> None:
     """Reading and listing need neither ruptures nor SciPy nor pyarrow."""
     code = (
-        "import sys, benchmarks.history.__main__; "
+        "import sys, loader_gate.history.__main__; "
         "print({'ruptures', 'scipy', 'pyarrow', 'tensorflow'} & {*sys.modules})"
     )
     root = Path(__file__).resolve().parents[1]

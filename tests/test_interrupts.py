@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from benchmarks.interrupts import clean_end_on_sigterm
+from loader_gate.plugin.interrupts import clean_end_on_sigterm
 
 
 @pytest.fixture(autouse=True)

@@ -9,16 +9,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.limits import (
+from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import Variant, built_in_variants
+from loader_gate.session.guard import (
     WORKER_BYTES,
     disk_problem,
-    format_size,
     memory_needed,
     memory_problem,
-    parse_size,
 )
-from benchmarks.registry import Variant, built_in_variants
-from benchmarks.spec import Spec
+from loader_gate.sizes import format_size, parse_size
 
 GB = 10**9
 COCO_IMAGES = 117_266

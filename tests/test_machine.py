@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import machine
-from benchmarks.machine import (
+from loader_gate.machine import machine
+from loader_gate.machine.machine import (
     Machine,
     NoiseReading,
     describe_noise,
@@ -58,7 +58,8 @@ def test_this_machine() -> None:
 def test_light() -> None:
     """Importing and reading brings in neither TensorFlow nor SciPy: collection has to stay quick."""
     code = (
-        "import sys, benchmarks.gate, benchmarks.floors; from benchmarks.machine import read_machine; "
+        "import sys, loader_gate.verdict.verdict, loader_gate.verdict.floors; "
+        "from loader_gate.machine.machine import read_machine; "
         "read_machine(); "
         "print({'tensorflow', 'keras', 'scipy', 'numpy', 'tomlkit'} & set(sys.modules))"
     )
@@ -238,7 +239,7 @@ def test_used_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 2}, raising=False)
     monkeypatch.setattr(os, "sysconf", lambda _: 100)
     monkeypatch.setattr(machine, "_own_seconds", iter([10.0, 14.0]).__next__)
-    monkeypatch.setattr("benchmarks.machine.time.monotonic", iter([100.0, 110.0]).__next__)
+    monkeypatch.setattr("loader_gate.machine.machine.time.monotonic", iter([100.0, 110.0]).__next__)
     readings = []
     for busy in (0, 500):
         cores = [f"cpu{core} {1000 + busy * core} 0 0 9000 0 0 0 0 0 0" for core in range(4)]

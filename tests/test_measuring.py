@@ -14,23 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks import limits, measuring
-from benchmarks.gate import Verdict, baseline_verdict, judge
-from benchmarks.limits import WORKER_BYTES
-from benchmarks.measuring import Limits, Measuring, Result
-from benchmarks.registry import BASELINE, Variant, built_in_variants
-from benchmarks.revision import Origin
-from benchmarks.rotation import Rotation
-from benchmarks.worker_process import DRAIN, WorkerError
-from benchmarks.workloads import Device, workload
-from fixtures.progress import Progress
-from fixtures.tree import Tree
+from loader_gate.base.revision import Origin
+from loader_gate.progress import Progress
+from loader_gate.registry.variant import BASELINE, Variant, built_in_variants
+from loader_gate.rotation.rotation import Rotation
+from loader_gate.session import guard as limits
+from loader_gate.session import measuring
+from loader_gate.session.guard import WORKER_BYTES
+from loader_gate.session.measuring import Limits, Measuring, Result
+from loader_gate.trees.tree import Tree
+from loader_gate.verdict.verdict import Verdict, baseline_verdict, judge
+from loader_gate.worker.process import DRAIN, WorkerError
+from loader_gate.workloads.workload import Device, workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from benchmarks.spec import Spec
-    from benchmarks.statistics import Estimate
+    from loader_gate.registry.spec import Spec
+    from loader_gate.statistics.estimates import Estimate
 
 VARIANTS = built_in_variants()
 STREAMING, MEMORY, DUMP = "tfdata_no_cache", "tfdata_memory_cache", "tfdata_file_cache"

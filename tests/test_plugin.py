@@ -180,7 +180,7 @@ def user_folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> P
 
 def run_in_user_folder(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
     """Run pytest with the suite's plugins."""
-    plugins = ("-p", "fixtures.plugin", "-p", "benchmarks.plugin", "-p", "no:cacheprovider")
+    plugins = ("-p", "loader_gate.plugin.trees", "-p", "loader_gate.plugin.hooks", "-p", "no:cacheprovider")
     return pytester.runpytest_inprocess(*plugins, *options)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from benchmarks.recognition import Miscount, Recogniser
-from benchmarks.reference import INTERPOLATIONS, Floats, Ints, Reference
+from loader_gate.same_work.recognition import Miscount, Recogniser
+from loader_gate.same_work.reference import INTERPOLATIONS, Floats, Ints, Reference
 
 
 def flat(levels: Sequence[float]) -> Floats:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.frontier import Point
-from benchmarks.limits import TRAINING_WORKER_BYTES
-from benchmarks.recommendation import Advice, Situation, recommend
-from benchmarks.registry import BASELINE
-from benchmarks.statistics import Estimate
+from loader_gate.advice.frontier import Point
+from loader_gate.advice.recommendation import Advice, Situation, recommend
+from loader_gate.registry.variant import BASELINE
+from loader_gate.session.guard import TRAINING_WORKER_BYTES
+from loader_gate.statistics.estimates import Estimate
 
 GB = 1_000_000_000
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import reference
-from benchmarks.reference import INTERPOLATIONS, Reference, build_reference
-from fixtures.tree import Tree, TreeError
+from loader_gate.same_work import reference
+from loader_gate.same_work.reference import INTERPOLATIONS, Reference, build_reference
+from loader_gate.trees.tree import Tree, TreeError
 
 
 def draw(path: Path, seed: int, size: tuple[int, int] = (60, 80)) -> None:

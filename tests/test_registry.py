@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.registry import (
+from loader_gate.registry.variant import (
     BASELINE,
     KINDS,
     WORKLOADS,

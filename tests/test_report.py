@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from benchmarks.compare import Ratio
-from benchmarks.history.series import Point, Series
-from benchmarks.history.steps import Drift, Step
-from benchmarks.registry import BASELINE
-from benchmarks.report import page as page_module
-from benchmarks.report.__main__ import main
-from benchmarks.report.content import Page, page_of
-from benchmarks.report.make import write_session_report
-from benchmarks.report.page import ReportError, check_can_write, render, write
-from benchmarks.report.parts import Section
-from benchmarks.report.timeline import LISTED, timeline
-from benchmarks.saved_runs import Revision, Work
+from loader_gate.history.series import Point, Series
+from loader_gate.history.steps import Drift, Step
+from loader_gate.registry.variant import BASELINE
+from loader_gate.report.__main__ import main
+from loader_gate.report.make import write_session_report
+from loader_gate.report.page import html as page_module
+from loader_gate.report.page.content import Page, page_of
+from loader_gate.report.page.html import ReportError, check_can_write, render, write
+from loader_gate.report.page.parts import Section
+from loader_gate.report.page.timeline import LISTED, timeline
+from loader_gate.runs.comparison import Ratio
+from loader_gate.runs.saved import Revision, Work
 from tests.made_up_runs import HOSTILE, benchmark, changed, made_up_run
 from tests.planted_history import Planted
 

@@ -13,19 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import interpreter
-from benchmarks.interpreter import Interpreter, holds_packages, read_interpreter, without_packages
-from benchmarks.reference import build_reference
-from benchmarks.registry import Variant
-from benchmarks.repository import PREFIX, Repository
-from benchmarks.revision import Base, Origin, RevisionError, base_of
-from benchmarks.spec import Spec
-from benchmarks.worker_process import WorkerError, WorkerProcess, module_search_path
-from fixtures.tree import Tree
+from loader_gate.base import interpreter
+from loader_gate.base.interpreter import Interpreter, holds_packages, read_interpreter, without_packages
+from loader_gate.base.repository import PREFIX, Repository
+from loader_gate.base.revision import Base, Origin, RevisionError, base_of
+from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import Variant
+from loader_gate.same_work.reference import build_reference
+from loader_gate.trees.tree import Tree
+from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 
-SUITE = Path(__file__).resolve().parents[1]
+SUITE = Path(__file__).resolve().parents[1] / "src"
 LOAD = "def load(tree, spec):\n    return []\n"
 PHOTOS = """
 import numpy as np
@@ -75,7 +75,7 @@ def write(file: Path, text: str) -> Path:
 
 def built_in(name: str) -> Variant:
     """Return a variant of the suite."""
-    return Variant(name, f"benchmarks.variants.{name}")
+    return Variant(name, f"loader_gate.variants.{name}")
 
 
 @pytest.fixture(autouse=True)
@@ -108,12 +108,13 @@ def new_repository(tmp_path: Path) -> Callable[[str], Path]:
 def suite(new_repository: Callable[[str], Path]) -> Path:
     """Return a repository of the suite's packages with two more variants, all committed."""
     folder = new_repository("suite")
-    for package in ("benchmarks", "fixtures"):
-        shutil.copytree(SUITE / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(SUITE, folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     write(folder / ".gitignore", "__pycache__/\n")
     lines = "\n".join(f"FIRST_{number} = {number}" for number in range(20))
-    write(folder / "benchmarks/variants/first.py", f"{lines}\n{LOAD}")
-    write(folder / "benchmarks/variants/second.py", f"from benchmarks.variants import first\n\n\n{LOAD}")
+    write(folder / "src/loader_gate/variants/first.py", f"{lines}\n{LOAD}")
+    write(
+        folder / "src/loader_gate/variants/second.py", f"from loader_gate.variants import first\n\n\n{LOAD}"
+    )
     commit(folder, "Begin")
     return folder
 
@@ -152,17 +153,17 @@ def left_over(repository: Path, temporary: Path) -> list[str]:
 
 def test_a_built_in_variant(suite: Path, temporary: Path) -> None:
     """Its module comes from a worktree of the suite's repository, which is gone in the end."""
-    first = suite / "benchmarks/variants/first.py"
+    first = suite / "src/loader_gate/variants/first.py"
     before = first.read_text(encoding="utf-8")
     write(first, f"{before}\nFASTER = True\n")
     latest = commit(suite, "Make the first faster")
     search_path = [str(suite), *module_search_path(suite)]
-    with base_of("HEAD~1", None, [built_in("first")], search_path, suite=suite) as base:
+    with base_of("HEAD~1", None, [built_in("first")], search_path, suite=suite / "src") as base:
         origin = base.origins["first"]
-        assert origin.variants_folder is not None
-        folder = Path(origin.variants_folder)
-        assert (folder / "first.py").read_text(encoding="utf-8") == before
-        assert origin == Origin(tuple(search_path), sys.executable, str(folder), str(folder))
+        assert origin.package is not None
+        folder = Path(origin.package)
+        assert (folder / "variants/first.py").read_text(encoding="utf-8") == before
+        assert origin == Origin(tuple(search_path), sys.executable, str(folder), str(folder / "variants"))
         assert base.revision == git(suite, "rev-parse", "HEAD~1") != latest
         assert base.description == f"HEAD~1 ({base.revision[:7]} Begin)"
         assert not base.missing
@@ -175,31 +176,31 @@ def test_a_built_in_variant(suite: Path, temporary: Path) -> None:
 def test_a_folder_inside_a_repository(new_repository: Callable[[str], Path], suite: Path) -> None:
     """A suite that is part of a larger repository is found at the same place of the worktree."""
     larger = new_repository("larger")
-    shutil.copytree(suite / "benchmarks", larger / "tools/suite/benchmarks")
+    shutil.copytree(suite / "src", larger / "tools/suite")
     commit(larger, "Begin")
     with base_of("HEAD", None, [built_in("first")], [], suite=larger / "tools/suite") as base:
-        folder = Path(base.origins["first"].variants_folder or "")
-        assert folder.parts[-4:] == ("tools", "suite", "benchmarks", "variants")
-        assert (folder / "first.py").is_file()
+        folder = Path(base.origins["first"].package or "")
+        assert folder.parts[-3:] == ("tools", "suite", "loader_gate")
+        assert (folder / "variants" / "first.py").is_file()
 
 
 def test_new_deleted_and_renamed_variants(suite: Path) -> None:
     """Each is named, with what has become of it; an uncommitted one counts."""
-    variants = suite / "benchmarks/variants"
+    variants = suite / "src/loader_gate/variants"
     (variants / "first.py").rename(variants / "best.py")
     (variants / "second.py").unlink()
     write(variants / "fresh.py", "import os\n\n\ndef load(tree, spec): return os.listdir(tree.root)\n")
     wanted = [built_in(name) for name in ("tfdata_no_cache", "best", "fresh")]
-    with base_of("main", None, wanted, [], suite=suite) as base:
+    with base_of("main", None, wanted, [], suite=suite / "src") as base:
         called = f"main ({base.revision[:7]})"
         assert [*base.origins] == ["tfdata_no_cache"]
         assert base.missing == {
             "best": f"looks renamed from first, which {called} has: give it that name again to compare",
-            "fresh": f"is new: {called} has no benchmarks/variants/fresh.py",
+            "fresh": f"is new: {called} has no src/loader_gate/variants/fresh.py",
         }
         assert base.deleted == {
             "first": "looks renamed to best",
-            "second": f"is deleted: {called} has benchmarks/variants/second.py, this checkout has not",
+            "second": f"is deleted: {called} has src/loader_gate/variants/second.py, this checkout has not",
         }
 
 
@@ -222,7 +223,7 @@ def test_a_loader_in_its_own_repository(
         assert str(folder) not in origin.search_path
         assert str(SUITE) in origin.search_path
         assert "[1]" in (top / root / "my_package/loaders.py").read_text(encoding="utf-8")
-        assert origin.variants_folder is None
+        assert origin.package is None
     assert not left_over(folder, temporary)
 
 
@@ -241,7 +242,7 @@ def test_a_venv_in_the_repository_stays(project: Path) -> None:
 def test_both_repositories(suite: Path, project: Path, temporary: Path) -> None:
     """The same revision is resolved in each, and both are named."""
     with base_of(
-        "HEAD", None, [built_in("first"), PHOTOS_LOADER], module_search_path(project), suite=suite
+        "HEAD", None, [built_in("first"), PHOTOS_LOADER], module_search_path(project), suite=suite / "src"
     ) as base:
         assert [*base.origins] == ["first", "photos"]
         assert base.revision == git(suite, "rev-parse", "HEAD")
@@ -256,7 +257,7 @@ def test_a_revision_that_the_suite_does_not_know(suite: Path, project: Path) -> 
     """A team gates its own code by its own revisions; the suite's variants are named as not compared."""
     latest = git(project, "rev-parse", "HEAD")
     with base_of(
-        latest, None, [built_in("first"), PHOTOS_LOADER], module_search_path(project), suite=suite
+        latest, None, [built_in("first"), PHOTOS_LOADER], module_search_path(project), suite=suite / "src"
     ) as base:
         assert [*base.origins] == ["photos"]
         assert base.revision == latest
@@ -326,14 +327,14 @@ def test_an_untracked_loader(project: Path) -> None:
 def test_an_unknown_revision(suite: Path, tmp_path: Path) -> None:
     """The error says how to get it, as far as the repository knows."""
     with pytest.raises(RevisionError, match=r"--against no-such: .*suite knows no such.*git log --all"):
-        base_of("no-such", None, [built_in("first")], [], suite=suite).__enter__()
+        base_of("no-such", None, [built_in("first")], [], suite=suite / "src").__enter__()
     git(suite, "branch", "feature")
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", suite.as_uri(), str(clone))
     with pytest.raises(RevisionError, match="git fetch origin no-such"):
-        base_of("no-such", None, [built_in("first")], [], suite=clone).__enter__()
+        base_of("no-such", None, [built_in("first")], [], suite=clone / "src").__enter__()
     with pytest.raises(RevisionError, match="give origin/feature, which it does know"):
-        base_of("feature", None, [built_in("first")], [], suite=clone).__enter__()
+        base_of("feature", None, [built_in("first")], [], suite=clone / "src").__enter__()
 
 
 def test_a_shallow_clone(suite: Path, tmp_path: Path) -> None:
@@ -343,7 +344,7 @@ def test_a_shallow_clone(suite: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", "--depth", "1", suite.as_uri(), str(clone))
     with pytest.raises(RevisionError, match=r"shallow.*git fetch --unshallow.*fetch-depth: 0"):
-        base_of("HEAD~1", None, [built_in("first")], [], suite=clone).__enter__()
+        base_of("HEAD~1", None, [built_in("first")], [], suite=clone / "src").__enter__()
 
 
 def test_no_repository(tmp_path: Path, project: Path) -> None:
@@ -351,9 +352,9 @@ def test_no_repository(tmp_path: Path, project: Path) -> None:
     installed = project / ".venv/lib/site-packages"
     write(project / ".gitignore", ".venv\n")
     for folder in (tmp_path / "installed", installed):
-        write(folder / "benchmarks/variants/__init__.py", "")
+        write(folder / "src/loader_gate/variants/__init__.py", "")
         with pytest.raises(RevisionError, match=r"is no git checkout.*a clone of it"):
-            base_of("main", None, [built_in("first")], [], suite=folder).__enter__()
+            base_of("main", None, [built_in("first")], [], suite=folder / "src").__enter__()
     write(tmp_path / "alone/scratch.py", "def fast(tree, spec): return []\n")
     with pytest.raises(
         RevisionError, match=r"scratch\.py, which holds --loader scratch:fast, lies in no git"
@@ -365,22 +366,22 @@ def test_a_base_without_variants(suite: Path) -> None:
     """A revision from before the suite is refused."""
     tree = git(suite, "mktree", "--missing")
     first = git(suite, "commit-tree", tree, "-m", "Before all")
-    with pytest.raises(RevisionError, match=r"has no benchmarks/variants, .* give a later revision"):
-        base_of(first, None, [built_in("first")], [], suite=suite).__enter__()
+    with pytest.raises(RevisionError, match=r"has no src/loader_gate/variants, .* give a later revision"):
+        base_of(first, None, [built_in("first")], [], suite=suite / "src").__enter__()
 
 
 @pytest.mark.parametrize("revision", ["", " ", "-f", "--upload-pack=touch x"])
 def test_a_revision_like_an_option(revision: str, suite: Path) -> None:
     """Git never sees it."""
     with pytest.raises(RevisionError, match="expected a git revision"):
-        base_of(revision, None, [built_in("first")], [], suite=suite).__enter__()
+        base_of(revision, None, [built_in("first")], [], suite=suite / "src").__enter__()
 
 
 def test_without_git(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says what to install."""
     monkeypatch.setenv("PATH", "")
     with pytest.raises(RevisionError, match="no git on PATH"):
-        base_of("main", None, [built_in("first")], [], suite=suite).__enter__()
+        base_of("main", None, [built_in("first")], [], suite=suite / "src").__enter__()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
@@ -388,12 +389,12 @@ def test_worktrees_go_after_an_exception(error: type[BaseException], suite: Path
     """Nothing is left, even if the worktree has been damaged or filled meanwhile."""
 
     def fail(prepare: Callable[[Path], object]) -> None:
-        with base_of("main", None, [built_in("first")], [], suite=suite) as base:
-            prepare(Path(base.origins["first"].inside or "").parents[1])
+        with base_of("main", None, [built_in("first")], [], suite=suite / "src") as base:
+            prepare(Path(base.origins["first"].inside or "").parents[2])
             raise error
 
     for prepare in (
-        lambda top: write(top / "benchmarks/variants/__pycache__/first.pyc", ""),
+        lambda top: write(top / "src/loader_gate/variants/__pycache__/first.pyc", ""),
         lambda top: (top / ".git").unlink(),
         shutil.rmtree,
     ):
@@ -407,15 +408,15 @@ def test_what_a_kill_leaves_goes_with_the_next_session(suite: Path, temporary: P
     for folder in (temporary / f"{PREFIX}lost", tmp_path / "on-a-drive"):
         git(suite, "worktree", "add", "--quiet", "--detach", str(folder))
         shutil.rmtree(folder)
-    with base_of("main", None, [built_in("first")], [], suite=suite):
+    with base_of("main", None, [built_in("first")], [], suite=suite / "src"):
         pass
     assert left_over(suite, temporary) == ["on-a-drive"]
 
 
 def test_two_sessions_at_once(suite: Path, temporary: Path) -> None:
     """Each has a worktree of its own, and the end of one leaves the other's alone."""
-    one = base_of("main", None, [built_in("first")], [], suite=suite)
-    two = base_of("main", None, [built_in("first")], [], suite=suite)
+    one = base_of("main", None, [built_in("first")], [], suite=suite / "src")
+    two = base_of("main", None, [built_in("first")], [], suite=suite / "src")
     first, second = one.__enter__(), two.__enter__()
     folders = [Path(base.origins["first"].inside or "") for base in (first, second)]
     assert folders[0] != folders[1]
@@ -432,7 +433,7 @@ def test_no_hook_runs(suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     hook = write(suite / ".git/hooks/post-checkout", f"#!/bin/sh\ntouch {tmp_path}/ran\n")
     hook.chmod(0o755)
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
-    with base_of("main", None, [built_in("first")], [], suite=suite):
+    with base_of("main", None, [built_in("first")], [], suite=suite / "src"):
         pass
     assert not (tmp_path / "ran").exists()
 
@@ -440,7 +441,7 @@ def test_no_hook_runs(suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_repository_that_is_a_worktree_itself(suite: Path, tmp_path: Path) -> None:
     """A checkout made with `git worktree` can be compared as well."""
     git(suite, "worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"))
-    with base_of("HEAD", None, [built_in("first")], [], suite=tmp_path / "linked") as base:
+    with base_of("HEAD", None, [built_in("first")], [], suite=tmp_path / "linked" / "src") as base:
         assert [*base.origins] == ["first"]
     assert [path.name for path in (suite / ".git/worktrees").iterdir()] == ["linked"]
 
@@ -467,7 +468,7 @@ def test_our_own_interpreter(tmp_path: Path) -> None:
 def test_another_interpreter(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It gets the code of the checkout, but none of our packages; its versions are kept."""
     other = Interpreter("/another/python", False, {"python": "3.12.1", "numpy": "2.0.0"})
-    monkeypatch.setattr("benchmarks.revision.read_interpreter", lambda *_: other)
+    monkeypatch.setattr("loader_gate.base.revision.read_interpreter", lambda *_: other)
     search_path = [str(project), *module_search_path(tmp_path)]
     for revision in (None, "HEAD~1"):
         with base_of(revision, Path("python"), [PHOTOS_LOADER], search_path) as base:
@@ -573,23 +574,23 @@ def test_workers_of_both_sides(project: Path, tiny_tree: Tree, reference: str) -
 
 def test_workers_of_a_built_in_variant(suite: Path, tiny_tree: Tree, reference: str) -> None:
     """Its siblings come from base too, and the harness does not."""
-    variants = suite / "benchmarks/variants"
-    code = PHOTOS.format(siblings="benchmarks.variants.turning").replace("def photos", "def load")
+    variants = suite / "src/loader_gate/variants"
+    code = PHOTOS.format(siblings="loader_gate.variants.turning").replace("def photos", "def load")
     write(variants / "photos.py", code)
     write(variants / "turning.py", MIRRORED)
     write(variants / "__init__.py", "raise SystemExit('of base')\n")
-    write(suite / "benchmarks/worker.py", "raise SystemExit('the harness of base')\n")
+    write(suite / "src/loader_gate/worker/serve.py", "raise SystemExit('the harness of base')\n")
     commit(suite, "Mirror")
     with (
         pytest.raises(WorkerError, match="of base"),
-        base_of("HEAD", None, [built_in("photos")], module_search_path(suite), suite=suite) as base,
+        base_of("HEAD", None, [built_in("photos")], module_search_path(suite), suite=suite / "src") as base,
         opened(built_in("photos"), suite, tiny_tree, base.origins["photos"]),
     ):
         pass
     write(variants / "__init__.py", "")
     commit(suite, "Do not exit")
     with (
-        base_of("HEAD", None, [built_in("photos")], module_search_path(suite), suite=suite) as base,
+        base_of("HEAD", None, [built_in("photos")], module_search_path(suite), suite=suite / "src") as base,
         opened(built_in("photos"), suite, tiny_tree, base.origins["photos"]) as worker,
     ):
         assert "mirror" in worker.ask("check", reference=reference)["reason"]
@@ -599,13 +600,13 @@ def test_a_loader_in_the_suites_own_folder(suite: Path, tiny_tree: Tree, referen
     """A worktree that holds another harness on its path does not bring it in."""
     write(suite / "my_loaders.py", PHOTOS.format(siblings="my_turning"))
     write(suite / "my_turning.py", MIRRORED)
-    write(suite / "benchmarks/worker.py", "raise SystemExit('the harness of base')\n")
-    write(suite / "fixtures/tree.py", "raise SystemExit('the harness of base')\n")
+    write(suite / "src/loader_gate/worker/serve.py", "raise SystemExit('the harness of base')\n")
+    write(suite / "src/loader_gate/trees/tree.py", "raise SystemExit('the harness of base')\n")
     commit(suite, "Mirror")
     write(suite / "my_turning.py", STRAIGHT)
     loader = Variant("photos", "my_loaders", "photos")
     with (
-        base_of("HEAD", None, [loader], module_search_path(suite), suite=suite) as base,
+        base_of("HEAD", None, [loader], module_search_path(suite), suite=suite / "src") as base,
         opened(loader, suite, tiny_tree, base.origins["photos"]) as worker,
     ):
         assert base.origins["photos"].search_path[0] == base.origins["photos"].inside

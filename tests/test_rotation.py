@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.gate import Share, Verdict, baseline_verdict, judge, limit_verdict
-from benchmarks.registry import BASELINE, Variant
-from benchmarks.rotation import (
+from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import BASELINE, Variant
+from loader_gate.rotation.rotation import (
     EARLIEST_BESIDE_OTHERS_SECONDS,
     EARLIEST_CHANGE_SECONDS,
     RENEWED_AFTER,
@@ -20,8 +20,7 @@ from benchmarks.rotation import (
     Rotation,
     _spread,
 )
-from benchmarks.spec import Spec
-from benchmarks.statistics import (
+from loader_gate.statistics.estimates import (
     ERROR,
     FEWEST_BLOCKS,
     FEWEST_TO_LOOK_EARLY,
@@ -31,8 +30,9 @@ from benchmarks.statistics import (
     estimate_at_any_look,
     robust_estimate_at_any_look,
 )
-from benchmarks.worker_process import DRAIN, WorkerError
-from fixtures.tree import Tree
+from loader_gate.trees.tree import Tree
+from loader_gate.verdict.verdict import Share, Verdict, baseline_verdict, judge, limit_verdict
+from loader_gate.worker.process import DRAIN, WorkerError
 
 Seconds = float | Iterator[float] | Exception
 

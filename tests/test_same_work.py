@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import recognition, same_work
-from benchmarks import reference as reference_module
-from benchmarks.reference import Reference, build_reference, decode_image, resize_bilinear
-from benchmarks.same_work import Declared, EpochCount, SameWork, check_epoch
-from benchmarks.spec import Spec
-from fixtures.tree import Tree
+from loader_gate.registry.spec import Spec
+from loader_gate.same_work import check as same_work
+from loader_gate.same_work import recognition
+from loader_gate.same_work import reference as reference_module
+from loader_gate.same_work.check import Declared, EpochCount, SameWork, check_epoch
+from loader_gate.same_work.reference import Reference, build_reference, decode_image, resize_bilinear
+from loader_gate.trees.tree import Tree
 
 SIZE = (64, 64)
 BATCH = 8

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from benchmarks.gate import judge, judge_change
-from benchmarks.statistics import (
+from loader_gate.statistics.estimates import (
     CLIPPED_AT,
     ERROR,
     FAILING_ERROR,
@@ -36,6 +35,7 @@ from benchmarks.statistics import (
     steady,
     without,
 )
+from loader_gate.verdict.verdict import judge, judge_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable

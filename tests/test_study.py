@@ -19,21 +19,17 @@ from typing import Any
 
 import pytest
 
-from benchmarks import rotation, statistics
-from benchmarks.registry import BASELINE, Variant
-from benchmarks.rotation import EARLIEST_CHANGE_SECONDS, RENEWED_AFTER
-from benchmarks.spec import Spec
-from benchmarks.study import __main__ as command
-from benchmarks.study import live, planted
-from benchmarks.study import record as recording
-from benchmarks.study import replay as replaying
-from benchmarks.study.errors import StudyError
-from benchmarks.study.processes import between_processes
-from benchmarks.study.rates import Rate, quantile
-from benchmarks.study.report import FILE as TABLE
-from benchmarks.study.report import write_report
-from benchmarks.study.rivals import asv_continuous, drawn, mann_whitney, pytest_benchmark
-from benchmarks.study.settings import (
+from docs.study import __main__ as command
+from docs.study import live, planted
+from docs.study import record as recording
+from docs.study import replay as replaying
+from docs.study.errors import StudyError
+from docs.study.processes import between_processes
+from docs.study.rates import Rate, quantile
+from docs.study.report import FILE as TABLE
+from docs.study.report import write_report
+from docs.study.rivals import asv_continuous, drawn, mann_whitney, pytest_benchmark
+from docs.study.settings import (
     CHOSEN,
     alternatives,
     applied,
@@ -41,8 +37,8 @@ from benchmarks.study.settings import (
     median_estimate,
     spent_at,
 )
-from benchmarks.study.trace import About, Pair, Recording, Trace, load_trace, save_trace
-from benchmarks.study.virtual import (
+from docs.study.trace import About, Pair, Recording, Trace, load_trace, save_trace
+from docs.study.virtual import (
     Rules,
     Situation,
     Theatre,
@@ -51,9 +47,14 @@ from benchmarks.study.virtual import (
     slowed,
     true_log_speedup,
 )
-from benchmarks.timing import PassTiming
-from benchmarks.worker_process import WorkerError
-from fixtures.tree import Tree
+from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import BASELINE, Variant
+from loader_gate.rotation import rotation
+from loader_gate.rotation.rotation import EARLIEST_CHANGE_SECONDS, RENEWED_AFTER
+from loader_gate.statistics import estimates as statistics
+from loader_gate.trees.tree import Tree
+from loader_gate.worker.process import WorkerError
+from loader_gate.worker.timing import PassTiming
 
 FAST, DUMP = "tfdata_no_cache", "tfdata_file_cache"
 PROJECT = Path(__file__).parents[1]
@@ -190,7 +191,7 @@ class FakeWorker:
 @pytest.fixture
 def recorder(tiny_tree: Tree) -> recording.Recorder:
     """Return a recorder of made-up workers."""
-    variants = [Variant(name, f"benchmarks.variants.{name}") for name in (BASELINE, FAST)]
+    variants = [Variant(name, f"loader_gate.variants.{name}") for name in (BASELINE, FAST)]
     return recording.Recorder(tiny_tree, variants, 5, FakeWorker, io.StringIO())
 
 
@@ -547,7 +548,7 @@ def test_a_planted_slowdown_loads_the_same(tiny_tree: Tree, tmp_path: Path) -> N
 
 def test_a_loader_burns_its_share(tiny_tree: Tree, tmp_path: Path) -> None:
     """It loads the same images, and takes longer by what is planted."""
-    text = (PROJECT / "benchmarks" / "study" / planted.LOADER_FILE).read_text(encoding="utf-8")
+    text = (PROJECT / "docs" / "study" / planted.LOADER_FILE).read_text(encoding="utf-8")
     slow = planted.planted(text, 1.0, planted.LOADER)
     assert len(set(text.splitlines()) ^ set(slow.splitlines())) == 2
     spec = Spec((32, 32), 5, shuffle=False, seed=0, cache_dir=tmp_path)
@@ -587,7 +588,7 @@ def test_images_that_are_decoded_twice_are_spread(share: float) -> None:
 STUB = """
 import json, sys
 from pathlib import Path
-text = Path("benchmarks/variants/tfdata_no_cache.py").read_text()
+text = Path("src/loader_gate/variants/tfdata_no_cache.py").read_text()
 slow = "twice = round" in text
 assert sys.argv[sys.argv.index("--against") + 1] == "HEAD"
 assert sys.argv[sys.argv.index("--tolerance") + 1] == "3"
@@ -780,7 +781,7 @@ def test_the_command_replays_and_reports(
     pytest.importorskip("matplotlib")
     monkeypatch.setattr(replaying, "alternatives", lambda: alternatives()[:1])  # all would take long
     assert command.main(["replay", "--folder", str(tmp_path)]) == 1
-    assert "python -m benchmarks.study record" in capsys.readouterr().err
+    assert "python -m docs.study record" in capsys.readouterr().err
     (tmp_path / "trace.json.gz").write_bytes(trace_file.read_bytes())
     sizes = ["--sessions", "3", "--slowed", "2", "--setting", "1", "--jobs", "1"]
     assert command.main(["replay", "--folder", str(tmp_path), *sizes]) == 0

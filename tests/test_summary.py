@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from benchmarks.registry import BASELINE
-from benchmarks.summary import MARKER, MOST_CHARACTERS, main, summary, summary_of_file, text
+from loader_gate.registry.variant import BASELINE
+from loader_gate.report.summary import MARKER, MOST_CHARACTERS, main, summary, summary_of_file, text
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -296,7 +296,9 @@ def test_it_needs_no_package(tmp_path: Path) -> None:
     """The job that comments has nothing installed."""
     file = tmp_path / "run.json"
     file.write_text(json.dumps(run(benchmark())), encoding="utf-8")
-    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from benchmarks.summary import main; main()"
-    command = [sys.executable, "-I", "-S", "-c", code, str(ROOT), str(file)]
+    code = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); from loader_gate.report.summary import main; main()"
+    )
+    command = [sys.executable, "-I", "-S", "-c", code, str(ROOT / "src"), str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "the one benchmark passes" in done.stdout

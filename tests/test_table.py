@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.gate import Change, Share
-from benchmarks.registry import BASELINE, built_in_variants
-from benchmarks.rotation import COMPARED_TOO, Measurement
-from benchmarks.statistics import Estimate
-from benchmarks.table import WIDTH, change_table, share_lines, verdict_table
+from loader_gate.registry.variant import BASELINE, built_in_variants
+from loader_gate.report.terminal import WIDTH, change_table, share_lines, verdict_table
+from loader_gate.rotation.rotation import COMPARED_TOO, Measurement
+from loader_gate.statistics.estimates import Estimate
+from loader_gate.verdict.verdict import Change, Share
 
 ESCAPE = "\x1b"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import copy_variant
-from benchmarks.registry import BASELINE, built_in_variants
-from fixtures.tree import Tree
+from loader_gate import copy_variant
+from loader_gate.registry.variant import BASELINE, built_in_variants
+from loader_gate.trees.tree import Tree
 from tests.sessions import ROOT
 
 #: Runs scripts one after the other: starting TensorFlow takes long.
@@ -26,7 +26,7 @@ for script in scripts:
     print("Running", script)
     runpy.run_path(script, run_name="__main__")
     # From now on, nothing of the suite can be imported.
-    ours = [name for name in sys.modules if name.split(".")[0] in ("benchmarks", "fixtures")]
+    ours = [name for name in sys.modules if name.split(".")[0] == "loader_gate"]
     sys.modules.update(dict.fromkeys(ours))
 """
 
@@ -40,7 +40,7 @@ def blocks() -> list[str]:
 
 def python(folder: Path, *arguments: str | Path) -> str:
     """Run Python in a folder, and return what it prints."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=folder,
@@ -57,8 +57,8 @@ def test_both_ways(blocks: list[str], tmp_path: Path, tiny_tree: Tree) -> None:
     """The script trains as it stands; another variant with the other imports and call of ``fit``."""
     script, fit, imports = blocks
     (tmp_path / "imported.py").write_text(script, encoding="utf-8")
-    ours = [line for line in script.splitlines() if line.startswith(("from benchmarks", "from fixtures"))]
-    assert len(ours) == len(imports.splitlines())
+    ours = [line for line in script.splitlines() if line.startswith("from loader_gate")]
+    assert len(ours) < len(imports.splitlines())
     for line in ours:
         script = script.replace(f"{line}\n", "")
     (call,) = (line for line in script.splitlines() if ".fit(" in line)
@@ -76,7 +76,7 @@ def test_every_variant_can_be_copied(tmp_path: Path) -> None:
     names = [variant.name for variant in built_in_variants()]
     for name in names:
         assert copy_variant.main([name, str(tmp_path / "loaders")]) == 0
-    (tmp_path / "nothing.py").write_text("import benchmarks, fixtures\n", encoding="utf-8")
+    (tmp_path / "nothing.py").write_text("import loader_gate\n", encoding="utf-8")
     imports = "".join(f"from loaders.{name} import load\n" for name in names)
     (tmp_path / "all.py").write_text(imports, encoding="utf-8")
     python(tmp_path, "-c", BOTH, "nothing.py", "all.py", "--")
@@ -85,44 +85,47 @@ def test_every_variant_can_be_copied(tmp_path: Path) -> None:
 def write_project(folder: Path, monkeypatch: pytest.MonkeyPatch, **modules: str) -> None:
     """Make a suite up, of a variant named ``mine`` and other modules; a ``__`` is a dot."""
     monkeypatch.setattr(copy_variant, "_PROJECT", folder)
-    modules = {"benchmarks__spec": "", "fixtures__tree": "", **modules}
+    modules = {"loader_gate__registry__spec": "", "loader_gate__trees__tree": "", **modules}
     for name, text in modules.items():
         file = folder.joinpath(*name.split("__")).with_suffix(".py")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
 
 
-MINE = "benchmarks.variants.mine"
+MINE = "loader_gate.variants.mine"
 
 
 def test_what_a_variant_builds_on_comes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Imports of modules, of names, inside functions and over several lines become relative."""
     text = """
 import numpy as np
-from benchmarks.variants import other
-from benchmarks.variants.other import (
+from loader_gate.variants import other
+from loader_gate import cores
+from loader_gate.variants.other import (
     first,
     second,
 )
 
 def load(tree, spec):
-    from benchmarks.jpeg import decode
+    from loader_gate.variants.jpeg import decode
 """
     write_project(
         tmp_path,
         monkeypatch,
-        benchmarks__variants__mine=text,
-        benchmarks__variants__other="from fixtures.tree import Tree\n",
-        benchmarks__jpeg="from benchmarks.variants.mine import load\n",
+        loader_gate__machine__cores="",
+        loader_gate__variants__mine=text,
+        loader_gate__variants__other="from loader_gate import Tree\n",
+        loader_gate__variants__jpeg="from loader_gate.variants.mine import load\n",
     )
     found = copy_variant.copies(MINE)
-    assert set(found) == {"__init__.py", "mine.py", "other.py", "jpeg.py", "spec.py", "tree.py"}
+    assert set(found) == {"__init__.py", "mine.py", "other.py", "jpeg.py", "cores.py", "spec.py", "tree.py"}
     assert found["other.py"] == "from .tree import Tree\n"
     assert found["jpeg.py"] == "from .mine import load\n"
     assert found["mine.py"] == (
-        text.replace("from benchmarks.variants import", "from . import")
-        .replace("benchmarks.variants.other", ".other")
-        .replace("benchmarks.jpeg", ".jpeg")
+        text.replace("from loader_gate.variants import", "from . import")
+        .replace("loader_gate.variants.other", ".other")
+        .replace("loader_gate.variants.jpeg", ".jpeg")
+        .replace("from loader_gate import", "from .cores import")
     )
     ast.parse(found["mine.py"])
 
@@ -130,15 +133,15 @@ def load(tree, spec):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("import benchmarks.jpeg\n", "line 1: write `from … import …`"),
-        ("from benchmarks.tree import cut\n", "would both become tree.py"),
+        ("import loader_gate.variants.jpeg\n", "line 1: write `from … import …`"),
+        ("from loader_gate.variants.tree import cut\n", "would both become tree.py"),
     ],
 )
 def test_what_cannot_be_copied(
     text: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is refused, with what to do."""
-    write_project(tmp_path, monkeypatch, benchmarks__variants__mine=text, benchmarks__tree="")
+    write_project(tmp_path, monkeypatch, loader_gate__variants__mine=text, loader_gate__variants__tree="")
     with pytest.raises(copy_variant.CopyError, match=problem):
         copy_variant.copies(MINE)
 

@@ -17,16 +17,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.dumps import finished_dump
-from benchmarks.measuring import DUMP_CEILING
-from benchmarks.reference import Reference, build_reference
-from benchmarks.registry import Variant
-from benchmarks.same_work import Declared, check_epoch
-from benchmarks.spec import Spec
-from benchmarks.variants.native_threads import Memory
-from benchmarks.variants.uint8_memory_map import to_float
-from benchmarks.worker_process import WorkerProcess
-from fixtures.tree import Tree
+from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import Variant
+from loader_gate.same_work.check import Declared, check_epoch
+from loader_gate.same_work.reference import Reference, build_reference
+from loader_gate.session.dumps import finished_dump
+from loader_gate.session.measuring import DUMP_CEILING
+from loader_gate.trees.tree import Tree
+from loader_gate.variants.native_threads import Memory
+from loader_gate.variants.uint8_memory_map import to_float
+from loader_gate.worker.process import WorkerProcess
 
 #: Those whose files the suite itself names, by what their bytes depend on.
 OWN_FILES = (
@@ -40,7 +40,7 @@ IMAGES, SIZE = 10, (24, 32)
 
 def variant_named(name: str) -> tuple[Variant, Any]:
     """Return a variant and its module; what it needs may be absent."""
-    module = importlib.import_module(f"benchmarks.variants.{name}")
+    module = importlib.import_module(f"loader_gate.variants.{name}")
     absent = [each for each in getattr(module, "REQUIRES", "").split() if find_spec(each) is None]
     if absent:
         pytest.skip(f"{name} needs {' and '.join(absent)}")
@@ -150,15 +150,15 @@ def test_a_fresh_process_reads_without_tensorflow(name: str, tree: Tree, spec: S
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from benchmarks.spec import Spec\n"
-        f"from benchmarks.variants import {name}\n"
-        "from fixtures.tree import Tree\n"
+        "from loader_gate.registry.spec import Spec\n"
+        f"from loader_gate.variants import {name}\n"
+        "from loader_gate.trees.tree import Tree\n"
         f"spec = Spec({SIZE}, 4, True, 0, Path(sys.argv[2]))\n"
         f"batches = {name}.load(Tree.read(sys.argv[1], {tree.digest!r}), spec)\n"
         "print(sum(len(images) for images, _ in batches), 'tensorflow' in sys.modules)\n"
     )
     command = [sys.executable, "-c", program, str(tree.root), str(spec.cache_dir)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(IMAGES), "False"]
 

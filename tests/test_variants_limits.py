@@ -7,11 +7,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.registry import KINDS, Variant, built_in_variants
-from benchmarks.spec import Spec
-from benchmarks.variants import limit_dump_read, limit_jpeg_decode, limit_memory_copy
-from benchmarks.worker_process import WorkerProcess, module_search_path
-from fixtures.tree import Tree
+from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import KINDS, Variant, built_in_variants
+from loader_gate.trees.tree import Tree
+from loader_gate.variants import limit_dump_read, limit_jpeg_decode, limit_memory_copy
+from loader_gate.worker.process import WorkerProcess, module_search_path
 
 LIMITS = {variant.name: variant for variant in built_in_variants() if variant.kind == "limit"}
 

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.reference import Reference, build_reference
-from benchmarks.same_work import Declared, check_epoch
-from benchmarks.spec import Spec
-from benchmarks.variants import native_threads, tfdata_tuned
-from fixtures.tree import Tree
+from loader_gate.registry.spec import Spec
+from loader_gate.same_work.check import Declared, check_epoch
+from loader_gate.same_work.reference import Reference, build_reference
+from loader_gate.trees.tree import Tree
+from loader_gate.variants import native_threads, tfdata_tuned
 
 STREAMING = ("keras_image_dataset", "keras_py_dataset", "native_threads", "tfdata_tuned")
 RIVALS = ("grain_array_record", "torch_pillow", "torch_simplejpeg", "webdataset_shards")
@@ -85,7 +85,7 @@ def spec(tmp_path: Path) -> Spec:
 
 def hold_to_the_check(name: str, tree: Tree, spec: Spec, reference: Reference) -> None:
     """Check two epochs of a variant, and that they come in different orders."""
-    module = importlib.import_module(f"benchmarks.variants.{name}")
+    module = importlib.import_module(f"loader_gate.variants.{name}")
     for needed in getattr(module, "REQUIRES", "").split():
         pytest.importorskip(needed)
     batches = module.load(tree, spec)

@@ -15,12 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.reference import build_reference
-from benchmarks.registry import Variant
-from benchmarks.spec import Spec
-from benchmarks.worker import Loader, without_collecting
-from benchmarks.worker_process import WorkerError, WorkerProcess, module_search_path
-from fixtures.tree import Tree
+from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import Variant
+from loader_gate.same_work.reference import build_reference
+from loader_gate.trees.tree import Tree
+from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
+from loader_gate.worker.serve import Loader, without_collecting
 
 NOTHING = Tree(Path(), (), (), (), "")
 
@@ -189,10 +189,10 @@ def test_no_worker_outlives_its_parent(tiny_tree: Tree, tmp_path: Path) -> None:
     script.write_text(
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from benchmarks.registry import Variant\n"
-        "from benchmarks.spec import Spec\n"
-        "from benchmarks.worker_process import WorkerProcess, module_search_path\n"
-        "from fixtures.tree import Tree\n"
+        "from loader_gate.registry.variant import Variant\n"
+        "from loader_gate.registry.spec import Spec\n"
+        "from loader_gate.worker.process import WorkerProcess, module_search_path\n"
+        "from loader_gate.trees.tree import Tree\n"
         "worker = WorkerProcess(Variant('waits', 'sample_loaders', 'waits'), sys.path, 60)\n"
         f"tree = Tree.read(Path({str(tiny_tree.root)!r}), {tiny_tree.digest!r})\n"
         f"worker.open(tree, Spec((8, 8), 5, True, 0, Path({str(tmp_path)!r})))\n"

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import workloads
-from benchmarks.workloads import ARTICLE_RATIO, Device, DeviceError, parse_device, workload
+from loader_gate.workloads import workload as workloads
+from loader_gate.workloads.workload import ARTICLE_RATIO, Device, DeviceError, parse_device, workload
 
 DRAIN = {"name": "drain"}
 

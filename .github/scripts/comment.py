@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from benchmarks.summary import MARKER, summary_of_file
+from loader_gate.report.summary import MARKER, summary_of_file
 
 #: Whose comments are updated: those of the token that a workflow gets.
 OURS = "github-actions[bot]"

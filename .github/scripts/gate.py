@@ -33,7 +33,7 @@ def install(inputs: Mapping[str, str]) -> int:
 
 def measure(inputs: Mapping[str, str]) -> int:
     """Run pytest, write the summary and what a comment is made from; return pytest's exit code."""
-    from benchmarks.summary import summary_of_file
+    from loader_gate.report.summary import summary_of_file
 
     folder = Path(inputs["GATE_FOLDER"])
     folder.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ restore() {
 
 page() {
     mkdir -p page
-    python -m benchmarks.report --storage "$storage" --output page/index.html
+    python -m loader_gate.report --storage "$storage" --output page/index.html
 }
 
 keep() {

@@ -1,1 +1,0 @@
-"""Benchmarks of image-input pipelines, and the harness that measures and gates them."""

@@ -1,0 +1,190 @@
+"""The study, step by step: record, replay, live, report; or all of them in turn."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docs.study import live, record, replay, trace
+from docs.study.errors import StudyError
+from docs.study.virtual import Rules
+from loader_gate.trees.tree import TreeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROJECT = Path(__file__).resolve().parents[2]
+STEPS = ("record", "replay", "live", "report")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one step of the study, or all of them; return the exit code."""
+    options = _parser().parse_args(arguments)
+    steps = {"record": _record, "replay": _replay, "live": _live, "report": _report}
+    chosen = STEPS if options.step == "all" else (options.step,)
+    try:
+        for number, step in enumerate(chosen, 1):
+            if len(chosen) > 1:
+                print(f"Step {number} of {len(chosen)}: {step}", file=sys.stderr, flush=True)
+            steps[step](options)
+    except (StudyError, TreeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _record(options: argparse.Namespace) -> None:
+    recorder = record.recorder_of(options.variants, options.blocks, options.images)
+    record.record(recorder, options.folder / trace.FILE, options.recordings)
+
+
+def _replay(options: argparse.Namespace) -> None:
+    sizes = replay.Sizes(options.same, options.slowed, options.setting)
+    path = options.folder / trace.FILE
+    found = replay.replay(path, _rules(options), sizes, options.seed, options.jobs)
+    replay.save_replay(found, options.folder / replay.FILE)
+
+
+def _live(options: argparse.Namespace) -> None:
+    slowdowns = [percent / 100 for percent in options.slowdowns]
+    planned = live.interleaved(slowdowns, options.sessions, options.unchanged)
+    with live.throw_away_repository(PROJECT) as repository:
+        rules = Rules(options.live_tolerance / 100, options.budget)
+        stage = live.Stage(repository, rules, options.live_images)
+        live.hold_sessions(stage, options.live_variants, planned, options.folder / live.FILE)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from docs.study.report import write_report
+
+    path = options.folder / live.FILE
+    write_report(
+        trace.load_trace(options.folder / trace.FILE),
+        replay.load_replay(options.folder / replay.FILE),
+        live.load_live(path) if path.exists() else (),
+        options.folder,
+    )
+
+
+def _rules(options: argparse.Namespace) -> Rules:
+    return Rules(options.tolerance / 100, options.budget)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m docs.study", description=__doc__)
+    commands = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    every = {
+        "record": "record passes of the baseline, and of variants that run twice",
+        "replay": "hold virtual sessions over the recorded passes",
+        "live": "hold real sessions, with nothing changed and with planted slowdowns, until there are enough",
+        "report": "write the tables and plots",
+        "all": "all of these in turn",
+    }
+    for step, about in every.items():
+        command = commands.add_parser(
+            step, help=about, description=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
+        command.add_argument(
+            "--folder",
+            "--out",
+            type=Path,
+            default=PROJECT / "docs" / "study",
+            metavar="DIR",
+            help="holds the trace, what was found and the report",
+        )
+        _add_options(command, step)
+    return parser
+
+
+def _add_options(command: argparse.ArgumentParser, step: str) -> None:
+    sessions = "--sessions"
+    if step in ("record", "all"):
+        command.add_argument(
+            "--variants", nargs="+", default=list(record.VARIANTS), metavar="NAME", help="what to measure"
+        )
+    if step in ("record", "all"):
+        flags = [sessions, "--recordings"] if step == "record" else ["--recordings"]
+        command.add_argument(
+            *flags, dest="recordings", type=_number, default=record.SESSIONS, metavar="N",
+            help="recorded sessions in the end, those of before included",
+        )  # fmt: skip
+        command.add_argument(
+            "--blocks", type=_number, default=record.BLOCKS, metavar="N", help="blocks a session"
+        )
+        command.add_argument(
+            "--images", type=_number, metavar="N", help="another number of images than the small tree has"
+        )
+    if step in ("replay", "all"):
+        sizes = replay.Sizes()
+        flags = [sessions, "--same"] if step == "replay" else ["--same"]
+        command.add_argument(
+            *flags, dest="same", type=_number, default=sizes.same, metavar="N",
+            help="virtual sessions a variant with nothing changed",
+        )  # fmt: skip
+        command.add_argument(
+            "--slowed", type=_number, default=sizes.slowed, metavar="N", help="sessions a slowdown or floor"
+        )
+        command.add_argument(
+            "--setting", type=_number, default=sizes.setting, metavar="N", help="sessions of another setting"
+        )
+        command.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")
+        command.add_argument(
+            "--jobs", type=_number, default=None, metavar="N", help="processes (None: as many as cores)"
+        )
+    if step in ("live", "all"):
+        command.add_argument(
+            sessions, type=_count, default=live.SESSIONS, metavar="N",
+            help="live sessions with a planted slowdown, those of before included",
+        )  # fmt: skip
+        command.add_argument(
+            "--unchanged", type=_count, default=live.SESSIONS, metavar="N",
+            help="the same with nothing planted",
+        )  # fmt: skip
+        command.add_argument(
+            "--slowdowns", type=float, nargs="*", default=[100 * each for each in live.SLOWDOWNS],
+            metavar="PERCENT", help="how much slower the planted ones are, in turn",
+        )  # fmt: skip
+        prefix = "--" if step == "live" else "--live-"
+        command.add_argument(
+            f"{prefix}variants", dest="live_variants", nargs="+", default=list(live.VARIANTS), metavar="NAME",
+            help="what live sessions compare",
+        )  # fmt: skip
+        command.add_argument(
+            f"{prefix}images", dest="live_images", type=_number, default=live.IMAGES, metavar="N",
+            help="images of the small tree in live sessions",
+        )  # fmt: skip
+        command.add_argument(
+            f"{prefix}tolerance", dest="live_tolerance", type=float, default=100 * live.TOLERANCE,
+            metavar="PERCENT", help="how much slower head may be in live sessions",
+        )  # fmt: skip
+    rules = Rules()
+    if step in ("replay", "all"):
+        command.add_argument(
+            "--tolerance", type=float, default=100 * rules.tolerance, metavar="PERCENT",
+            help="how much slower head may be",
+        )  # fmt: skip
+    if step in ("replay", "live", "all"):
+        command.add_argument(
+            "--budget", type=float, default=rules.budget_seconds, metavar="SECONDS",
+            help="the most measuring time a variant may take",
+        )  # fmt: skip
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected at least 1")
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text}: expected at least 0")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

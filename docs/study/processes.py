@@ -1,0 +1,49 @@
+"""How much two processes of the same code differ: where their memory lies, say, is drawn anew with each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import fmean, variance
+from typing import TYPE_CHECKING
+
+from loader_gate.rotation.rotation import RENEWED_AFTER
+from loader_gate.statistics.estimates import log_ratios
+
+if TYPE_CHECKING:
+    from docs.study.trace import Trace
+
+
+@dataclass(frozen=True)
+class Processes:
+    """What a trace says of pairs of processes, by a one-way analysis of variance of log-ratios.
+
+    Attributes:
+        pairs: How many there were.
+        block: Standard deviation of head / base from block to block of one pair.
+        between: Standard deviation from pair to pair, beside what blocks explain; 0 if there is none.
+        chance: The chance of as large a difference between pairs, were there none (by the F test).
+    """
+
+    pairs: int
+    block: float
+    between: float
+    chance: float
+
+
+def between_processes(trace: Trace, variant: str) -> Processes:
+    """Return how much pairs of processes of a variant differ; each was timed for a few blocks."""
+    from scipy.stats import f_oneway
+
+    runs: list[list[float]] = []
+    for recording in trace.recordings:
+        pair = recording.variants[variant]
+        ratios = log_ratios(*([timing.seconds for timing in side] for side in (pair.head, pair.base)))
+        starts = range(0, len(ratios) - RENEWED_AFTER + 1, RENEWED_AFTER)
+        runs += [ratios[start : start + RENEWED_AFTER] for start in starts]
+    within = fmean(variance(run) for run in runs)
+    if len(runs) < 2:
+        return Processes(len(runs), math.sqrt(within), 0.0, 1.0)
+    between = variance([fmean(run) for run in runs]) - within / RENEWED_AFTER
+    chance = float(f_oneway(*runs).pvalue)
+    return Processes(len(runs), math.sqrt(within), math.sqrt(max(0.0, between)), chance)

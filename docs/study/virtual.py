@@ -1,0 +1,298 @@
+"""A virtual session: the real rotation and the real decisions, over workers that play recorded passes.
+
+Where head is compared with base, blocks are drawn in runs: those that the same two processes were recorded
+in. So what lasts for several blocks is still there, and what one process has over another. Which of the two
+is head is drawn too. For a floor, the blocks of one recorded session are drawn by the stationary bootstrap
+(Politis and Romano, "The stationary bootstrap", Journal of the American Statistical Association 89, 1994);
+but for those right after a start of fresh processes, which a session without a base does not have: the
+baseline had been idle, and is slow in them. A slowdown multiplies the seconds, CPU seconds and first batch of
+head.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import BASELINE, Variant
+from loader_gate.rotation.rotation import RENEWED_AFTER, Rotation
+from loader_gate.statistics.estimates import (
+    FEWEST_WARMUP_PASSES,
+    MOST_BLOCKS,
+    log_ratios,
+    planned_blocks,
+    read_control,
+    without,
+)
+from loader_gate.trees.tree import Tree
+from loader_gate.verdict.verdict import baseline_verdict, judge
+from loader_gate.worker.process import DRAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from docs.study.trace import Recording, Trace
+    from loader_gate.statistics.estimates import Estimate
+    from loader_gate.verdict.verdict import Verdict
+    from loader_gate.worker.timing import PassTiming
+
+#: The mean number of consecutive blocks that are drawn together.
+MEAN_RUN = 10
+#: Where head is compared with base, the floor is this share of the true speedup: it is cleared, and decides
+#: nothing.
+FAR_FLOOR = 0.5
+
+_SLOWED = ("seconds", "cpu_seconds", "first_batch_seconds")
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a virtual session is about.
+
+    Attributes:
+        variant: The variant's name.
+        slowdown: The share by which head is slower than base.
+        floor: The floor of the speedup, as a share of the true one; None to compare head with base instead,
+            with a floor that is far away.
+        own_truth: Whether the true speedup is that of the recorded session, or that of the whole trace.
+    """
+
+    variant: str
+    slowdown: float = 0.0
+    floor: float | None = None
+    own_truth: bool = False
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How virtual sessions are held: the options of the real ones.
+
+    Attributes:
+        tolerance: The share by which head may be slower.
+        budget_seconds: The most measuring time a variant may take.
+    """
+
+    tolerance: float = 0.03
+    budget_seconds: float = 90.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a virtual session.
+
+    Attributes:
+        status: Of the verdict.
+        changes: The outcome of each compared figure, by name.
+        blocks: How many the variant had.
+        seconds: Measuring time of the variant itself, head and base, teardown included.
+        with_baseline: The same and the baseline's passes.
+    """
+
+    status: str
+    changes: Mapping[str, str]
+    blocks: int
+    seconds: float
+    with_baseline: float
+
+
+class PlayedWorker:
+    """Answers with recorded passes, block by block, after warming up with the first one."""
+
+    def __init__(self, blocks: Sequence[Sequence[dict[str, Any]]]) -> None:
+        """Play these blocks, two passes each."""
+        self._blocks = blocks
+        self._warming_up = FEWEST_WARMUP_PASSES
+        self._timed = 0
+
+    def hired(self) -> PlayedWorker:
+        """Return it as a fresh process, which has to warm up."""
+        self._warming_up = FEWEST_WARMUP_PASSES
+        return self
+
+    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Be built."""
+        return {"kind": "streaming", "build_seconds": 0.0}
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:  # noqa: ARG002
+        """Answer one request. A pass is the first or second of its block, whichever turn it has in there."""
+        if do == "check":
+            return {"reason": "", "median_psnr": None}
+        if self._warming_up:  # equal passes are steady after the fewest
+            self._warming_up -= 1
+            return self._blocks[0][0]
+        block, which = divmod(self._timed, 2)
+        self._timed += 1
+        return self._blocks[block][which]
+
+    def close(self) -> None:
+        """Begin to end."""
+
+    def end(self) -> None:
+        """End."""
+
+
+class _SilentRotation(Rotation):
+    """Does nothing that players do not need, which would take most of a virtual session's time."""
+
+    def _doing(self, *_: Any) -> str:
+        return ""
+
+    def _open_and_check(self, contestants: Sequence[Any]) -> None:
+        """There is nothing to open."""
+
+    def _warm_up(self, contestants: Iterable[Any]) -> None:
+        # Players cannot tell a pass that warms up from one that is timed.
+        contestants = list(contestants)
+        for contestant in contestants:
+            for arm in contestant.arms():
+                arm.worker.hired()
+        super()._warm_up(contestants)
+
+
+class Theatre:
+    """Holds virtual sessions over one trace."""
+
+    def __init__(self, trace: Trace, rules: Rules) -> None:
+        """Prepare; what sessions have in common is computed once."""
+        self._recordings = trace.recordings
+        self._rules = rules
+        self._truths = {
+            name: [true_log_speedup([each], name) for each in trace.recordings]
+            for name in trace.about.variants
+        }
+        self._truth = {name: true_log_speedup(trace.recordings, name) for name in trace.about.variants}
+        self._answers: dict[tuple[int, str, str, float], list[dict[str, Any]]] = {}
+
+    def session(self, situation: Situation, seed: str) -> Outcome:
+        """Hold one session; the seed alone decides what is drawn."""
+        name, chance = situation.variant, random.Random(seed)  # noqa: S311 (a simulation, no secret)
+        number = chance.randrange(len(self._recordings))
+        if situation.floor is None:
+            drawn = self._drawn_processes(chance)
+        else:
+            swapped = chance.random() < 0.5
+            ordinary = ordinary_blocks(self._recordings[number])
+            places = resampled(len(ordinary), MOST_BLOCKS, chance)
+            drawn = [(number, ordinary[place], swapped) for place in places]
+        sides = {
+            BASELINE: self._player(drawn, BASELINE, "", 0.0),
+            name: self._player(drawn, name, "head", situation.slowdown),
+        }
+        base = self._player(drawn, name, "base", 0.0)
+        truth = math.exp(self._truths[name][number] if situation.own_truth else self._truth[name])
+        floor = truth * (FAR_FLOOR if situation.floor is None else situation.floor)
+        compared = situation.floor is None
+
+        def verdict(variant: Variant, estimate: Estimate, last: bool) -> Verdict | None:
+            if variant.name == BASELINE:
+                return baseline_verdict(estimate.blocks)
+            return judge(estimate, floor, last)
+
+        rotation = _SilentRotation(
+            [Variant(each, f"loader_gate.variants.{each}") for each in sides],
+            lambda variant: sides[variant.name].hired(),
+            verdict,
+            self._rules.budget_seconds,
+            lambda _: None,
+            start_base=lambda variant: base.hired() if compared and variant.name == name else None,
+            tolerance=self._rules.tolerance,
+        )
+        measurement = rotation.run(_NO_TREE, lambda _, __: _NO_SPEC, Path(), DRAIN)[name]
+        own = math.fsum(map(_cost, (*measurement.variant_passes, *measurement.base_passes)))
+        return Outcome(
+            status=measurement.verdict.status,
+            changes={change.figure: change.outcome for change in measurement.verdict.changes},
+            blocks=len(measurement.variant_passes) // 2,
+            seconds=own,
+            with_baseline=own + math.fsum(map(_cost, measurement.baseline_passes)),
+        )
+
+    def planned(self, name: str) -> int:
+        """Return how many blocks of a variant, head and base, the budget has room for."""
+        pairs = [recording.variants[name] for recording in self._recordings]
+        blocks = sum(recording.blocks for recording in self._recordings)
+        seconds = math.fsum(_cost(timing) for pair in pairs for timing in (*pair.head, *pair.base))
+        return planned_blocks(self._rules.budget_seconds, seconds / blocks)
+
+    def _drawn_processes(self, chance: random.Random) -> list[tuple[int, int, bool]]:
+        """Return blocks in runs that the same two processes were recorded in; either may have been head."""
+        drawn: list[tuple[int, int, bool]] = []
+        while len(drawn) < MOST_BLOCKS:
+            number = chance.randrange(len(self._recordings))
+            first = RENEWED_AFTER * chance.randrange(self._recordings[number].blocks // RENEWED_AFTER)
+            swapped = chance.random() < 0.5
+            drawn += [(number, block, swapped) for block in range(first, first + RENEWED_AFTER)]
+        return drawn
+
+    def _player(
+        self, drawn: Sequence[tuple[int, int, bool]], name: str, arm: str, slowdown: float
+    ) -> PlayedWorker:
+        """Return a worker that plays one side of the drawn blocks."""
+        other = {"head": "base", "base": "head", "": ""}[arm]
+        blocks = []
+        for number, block, swapped in drawn:
+            passes = self._played(number, name, other if swapped else arm, slowdown)
+            blocks.append(passes[2 * block : 2 * block + 2])
+        return PlayedWorker(blocks)
+
+    def _played(self, number: int, name: str, arm: str, slowdown: float) -> list[dict[str, Any]]:
+        key = (number, name, arm, slowdown)
+        if key not in self._answers:
+            recording = self._recordings[number]
+            passes = recording.baseline if name == BASELINE else getattr(recording.variants[name], arm)
+            self._answers[key] = [asdict(slowed(timing, slowdown)) for timing in passes]
+        return self._answers[key]
+
+
+def slowed(timing: PassTiming, slowdown: float) -> PassTiming:
+    """Return the same pass of a loader that is slower by this share."""
+    return replace(timing, **{name: getattr(timing, name) * (1 + slowdown) for name in _SLOWED})
+
+
+def resampled(blocks: int, wanted: int, chance: random.Random) -> list[int]:
+    """Return numbers of blocks, drawn by the stationary bootstrap; after the last comes the first."""
+    drawn: list[int] = []
+    for _ in range(wanted):
+        if not drawn or chance.random() < 1 / MEAN_RUN:
+            drawn.append(chance.randrange(blocks))
+        else:
+            drawn.append((drawn[-1] + 1) % blocks)
+    return drawn
+
+
+def ordinary_blocks(recording: Recording) -> list[int]:
+    """Return the numbers of all blocks of a session but those right after a start of fresh processes."""
+    return [block for block in range(recording.blocks) if block % RENEWED_AFTER]
+
+
+def true_log_speedup(recordings: Sequence[Recording], variant: str) -> float:
+    """Return the mean log speedup over ordinary blocks of recorded sessions, both workers together.
+
+    Contaminated blocks are left out, as they are of every estimate.
+    """
+    ratios: list[float] = []
+    for recording in recordings:
+        baseline, head, base = (
+            [passes[2 * block + which].seconds for block in ordinary_blocks(recording) for which in (0, 1)]
+            for passes in (
+                recording.baseline,
+                recording.variants[variant].head,
+                recording.variants[variant].base,
+            )
+        )
+        contaminated = read_control(baseline).contaminated
+        for seconds in (head, base):
+            ratios += without(log_ratios(baseline, seconds), contaminated)
+    return math.fsum(ratios) / len(ratios)
+
+
+def _cost(timing: PassTiming) -> float:
+    return (timing.seconds + timing.teardown_seconds) * timing.epochs
+
+
+_NO_TREE = Tree(Path(), (), (), (), "")
+_NO_SPEC = Spec((1, 1), 1, shuffle=False, seed=0, cache_dir=Path())

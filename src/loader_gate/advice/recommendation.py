@@ -1,0 +1,237 @@
+"""Which variant to use for a tree of some size, on this machine, and why.
+
+The fastest variant that fits is the one to use; of those that the intervals cannot tell apart from it, the
+one that takes the least memory, and of these the least disk.
+
+A sample is measured from memory: its files and dumps are in the page cache. The whole of a data set need not
+fit there. What does not is held back by the disk, whose speed nobody has measured: `DISK_BYTES_PER_SECOND` is
+assumed, and said where it matters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from loader_gate.advice.frontier import Point, surely_faster
+from loader_gate.registry.variant import BASELINE
+from loader_gate.session.dumps import break_even_epochs
+from loader_gate.session.guard import TRAINING_WORKER_BYTES
+from loader_gate.sizes import format_size
+from loader_gate.verdict.verdict import number
+
+#: What a disk is taken to read: an SSD behind a SATA cable.
+DISK_BYTES_PER_SECOND = 500_000_000
+#: The share of free memory or disk that a variant may fill.
+FILLED = 0.9
+
+_GENERATOR = "ImageDataGenerator"
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a variant is to be used for, and has to fit into.
+
+    Attributes:
+        tree: What people call the images, as the beginning of a sentence.
+        images: How many there are.
+        file_bytes: Bytes of an image's file, on average; 0 if nobody knows.
+        free_memory: Bytes of memory that may still be taken.
+        free_disk: Bytes of disk that may still be taken.
+    """
+
+    tree: str
+    images: int
+    file_bytes: float
+    free_memory: int
+    free_disk: int
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to use.
+
+    Attributes:
+        situation: For what.
+        variant: The variant to use; None if none can be recommended.
+        next_best: The one to use if that does not suit; None if there is none.
+        sentences: The same in words, and why.
+    """
+
+    situation: Situation
+    variant: str | None
+    next_best: str | None
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """A variant in a situation.
+
+    Attributes:
+        point: The variant, at the speed that it has there.
+        from_memory: Its speedup where everything is in memory.
+        obstacle: Why it cannot be used, or nothing.
+    """
+
+    point: Point
+    from_memory: float
+    obstacle: str
+
+    @property
+    def is_held_back(self) -> bool:
+        """Return whether the disk makes its speedup another one."""
+        return not math.isclose(self.point.speedup.ratio, self.from_memory)
+
+    @property
+    def bytes(self) -> float:
+        """Return what it takes of disk and memory an image."""
+        disk, memory = self.point.disk_bytes, self.point.memory_bytes
+        return math.inf if disk is None or memory is None else disk + memory
+
+
+def recommend(points: Sequence[Point], situation: Situation) -> Advice:
+    """Return which variant to use.
+
+    Args:
+        points: What was measured; see `loader_gate.advice.frontier.points_of`.
+        situation: What it is to be used for.
+    """
+    size = f", {format_size(situation.images * situation.file_bytes)}" if situation.file_bytes else ""
+    start = f"{situation.tree} ({situation.images:,} images{size}): "
+    baseline = next((point for point in points if point.variant == BASELINE), None)
+    if baseline is None or len(points) == 1:
+        why = f"only {BASELINE} was measured" if baseline else f"there are no figures of {BASELINE}"
+        return Advice(situation, None, None, (f"{start}no choice, as {why}.",))
+    choices = [_in_situation(point, baseline, situation) for point in points if point.variant != BASELINE]
+    fitting = [choice for choice in choices if not choice.obstacle]
+    faster = [choice for choice in fitting if surely_faster(choice.point, baseline)]
+    if not faster:
+        why = f"stay with {_GENERATOR}, as no other variant fits."
+        if fitting:
+            why = (
+                f"undecided, as no variant that fits is faster than {_GENERATOR} for certain; a larger "
+                "--budget or a quieter machine tells more."
+            )
+        return Advice(situation, None, None, (start + why, *_too_large(choices, baseline)))
+    best, tied = _lightest_of_the_fastest(faster)
+    rest = [choice for choice in faster if choice is not best]
+    # Who cannot or will not give what the best one takes wants to know what there is for less of it.
+    lighter = [choice for choice in rest if _takes_less(choice.point, best.point)]
+    second = _lightest_of_the_fastest(lighter or rest)[0] if rest else None
+    streaming = max((choice.point.images_per_second for choice in fitting if choice.bytes == 0), default=None)
+    sentences = [f"{start}use {best.point.variant}, {_figures(best, situation, streaming)}."]
+    if second is not None:
+        sentences.append(f"Next best: {second.point.variant}, {_figures(second, situation, streaming)}.")
+    names = ", ".join(choice.point.variant for choice in tied if choice is not second)
+    if names:
+        sentences.append(f"About as fast as {best.point.variant}, and no smaller: {names}.")
+    sentences += _too_large(choices, best.point)
+    if any(choice.is_held_back for choice in faster):
+        sentences.append(
+            f"Where not all fits into memory, a disk of {DISK_BYTES_PER_SECOND / 1e6:.0f} MB/s is assumed."
+        )
+    next_best = None if second is None else second.point.variant
+    return Advice(situation, best.point.variant, next_best, tuple(sentences))
+
+
+def _in_situation(point: Point, baseline: Point, situation: Situation) -> _Choice:
+    """Return a variant at the speed that it has there, and whether it fits."""
+    rate, baseline_rate = _rate(point, situation), _rate(baseline, situation)
+    slowed = rate / point.images_per_second * baseline.images_per_second / baseline_rate
+    speedup = point.speedup
+    there = replace(
+        speedup, ratio=speedup.ratio * slowed, low=speedup.low * slowed, high=speedup.high * slowed
+    )
+    obstacle = _obstacle(point.disk_bytes, 0.0, situation.images, situation.free_disk, "disk") or _obstacle(
+        point.memory_bytes,
+        point.buffer_bytes,
+        situation.images,
+        situation.free_memory - TRAINING_WORKER_BYTES,
+        "memory",
+    )
+    return _Choice(replace(point, images_per_second=rate, speedup=there), speedup.ratio, obstacle)
+
+
+def _rate(point: Point, situation: Situation) -> float:
+    """Return images a second: no more than the disk gives, where what is read does not fit into memory."""
+    read = 0.0 if point.memory_bytes != 0 else point.disk_bytes or situation.file_bytes
+    room = situation.free_memory - TRAINING_WORKER_BYTES - point.buffer_bytes
+    if read * situation.images <= max(0.0, room):
+        return point.images_per_second
+    return min(point.images_per_second, DISK_BYTES_PER_SECOND / read)
+
+
+def _obstacle(size: float | None, besides: float, images: int, room: int, what: str) -> str:
+    """Return why a variant cannot have the memory or disk that it takes, or nothing if it can."""
+    if size is None:
+        return f"nobody knows how much {what} it takes"
+    needed = size * images + besides
+    if not needed or needed <= FILLED * room:
+        return ""
+    free = format_size(max(0, room)) + (" free beside a process that trains" if what == "memory" else " free")
+    return f"takes {format_size(needed)} of {what}, more than {100 * FILLED:.0f} % of the {free}"
+
+
+def _lightest_of_the_fastest(choices: Sequence[_Choice]) -> tuple[_Choice, list[_Choice]]:
+    """Return the one to use, and those that cannot be told apart from the fastest either."""
+    fastest = max(choices, key=lambda choice: choice.point.speedup.ratio)
+    tied = [choice for choice in choices if not surely_faster(fastest.point, choice.point)]
+    # Memory is scarcer than disk, and a model wants it too.
+    best = min(tied, key=lambda choice: (*_taken(choice.point), -choice.point.speedup.ratio))
+    return best, [choice for choice in tied if choice is not best]
+
+
+def _taken(point: Point) -> tuple[float, float]:
+    """Return bytes of memory and of disk an image; where nobody knows, there may be any number."""
+    memory, disk = point.memory_bytes, point.disk_bytes
+    return math.inf if memory is None else memory, math.inf if disk is None else disk
+
+
+def _takes_less(one: Point, other: Point) -> bool:
+    """Return whether one variant takes less of all that another one takes."""
+    pairs = [(one.disk_bytes, other.disk_bytes), (one.memory_bytes, other.memory_bytes)]
+    return all((mine or 0) < theirs for mine, theirs in pairs if theirs) and any(
+        theirs for _, theirs in pairs
+    )
+
+
+def _figures(choice: _Choice, situation: Situation, streaming: float | None) -> str:
+    """Return how fast a variant is and what it takes, in words.
+
+    Args:
+        choice: The variant.
+        situation: What it is to be used for.
+        streaming: Images a second of the fastest that takes neither disk nor memory.
+    """
+    point, images = choice.point, situation.images
+    parts = [f"{number(point.speedup.ratio)} times {_GENERATOR}"]
+    if choice.is_held_back:
+        parts[0] += f" ({number(choice.from_memory)} where all fits into memory)"
+    if point.disk_bytes:
+        free = format_size(situation.free_disk)
+        parts.append(f"needs {format_size(point.disk_bytes * images)} on disk of {free} free")
+    if point.memory_bytes:
+        free = format_size(situation.free_memory)
+        parts.append(f"needs {format_size(point.memory_bytes * images)} of memory of {free} free")
+    if choice.bytes == 0:
+        parts.append("needs no disk")
+    if point.cold_seconds is not None and streaming is not None:
+        epochs = break_even_epochs(point.cold_seconds, 1 / point.images_per_second, 1 / streaming)
+        if epochs is not None:
+            parts.append(f"pays for itself after {epochs} epoch{'' if epochs == 1 else 's'}")
+    return ", ".join(parts)
+
+
+def _too_large(choices: Sequence[_Choice], best: Point) -> list[str]:
+    """Return a sentence on the fastest in memory and on disk that do not fit, if they would be faster."""
+    faster = [choice for choice in choices if choice.obstacle and surely_faster(choice.point, best)]
+    faster.sort(key=lambda choice: -choice.point.speedup.ratio)
+    in_memory = [choice for choice in faster if choice.point.memory_bytes != 0]
+    on_disk = [choice for choice in faster if choice.point.memory_bytes == 0]
+    return [
+        f"{choice.point.variant} would be {number(choice.point.speedup.ratio)} times as fast, but "
+        f"{choice.obstacle}."
+        for choice in (*in_memory[:1], *on_disk[:1])
+    ]

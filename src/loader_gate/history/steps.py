@@ -1,0 +1,142 @@
+"""Steps and drift in a series of speedups."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from loader_gate.history.detection import detect
+from loader_gate.runs.comparison import Ratio
+from loader_gate.runs.saved import Revision, Work
+
+if TYPE_CHECKING:
+    from loader_gate.history.series import Point, Series
+
+#: How people call packages.
+_NAMES = {
+    "tensorflow": "TensorFlow",
+    "tensorflow-cpu": "TensorFlow (CPU only)",
+    "keras": "Keras",
+    "python": "Python",
+    "torch": "PyTorch",
+    "numpy": "NumPy",
+    "pillow": "Pillow",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change of level.
+
+    Attributes:
+        index: Of the first point that has it.
+        earliest: The first point that may be the one, as noise allows.
+        latest: The last such point.
+        before: The speedup up to it, since the step before.
+        after: The speedup from it on, up to the next step.
+        ratio: After / before, with its 95 % interval: below 1 is slower.
+        p_value: The chance of a step as clear as this in a series without one.
+        run: The label of the first run that has it.
+        revision: What was checked out then.
+        changed: What else changed with it, in words.
+    """
+
+    index: int
+    earliest: int
+    latest: int
+    before: float
+    after: float
+    ratio: Ratio
+    p_value: float
+    run: str
+    revision: Revision
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A slow change without a step.
+
+    Attributes:
+        first: Index of the first point of it.
+        last: Index of the last one.
+        ratio: Speedup at the end / at the start, along the line, with its 95 % interval: below 1 is slower.
+        p_value: The chance of a slope as clear as this in a series without one.
+    """
+
+    first: int
+    last: int
+    ratio: Ratio
+    p_value: float
+
+
+def find_steps(series: Series, seed: int = 0) -> list[Step]:
+    """Return the steps of a series, oldest first.
+
+    Args:
+        series: The series.
+        seed: Of what is drawn to tell steps from noise.
+    """
+    found, _ = detect(_logs(series), seed)
+    points = series.points
+    return [
+        Step(
+            index=step.index,
+            earliest=step.earliest,
+            latest=step.latest,
+            before=math.exp(step.before),
+            after=math.exp(step.after),
+            ratio=_ratio(step.after - step.before, step.half_width),
+            p_value=step.p_value,
+            run=points[step.index].run,
+            revision=points[step.index].revision,
+            changed=_changed(points, step.index, step.earliest, step.latest),
+        )
+        for step in found
+    ]
+
+
+def find_drift(series: Series, seed: int = 0) -> Drift | None:
+    """Return the drift of a series, since its last step if it has any; None if there is none.
+
+    Args:
+        series: The series.
+        seed: Of what is drawn to tell drift from noise.
+    """
+    _, found = detect(_logs(series), seed)
+    if found is None:
+        return None
+    return Drift(found.first, found.last, _ratio(found.rise, found.half_width), found.p_value)
+
+
+def _logs(series: Series) -> tuple[float, ...]:
+    return tuple(math.log(point.speedup) for point in series.points)
+
+
+def _ratio(log: float, half: float) -> Ratio:
+    return Ratio(math.exp(log), math.exp(log - half), math.exp(log + half))
+
+
+def _changed(points: Sequence[Point], index: int, earliest: int, latest: int) -> tuple[str, ...]:
+    """Return what changed with a step, or in the other runs that may be the first to have it."""
+    texts = []
+    for now in [index, *(each for each in range(earliest, latest + 1) if each != index)]:
+        where = "" if now == index else f" (run {points[now].run})"
+        texts += [f"{change}{where}" for change in changes(points[now - 1], points[now])]
+    return tuple(texts)
+
+
+def changes(then: Point, now: Point) -> Iterator[str]:
+    """Return what differs between two points beside the speedup, in words, as far as both are known."""
+    for name in sorted({*then.versions, *now.versions}, key=[*_NAMES, *then.versions, *now.versions].index):
+        old, new = then.versions.get(name), now.versions.get(name)
+        if old and new and old != new:
+            yield f"{_NAMES.get(name, name)} {old} → {new}"
+    if then.fingerprint and now.fingerprint and then.fingerprint != now.fingerprint:
+        yield f"the machine: {then.machine} → {now.machine}"
+    for each in fields(Work):
+        old, new = getattr(then.work, each.name), getattr(now.work, each.name)
+        if old != new and "none" not in (old, new):
+            yield f"the {each.name.replace('_', ' ')}: {old[:12]} → {new[:12]}"

@@ -1,0 +1,121 @@
+"""How often steps and drift are found, and how often where there are none: on made-up series of 60 runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from loader_gate.history.detection import FEWEST_A_SIDE, detect
+from loader_gate.report.terminal import text_table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[np.float64]
+
+RUNS = 60
+#: The standard deviation of a run's speedup, as a share.
+NOISE = 0.05
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What was found in series of one kind, as counts.
+
+    Attributes:
+        kind: The kind, in words.
+        count: How many series there were.
+        steps: Those in which steps were found.
+        placed: Those in which there is exactly one step, and its place is among those said to be possible.
+        drift: Those in which drift was found.
+    """
+
+    kind: str
+    count: int
+    steps: int
+    placed: int
+    drift: int
+
+
+def white(rng: np.random.Generator) -> Array:
+    """Return independent normal noise."""
+    return rng.normal(0, NOISE, RUNS)
+
+
+def with_outliers(rng: np.random.Generator) -> Array:
+    """Return noise of which 5 % are slow by 20 to 60 %."""
+    hit = rng.random(RUNS) < 0.05
+    return np.asarray(white(rng) - hit * rng.uniform(0.2, 0.6, RUNS))
+
+
+def lasting(persistence: float) -> Callable[[np.random.Generator], Array]:
+    """Return noise that resembles its neighbours: a first-order autoregression."""
+
+    def draw(rng: np.random.Generator) -> Array:
+        found = np.empty(RUNS)
+        last = rng.normal(0, NOISE)
+        for number in range(RUNS):
+            last = persistence * last + rng.normal(0, NOISE * math.sqrt(1 - persistence**2))
+            found[number] = last
+        return found
+
+    return draw
+
+
+NOISES: Mapping[str, Callable[[np.random.Generator], Array]] = {
+    "white": white,
+    "5 % outliers": with_outliers,
+    "AR(1) 0.3": lasting(0.3),
+    "AR(1) 0.5": lasting(0.5),
+}
+
+
+#: What happens in a series: a step at a random run, and a drift from run to run.
+CHANGES: Mapping[str, tuple[float, float]] = {
+    "no change": (0.0, 0.0),
+    "10 % slower": (math.log(0.9), 0.0),
+    "0.3 % a run": (0.0, math.log(1 - 0.003)),
+}
+
+KINDS = tuple((noise, change) for noise in NOISES for change in CHANGES)
+
+
+def hold(count: int, seed: int = 0, kinds: Iterable[tuple[str, str]] = KINDS) -> list[Rates]:
+    """Return what is found in so many series of each kind.
+
+    Args:
+        count: Series of each kind.
+        seed: Of the series.
+        kinds: Names of a noise and a change.
+    """
+    return [_rates(noise, change, count, np.random.default_rng(seed)) for noise, change in kinds]
+
+
+def _rates(noise: str, change: str, count: int, rng: np.random.Generator) -> Rates:
+    step, drift = CHANGES[change]
+    runs = np.arange(RUNS)
+    stepped = placed = drifted = 0
+    for _ in range(count):
+        place = int(rng.integers(2 * FEWEST_A_SIDE, RUNS - 2 * FEWEST_A_SIDE + 1))
+        series = NOISES[noise](rng) + step * (runs >= place) + drift * runs
+        steps, found = detect(tuple(series.tolist()))
+        stepped += bool(steps)
+        placed += len(steps) == 1 and steps[0].earliest <= place <= steps[0].latest
+        drifted += found is not None
+    return Rates(f"{noise}, {change}", count, stepped, placed, drifted)
+
+
+def table(rates: Iterable[Rates], colour: bool) -> list[str]:
+    """Return the lines of a table of rates."""
+    rows = [
+        (
+            each.kind,
+            *(f"{count} of {each.count}" for count in (each.steps, each.placed, each.drift)),
+        )
+        for each in rates
+    ]
+    return text_table(("series of 60 runs, 5 % noise", "steps", "one, in its place", "drift"), rows, colour)

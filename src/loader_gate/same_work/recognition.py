@@ -1,0 +1,212 @@
+"""Which file did a loaded image come from? Found by its grid, and counted over an epoch.
+
+The grid is that of `pooled`, and a distance is the root mean square over it, in
+grey levels of 255. Pictures that look alike cannot be told apart one image at a time, so the images near them
+are shared out when all have come: each picture gets as many as it should, if that is possible.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loader_gate.same_work.reference import Floats, Ints, Reference, pooled
+
+# The most pictures one image may be.
+_CANDIDATES = 256
+# What an image costs as a picture it cannot be: more than all distances of a sharing out together.
+_FAR = 1e6
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a loaded image was recognised as.
+
+    Attributes:
+        file: The position in the tree of the first file it may have come from.
+        label_fits: Whether it came with the label of that file.
+        pictures: The pictures it may be, closest first.
+    """
+
+    file: int
+    label_fits: bool
+    pictures: Ints
+
+
+@dataclass(frozen=True)
+class Miscount:
+    """A picture that did not come as often as it should.
+
+    Attributes:
+        file: The position in the tree of the first file with this picture and label.
+        found: How often it came.
+        expected: How often it is in the tree under this label.
+    """
+
+    file: int
+    found: int
+    expected: int
+
+
+class Recogniser:
+    """Recognises the images of one epoch and counts them.
+
+    What is counted is an entry: a picture under a label, of which a tree may hold several files.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        labels: Sequence[int],
+        interpolations: Sequence[str],
+        *,
+        close: float,
+        alike: float,
+        alike_limit: int,
+    ) -> None:
+        """Index a reference.
+
+        Args:
+            reference: The reference decode of a tree.
+            labels: The label of each image of the tree.
+            interpolations: Those an image may have been resized by; the one that fits best counts.
+            close: The largest distance of a loaded image to its picture.
+            alike: Pictures this close to a loaded image, or within twice the distance of the closest, might
+                as well be the one.
+            alike_limit: Of more pictures than this that all look alike, only the number of images counts.
+        """
+        from scipy.spatial import cKDTree
+
+        self._picture_of, self._count = reference.picture_of, len(reference.pixel_row)
+        self._descriptors = [reference.descriptors[name] for name in interpolations]
+        self._trees = [cKDTree(_coarse(some)) for some in self._descriptors]
+        self._close, self._alike, self._alike_limit = close, alike, alike_limit
+        self._keys, self._first, self._expected = np.unique(
+            np.asarray(labels, np.int64) * self._count + self._picture_of,
+            return_index=True,
+            return_counts=True,
+        )
+        self._entries: list[int] = []
+        self._likely: dict[int, dict[int, float]] = {}
+
+    def add(self, grids: Floats, labels: Ints) -> list[Match | None]:
+        """Recognise the images of a batch, each first among the pictures of its label, and count them.
+
+        Args:
+            grids: ``(batch, rows, columns, 3)``, the images' grids.
+            labels: ``(batch,)``, the labels they came with.
+
+        Returns:
+            What each image is, None if no picture is close. Only those whose label fits are counted.
+        """
+        matches: list[Match | None] = []
+        for label, (pictures, distances) in zip(labels.tolist(), self.near(grids), strict=True):
+            keys = label * self._count + pictures
+            entries = np.searchsorted(self._keys, keys)
+            own = self._keys.take(entries, mode="clip") == keys
+            if own.any():
+                pictures, entries, distances = pictures[own], entries[own], distances[own]
+                likely = np.flatnonzero(distances <= max(self._alike, 2 * float(distances[0])))[:_CANDIDATES]
+                if len(likely) > 1:
+                    pairs = zip(entries[likely].tolist(), distances[likely].tolist(), strict=True)
+                    self._likely[len(self._entries)] = dict(pairs)
+                self._entries.append(int(entries[0]))
+                matches.append(Match(int(self._first[entries[0]]), True, pictures[likely]))
+            elif len(pictures):
+                matches.append(Match(int(np.argmax(self._picture_of == pictures[0])), False, pictures))
+            else:
+                matches.append(None)
+        return matches
+
+    def near(self, grids: Floats) -> list[tuple[Ints, Floats]]:
+        """Return, for each grid, the pictures that are close and their distances, closest first."""
+        coarse = _coarse(grids)
+        # The trees only narrow the search down; the slack is for rounding.
+        near = [tree.query_ball_point(coarse, self._close + 0.01) for tree in self._trees]
+        found = []
+        for row, grid in enumerate(grids):
+            pictures = np.unique(np.concatenate([np.asarray(some[row], np.int64) for some in near]))
+            distances = self._distances(grid, pictures)
+            order = np.argsort(distances, kind="stable")
+            order = order[distances[order] <= self._close]
+            found.append((pictures[order], distances[order]))
+        return found
+
+    def least_distance(self, grid: Floats) -> float:
+        """Return the distance of a grid to the closest picture of all."""
+        parts = np.array_split(np.arange(self._count), self._count // 4096 + 1)
+        return min(float(self._distances(grid, part).min()) for part in parts)
+
+    def _distances(self, grid: Floats, pictures: Ints) -> Floats:
+        """Return the distance of a grid to each picture, in the interpolation that fits best."""
+        errors = [np.mean((some[pictures] - grid) ** 2, axis=(1, 2, 3)) for some in self._descriptors]
+        distances: Floats = np.sqrt(np.min(errors, axis=0))
+        return distances
+
+    def miscounts(self) -> list[Miscount]:
+        """Return what did not come as often as it should, by label and picture."""
+        found = self._found()
+        return [
+            Miscount(int(self._first[entry]), int(found[entry]), int(self._expected[entry]))
+            for entry in np.flatnonzero(found != self._expected)
+        ]
+
+    def _found(self) -> Ints:
+        """Count the images of each entry; those that may be of several go to the ones that lack some."""
+        count = len(self._expected)
+        entries = np.asarray(self._entries, np.int64)
+        found = np.bincount(entries, minlength=count)
+        if not self._likely or np.array_equal(found, self._expected):
+            return found
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        starts = [self._entries[image] for image, likely in self._likely.items() for _ in likely]
+        ends = [entry for likely in self._likely.values() for entry in likely]
+        links = coo_array((np.ones(len(ends), bool), (starts, ends)), shape=(count, count))
+        _, groups = connected_components(links, directed=False)
+        for group in np.unique(groups[found != self._expected]):
+            members = np.flatnonzero(groups == group)
+            if len(members) > 1:
+                images = np.flatnonzero(groups[entries] == group)
+                # In the order of the files: of equal ones, it decides which is said to be missing.
+                slots = np.repeat(members, self._expected[members])
+                slots = slots[np.argsort(self._first[slots], kind="stable")]
+                entries[images] = self._shared_out(entries[images], images, slots)
+        return np.bincount(entries, minlength=count)
+
+    def _shared_out(self, own: Ints, images: Ints, slots: Ints) -> Ints:
+        """Return an entry for each image, its own or a likely one, so that most slots are filled.
+
+        Args:
+            own: The closest entry of each image.
+            images: The images, numbered as they came.
+            slots: Every entry of the group, as often as it should come.
+        """
+        if max(len(images), len(slots)) > self._alike_limit:
+            return slots if len(images) == len(slots) else own
+        from scipy.optimize import linear_sum_assignment
+
+        costs = np.full((len(images), len(slots)), _FAR)
+        for row, image in enumerate(images.tolist()):
+            for entry, distance in self._likely.get(image, {self._entries[image]: 0.0}).items():
+                costs[row, slots == entry] = distance
+        rows, columns = linear_sum_assignment(costs)
+        fits = costs[rows, columns] < _FAR
+        shared: Ints = own.copy()
+        shared[rows[fits]] = slots[columns[fits]]
+        return shared
+
+
+def _coarse(grids: npt.NDArray[Any]) -> Floats:
+    """Return ``(batch, at most 12)`` float32, no further apart than the grids (Jensen's inequality)."""
+    batch, rows, columns, _ = grids.shape
+    even = grids[:, : max(1, rows // 2 * 2), : max(1, columns // 2 * 2)]
+    cells = pooled(even, 2).reshape(batch, -1)
+    cells *= np.float32(math.sqrt(even[0].size / (grids[0].size * cells.shape[1])))
+    return cells

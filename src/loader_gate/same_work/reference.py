@@ -1,0 +1,321 @@
+"""The reference decode: what the images of a tree look like when they are loaded as asked.
+
+A session makes it once, and every variant's first epoch is compared with it. Pillow decodes each file and
+converts it to RGB, without EXIF transposition (neither Keras nor tf.data applies it); a GIF gives its first
+frame. One decode gives three resizes, because honest loaders differ in how they resize:
+
+* ``nearest``: Pillow's ``NEAREST``, which is what ``ImageDataGenerator`` does;
+* ``bilinear``: ``tf.image.resize`` as tf.data pipelines call it: half-pixel centres and no antialiasing;
+* ``area``: Pillow's ``HAMMING``, which stands for every antialiased resize and for DCT-scaled decodes. Of
+  box, triangle and Hamming it has the best worst case against these, cubic, Lanczos and libjpeg's scaling.
+
+Stored are the pixels of at most :data:`PIXEL_SAMPLE` pictures and, of every picture, a descriptor: the image
+mean-pooled to a grid of 8x8, which is enough to tell which file a loaded image came from.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from loader_gate.trees.tree import Tree, TreeError
+
+#: The resizes there is a reference for.
+INTERPOLATIONS = ("nearest", "bilinear", "area")
+#: The most pictures whose pixels are kept: 512 of 224x224 take 77 MB an interpolation, on disk.
+PIXEL_SAMPLE = 512
+#: Rows and columns of a descriptor, at most: three times 192 bytes a picture, 68 MB for 117,266.
+GRID = 8
+
+_SCHEMA = 1
+_SEED = 20260
+_META = "reference.json"
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The reference decode of one tree at one size, memory-mapped.
+
+    A picture is a distinct file content: hard links and copies of one file are one picture.
+
+    Attributes:
+        digest: The digest of the tree it was made from.
+        image_size: Height and width, in pixels.
+        picture_of: ``(images,)`` int64, the picture of each image of the tree.
+        descriptors: For each of :data:`INTERPOLATIONS`, ``(pictures, rows, columns, 3)`` uint8.
+        pixels: For each of :data:`INTERPOLATIONS`, ``(sampled, height, width, 3)`` uint8.
+        pixel_row: ``(pictures,)`` int64, the row of a picture in ``pixels``, -1 if it was not sampled.
+    """
+
+    digest: str
+    image_size: tuple[int, int]
+    picture_of: Ints
+    descriptors: dict[str, Bytes]
+    pixels: dict[str, Bytes]
+    pixel_row: Ints
+
+    @classmethod
+    def open(cls, folder: Path) -> Reference:
+        """Open a reference that :func:`build_reference` has finished.
+
+        Raises:
+            FileNotFoundError: The folder holds no finished reference, or one of another version.
+        """
+        try:
+            meta = json.loads((folder / _META).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{folder} holds no reference decode: build it first.") from None
+        if meta["schema"] != _SCHEMA:
+            found = meta["schema"]
+            raise FileNotFoundError(
+                f"{folder} holds a reference of schema {found}, expected {_SCHEMA}: delete it."
+            )
+
+        def mapped(name: str) -> npt.NDArray[np.uint8]:
+            array: Bytes = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            return array
+
+        return cls(
+            digest=meta["digest"],
+            image_size=(meta["height"], meta["width"]),
+            picture_of=np.load(folder / "picture_of.npy", allow_pickle=False),
+            descriptors={name: mapped(f"descriptors_{name}") for name in INTERPOLATIONS},
+            pixels={name: mapped(f"pixels_{name}") for name in INTERPOLATIONS},
+            pixel_row=np.load(folder / "pixel_row.npy", allow_pickle=False),
+        )
+
+
+def build_reference(
+    tree: Tree,
+    image_size: tuple[int, int],
+    folder: Path,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Reference:
+    """Decode every distinct image of a tree once and store the reference in a folder.
+
+    Threads do it: Pillow lets go of the interpreter's lock while it decodes and resizes, so two of them are
+    twice as fast as one (measured), and no process has to be started inside pytest.
+
+    Args:
+        tree: The images.
+        image_size: Height and width, in pixels.
+        folder: Where to; its parent is made if need be. A reference of the same tree and size in it is used
+            as it is, another one is replaced. It appears only when complete, so a killed build leaves nothing
+            that can be opened.
+        on_progress: Called in this thread with the pictures done and their number, after every few.
+
+    Returns:
+        The reference, memory-mapped.
+
+    Raises:
+        TreeError: A file cannot be decoded.
+        OSError: The folder holds something else, or cannot be written.
+    """
+    try:
+        ready = Reference.open(folder)
+    except FileNotFoundError:
+        pass
+    else:
+        if (ready.digest, ready.image_size) == (tree.digest, tuple(image_size)):
+            return ready
+        del ready
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
+    try:
+        _write(tree, image_size, building, on_progress)
+        if (folder / _META).exists():
+            shutil.rmtree(folder)
+        try:
+            building.rename(folder)
+        except OSError:
+            # Another session may have put the same in place since; anything else there is not ours to delete.
+            if not (folder / _META).exists():
+                raise
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return Reference.open(folder)
+
+
+def _write(
+    tree: Tree, image_size: tuple[int, int], folder: Path, on_progress: Callable[[int, int], None] | None
+) -> None:
+    height, width = image_size
+    picture_of, first = distinct_pictures(tree.paths)
+    count = len(first)
+    sampled = np.arange(count)
+    if count > PIXEL_SAMPLE:
+        sampled = np.sort(np.random.default_rng(_SEED).choice(count, PIXEL_SAMPLE, replace=False))
+    pixel_row = np.full(count, -1, np.int64)
+    pixel_row[sampled] = np.arange(len(sampled))
+    np.save(folder / "picture_of.npy", picture_of, allow_pickle=False)
+    np.save(folder / "pixel_row.npy", pixel_row, allow_pickle=False)
+
+    def create(name: str, shape: tuple[int, ...]) -> Bytes:
+        file = folder / f"{name}.npy"
+        array: Bytes = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+        _reserve(file)
+        return array
+
+    grid = (min(GRID, height), min(GRID, width), 3)
+    descriptors = {name: create(f"descriptors_{name}", (count, *grid)) for name in INTERPOLATIONS}
+    pixels = {name: create(f"pixels_{name}", (len(sampled), height, width, 3)) for name in INTERPOLATIONS}
+
+    def decode(picture: int) -> None:
+        resized = decode_image(tree.paths[first[picture]], image_size)
+        for name, image in resized.items():
+            descriptors[name][picture] = np.rint(pooled(image[np.newaxis])[0])
+            if pixel_row[picture] >= 0:
+                pixels[name][pixel_row[picture]] = image
+
+    # Pictures are handed out some hundred at a time, so that an error or Ctrl-C stops the rest soon.
+    todo, done = iter(range(count)), 0
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Pillow warns of odd metadata and large images, which pytest may turn into errors; decoding decides.
+        warnings.simplefilter("ignore")
+        while some := list(islice(todo, 128)):
+            for _ in pool.map(decode, some):
+                done += 1
+                if on_progress is not None and (done % 16 == 0 or done == count):
+                    on_progress(done, count)
+    for array in (*descriptors.values(), *pixels.values()):
+        if isinstance(array, np.memmap):
+            array.flush()
+    meta = {"schema": _SCHEMA, "digest": tree.digest, "height": height, "width": width}
+    (folder / _META).write_text(json.dumps(meta), encoding="utf-8")
+
+
+def _reserve(file: Path) -> None:
+    """Take the disk space of a sparse file now: writing to a map on a full disk would kill the process."""
+    if not hasattr(os, "posix_fallocate"):  # macOS has none
+        return
+    with file.open("r+b") as opened:
+        try:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # not every file system can
+                raise
+
+
+def distinct_pictures(paths: Sequence[str]) -> tuple[Ints, list[int]]:
+    """Find the files that are the same: links to one file, and copies of it.
+
+    Only files of equal size are read, the others cannot be copies.
+
+    Args:
+        paths: File names.
+
+    Returns:
+        The picture of each file, ``(files,)`` int64 numbered from 0 in order of appearance, and the
+        position of each picture's first file.
+    """
+    stats = [Path(path).stat() for path in paths]
+    inodes = [(stat.st_dev, stat.st_ino) for stat in stats]
+    sizes = Counter({inode: stat.st_size for inode, stat in zip(inodes, stats, strict=True)}.values())
+    contents: dict[tuple[int, int], object] = {}
+    numbers: dict[object, int] = {}
+    picture_of = np.empty(len(paths), np.int64)
+    first: list[int] = []
+    for position, (path, inode, stat) in enumerate(zip(paths, inodes, stats, strict=True)):
+        if inode not in contents:
+            alone = sizes[stat.st_size] == 1
+            contents[inode] = inode if alone else hashlib.blake2b(Path(path).read_bytes()).digest()
+        content = contents[inode]
+        if content not in numbers:
+            numbers[content] = len(first)
+            first.append(position)
+        picture_of[position] = numbers[content]
+    return picture_of, first
+
+
+def decode_image(path: str, image_size: tuple[int, int]) -> dict[str, Bytes]:
+    """Decode one file and resize it in each of the ways.
+
+    Args:
+        path: The file.
+        image_size: Height and width, in pixels.
+
+    Returns:
+        For each of :data:`INTERPOLATIONS`, the image: ``(height, width, 3)`` uint8 RGB.
+
+    Raises:
+        TreeError: The file cannot be decoded.
+    """
+    height, width = image_size
+    try:
+        with Image.open(path) as file:
+            image = file.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise TreeError(f"{path} cannot be decoded ({error}): repair it or leave it out.") from error
+    return {
+        "nearest": np.asarray(image.resize((width, height), Image.Resampling.NEAREST)),
+        "bilinear": resize_bilinear(np.asarray(image), image_size),
+        "area": np.asarray(image.resize((width, height), Image.Resampling.HAMMING)),
+    }
+
+
+def resize_bilinear(image: Bytes, image_size: tuple[int, int]) -> Bytes:
+    """Resize as ``tf.image.resize`` does by default: bilinear, half-pixel centres, no antialiasing.
+
+    Args:
+        image: ``(rows, columns, channels)`` uint8.
+        image_size: Height and width of the result, in pixels.
+
+    Returns:
+        ``(height, width, channels)`` uint8, rounded to the nearest.
+    """
+    low, high, share = _neighbours(image.shape[0], image_size[0])
+    above = image[low].astype(np.float32)
+    rows = above + (image[high] - above) * share[:, np.newaxis, np.newaxis]
+    low, high, share = _neighbours(image.shape[1], image_size[1])
+    left = rows[:, low]
+    resized = left + (rows[:, high] - left) * share[:, np.newaxis]
+    return np.rint(resized).astype(np.uint8)
+
+
+def _neighbours(old: int, new: int) -> tuple[Ints, Ints, Floats]:
+    """Return, for each new position on an axis, its two old neighbours and the share of the second."""
+    position = np.clip((np.arange(new) + 0.5) * (old / new) - 0.5, 0, old - 1)
+    low = np.floor(position).astype(np.int64)
+    return low, np.minimum(low + 1, old - 1), (position - low).astype(np.float32)
+
+
+def pooled(images: npt.NDArray[np.generic], grid: int = GRID) -> Floats:
+    """Mean-pool images to a grid, that of the descriptors if not told otherwise.
+
+    Args:
+        images: ``(batch, height, width, 3)`` of any real type.
+        grid: Rows and columns, at most.
+
+    Returns:
+        ``(batch, rows, columns, 3)`` float32 in the unit of the input.
+    """
+    # Slices and means, not a matrix product: BLAS threads of a busy machine made that ten times slower.
+    rows = np.stack([images[:, cell].mean(1, np.float32) for cell in _cells(images.shape[1], grid)], axis=1)
+    cells: Floats = np.stack([rows[:, :, cell].mean(2) for cell in _cells(images.shape[2], grid)], axis=2)
+    return cells
+
+
+def _cells(length: int, grid: int) -> list[slice]:
+    """Cut an axis into at most ``grid`` cells of nearly equal length."""
+    count = min(grid, length)
+    edges = [length * edge // count for edge in range(count + 1)]
+    return [slice(*pair) for pair in pairwise(edges)]

@@ -1,0 +1,161 @@
+"""Finds the images of a real folder, and the class of each, without looking into the files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from loader_gate.trees.tree import (
+    IMAGE_SUFFIXES,
+    TreeError,
+    existing_folder,
+    images_in,
+    is_image_name,
+    list_images,
+    listed,
+    visible_folders,
+)
+
+#: Kaggle's dogs-vs-cats: ``cat.0.jpg``.
+_FLAT_NAME = re.compile(r"(?P<label>[^.]+)\.[0-9]+\.[A-Za-z]+")
+
+#: What Keras' ``flow_from_directory`` lists beyond the suffixes of a tree.
+_KERAS_SUFFIXES = (".ppm", ".tif", ".tiff")
+
+
+class SourceImage(NamedTuple):
+    """One image of a real folder.
+
+    Attributes:
+        class_name: Its class.
+        name: Its file name in the class folder of a tree.
+        path: Where it is now, absolute.
+    """
+
+    class_name: str
+    name: str
+    path: str
+
+
+class Source(NamedTuple):
+    """All images of a real folder, by class name, then by file name.
+
+    Attributes:
+        home: The folder they are in.
+        images: The images.
+        in_place: Whether ``home`` is a tree as it is, in which every loader finds just these images.
+    """
+
+    home: Path
+    images: tuple[SourceImage, ...]
+    in_place: bool
+
+
+def find_images(root: Path) -> Source:
+    """Find the images of a folder of class folders, or of a flat one with Kaggle's names.
+
+    Args:
+        root: ``ROOT/<class>/<image>``, ``ROOT/<label>.<number>.<suffix>``, or the same in ``ROOT/train/``.
+
+    Raises:
+        TreeError: The folder is missing, no folder, or has no classes, one class or an empty class.
+    """
+    root = existing_folder(root)
+    for folder in (root / "train", root):
+        # Kaggle's own archive has flat folders train/ and test1/, which must not be taken for two classes.
+        if not visible_folders(folder) and (flat := _flat(folder)):
+            return Source(folder, flat, in_place=False)
+    home, classes = list_images(root)
+    empty = [name for name, files in classes.items() if not files]
+    strays = [f"{home / name}" for name in classes if visible_folders(home / name)]
+    if strays:
+        raise TreeError(
+            "these class folders hold folders, but images must lie in the class folder itself; move the "
+            f"inner folders away:{listed(strays)}"
+        )
+    if empty:
+        raise TreeError(
+            f"these class folders of {home} hold no image ({', '.join(IMAGE_SUFFIXES)}); remove them or fill "
+            f"them:{listed(empty)}"
+        )
+    images = tuple(
+        SourceImage(name, file, f"{home}{os.sep}{name}{os.sep}{file}")
+        for name, files in sorted(classes.items())
+        for file in files
+    )
+    require_classes(images, home)
+    return Source(home, images, in_place=not _has_extras(home, classes))
+
+
+def require_classes(images: Iterable[SourceImage], home: Path) -> None:
+    """Raise a TreeError unless there are at least two classes.
+
+    Args:
+        images: The images of the tree.
+        home: The folder to name in the message.
+    """
+    names = sorted({image.class_name for image in images})
+    if len(names) < 2:
+        found = f"only one class, {names[0]!r}" if names else "no class"
+        raise TreeError(f"{home} has {found}; a tree needs images of at least two classes.")
+
+
+def _flat(folder: Path) -> tuple[SourceImage, ...]:
+    """Return the images of a flat folder named as Kaggle does; none if there are no such names."""
+    names = images_in(folder) if folder.is_dir() else []
+    labels = {name: match["label"] for name in names if (match := _FLAT_NAME.fullmatch(name))}
+    # A class may be called "train" (COCO has one): files of one label are no reason to take it for the root.
+    if not labels or (folder.name == "train" and len(set(labels.values())) < 2):
+        return ()
+    others = [name for name in names if name not in labels]
+    if others:
+        raise TreeError(
+            f"{folder} has images named like 'cat.0.jpg' and others, whose class is unknown; rename or move "
+            f"these:{listed(others)}"
+        )
+    images = tuple(
+        sorted(SourceImage(label, name, f"{folder}{os.sep}{name}") for name, label in labels.items())
+    )
+    require_classes(images, folder)
+    return images
+
+
+def _has_extras(home: Path, classes: Iterable[str]) -> bool:
+    """Return whether a loader that walks the folder itself, as Keras does, might find more than we do."""
+    with os.scandir(home) as entries:
+        if any(entry.name.startswith(".") and entry.is_dir() for entry in entries):
+            return True
+    for name in classes:
+        with os.scandir(home / name) as entries:
+            for entry in entries:
+                suffixed = entry.name.lower().endswith((*IMAGE_SUFFIXES, *_KERAS_SUFFIXES))
+                if not is_image_name(entry.name) and (suffixed or entry.is_dir()):
+                    return True
+    return False
+
+
+def resolved(paths: Iterable[str]) -> list[str]:
+    """Return the absolute paths of the files themselves.
+
+    Each folder is resolved once, and only links on their own: 100,000 calls of ``realpath`` take seconds.
+    """
+    folders: dict[str, str] = {}
+    targets = []
+    for path in paths:
+        if os.path.islink(path):  # noqa: PTH114 - a Path an image is slow
+            targets.append(os.path.realpath(path))
+            continue
+        folder, name = os.path.split(path)
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        targets.append(f"{folders[folder]}{os.sep}{name}")
+    return targets
+
+
+def duplicates(names: Iterable[object]) -> list[str]:
+    """Return what occurs more than once, in order of appearance."""
+    return [str(name) for name, count in Counter(names).items() if count > 1]

@@ -1,0 +1,120 @@
+"""Builds a synthetic tree in the cache: some hundred pictures drawn in parallel, hard links beyond those."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+from loader_gate.progress import Display
+from loader_gate.trees.cache import FORMAT, built
+from loader_gate.trees.digests import content_digest, key_digest, tree_digest
+from loader_gate.trees.pool import Failure, results
+from loader_gate.trees.request import TreeRequest
+from loader_gate.trees.tree import Tree, TreeError, list_images
+
+#: How many images of a tree are drawn; the others are hard links to these. As many pictures as this differ
+#: enough for a loader, and drawing more would only take time and disk.
+UNIQUE_IMAGES = 1024
+
+_RECORD = "tree.json"
+
+
+def synthetic_tree(
+    request: TreeRequest, cache: Path, display: Display, unique_images: int = UNIQUE_IMAGES
+) -> Tree:
+    """Return a synthetic tree, built now if it is not in the cache.
+
+    Args:
+        request: The options, checked.
+        cache: The cache folder.
+        display: Where to show progress.
+        unique_images: The most pictures to draw.
+
+    Raises:
+        TreeError: A picture cannot be drawn, or the cache folder cannot be used.
+    """
+    from loader_gate.trees import picture
+
+    images, classes = request.sizes()
+    unique = min(images, unique_images)
+    preset = request.preset
+    digits = max(2, len(str(classes - 1)))
+    class_names = preset.class_names or tuple(f"class_{number:0{digits}}" for number in range(classes))
+    # Other versions of these two may draw or encode another way.
+    drawn_with = [version("numpy"), version("pillow")]
+    # The code counts as it stands: a change to it that leaves old trees in place would never be noticed.
+    code = content_digest(Path(picture.__file__).read_bytes())
+    key = key_digest([FORMAT, code, preset.style, drawn_with, images, class_names, unique, request.tree_seed])
+    name = f"{request.tree or 'small'}-{images}x{classes}-seed{request.tree_seed}-{key[:12]}"
+    files = [f"{class_names[number % classes]}/{number:06}.jpg" for number in range(images)]
+
+    def build(folder: Path) -> None:
+        train = folder / "train"
+        for class_name in class_names:
+            (train / class_name).mkdir(parents=True)
+        tasks = [
+            [preset.style, request.tree_seed, number, os.fspath(train / files[number])]
+            for number in range(unique)
+        ]
+        digests = _draw(tasks, display)
+        for number in range(unique, images):
+            # Each round of links is shifted by one, so that a picture gets to different classes.
+            original = (number + number // unique) % unique
+            _link(train / files[original], train / files[number])
+            digests.append(digests[original])
+        record = {
+            "digest": tree_digest(zip(files, digests, strict=True)),
+            "manifest": _manifest(train),
+        }
+        (folder / _RECORD).write_text(json.dumps(record), "utf-8")
+
+    place = built(cache / "trees", name, lambda folder: _digest(folder) is not None, build, display)
+    return Tree.read(place / "train", _digest(place) or "")
+
+
+def _draw(tasks: list[list[object]], display: Display) -> list[str]:
+    digests = [""] * len(tasks)
+    with (
+        results("loader_gate.trees.picture:write", tasks) as drawn,
+        display.progress("Drawing images", len(tasks)) as progress,
+    ):
+        for done, (number, answer) in enumerate(drawn, 1):
+            if isinstance(answer, Failure):
+                raise TreeError(
+                    f"picture {number} of the synthetic tree could not be drawn: {answer.reason}."
+                )
+            digests[number] = answer
+            progress.update(done)
+    return digests
+
+
+def _link(original: Path, place: Path) -> None:
+    try:
+        place.hardlink_to(original)
+    except OSError:
+        # A file system without hard links, or no more of them to this file.
+        shutil.copy2(original, place)
+
+
+def _digest(folder: Path) -> str | None:
+    """Return the digest of a built tree, or None if there is none or its files have changed since."""
+    try:
+        record = json.loads((folder / _RECORD).read_text("utf-8"))
+        digest, manifest = str(record["digest"]), record["manifest"]
+        return digest if _manifest(folder / "train") == manifest else None
+    except (OSError, ValueError, KeyError, TypeError, TreeError):
+        return None
+
+
+def _manifest(train: Path) -> str:
+    """Return a digest of the names, sizes and modification times of all files."""
+    root, classes = list_images(train)
+    entries = []
+    for name, files in sorted(classes.items()):
+        for file in files:
+            status = os.stat(f"{root}{os.sep}{name}{os.sep}{file}")  # noqa: PTH116 - a Path an image is slow
+            entries.append([name, file, status.st_size, status.st_mtime_ns])
+    return key_digest(entries)

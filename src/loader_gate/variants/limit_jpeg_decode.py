@@ -1,0 +1,66 @@
+"""A limit: decoding the tree's JPEGs alone, by libjpeg-turbo in one process a core.
+
+Nothing is read, resized, made float or handed over. A picture is decoded as a loader in a hurry may: by the
+fast transform, and at a half, a quarter or an eighth of its size if it is then still as large as the images
+that were asked for. Fractions in between, such as 5/8, take longer than the whole picture.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from loader_gate import cores
+from loader_gate.variants.limit_read_files import Crew
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loader_gate import Spec, Tree
+
+KIND = "limit"
+BOUNDS = ("streaming", "rival")
+REQUIRES = "simplejpeg"
+INSTALL = 'pip install "loader-gate[fast]"'
+
+#: What files a process has read it keeps, so that it only decodes in later epochs. All together keep so many
+#: bytes: what one has read, another one may have to read as well.
+MOST_KEPT = 512_000_000
+
+_kept: dict[str, bytes] = {}
+_room = MOST_KEPT // cores()
+
+
+def decode(height: int, width: int, paths: Sequence[str]) -> int:
+    """Decode some files, as small as they may be; return how many."""
+    import simplejpeg
+
+    for path in paths:
+        with suppress(ValueError):  # it is no JPEG, or one of printing colours
+            simplejpeg.decode_jpeg(
+                _bytes_of(path),
+                fastdct=True,
+                fastupsample=True,
+                min_height=height,
+                min_width=width,
+                min_factor=2,
+            )
+    return len(paths)
+
+
+def _bytes_of(path: str) -> bytes:
+    global _room
+    data = _kept.get(path)
+    if data is None:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (a Path takes as long as a small file)
+            data = file.read()
+        if len(data) <= _room:
+            _kept[path] = data
+            _room -= len(data)
+    return data
+
+
+def load(tree: Tree, spec: Spec) -> Crew:
+    """Return epochs of counts of pictures; those that are no JPEGs are left out."""
+    return Crew(partial(decode, *spec.image_size), tree.paths)

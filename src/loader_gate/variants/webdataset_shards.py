@@ -1,0 +1,63 @@
+"""WebDataset: the same files in tar shards, read by torch worker processes."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from loader_gate import cores
+from loader_gate.variants.torch_pillow import INTERPOLATION as INTERPOLATION
+from loader_gate.variants.torch_pillow import decoded
+
+if TYPE_CHECKING:
+    from loader_gate import Spec, Tree
+
+KIND = "rival"
+REQUIRES = "webdataset torch"
+INSTALL = 'pip install "loader-gate[webdataset]"'
+DEFAULT = False
+
+SHUFFLE_BUFFER = 1000  # files, not yet decoded
+
+
+def load(tree: Tree, spec: Spec) -> Any:
+    """Write the shards, and return a ``WebLoader`` of one epoch."""
+    import torch
+    import webdataset
+
+    one_hot = torch.eye(len(tree.class_names))
+
+    def example(sample: dict[str, Any]) -> tuple[Any, Any]:
+        image = decoded(BytesIO(sample["image"]), spec.image_size)
+        return torch.from_numpy(image), one_hot[int(sample["cls"])]
+
+    shards = _write_shards(tree, spec)
+    # With a seed, the plain shuffle gives the same order in every epoch; this one does not.
+    files = webdataset.WebDataset(
+        shards, shardshuffle=len(shards) if spec.shuffle else False, detshuffle=True, seed=spec.seed
+    )
+    if spec.shuffle:
+        files = files.compose(webdataset.detshuffle(SHUFFLE_BUFFER, seed=spec.seed))
+    examples = files.map(example).batched(spec.batch_size)
+    workers = min(cores(), len(shards))  # one without a shard would be an error
+    loader = webdataset.WebLoader(examples, batch_size=None, num_workers=workers, persistent_workers=True)
+    # Each worker ends with a smaller batch: as its guide says, take them apart and batch again.
+    return loader.unbatched().batched(spec.batch_size)
+
+
+def _write_shards(tree: Tree, spec: Spec) -> list[str]:
+    """Write a few shards a worker, so that all of them have as much to do."""
+    import webdataset
+
+    number = min(4 * cores(), len(tree))
+    shards = [str(spec.cache_dir / f"images-{shard:04}.tar") for shard in range(number)]
+    order = np.random.default_rng(spec.seed).permutation(len(tree))  # or a shard would be a class or two
+    for shard, name in enumerate(shards):
+        with webdataset.TarWriter(name) as writer:
+            for place in order[shard::number]:
+                image = Path(tree.paths[place]).read_bytes()
+                writer.write({"__key__": f"{place:09}", "image": image, "cls": str(tree.labels[place])})
+    return shards

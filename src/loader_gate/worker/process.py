@@ -1,0 +1,281 @@
+"""The parent's side of a worker: starts it, asks it, notices when it dies or hangs, and ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from loader_gate.registry.variant import Variant
+from loader_gate.sizes import format_size
+from loader_gate.worker.origin import Origin, environment_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from loader_gate.registry.spec import Spec
+    from loader_gate.trees.tree import Tree
+
+DRAIN = {"name": "drain"}
+STDERR_LINES = 5
+GRACE_SECONDS = 5.0
+WATCH_SECONDS = 0.1
+_TENSORFLOW_LOG = re.compile(
+    r"[IWE]0000 00:00:|\d{4}-\d\d-\d\d \S+: [IWE] |WARNING: All log messages before absl::"
+)
+#: What the system does to a process that has more than there is.
+_HINTS = {
+    signal.SIGKILL: ", as the system does when memory runs out",
+    signal.SIGBUS: ", as the system does when a mapped file finds no room on its disk",
+}
+#: How any library spells it, as it is the C library's text.
+_NO_ROOM = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+
+_OWN_FOLDER = str(Path(__file__).resolve().parents[2])
+# The harness is this checkout's, whatever else the search path holds.
+_START = (
+    "import sys; sys.path[:] = [sys.argv[2], *filter(None, sys.path)]; import loader_gate; "
+    "del sys.path[0]; from loader_gate.worker.serve import main; main()"
+)
+
+
+class WorkerError(Exception):
+    """A worker failed; the message says how, with its last lines of stderr."""
+
+
+class WorkerProcess:
+    """One variant in a process, and a process group, of its own.
+
+    Attributes:
+        variant: What it runs.
+        folder: A folder that goes when the process does, if any: a cache that was begun by a variant that
+            failed would take the disk from the others.
+        on_alive: Called now and then while a long answer is waited for, and batches come.
+    """
+
+    folder: Path | None = None
+    on_alive: Callable[[], None] | None = None
+
+    def __init__(
+        self,
+        variant: Variant,
+        search_path: Iterable[str],
+        hang_seconds: float,
+        *,
+        see_gpu: bool = False,
+        memory_limit: int | None = None,
+        disk_limit: int | None = None,
+        disk_folder: Path | None = None,
+        origin: Origin | None = None,
+    ) -> None:
+        """Start the process; it imports what it needs while others are started.
+
+        Args:
+            variant: What the process will run.
+            search_path: Folders in which the worker looks for modules, first to last.
+            hang_seconds: How long it may go without a batch or an answer before it counts as hung.
+            see_gpu: Whether it may use a GPU.
+            memory_limit: Bytes that it and its children may hold at once, if any: above, it is killed.
+            disk_limit: Bytes that may be in ``disk_folder``, likewise.
+            disk_folder: The folder that it writes to.
+            origin: Where a base worker takes its code from, in place of ``search_path``; None is this
+                checkout's. Only the loader comes from there: the harness is this checkout's on both sides,
+                so that a change of the harness can never look like a change of a loader.
+        """
+        self.variant = variant
+        self._origin = origin or Origin(tuple(search_path), sys.executable)
+        self._hang_seconds = hang_seconds
+        self._memory_limit = memory_limit
+        self._disk_limit, self._disk_folder = disk_limit, disk_folder
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
+        # A worker that is killed cannot remove its temporary files, such as TensorFlow's generated code.
+        self._temporary = tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True)
+        self._connection, theirs = multiprocessing.Pipe()
+        environment = {
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            **environment_of(self._origin.python, self._origin.search_path),
+            "TMPDIR": self._temporary.name,
+        }
+        if see_gpu:
+            environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # several workers share it
+        else:
+            environment["CUDA_VISIBLE_DEVICES"] = "-1"
+        with theirs:
+            self._process = subprocess.Popen(
+                [self._origin.python, "-c", _START, str(theirs.fileno()), _OWN_FOLDER],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._stderr,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C is the parent's to handle
+            )
+
+    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any] = DRAIN) -> dict[str, Any]:
+        """Import and build the variant; return its ``kind`` and ``build_seconds``.
+
+        Args:
+            tree: The images.
+            spec: The epoch to deliver.
+            consumer: What uses the batches: its ``name`` and settings, see ``worker/consumers.py``.
+
+        Raises:
+            WorkerError: It could not be.
+        """
+        return self.ask(
+            "open",
+            module=self.variant.module,
+            function=self.variant.function,
+            built_in=self.variant.is_built_in,
+            package=self._origin.package,
+            inside=self._origin.inside,
+            root=str(tree.root),
+            digest=tree.digest,
+            spec={**asdict(spec), "cache_dir": str(spec.cache_dir)},
+            consumer=dict(consumer),
+        )
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        """Send one request, and return the answer.
+
+        Raises:
+            WorkerError: The worker raised, died or hung.
+        """
+        try:
+            self._connection.send_bytes(json.dumps({"do": do, **arguments}).encode())
+            while True:
+                self._wait()
+                answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
+                if "alive" not in answer:
+                    break
+                if self.on_alive is not None:
+                    self.on_alive()
+        except (EOFError, OSError):
+            raise WorkerError(self._explain(self._death())) from None
+        if any(text in answer.get("error", "") for text in _NO_ROOM):
+            raise WorkerError(
+                "its worker filled the disk: there is no room for what it writes; free some, set TMPDIR or "
+                f"--keep-dumps to a larger disk, or use a smaller tree ({answer['error']})"
+            )
+        if "error" in answer:
+            raise WorkerError(self._explain(f"raised {answer['error']}"))
+        return answer
+
+    def _wait(self) -> None:
+        """Wait until the worker says something, and watch over it meanwhile."""
+        watched = self._memory_limit is not None or self._disk_limit is not None
+        hung_at = time.monotonic() + self._hang_seconds
+        while not self._connection.poll(WATCH_SECONDS if watched else self._hang_seconds):
+            if time.monotonic() >= hung_at:
+                raise WorkerError(
+                    self._explain(f"hung: no batch for {self._hang_seconds:.0f} s (see --hang-after)")
+                )
+            self._hold_to_limits()
+        self._hold_to_limits()
+
+    def _hold_to_limits(self) -> None:
+        """Kill the worker if it has more than it may, as a smaller machine would."""
+        held = _resident_bytes(self._process.pid) if self._memory_limit is not None else 0
+        if self._memory_limit is not None and held > self._memory_limit:
+            self._process.kill()
+            allowed = format_size(self._memory_limit)
+            raise WorkerError(
+                self._explain(
+                    f"ran out of memory: it held {format_size(held)} and may hold {allowed} (--memory-limit)"
+                )
+            )
+        if self._disk_limit is None or self._disk_folder is None:
+            return
+        written = bytes_in(self._disk_folder)
+        if written > self._disk_limit:
+            self._process.kill()
+            allowed = format_size(self._disk_limit)
+            raise WorkerError(
+                self._explain(
+                    f"filled the disk: it wrote {format_size(written)} and may write {allowed} (--disk-limit)"
+                )
+            )
+
+    def _death(self) -> str:
+        """Say how the process ended."""
+        try:
+            code = self._process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return "closed its connection"
+        if code >= 0:
+            return f"exited with status {code}"
+        ended_by = signal.Signals(-code)
+        return f"was killed by {ended_by.name}{_HINTS.get(ended_by, '')}"
+
+    def _explain(self, what: str) -> str:
+        """Put the worker's last lines of stderr behind what happened."""
+        self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - 16_384))
+        lines = self._stderr.read().decode(errors="replace").splitlines()
+        words = [line.strip() for line in lines if line.strip() and not _TENSORFLOW_LOG.match(line)]
+        tail = words[-STDERR_LINES:]
+        said = f"; its last words: {' | '.join(tail)}" if tail else ""
+        return f"its worker {what}{said}"
+
+    def close(self) -> None:
+        """Ask the process to leave by closing the connection; does not wait."""
+        if not self._connection.closed:
+            # Closing alone would not reach the worker while another thread waits for its answer.
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as end:
+                end.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+    def end(self) -> None:
+        """Make sure that nothing of the process group is left."""
+        if self._stderr.closed:  # it has ended before
+            return
+        self.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_SECONDS)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._stderr.close()
+        self._temporary.cleanup()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _resident_bytes(pid: int) -> int:
+    """Return the memory that a process and its descendants hold."""
+    held = 0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for each in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                held += each.memory_info().rss
+    return held
+
+
+def bytes_in(folder: Path) -> int:
+    """Return the size of all files in a folder, which may come and go."""
+    size = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                size += os.stat(os.path.join(parent, name)).st_size  # noqa: PTH116, PTH118 (os.walk gives strings)
+    return size
+
+
+def module_search_path(started_in: Path) -> list[str]:
+    """Return the folders in which workers look for modules: the suite's own first, then the user's."""
+    return list(dict.fromkeys([_OWN_FOLDER, str(started_in), *(entry for entry in sys.path if entry)]))
