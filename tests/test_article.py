@@ -17,7 +17,7 @@ from loader_gate.report.article import COCO_IMAGES, PETS_IMAGES, Row, article_ro
 from loader_gate.report.terminal import WIDTH, article_table
 from loader_gate.rotation.rotation import Measurement
 from loader_gate.session.measuring import Result
-from loader_gate.statistics.estimates import Estimate
+from loader_gate.statistics.estimate import Estimate
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.verdict import baseline_verdict
 from loader_gate.workloads.workload import Device, workload

@@ -30,7 +30,7 @@ from loader_gate.runs.saved import Entry, RunError, SavedRun, Work, mark_accepte
 from loader_gate.session import session as suite_session
 from loader_gate.session.measuring import Result
 from loader_gate.session.session import Session
-from loader_gate.statistics.estimates import Estimate
+from loader_gate.statistics.estimate import Estimate
 from loader_gate.trees.tree import Tree
 from loader_gate.workloads.workload import Device, workload
 

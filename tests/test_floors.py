@@ -12,7 +12,7 @@ import pytest
 
 from loader_gate.machine.machine import Machine
 from loader_gate.registry.variant import BASELINE, built_in_variants
-from loader_gate.statistics.estimates import Estimate
+from loader_gate.statistics.estimate import Estimate
 from loader_gate.verdict.floors import (
     Floors,
     FloorsError,

@@ -19,7 +19,7 @@ from loader_gate.advice.frontier import (
 )
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.terminal import WIDTH, map_table
-from loader_gate.statistics.estimates import Estimate
+from loader_gate.statistics.estimate import Estimate
 
 
 def point(

@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from loader_gate.registry.variant import BASELINE
-from loader_gate.statistics.estimates import FEWEST_BLOCKS, Control, Estimate
+from loader_gate.statistics.control import Control
+from loader_gate.statistics.estimate import Estimate
+from loader_gate.statistics.passes import FEWEST_BLOCKS
 from loader_gate.verdict.verdict import (
     Change,
     Verdict,

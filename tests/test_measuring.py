@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loader_gate.registry.spec import Spec
-    from loader_gate.statistics.estimates import Estimate
+    from loader_gate.statistics.estimate import Estimate
 
 VARIANTS = built_in_variants()
 STREAMING, MEMORY, DUMP = "tfdata_no_cache", "tfdata_memory_cache", "tfdata_file_cache"

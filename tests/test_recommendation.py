@@ -12,7 +12,7 @@ from loader_gate.advice.frontier import Point
 from loader_gate.advice.recommendation import Advice, Situation, recommend
 from loader_gate.registry.variant import BASELINE
 from loader_gate.session.guard import TRAINING_WORKER_BYTES
-from loader_gate.statistics.estimates import Estimate
+from loader_gate.statistics.estimate import Estimate
 
 GB = 1_000_000_000
 

@@ -20,16 +20,14 @@ from loader_gate.rotation.rotation import (
     Rotation,
     _spread,
 )
-from loader_gate.statistics.estimates import (
-    ERROR,
+from loader_gate.statistics.estimate import Estimate
+from loader_gate.statistics.passes import (
     FEWEST_BLOCKS,
     FEWEST_TO_LOOK_EARLY,
     FEWEST_WARMUP_PASSES,
     MOST_BLOCKS,
-    Estimate,
-    estimate_at_any_look,
-    robust_estimate_at_any_look,
 )
+from loader_gate.statistics.sequences import ERROR, estimate_at_any_look, robust_estimate_at_any_look
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.verdict import Share, Verdict, baseline_verdict, judge, limit_verdict
 from loader_gate.worker.process import DRAIN, WorkerError

@@ -9,31 +9,35 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from loader_gate.statistics.estimates import (
-    CLIPPED_AT,
-    ERROR,
-    FAILING_ERROR,
-    FEWEST_BLOCKS,
-    FEWEST_TO_LOOK_EARLY,
-    FEWEST_WARMUP_PASSES,
-    MIXED_OVER,
-    MOST_BLOCKS,
-    MOST_WARMUP_PASSES,
-    SCORES_MIXED_OVER,
+from loader_gate.statistics.control import read_control
+from loader_gate.statistics.estimate import (
     TO_DEVIATION,
     Estimate,
-    clipped,
-    epochs_per_pass,
     estimate,
-    estimate_at_any_look,
     excess_spread,
     log_ratios,
     pair_log_ratios,
-    planned_blocks,
-    read_control,
-    robust_estimate_at_any_look,
-    steady,
     without,
+)
+from loader_gate.statistics.passes import (
+    FEWEST_BLOCKS,
+    FEWEST_TO_LOOK_EARLY,
+    FEWEST_WARMUP_PASSES,
+    MOST_BLOCKS,
+    MOST_WARMUP_PASSES,
+    epochs_per_pass,
+    planned_blocks,
+    steady,
+)
+from loader_gate.statistics.sequences import (
+    CLIPPED_AT,
+    ERROR,
+    FAILING_ERROR,
+    MIXED_OVER,
+    SCORES_MIXED_OVER,
+    clipped,
+    estimate_at_any_look,
+    robust_estimate_at_any_look,
 )
 from loader_gate.verdict.verdict import judge, judge_change
 

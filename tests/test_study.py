@@ -51,7 +51,8 @@ from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation import rotation
 from loader_gate.rotation.rotation import EARLIEST_CHANGE_SECONDS, RENEWED_AFTER
-from loader_gate.statistics import estimates as statistics
+from loader_gate.statistics import passes as timing
+from loader_gate.statistics import sequences
 from loader_gate.trees.tree import Tree
 from loader_gate.worker.process import WorkerError
 from loader_gate.worker.timing import PassTiming
@@ -220,9 +221,9 @@ def test_recording_goes_on_where_it_was(recorder: recording.Recorder, tmp_path: 
 
 def test_recording_may_be_longer_than_a_session(recorder: recording.Recorder) -> None:
     """The most blocks of a session do not hold here, and hold again afterwards."""
-    most = statistics.MOST_BLOCKS
+    most = timing.MOST_BLOCKS
     assert replace(recorder, blocks=most + 20).session("Recording").blocks == most + 20
-    assert most == statistics.MOST_BLOCKS
+    assert most == timing.MOST_BLOCKS
 
 
 def test_a_trace_names_nobody(recorder: recording.Recorder, tmp_path: Path) -> None:
@@ -354,7 +355,7 @@ def test_the_passes_of_a_block_stay_together(trace: Trace) -> None:
     # Head and base are equal in each block however much blocks differ: there is nothing to be uncertain of.
     found = theatre.session(Situation(FAST), "seed")
     assert found.changes["seconds"] == "same"
-    assert found.blocks < 2 * statistics.FEWEST_BLOCKS
+    assert found.blocks < 2 * timing.FEWEST_BLOCKS
 
 
 def test_a_replay_survives_its_file(replayed: replaying.Replay, tmp_path: Path) -> None:
@@ -377,8 +378,8 @@ def test_settings_hold_for_a_while() -> None:
         (rotation, "EARLIEST_CHANGE_SECONDS"),
         (rotation, "robust_estimate_at_any_look"),
         (rotation, "excess_spread"),
-        (statistics, "CLIPPED_AT"),
-        (statistics, "SCORES_MIXED_OVER"),
+        (sequences, "CLIPPED_AT"),
+        (sequences, "SCORES_MIXED_OVER"),
     ]
     before = [getattr(module, name) for module, name in names]
     for other in alternatives():

@@ -9,7 +9,7 @@ from docs.study.replay import SLOWDOWNS
 from docs.study.rivals import RULES
 from docs.study.virtual import Situation
 from loader_gate.registry.variant import BASELINE
-from loader_gate.statistics.estimates import log_ratios
+from loader_gate.statistics.estimate import log_ratios
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ from statistics import fmean, variance
 from typing import TYPE_CHECKING
 
 from loader_gate.rotation.rotation import RENEWED_AFTER
-from loader_gate.statistics.estimates import log_ratios
+from loader_gate.statistics.estimate import log_ratios
 
 if TYPE_CHECKING:
     from docs.study.trace import Trace

@@ -21,7 +21,7 @@ from loader_gate.registry.variant import BASELINE, built_in_variants
 from loader_gate.rotation.rotation import Rotation
 from loader_gate.same_work.reference import build_reference
 from loader_gate.session.measuring import AT_BASE
-from loader_gate.statistics.estimates import FEWEST_BLOCKS
+from loader_gate.statistics.passes import FEWEST_BLOCKS
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
 from loader_gate.verdict.verdict import Change, Verdict
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from loader_gate.registry.variant import Variant
     from loader_gate.rotation.rotation import AnyWorker, Measurement
-    from loader_gate.statistics.estimates import Estimate
+    from loader_gate.statistics.estimate import Estimate
     from loader_gate.trees.tree import Tree
 
 VARIANTS = ("tfdata_no_cache", "tfdata_file_cache")

@@ -17,7 +17,7 @@ from docs.study.settings import CHOSEN, HELD_AGAINST, Setting, alternatives, app
 from docs.study.trace import load_trace
 from docs.study.virtual import Outcome, Rules, Situation, Theatre
 from loader_gate.progress import Progress
-from loader_gate.statistics.estimates import MOST_BLOCKS
+from loader_gate.statistics.passes import MOST_BLOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -13,14 +13,8 @@ from docs.study.rivals import ORDERS, RULES
 from docs.study.settings import CHOSEN
 from docs.study.virtual import MEAN_RUN, Situation
 from loader_gate.rotation.rotation import EARLIEST_CHANGE_SECONDS, RENEWED_AFTER
-from loader_gate.statistics.estimates import (
-    CLIPPED_AT,
-    FAILING_ERROR,
-    SCORES_MIXED_OVER,
-    SINGLE_LOOK_ERROR,
-    estimate,
-    log_ratios,
-)
+from loader_gate.statistics.estimate import SINGLE_LOOK_ERROR, estimate, log_ratios
+from loader_gate.statistics.sequences import CLIPPED_AT, FAILING_ERROR, SCORES_MIXED_OVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

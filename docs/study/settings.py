@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from loader_gate.rotation import rotation
 from loader_gate.rotation.rotation import EARLIEST_CHANGE_SECONDS
-from loader_gate.statistics import estimates as statistics
-from loader_gate.statistics.estimates import (
+from loader_gate.statistics import sequences
+from loader_gate.statistics.estimate import Estimate, estimate
+from loader_gate.statistics.passes import FEWEST_BLOCKS
+from loader_gate.statistics.sequences import (
     CLIPPED_AT,
     ERROR,
     FAILING_ERROR,
-    FEWEST_BLOCKS,
     SCORES_MIXED_OVER,
-    Estimate,
-    estimate,
     estimate_at_any_look,
 )
 
@@ -118,12 +117,12 @@ def applied(setting: Setting, planned: int) -> Iterator[None]:
     changes: list[tuple[ModuleType, str, Any]] = [
         (rotation, "FAILING_ERROR", setting.error),
         (rotation, "EARLIEST_CHANGE_SECONDS", setting.earliest),
-        (statistics, "CLIPPED_AT", setting.clipped_at),
-        (statistics, "SCORES_MIXED_OVER", setting.mixed_over),
+        (sequences, "CLIPPED_AT", setting.clipped_at),
+        (sequences, "SCORES_MIXED_OVER", setting.mixed_over),
     ]
     if not setting.widened:
         changes.append((rotation, "excess_spread", lambda _: 1.0))
-    estimator: Estimator = statistics.robust_estimate_at_any_look
+    estimator: Estimator = sequences.robust_estimate_at_any_look
     if setting.looks != "sequence":
         estimator = _union_bound(setting, planned)
     elif setting.centre == "mean":
@@ -131,7 +130,7 @@ def applied(setting: Setting, planned: int) -> Iterator[None]:
         changes.append((rotation, "clipped", list))
     if setting.datum == "block":
         estimator = _of_blocks(estimator)
-    if estimator is not statistics.robust_estimate_at_any_look:
+    if estimator is not sequences.robust_estimate_at_any_look:
         changes.append((rotation, "robust_estimate_at_any_look", estimator))
     with replaced(changes):
         yield

@@ -20,14 +20,9 @@ from typing import TYPE_CHECKING, Any
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.rotation import RENEWED_AFTER, Rotation
-from loader_gate.statistics.estimates import (
-    FEWEST_WARMUP_PASSES,
-    MOST_BLOCKS,
-    log_ratios,
-    planned_blocks,
-    read_control,
-    without,
-)
+from loader_gate.statistics.control import read_control
+from loader_gate.statistics.estimate import log_ratios, without
+from loader_gate.statistics.passes import FEWEST_WARMUP_PASSES, MOST_BLOCKS, planned_blocks
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.verdict import baseline_verdict, judge
 from loader_gate.worker.process import DRAIN
@@ -36,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from docs.study.trace import Recording, Trace
-    from loader_gate.statistics.estimates import Estimate
+    from loader_gate.statistics.estimate import Estimate
     from loader_gate.verdict.verdict import Verdict
     from loader_gate.worker.timing import PassTiming
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 from loader_gate.runs.comparison import log_half_width
 from loader_gate.runs.saved import Work, read_entry
-from loader_gate.statistics.estimates import Estimate
+from loader_gate.statistics.estimate import Estimate
 
 Front: TypeAlias = Literal["yes", "no", "undecided"]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loader_gate.session.measuring import Result
-    from loader_gate.statistics.estimates import Estimate
+    from loader_gate.statistics.estimate import Estimate
 
 COCO_IMAGES = 117_266
 PETS_IMAGES = 10_000

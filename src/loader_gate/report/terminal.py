@@ -12,7 +12,7 @@ from loader_gate.registry.variant import BASELINE
 from loader_gate.rotation.rotation import COMPARED_TOO
 from loader_gate.runs.saved import printable
 from loader_gate.sizes import format_size
-from loader_gate.statistics.estimates import FEWEST_BLOCKS
+from loader_gate.statistics.passes import FEWEST_BLOCKS
 from loader_gate.verdict.verdict import number
 
 if TYPE_CHECKING:

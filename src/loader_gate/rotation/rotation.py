@@ -23,27 +23,30 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from loader_gate.progress import minutes_and_seconds
 from loader_gate.registry.variant import BASELINE, Variant
-from loader_gate.statistics.estimates import (
-    ERROR,
-    FAILING_ERROR,
-    FEWEST_BLOCKS,
-    FEWEST_TO_LOOK_EARLY,
-    MOST_BLOCKS,
+from loader_gate.statistics.control import Control, read_control
+from loader_gate.statistics.estimate import (
     SINGLE_LOOK_ERROR,
-    Control,
     Estimate,
-    clipped,
-    epochs_per_pass,
     estimate,
-    estimate_at_any_look,
     excess_spread,
     log_ratios,
     pair_log_ratios,
-    planned_blocks,
-    read_control,
-    robust_estimate_at_any_look,
-    steady,
     without,
+)
+from loader_gate.statistics.passes import (
+    FEWEST_BLOCKS,
+    FEWEST_TO_LOOK_EARLY,
+    MOST_BLOCKS,
+    epochs_per_pass,
+    planned_blocks,
+    steady,
+)
+from loader_gate.statistics.sequences import (
+    ERROR,
+    FAILING_ERROR,
+    clipped,
+    estimate_at_any_look,
+    robust_estimate_at_any_look,
 )
 from loader_gate.verdict.verdict import (
     Change,

@@ -17,7 +17,7 @@ from loader_gate.runs.saved import Entry, Key, SavedRun, printable
 from loader_gate.verdict.verdict import number
 
 if TYPE_CHECKING:
-    from loader_gate.statistics.estimates import Estimate
+    from loader_gate.statistics.estimate import Estimate
 
 #: Why a benchmark of a saved run has no figures in this session: it is gone; it was left out by an option; or
 #: its test was selected and gave none.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from loader_gate.statistics.estimates import Estimate
+from loader_gate.statistics.estimate import Estimate
 
 #: The workload and the variant: what a benchmark is known by, wherever its test has moved to.
 Key: TypeAlias = tuple[str, str]

@@ -20,7 +20,7 @@ from loader_gate.registry.variant import (
     built_in_variants,
     user_variant,
 )
-from loader_gate.statistics.estimates import FEWEST_BLOCKS
+from loader_gate.statistics.passes import FEWEST_BLOCKS
 from loader_gate.verdict import floors
 from loader_gate.verdict import verdict as gate
 from loader_gate.worker.process import module_search_path
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from loader_gate.base.revision import Base
     from loader_gate.session.measuring import Result
-    from loader_gate.statistics.estimates import Estimate
+    from loader_gate.statistics.estimate import Estimate
     from loader_gate.trees.tree import Tree
 
 #: No floor is written from an interval wider than this share of the speedup, to either side.
@@ -413,7 +413,7 @@ class Session:
         }
 
     def _noise_seen(self, result: Result) -> str:
-        from loader_gate.statistics.estimates import read_control
+        from loader_gate.statistics.control import read_control
 
         passes = [timing.seconds for timing in result.measurements[BASELINE].variant_passes]
         parts = [describe_noise(*result.noise)]

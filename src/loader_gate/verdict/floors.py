@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loader_gate.machine.machine import Machine
-    from loader_gate.statistics.estimates import Estimate
+    from loader_gate.statistics.estimate import Estimate
 
 #: Tables of floors; an emulated accelerator has its own, as its speedups are others than those of a model.
 WORKLOADS = ("loading", "training", "training-emulated", "dump")

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from loader_gate.registry.variant import BASELINE
-from loader_gate.statistics.estimates import FEWEST_BLOCKS, Control, Estimate
+from loader_gate.statistics.control import Control
+from loader_gate.statistics.estimate import Estimate
+from loader_gate.statistics.passes import FEWEST_BLOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,189 @@
+"""A ratio of seconds and its interval, from the log-ratios of blocks.
+
+A block is balanced (A B C … C B A), so that each variant runs twice, at the same mean time as the baseline,
+and a slow drift of the machine cancels. For a speedup the datum is a block: one log-ratio each. Head and base
+run side by side, in either order, so that their two pairs of passes in a block are two data.
+
+An interval assumes that the data are independent. Slow drift cancels within a block and does no harm; a state
+that lasts for several blocks and slows one variant only would: `docs/statistics.md` says by how much.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+#: The median absolute deviation of normal noise, times this, is its standard deviation.
+TO_DEVIATION = 1.4826
+#: The error of a figure that stands beside the one that decides when to stop, so that it is looked at once.
+SINGLE_LOOK_ERROR = 0.001
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A ratio of seconds, and how well it is known.
+
+    Attributes:
+        ratio: Of a speedup the geometric mean of baseline seconds / variant seconds; of a change Huber's
+            M-estimate of head seconds / base seconds.
+        low: Lower end of the interval; 0 when there are too few blocks for one.
+        high: Upper end of the interval; infinite when there are too few blocks for one.
+        blocks: The number of blocks behind it.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    blocks: int
+
+    @property
+    def half_width(self) -> float:
+        """Return half the interval as a share of the ratio, on the log scale: 0.05 is "within 5 %"."""
+        return math.sqrt(self.high / self.low) - 1 if self.low > 0 else math.inf
+
+    def widened(self, times: float) -> Estimate:
+        """Return the same ratio with an interval that is so many times as wide on the log scale."""
+        if self.low <= 0 or math.isinf(self.high):
+            return self
+        if math.isinf(times):
+            return Estimate(self.ratio, 0.0, math.inf, self.blocks)
+        mean = math.log(self.ratio)
+        low, high = (exp_or_infinity(mean + times * (math.log(end) - mean)) for end in (self.low, self.high))
+        return Estimate(self.ratio, low, high, self.blocks)
+
+
+def log_ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    """Return the log-ratio of each block: the mean of its two of `pair_log_ratios`."""
+    pairs = pair_log_ratios(above, below)
+    return [(first + second) / 2 for first, second in zip(pairs[::2], pairs[1::2], strict=True)]
+
+
+def pair_log_ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    """Return the log-ratios of pairs of passes, two a block, from the seconds of two sides' passes.
+
+    Args:
+        above: Seconds of the passes of one side, two a block, in order: of a speedup the baseline's, of a
+            change head's.
+        below: Seconds of the other side's.
+
+    Raises:
+        ValueError: The sides are not two passes a block each, or seconds are not positive and finite.
+    """
+    if len(above) != len(below) or len(above) % 2:
+        raise ValueError(f"{len(above)} passes above and {len(below)} below: expected two a block of each")
+    return [log_of_seconds(one) - log_of_seconds(other) for one, other in zip(above, below, strict=True)]
+
+
+def estimate(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
+    """Return the ratio and its interval from the log-ratios of blocks that are looked at once.
+
+    Fewer than two log-ratios give an interval from 0 to infinity.
+
+    Args:
+        log_ratios: One a block, or as many as said.
+        error: The chance of a miss that the interval may have, both sides together.
+        per_block: How many log-ratios there are of each block.
+
+    Raises:
+        ValueError: There is no log-ratio, or one is not finite.
+    """
+    return estimate_within(log_ratios, per_block, lambda count: _t_quantile(1 - error / 2, count - 1))
+
+
+def count_blocks(log_ratios: Sequence[float], per_block: int) -> int:
+    """Return how many blocks these log-ratios come from.
+
+    Raises:
+        ValueError: There is none, or one is not finite.
+    """
+    if not log_ratios:
+        raise ValueError("no block to estimate a ratio from: expected at least one log-ratio")
+    for index, ratio in enumerate(log_ratios):
+        if not math.isfinite(ratio):
+            raise ValueError(
+                f"the log-ratio of block {index // per_block} is {ratio}: expected a finite number"
+            )
+    return len(log_ratios) // per_block
+
+
+def estimate_within(log_ratios: Sequence[float], per_block: int, most_t: Callable[[int], float]) -> Estimate:
+    """Return the geometric mean, with an interval of all ratios whose t statistic is small enough.
+
+    Args:
+        log_ratios: One a block, or as many as said.
+        per_block: How many log-ratios there are of each block.
+        most_t: Gives the largest t statistic that a ratio in the interval may have, by the number of data.
+
+    Raises:
+        ValueError: There is no log-ratio, or one is not finite.
+    """
+    blocks, count = count_blocks(log_ratios, per_block), len(log_ratios)
+    mean = math.fsum(log_ratios) / count
+    bound = most_t(count) if count > 1 else math.inf
+    if math.isinf(bound):
+        return Estimate(math.exp(mean), 0.0, math.inf, blocks)
+    variance = math.fsum((ratio - mean) ** 2 for ratio in log_ratios) / (count - 1)
+    half = bound * math.sqrt(variance / count)
+    return Estimate(math.exp(mean), math.exp(mean - half), exp_or_infinity(mean + half), blocks)
+
+
+def excess_spread(runs: Sequence[Sequence[float]]) -> float:
+    """Return how many times as wide to make an interval whose data come in runs that may differ.
+
+    At least 1, and infinity where there is one run only: that tells nothing of another one.
+
+    Data of one run resemble each other if what they come from does, such as a pair of processes. The square
+    root of F, of a one-way analysis of variance, is by how much the means of runs are spread beyond what the
+    data within them explain (the design effect of a clustered sample). It is a guard: of two or three runs F
+    is known badly, so the wider interval does not keep the error of the one that it is made of.
+
+    Args:
+        runs: Log-ratios by run; runs of fewer than 4 tell too little, and are left out.
+    """
+    told = [run for run in runs if len(run) >= 4]
+    count = sum(map(len, told))
+    if len(told) < 2:
+        return math.inf
+    means = [math.fsum(run) / len(run) for run in told]
+    mean = math.fsum(map(math.fsum, told)) / count
+    between = math.fsum(len(run) * (own - mean) ** 2 for run, own in zip(told, means, strict=True))
+    within = math.fsum((ratio - own) ** 2 for run, own in zip(told, means, strict=True) for ratio in run)
+    if within == 0:
+        return 1.0 if math.isclose(min(means), max(means)) else math.inf
+    return math.sqrt(max(1.0, between / (len(told) - 1) / (within / (count - len(told)))))
+
+
+def without(log_ratios: Sequence[float], contaminated: Sequence[int], per_block: int = 1) -> list[float]:
+    """Return the log-ratios of the blocks that are not contaminated."""
+    return [ratio for index, ratio in enumerate(log_ratios) if index // per_block not in contaminated]
+
+
+def log_of_seconds(seconds: float) -> float:
+    """Return the logarithm of a pass's seconds.
+
+    Raises:
+        ValueError: They are not positive and finite.
+    """
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"a pass took {seconds} seconds: expected a positive, finite number")
+    return math.log(seconds)
+
+
+def _t_quantile(probability: float, degrees: int) -> float:
+    # Inside the function: SciPy takes a third of a second to import, and `pytest --help` needs none of it.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, probability))
+
+
+def exp_or_infinity(value: float) -> float:
+    """Return the exponential, infinite where it overflows, as of two blocks that contradict each other."""
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf

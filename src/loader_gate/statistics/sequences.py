@@ -1,0 +1,163 @@
+"""Confidence sequences: intervals that may be looked at after every block.
+
+A verdict may be taken after every block from the fourth on, as soon as it is clear. An interval that is made
+for one look would be wrong far more often than it says if it were looked at again and again until it is
+clear. These are made for that: the chance that *any* interval of a session misses the true ratio is at most
+the error, however many looks there are and for whatever reason measuring stops.
+
+- Of a speedup, `estimate_at_any_look` inverts the t-test that mixes over the size of the effect (Wang and
+  Ramdas, "Anytime-valid t-tests and confidence sequences for Gaussian means with unknown variance", 2023).
+- Of a change, `robust_estimate_at_any_look` does not take noise for normal, but for symmetric, as it is if
+  both sides run the same code; who goes first is drawn, so that this favours neither. A pass that is far off
+  has a bounded say.
+
+Estimators and errors are chosen here and nowhere else, by the table that ``tox run -e study`` makes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from loader_gate.statistics.estimate import (
+    TO_DEVIATION,
+    Estimate,
+    count_blocks,
+    estimate_within,
+    exp_or_infinity,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+#: The error of the interval that is shown, and that a verdict of pass takes: the chance that a session ever
+#: shows one, for one variant, that misses the true ratio.
+ERROR = 0.05
+#: The error of the interval that it takes to fail. A failure needs more certainty: most commits change no
+#: loader, and neighbouring blocks of a speedup resemble each other, which no interval here knows of.
+FAILING_ERROR = 0.005
+#: How many data the t-test is tuned for: it needs the fewest to tell effects apart that take about so many.
+MIXED_OVER = 4.0
+#: What the robust estimate is tuned for, as the sum of squared scores. A square is at most 1, and half on
+#: average, so that this is about the same number of data.
+SCORES_MIXED_OVER = 2.0
+#: A datum that is further from the middle than so many deviations (`TO_DEVIATION`) moves the robust estimate
+#: no more than one that is just so far.
+CLIPPED_AT = 1.0
+#: The least standard deviation, on the log scale: made-up passes may agree exactly.
+LEAST_DEVIATION = 1e-9
+#: How exactly ends and middles are solved for, as a share of the distance at which data are clipped.
+ROOT_TOLERANCE = 1e-6
+
+
+def estimate_at_any_look(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
+    """Return the ratio with an interval that may be looked at after every block.
+
+    A handful of log-ratios give an interval from 0 to infinity.
+
+    Args:
+        log_ratios: One a block, or as many as said.
+        error: The chance that a session ever gets an interval that misses, on either side.
+        per_block: How many log-ratios there are of each block.
+
+    Raises:
+        ValueError: There is no log-ratio, or one is not finite.
+    """
+    return estimate_within(log_ratios, per_block, lambda count: _t_bound(error, count))
+
+
+def robust_estimate_at_any_look(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
+    """Return the ratio with an interval for any look, from noise of any shape that is symmetric.
+
+    The ratio is the mean of `clipped`. The interval holds the ratios against which the scores (how far
+    off data are, up to a bound) do not add up to more than chance allows: where noise is symmetric, the
+    square of their sum outgrows the sum of their squares with a known chance only (de la Peña's
+    supermartingale with a normal mixture, as in Howard, Ramdas, McAuliffe and Sekhon, "Time-uniform,
+    nonparametric, nonasymptotic confidence sequences", Annals of Statistics 49, 2021). The bound is taken
+    from all data so far, which theory does not cover; simulations of many noises do.
+
+    A handful of log-ratios give an interval from 0 to infinity.
+
+    Args:
+        log_ratios: One a block, or as many as said.
+        error: The chance that a session ever gets an interval that misses, on either side.
+        per_block: How many log-ratios there are of each block.
+
+    Raises:
+        ValueError: There is no log-ratio, or one is not finite.
+    """
+    # Inside functions: SciPy takes a third of a second to import, and `pytest --help` needs none of it.
+    import numpy as np
+    from scipy.optimize import brentq
+
+    blocks = count_blocks(log_ratios, per_block)
+    data = np.asarray(log_ratios, dtype=float)
+    middle, bound = _middle(log_ratios)
+
+    def beyond_chance(ratio: float) -> float:
+        scores = _scores(data, ratio, bound)
+        mixed = float(scores @ scores) + SCORES_MIXED_OVER
+        allowed = mixed * (math.log(mixed / SCORES_MIXED_OVER) + 2 * math.log(1 / error))
+        return float(scores.sum()) ** 2 - allowed
+
+    reach = float(np.abs(data - middle).max()) + bound  # beyond all data
+    if beyond_chance(middle + reach) <= 0:
+        return Estimate(math.exp(middle), 0.0, math.inf, blocks)
+    low, high = (
+        float(brentq(beyond_chance, middle, middle + side * reach, xtol=ROOT_TOLERANCE * bound))
+        for side in (-1, 1)
+    )
+    return Estimate(math.exp(middle), math.exp(low), exp_or_infinity(high), blocks)
+
+
+def clipped(log_ratios: Sequence[float]) -> list[float]:
+    """Return the log-ratios, with those that are far off brought in; their mean is Huber's M-estimate.
+
+    See Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
+    """
+    middle, bound = _middle(log_ratios)
+    return [min(max(ratio, middle - bound), middle + bound) for ratio in log_ratios]
+
+
+def _middle(log_ratios: Sequence[float]) -> tuple[float, float]:
+    """Return Huber's M-estimate, and the distance from it at which data are clipped."""
+    import numpy as np
+    from scipy.optimize import brentq
+
+    data = np.asarray(log_ratios, dtype=float)
+    median = float(np.median(data))
+    deviation = TO_DEVIATION * float(np.median(np.abs(data - median)))
+    bound = CLIPPED_AT * max(deviation, LEAST_DEVIATION)
+
+    def sum_of_scores(ratio: float) -> float:
+        return float(_scores(data, ratio, bound).sum())
+
+    ends = (float(data.min()) - bound, float(data.max()) + bound)
+    return float(brentq(sum_of_scores, *ends, xtol=ROOT_TOLERANCE * bound)), bound
+
+
+def _scores(data: NDArray[np.float64], ratio: float, bound: float) -> NDArray[np.float64]:
+    """Return Huber's score of data: their distance as a share of the bound, from -1 to 1."""
+    import numpy as np
+
+    # A third of what `clip` takes for so few data.
+    return np.minimum(np.maximum((data - ratio) / bound, -1.0), 1.0)
+
+
+def _t_bound(error: float, count: int) -> float:
+    """Return the bound of the t statistic of a growing sample, at this size.
+
+    The chance that a sample without an effect ever exceeds its bound, at whatever size, is the error. The
+    mixture's likelihood ratio against no effect is a martingale, which reaches 1 / error with at most
+    that chance (Ville's inequality). This solves for the t statistic at which it does; where no t is enough
+    to reach it, there is no bound yet.
+    """
+    shrinkage = MIXED_OVER / (count + MIXED_OVER)
+    growth = (error * math.sqrt(shrinkage)) ** (-2 / count)
+    if growth * shrinkage >= 1:
+        return math.inf
+    return math.sqrt((count - 1) * (growth - 1) / (1 - growth * shrinkage))
