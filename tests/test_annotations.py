@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import scipy.special  # noqa: F401 (pytester forgets what a session has imported, and this can be imported only once)
 
-from loader_gate.machine.machine import read_noise
+from loader_gate.machine.noise import read_noise
 from loader_gate.plugin.annotations import Annotation, place_of
 from loader_gate.registry.variant import BASELINE, Variant, user_variant
 from loader_gate.rotation.rotation import Measurement

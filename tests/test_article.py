@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from loader_gate.machine.machine import NoiseReading
+from loader_gate.machine.noise import NoiseReading
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.article import COCO_IMAGES, PETS_IMAGES, Row, article_rows
 from loader_gate.report.terminal import WIDTH, article_table

@@ -20,7 +20,8 @@ from xml.etree import ElementTree as ET
 import pytest
 import scipy.special  # noqa: F401 (pytester's sessions forget what they import, but NumPy loads only once)
 
-from loader_gate.machine.machine import Machine, NoiseReading
+from loader_gate.machine.machine import Machine
+from loader_gate.machine.noise import NoiseReading
 from loader_gate.plugin.selection import asked_for
 from loader_gate.registry.variant import BASELINE, built_in_variants
 from loader_gate.report.terminal import WIDTH

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loader_gate.machine import machine
-from loader_gate.machine.machine import (
-    Machine,
+from loader_gate.machine import machine, noise
+from loader_gate.machine.machine import Machine, read_machine
+from loader_gate.machine.memory import free_memory
+from loader_gate.machine.noise import (
     NoiseReading,
     describe_noise,
-    free_memory,
-    read_machine,
     read_noise,
     steal_share,
     throttled_periods,
@@ -238,8 +237,8 @@ def test_used_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """What our cores have worked, less our own part; other cores do not count."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 2}, raising=False)
     monkeypatch.setattr(os, "sysconf", lambda _: 100)
-    monkeypatch.setattr(machine, "_own_seconds", iter([10.0, 14.0]).__next__)
-    monkeypatch.setattr("loader_gate.machine.machine.time.monotonic", iter([100.0, 110.0]).__next__)
+    monkeypatch.setattr(noise, "_own_seconds", iter([10.0, 14.0]).__next__)
+    monkeypatch.setattr("loader_gate.machine.noise.time.monotonic", iter([100.0, 110.0]).__next__)
     readings = []
     for busy in (0, 500):
         cores = [f"cpu{core} {1000 + busy * core} 0 0 9000 0 0 0 0 0 0" for core in range(4)]

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 from docs.study import planted
 from docs.study.errors import StudyError
 from docs.study.virtual import Rules
-from loader_gate.machine.machine import read_machine, read_noise, used_by_others
+from loader_gate.machine.machine import read_machine
+from loader_gate.machine.noise import read_noise, used_by_others
 from loader_gate.progress import Progress
 
 if TYPE_CHECKING:

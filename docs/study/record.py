@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from docs.study.errors import StudyError
 from docs.study.trace import About, Pair, Recording, Trace, load_trace, save_trace
-from loader_gate.machine.machine import describe_noise, read_machine, read_noise
+from loader_gate.machine.machine import read_machine
+from loader_gate.machine.noise import describe_noise, read_noise
 from loader_gate.progress import Progress
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, built_in_variants

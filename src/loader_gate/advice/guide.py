@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from loader_gate import variants
 from loader_gate.advice.frontier import Placed, as_json, placed, points_of, says_something
 from loader_gate.advice.recommendation import Advice, Situation, recommend
-from loader_gate.machine.machine import free_memory
+from loader_gate.machine.memory import free_memory
 from loader_gate.registry.spec import Spec
 from loader_gate.report.terminal import WIDTH, map_table
 from loader_gate.runs.saved import RunError, printable, read_run

@@ -11,7 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, TextIO
 
-from loader_gate.machine.machine import NoiseReading, free_memory, read_noise
+from loader_gate.machine.memory import free_memory
+from loader_gate.machine.noise import NoiseReading, read_noise
 from loader_gate.progress import Progress
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant

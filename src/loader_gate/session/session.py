@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from loader_gate.advice.guide import taken_bytes
-from loader_gate.machine.machine import Machine, describe_noise, read_machine, read_noise, used_by_others
+from loader_gate.machine.machine import Machine, read_machine
+from loader_gate.machine.noise import describe_noise, read_noise, used_by_others
 from loader_gate.plugin import books
 from loader_gate.registry.variant import (
     ALL,

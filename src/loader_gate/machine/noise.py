@@ -1,0 +1,149 @@
+"""What the system shows of noise: load, CPU time of others, stolen or withheld from us.
+
+Take a reading before measuring and one after; each figure is of what lies between them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from loader_gate.machine.cgroup import cgroup_folders, cpu_quotas
+from loader_gate.machine.files import lines_of
+
+
+@dataclass(frozen=True)
+class NoiseReading:
+    """What the system shows of noise at one moment; None where it does not show it.
+
+    Attributes:
+        load: Load average of the last minute: runnable tasks, our own among them.
+        steal_ticks: CPU time since boot that the hypervisor gave to others.
+        cpu_ticks: All CPU time since boot, idle or not, in the same unit.
+        throttled_periods: Scheduler periods in which the cgroup's CPU quota stopped its processes.
+        moment: When it was taken, in seconds of a clock that only goes forward.
+        busy_seconds: How long the cores that we may use have been busy since boot, with our programs or with
+            others'. None also where a cgroup limits our CPU time: what other programs use of these cores
+            need not be missing from our share then.
+        own_seconds: CPU time of this process and of all processes that it has started.
+    """
+
+    load: float | None
+    steal_ticks: int | None
+    cpu_ticks: int | None
+    throttled_periods: int | None
+    moment: float = 0.0
+    busy_seconds: float | None = None
+    own_seconds: float = 0.0
+
+
+def read_noise(root: Path = Path("/")) -> NoiseReading:
+    """Return what the system shows of noise now; take one before and one after measuring.
+
+    Args:
+        root: The folder that holds ``proc`` and ``sys``; another one only in tests.
+    """
+    try:
+        load: float | None = os.getloadavg()[0]
+    except (AttributeError, OSError):
+        load = None
+    steal = total = None
+    # cpu user nice system idle iowait irq softirq steal guest guest_nice: user has guests in it already.
+    for line in lines_of(root / "proc/stat"):
+        ticks = line.split()
+        if ticks[:1] == ["cpu"] and len(ticks) > 8:
+            steal, total = int(ticks[8]), sum(map(int, ticks[1:9]))
+    throttled = [
+        int(line.split()[1])
+        for folder in cgroup_folders("cpu", root)
+        for line in lines_of(folder / "cpu.stat")
+        if line.startswith("nr_throttled ")
+    ]
+    return NoiseReading(
+        load,
+        steal,
+        total,
+        sum(throttled) if throttled else None,
+        time.monotonic(),
+        _busy_seconds(root),
+        _own_seconds(),
+    )
+
+
+def steal_share(before: NoiseReading, after: NoiseReading) -> float | None:
+    """Return the share of CPU time between two readings that went to other machines, from 0 to 1, or None."""
+    if (
+        before.steal_ticks is None
+        or before.cpu_ticks is None
+        or after.steal_ticks is None
+        or after.cpu_ticks is None
+    ):
+        return None
+    elapsed = after.cpu_ticks - before.cpu_ticks
+    return max(0.0, (after.steal_ticks - before.steal_ticks) / elapsed) if elapsed > 0 else None
+
+
+def throttled_periods(before: NoiseReading, after: NoiseReading) -> int | None:
+    """Return in how many scheduler periods between two readings the CPU quota stopped us, or None."""
+    if before.throttled_periods is None or after.throttled_periods is None:
+        return None
+    return max(0, after.throttled_periods - before.throttled_periods)
+
+
+def used_by_others(before: NoiseReading, after: NoiseReading) -> float | None:
+    """Return how many of our cores were busy with other programs, or None if that is not shown.
+
+    It is the mean between the two readings: the time that these cores were busy, less our own CPU time.
+    """
+    elapsed = after.moment - before.moment
+    if before.busy_seconds is None or after.busy_seconds is None or elapsed <= 0:
+        return None
+    own = after.own_seconds - before.own_seconds
+    return max(0.0, (after.busy_seconds - before.busy_seconds - own) / elapsed)
+
+
+def describe_noise(before: NoiseReading, after: NoiseReading) -> str:
+    """Return what the system showed of noise between two readings, in one line for people."""
+    parts = []
+    if before.load is not None:
+        # The load after measuring is mostly our own.
+        parts.append(f"load {before.load:.1f} at the start")
+    others = used_by_others(before, after)
+    if others is not None:
+        parts.append(f"{others:.1f} cores used by others")
+    steal = steal_share(before, after)
+    if steal is not None:
+        parts.append(f"{steal:.1%} of CPU time stolen".replace("%", " %"))
+    throttled = throttled_periods(before, after)
+    if throttled is not None:
+        parts.append(f"throttled in {throttled} periods" if throttled else "not throttled")
+    return ", ".join(parts) or "this system shows nothing of load, steal or throttling"
+
+
+def _busy_seconds(root: Path) -> float | None:
+    """Return how long the cores that we may use have been busy, or None; see `NoiseReading`."""
+    if not hasattr(os, "sched_getaffinity") or any(quota < math.inf for quota in cpu_quotas(root)):
+        return None
+    ours = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    busy = 0
+    # user nice system idle iowait irq softirq
+    for line in lines_of(root / "proc/stat"):
+        name, *ticks = line.split()
+        if name in ours and len(ticks) > 6:
+            busy += sum(int(ticks[index]) for index in (0, 1, 2, 5, 6))
+            ours.remove(name)
+    return None if ours else busy / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds() -> float:
+    import psutil
+
+    total = sum(os.times()[:4])
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it ended since it was listed
+            total += sum(child.cpu_times()[:4])
+    return total
