@@ -12,8 +12,12 @@ import pytest
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.trees.tree import Tree
-from loader_gate.worker import consumers
-from loader_gate.worker.consumers import Consumer, Drain, EmulatedAccelerator, EpochTimes, Tally
+from loader_gate.worker import epoch as epochs
+from loader_gate.worker.consumers import emulated as emulating
+from loader_gate.worker.consumers.drain import Drain
+from loader_gate.worker.consumers.emulated import EmulatedAccelerator
+from loader_gate.worker.consumers.tally import Tally
+from loader_gate.worker.epoch import Consumer, EpochTimes
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
 from loader_gate.workloads.workload import ARTICLE_RATIO
 
@@ -46,8 +50,9 @@ class FakeTime:
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     """Let consumers live by a clock of the test's own, and read loaders without TensorFlow."""
     fake = FakeTime()
-    monkeypatch.setattr(consumers, "time", fake)
-    monkeypatch.setattr(consumers, "as_dataset", lambda batches, *_: batches)
+    for module in (epochs, emulating):
+        monkeypatch.setattr(module, "time", fake)
+    monkeypatch.setattr(emulating, "as_dataset", lambda batches, *_: batches)
     return fake
 
 
@@ -101,7 +106,7 @@ def emulated(tree: Tree, batches: Iterable[Any], images_per_second: float = RATE
 
 
 CONSUMERS: dict[str, Callable[[Tree], Consumer]] = {
-    "drain": Drain,
+    "drain": lambda tree: Drain(tree, SPEC),
     "emulated": lambda tree: EmulatedAccelerator(tree, SPEC, RATE),
 }
 
@@ -154,7 +159,7 @@ def test_no_batch(new_consumer: Callable[[Tree], Consumer]) -> None:
 
 def test_a_limit_is_counted(clock: FakeTime) -> None:
     """It tells how many images it has dealt with, epoch after epoch, and nothing else is looked at."""
-    calls, limit = Calls(), Tally(tree_of(10))
+    calls, limit = Calls(), Tally(tree_of(10), SPEC)
     times = calls.epoch(limit, loading([4, 4, 2], clock, 0.5))
     assert (times.first_batch, times.end, times.utilisation) == (0.5, 1.5, None)
     assert (calls.alive, calls.ended) == (3, 1)
@@ -167,7 +172,7 @@ def test_a_limit_is_counted(clock: FakeTime) -> None:
 def test_draining_takes_what_loading_takes(clock: FakeTime) -> None:
     """To the first batch and to the last; no device, so nothing of one."""
     tree = tree_of(10)
-    found = Calls().epoch(Drain(tree), loading(batches_of(tree), clock, [3.0, 1.0, 1.0]))
+    found = Calls().epoch(Drain(tree, SPEC), loading(batches_of(tree), clock, [3.0, 1.0, 1.0]))
     assert found == EpochTimes(3.0, 5.0)
 
 
@@ -255,7 +260,7 @@ def test_the_pacing_error(images: int, late: float, clock: FakeTime) -> None:
 
 def test_the_pace_of_a_long_epoch(clock: FakeTime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its beginning is enough: nobody wants to wait for an epoch of nothing but sleep."""
-    monkeypatch.setattr(consumers, "PACING_SECONDS", 10 * STEP)
+    monkeypatch.setattr(emulating, "PACING_SECONDS", 10 * STEP)
     before, clock.late = clock.now, 0.005
     error = EmulatedAccelerator(tree_of(1000 * BATCH), SPEC, RATE).pacing_error()
     assert clock.now - before == pytest.approx(10 * STEP + clock.late)

@@ -31,7 +31,8 @@ from loader_gate.session.dumps import (
     finished_dump,
 )
 from loader_gate.trees.tree import Tree
-from loader_gate.worker.process import DRAIN, WorkerError, WorkerProcess
+from loader_gate.worker.epoch import DRAIN
+from loader_gate.worker.process import WorkerError, WorkerProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 VARIANT = next(each for each in built_in_variants() if each.name == "tfdata_file_cache")

@@ -24,7 +24,8 @@ from loader_gate.session.guard import WORKER_BYTES
 from loader_gate.session.measuring import Limits, Measuring, Result
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.verdict import Verdict, baseline_verdict, judge
-from loader_gate.worker.process import DRAIN, WorkerError
+from loader_gate.worker.epoch import DRAIN
+from loader_gate.worker.process import WorkerError
 from loader_gate.workloads.workload import Device, workload
 
 if TYPE_CHECKING:

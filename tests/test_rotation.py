@@ -30,7 +30,8 @@ from loader_gate.statistics.passes import (
 from loader_gate.statistics.sequences import ERROR, estimate_at_any_look, robust_estimate_at_any_look
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.verdict import Share, Verdict, baseline_verdict, judge, limit_verdict
-from loader_gate.worker.process import DRAIN, WorkerError
+from loader_gate.worker.epoch import DRAIN
+from loader_gate.worker.process import WorkerError
 
 Seconds = float | Iterator[float] | Exception
 

@@ -19,8 +19,9 @@ from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.same_work.reference import build_reference
 from loader_gate.trees.tree import Tree
+from loader_gate.worker.loader import Loader
+from loader_gate.worker.passes import without_collecting
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
-from loader_gate.worker.serve import Loader, without_collecting
 
 NOTHING = Tree(Path(), (), (), (), "")
 

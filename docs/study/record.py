@@ -26,7 +26,8 @@ from loader_gate.statistics.passes import FEWEST_BLOCKS
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
 from loader_gate.verdict.verdict import Change, Verdict
-from loader_gate.worker.process import DRAIN, WorkerProcess, module_search_path
+from loader_gate.worker.epoch import DRAIN
+from loader_gate.worker.process import WorkerProcess, module_search_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

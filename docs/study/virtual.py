@@ -25,7 +25,7 @@ from loader_gate.statistics.estimate import log_ratios, without
 from loader_gate.statistics.passes import FEWEST_WARMUP_PASSES, MOST_BLOCKS, planned_blocks
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.verdict import baseline_verdict, judge
-from loader_gate.worker.process import DRAIN
+from loader_gate.worker.epoch import DRAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -40,8 +40,9 @@ from loader_gate.sizes import format_size
 from loader_gate.statistics.estimate import Estimate
 from loader_gate.statistics.passes import steady
 from loader_gate.verdict.verdict import Verdict, judge_once, unmeasured, with_one_more
-from loader_gate.worker.consumers import EmulatedAccelerator
-from loader_gate.worker.process import DRAIN, WorkerError, WorkerProcess, bytes_in
+from loader_gate.worker.consumers.emulated import EmulatedAccelerator
+from loader_gate.worker.epoch import DRAIN
+from loader_gate.worker.process import WorkerError, WorkerProcess, bytes_in
 from loader_gate.worker.timing import PassTiming
 from loader_gate.workloads.workload import ARTICLE_RATIO, Workload
 

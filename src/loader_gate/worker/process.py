@@ -23,6 +23,7 @@ import psutil
 
 from loader_gate.registry.variant import Variant
 from loader_gate.sizes import format_size
+from loader_gate.worker.epoch import DRAIN
 from loader_gate.worker.origin import Origin, environment_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from loader_gate.registry.spec import Spec
     from loader_gate.trees.tree import Tree
 
-DRAIN = {"name": "drain"}
 STDERR_LINES = 5
 GRACE_SECONDS = 5.0
 WATCH_SECONDS = 0.1
@@ -132,7 +132,7 @@ class WorkerProcess:
         Args:
             tree: The images.
             spec: The epoch to deliver.
-            consumer: What uses the batches: its ``name`` and settings, see ``worker/consumers.py``.
+            consumer: What uses the batches: its ``name`` and settings, see ``worker/epoch.py``.
 
         Raises:
             WorkerError: It could not be.

@@ -43,7 +43,7 @@ class Workload:
             the user has set the speed of an emulated accelerator.
         image_size: Height and width of images, in pixels.
         batch_size: Images a batch.
-        consumer: What uses the batches in a worker; see ``worker/consumers.py``.
+        consumer: What uses the batches in a worker; see ``worker/epoch.py``.
         device: Of the training workload.
     """
 

@@ -1,0 +1,95 @@
+"""A variant's loader function, called and timed."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from loader_gate.same_work.check import Declared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from loader_gate import Spec, Tree
+
+
+class Loader:
+    """A variant's loader function, called for one tree and one spec.
+
+    Attributes:
+        kind: The variant's kind.
+        declared: What it says it delivers.
+        build_seconds: What the call took.
+        import_seconds: What of that importing modules took, such as TensorFlow.
+        batches: Begins a fresh epoch whenever it is iterated.
+    """
+
+    def __init__(
+        self, function: Callable[[Tree, Spec], Iterable[Any]], holder: Any, tree: Tree, spec: Spec
+    ) -> None:
+        """Call the loader once, and time it.
+
+        Args:
+            function: Takes ``(tree, spec)``, returns batches that end after one epoch.
+            holder: What carries the declarations: the variant's module, or the function itself.
+            tree: The images.
+            spec: The epoch to deliver.
+        """
+        self.kind = getattr(holder, "KIND", "streaming")
+        self.declared = Declared(
+            interpolation=getattr(holder, "INTERPOLATION", None),
+            dtype=getattr(holder, "DTYPE", "float32"),
+            value_range=tuple(getattr(holder, "VALUE_RANGE", (0.0, 1.0))),
+        )
+        start = time.perf_counter()
+        with _timed_imports() as imports:
+            batches = function(tree, spec)
+        self.build_seconds = time.perf_counter() - start
+        self.import_seconds = sum(imports)
+        self.batches: Iterable[Any] = batches
+        if isinstance(batches, Iterator):
+            self.batches = _CalledAnew(batches, lambda: function(tree, spec))
+
+
+@contextlib.contextmanager
+def _timed_imports() -> Iterator[list[float]]:
+    """Take the seconds of each import statement of this thread that is not inside another one."""
+    seconds: list[float] = []
+    importing, thread, depth = builtins.__import__, threading.get_ident(), 0
+
+    def timed(*arguments: Any, **named: Any) -> Any:
+        nonlocal depth
+        if threading.get_ident() != thread:
+            return importing(*arguments, **named)
+        start, depth = time.perf_counter(), depth + 1
+        try:
+            return importing(*arguments, **named)
+        finally:
+            depth -= 1
+            if depth == 0:
+                seconds.append(time.perf_counter() - start)
+
+    builtins.__import__ = timed
+    try:
+        yield seconds
+    finally:
+        builtins.__import__ = importing
+
+
+class _CalledAnew:
+    """Makes epochs of a loader that returns an iterator (a generator, say), which is spent after one.
+
+    The loader is called anew for each, on the clock, as its user would have to.
+    """
+
+    def __init__(self, first: Iterable[Any], again: Callable[[], Iterable[Any]]) -> None:
+        self._first: Iterable[Any] | None = first
+        self._again = again
+
+    def __iter__(self) -> Iterator[Any]:
+        first, self._first = self._first, None
+        return iter(self._again() if first is None else first)
