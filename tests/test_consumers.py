@@ -18,6 +18,7 @@ from loader_gate.worker.consumers.drain import Drain
 from loader_gate.worker.consumers.emulated import EmulatedAccelerator
 from loader_gate.worker.consumers.tally import Tally
 from loader_gate.worker.epoch import Consumer, EpochTimes
+from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
 from loader_gate.workloads.workload import ARTICLE_RATIO
 
@@ -274,7 +275,7 @@ def test_the_pace_of_a_long_epoch(clock: FakeTime, monkeypatch: pytest.MonkeyPat
 def trainer() -> Iterator[WorkerProcess]:
     """Start a worker that trains."""
     search_path = module_search_path(Path(__file__).parent)
-    worker = WorkerProcess(Variant("counted", "sample_loaders", "counted"), search_path, 120.0)
+    worker = WorkerProcess(Variant("counted", "sample_loaders", "counted"), search_path, WorkerLimits(120.0))
     try:
         yield worker
     finally:

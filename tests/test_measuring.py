@@ -25,6 +25,7 @@ from loader_gate.session.measuring import Limits, Measuring, Result
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.verdict import Verdict, baseline_verdict, judge
 from loader_gate.worker.epoch import DRAIN
+from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerError
 from loader_gate.workloads.workload import Device, workload
 
@@ -60,12 +61,12 @@ class FakeWorker:
         self,
         variant: Variant,
         search_path: list[str],
-        hang_seconds: float,
+        limits: WorkerLimits,
         *,
         origin: Origin | None = None,
         **_: Any,
     ) -> None:
-        assert (search_path, hang_seconds) == ([], 60.0)
+        assert (search_path, limits) == ([], WorkerLimits(60.0))
         self.at_base = origin is not None
         self.variant = variant
         self.folder: Path | None = None

@@ -21,6 +21,7 @@ from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.same_work.reference import build_reference
 from loader_gate.trees.tree import Tree
+from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
@@ -554,7 +555,7 @@ def reference(tiny_tree: Tree, tmp_path: Path) -> str:
 @contextmanager
 def opened(variant: Variant, project: Path, tree: Tree, origin: Origin | None) -> Iterator[WorkerProcess]:
     """Open a worker, of head if there is no origin."""
-    worker = WorkerProcess(variant, module_search_path(project), 60.0, origin=origin)
+    worker = WorkerProcess(variant, module_search_path(project), WorkerLimits(60.0), origin=origin)
     try:
         worker.open(tree, Spec((32, 48), 24, shuffle=False, seed=0, cache_dir=project))
         yield worker

@@ -11,6 +11,7 @@ from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import KINDS, Variant, built_in_variants
 from loader_gate.trees.tree import Tree
 from loader_gate.variants import limit_dump_read, limit_jpeg_decode, limit_memory_copy
+from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerProcess, module_search_path
 
 LIMITS = {variant.name: variant for variant in built_in_variants() if variant.kind == "limit"}
@@ -35,7 +36,7 @@ def test_epoch_after_epoch(limit: Variant, tiny_tree: Tree, spec: Spec) -> None:
     if limit.absence():
         pytest.skip(f"{limit.name} {limit.absence()}")
     before = psutil.Process().children(recursive=True)
-    worker = WorkerProcess(limit, module_search_path(Path()), 60.0)
+    worker = WorkerProcess(limit, module_search_path(Path()), WorkerLimits(60.0))
     try:
         assert worker.open(tiny_tree, spec)["kind"] == "limit"
         assert worker.ask("check", reference="") == {"reason": None, "median_psnr": None}

@@ -19,6 +19,7 @@ from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.same_work.reference import build_reference
 from loader_gate.trees.tree import Tree
+from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.loader import Loader
 from loader_gate.worker.passes import without_collecting
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
@@ -44,7 +45,9 @@ def reference(tiny_tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> str:
 def opened(function: str, tree: Tree, spec: Spec, hang_seconds: float = 60.0) -> Iterator[WorkerProcess]:
     """Open a worker for one of the sample loaders."""
     search_path = module_search_path(Path(__file__).parent)
-    worker = WorkerProcess(Variant(function, "sample_loaders", function), search_path, hang_seconds)
+    worker = WorkerProcess(
+        Variant(function, "sample_loaders", function), search_path, WorkerLimits(hang_seconds)
+    )
     try:
         worker.open(tree, spec)
         yield worker
@@ -163,7 +166,7 @@ def test_a_worker_that_hangs_is_given_up(tiny_tree: Tree, spec: Spec, reference:
     """No batch for the set time, and it is ended."""
     with opened("hangs", tiny_tree, spec) as worker:
         worker.ask("check", reference=reference)
-        worker._hang_seconds = 2.0  # not from the start: on a busy machine starting takes longer
+        worker._limits = WorkerLimits(2.0)  # not from the start: on a busy machine starting takes longer
         with pytest.raises(WorkerError, match=r"hung.*2 s.*--hang-after"):
             worker.ask("pass", epochs=1)
 
@@ -171,7 +174,7 @@ def test_a_worker_that_hangs_is_given_up(tiny_tree: Tree, spec: Spec, reference:
 def test_slow_is_not_hung(tiny_tree: Tree, spec: Spec) -> None:
     """A pass may take much longer than the limit as long as batches come."""
     with opened("dawdles", tiny_tree, spec) as worker:
-        worker._hang_seconds = 2.0
+        worker._limits = WorkerLimits(2.0)
         assert worker.ask("pass", epochs=1)["seconds"] > 2.0
 
 
@@ -192,9 +195,10 @@ def test_no_worker_outlives_its_parent(tiny_tree: Tree, tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from loader_gate.registry.variant import Variant\n"
         "from loader_gate.registry.spec import Spec\n"
+        "from loader_gate.worker.limits import WorkerLimits\n"
         "from loader_gate.worker.process import WorkerProcess, module_search_path\n"
         "from loader_gate.trees.tree import Tree\n"
-        "worker = WorkerProcess(Variant('waits', 'sample_loaders', 'waits'), sys.path, 60)\n"
+        "worker = WorkerProcess(Variant('waits', 'sample_loaders', 'waits'), sys.path, WorkerLimits(60))\n"
         f"tree = Tree.read(Path({str(tiny_tree.root)!r}), {tiny_tree.digest!r})\n"
         f"worker.open(tree, Spec((8, 8), 5, True, 0, Path({str(tmp_path)!r})))\n"
         "print(worker._process.pid, flush=True)\n"

@@ -27,6 +27,7 @@ from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
 from loader_gate.verdict.verdict import Change, Verdict
 from loader_gate.worker.epoch import DRAIN
+from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerProcess, module_search_path
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def recorder_of(names: Sequence[str], blocks: int, images: int | None = None) ->
     search_path = module_search_path(Path.cwd())
 
     def start(variant: Variant) -> WorkerProcess:
-        return WorkerProcess(variant, search_path, HANG_SECONDS)
+        return WorkerProcess(variant, search_path, WorkerLimits(HANG_SECONDS))
 
     return Recorder(tree, [known[name] for name in (BASELINE, *dict.fromkeys(names))], blocks, start)
 

@@ -59,7 +59,8 @@ from loader_gate.verdict.verdict import (
     unmeasured,
     with_changes,
 )
-from loader_gate.worker.process import WorkerError, bytes_in
+from loader_gate.worker.limits import bytes_in
+from loader_gate.worker.process import WorkerError
 from loader_gate.worker.timing import PassTiming
 
 if TYPE_CHECKING:

@@ -42,7 +42,8 @@ from loader_gate.statistics.passes import steady
 from loader_gate.verdict.verdict import Verdict, judge_once, unmeasured, with_one_more
 from loader_gate.worker.consumers.emulated import EmulatedAccelerator
 from loader_gate.worker.epoch import DRAIN
-from loader_gate.worker.process import WorkerError, WorkerProcess, bytes_in
+from loader_gate.worker.limits import WorkerLimits, bytes_in
+from loader_gate.worker.process import WorkerError, WorkerProcess
 from loader_gate.worker.timing import PassTiming
 from loader_gate.workloads.workload import ARTICLE_RATIO, Workload
 
@@ -220,10 +221,8 @@ class Measuring:
         return WorkerProcess(
             variant,
             self.search_path,
-            self.limits.hang_seconds,
+            WorkerLimits(self.limits.hang_seconds, self.limits.memory_limit, self.limits.disk_limit),
             see_gpu=self.workload.device is not None and self.workload.device.name == "gpu",
-            memory_limit=self.limits.memory_limit,
-            disk_limit=None if disk is None else self.limits.disk_limit,
             disk_folder=disk,
             origin=origin,
         )

@@ -19,10 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from loader_gate.registry.variant import Variant
-from loader_gate.sizes import format_size
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.worker.origin import Origin, environment_of
 
@@ -31,6 +28,7 @@ if TYPE_CHECKING:
 
     from loader_gate.registry.spec import Spec
     from loader_gate.trees.tree import Tree
+    from loader_gate.worker.limits import WorkerLimits
 
 STDERR_LINES = 5
 GRACE_SECONDS = 5.0
@@ -75,11 +73,9 @@ class WorkerProcess:
         self,
         variant: Variant,
         search_path: Iterable[str],
-        hang_seconds: float,
+        limits: WorkerLimits,
         *,
         see_gpu: bool = False,
-        memory_limit: int | None = None,
-        disk_limit: int | None = None,
         disk_folder: Path | None = None,
         origin: Origin | None = None,
     ) -> None:
@@ -88,20 +84,16 @@ class WorkerProcess:
         Args:
             variant: What the process will run.
             search_path: Folders in which the worker looks for modules, first to last.
-            hang_seconds: How long it may go without a batch or an answer before it counts as hung.
+            limits: What it may take: above any, it is killed.
             see_gpu: Whether it may use a GPU.
-            memory_limit: Bytes that it and its children may hold at once, if any: above, it is killed.
-            disk_limit: Bytes that may be in ``disk_folder``, likewise.
-            disk_folder: The folder that it writes to.
+            disk_folder: The folder that it writes to, if that is limited.
             origin: Where a base worker takes its code from, in place of ``search_path``; None is this
                 checkout's. Only the loader comes from there: the harness is this checkout's on both sides,
                 so that a change of the harness can never look like a change of a loader.
         """
         self.variant = variant
         self._origin = origin or Origin(tuple(search_path), sys.executable)
-        self._hang_seconds = hang_seconds
-        self._memory_limit = memory_limit
-        self._disk_limit, self._disk_folder = disk_limit, disk_folder
+        self._limits, self._disk_folder = limits, disk_folder
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
         # A worker that is killed cannot remove its temporary files, such as TensorFlow's generated code.
         self._temporary = tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True)
@@ -178,38 +170,24 @@ class WorkerProcess:
 
     def _wait(self) -> None:
         """Wait until the worker says something, and watch over it meanwhile."""
-        watched = self._memory_limit is not None or self._disk_limit is not None
-        hung_at = time.monotonic() + self._hang_seconds
-        while not self._connection.poll(WATCH_SECONDS if watched else self._hang_seconds):
+        limits = self._limits
+        on_disk = limits.disk_limit is not None and self._disk_folder is not None
+        watched = limits.memory_limit is not None or on_disk
+        hung_at = time.monotonic() + limits.hang_seconds
+        while not self._connection.poll(WATCH_SECONDS if watched else limits.hang_seconds):
             if time.monotonic() >= hung_at:
                 raise WorkerError(
-                    self._explain(f"hung: no batch for {self._hang_seconds:.0f} s (see --hang-after)")
+                    self._explain(f"hung: no batch for {limits.hang_seconds:.0f} s (see --hang-after)")
                 )
             self._hold_to_limits()
         self._hold_to_limits()
 
     def _hold_to_limits(self) -> None:
         """Kill the worker if it has more than it may, as a smaller machine would."""
-        held = _resident_bytes(self._process.pid) if self._memory_limit is not None else 0
-        if self._memory_limit is not None and held > self._memory_limit:
+        problem = self._limits.exceeded(self._process.pid, self._disk_folder)
+        if problem:
             self._process.kill()
-            allowed = format_size(self._memory_limit)
-            raise WorkerError(
-                self._explain(
-                    f"ran out of memory: it held {format_size(held)} and may hold {allowed} (--memory-limit)"
-                )
-            )
-        if self._disk_limit is None or self._disk_folder is None:
-            return
-        written = bytes_in(self._disk_folder)
-        if written > self._disk_limit:
-            self._process.kill()
-            allowed = format_size(self._disk_limit)
-            raise WorkerError(
-                self._explain(
-                    f"filled the disk: it wrote {format_size(written)} and may write {allowed} (--disk-limit)"
-                )
-            )
+            raise WorkerError(self._explain(problem))
 
     def _death(self) -> str:
         """Say how the process ended."""
@@ -253,27 +231,6 @@ class WorkerProcess:
         self._temporary.cleanup()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _resident_bytes(pid: int) -> int:
-    """Return the memory that a process and its descendants hold."""
-    held = 0
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for each in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
-                held += each.memory_info().rss
-    return held
-
-
-def bytes_in(folder: Path) -> int:
-    """Return the size of all files in a folder, which may come and go."""
-    size = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                size += os.stat(os.path.join(parent, name)).st_size  # noqa: PTH116, PTH118 (os.walk gives strings)
-    return size
 
 
 def module_search_path(started_in: Path) -> list[str]:
