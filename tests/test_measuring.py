@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loader_gate.base.revision import Origin
 from loader_gate.progress import Progress
 from loader_gate.registry.variant import BASELINE, Variant, built_in_variants
 from loader_gate.rotation.rotation import Rotation
@@ -26,6 +25,7 @@ from loader_gate.trees.tree import Tree
 from loader_gate.verdict.verdict import Verdict, baseline_verdict, judge
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.worker.limits import WorkerLimits
+from loader_gate.worker.origin import Origin
 from loader_gate.worker.process import WorkerError
 from loader_gate.workloads.workload import Device, workload
 

@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 
 from loader_gate.base import interpreter
+from loader_gate.base.base import Base, base_of
 from loader_gate.base.interpreter import Interpreter, holds_packages, read_interpreter, without_packages
-from loader_gate.base.repository import PREFIX, Repository
-from loader_gate.base.revision import Base, Origin, RevisionError, base_of
+from loader_gate.base.repository import PREFIX, Repository, RevisionError
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.same_work.reference import build_reference
 from loader_gate.trees.tree import Tree
 from loader_gate.worker.limits import WorkerLimits
+from loader_gate.worker.origin import Origin
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
@@ -469,7 +470,7 @@ def test_our_own_interpreter(tmp_path: Path) -> None:
 def test_another_interpreter(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It gets the code of the checkout, but none of our packages; its versions are kept."""
     other = Interpreter("/another/python", False, {"python": "3.12.1", "numpy": "2.0.0"})
-    monkeypatch.setattr("loader_gate.base.revision.read_interpreter", lambda *_: other)
+    monkeypatch.setattr("loader_gate.base.base.read_interpreter", lambda *_: other)
     search_path = [str(project), *module_search_path(tmp_path)]
     for revision in (None, "HEAD~1"):
         with base_of(revision, Path("python"), [PHOTOS_LOADER], search_path) as base:

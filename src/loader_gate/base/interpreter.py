@@ -66,6 +66,10 @@ class Interpreter:
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         return f"{self.program} ({versions or 'the interpreter that runs pytest'})"
 
+    def seen(self, search_path: Iterable[str]) -> tuple[str, ...]:
+        """Return the folders of our search path in which its workers look; it has packages of its own."""
+        return tuple(search_path) if self.is_ours else without_packages(search_path)
+
 
 OURS = Interpreter(sys.executable, True, {})
 

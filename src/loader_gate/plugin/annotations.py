@@ -70,7 +70,7 @@ def place_of(variant: Variant, search_path: Sequence[str], repository: Path) -> 
         search_path: Where its module is looked for.
         repository: The folder that the repository is checked out to.
     """
-    from loader_gate.base.revision import module_file
+    from loader_gate.base.modules import module_file
 
     top = repository.resolve()
     file = module_file(variant.module, search_path)

@@ -221,7 +221,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Find the code to compare with, before anything is collected or measured."""
     suite = session.config.stash[SESSION]
     if suite.against and not session.config.option.collectonly:
-        from loader_gate.base.revision import RevisionError
+        from loader_gate.base.repository import RevisionError
 
         try:
             suite.open_base()

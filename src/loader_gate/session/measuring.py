@@ -50,9 +50,9 @@ from loader_gate.workloads.workload import ARTICLE_RATIO, Workload
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from loader_gate.base.revision import Origin
     from loader_gate.session.dumps import Dump
     from loader_gate.trees.tree import Tree
+    from loader_gate.worker.origin import Origin
 
 #: What a break-even is held against.
 STREAMING = "tfdata_no_cache"

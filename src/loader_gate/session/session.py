@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
-    from loader_gate.base.revision import Base
+    from loader_gate.base.base import Base
     from loader_gate.session.measuring import Result
     from loader_gate.statistics.estimate import Estimate
     from loader_gate.trees.tree import Tree
@@ -183,7 +183,7 @@ class Session:
         Raises:
             RevisionError: There is no such revision or interpreter, or nothing in it to compare with.
         """
-        from loader_gate.base.revision import base_of
+        from loader_gate.base.base import base_of
 
         if self._not_timed:
             return

@@ -1,0 +1,112 @@
+"""The code that a checkout is compared with: of a git revision, under another interpreter, or both.
+
+Only loaders come from base. The harness around them (the worker, what uses batches up, the check that all do
+the same work) is this checkout's own on both sides, so that a change of the harness can never look like a
+change of a loader.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loader_gate.base.checkouts import Checkouts
+from loader_gate.base.interpreter import OURS, Interpreter, read_interpreter, without_packages
+from loader_gate.base.modules import import_root
+from loader_gate.base.repository import RevisionError
+from loader_gate.base.search import Search
+from loader_gate.worker.origin import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from loader_gate.registry.variant import Variant
+
+
+#: The folder that holds the package.
+SUITE = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a session compares with.
+
+    Attributes:
+        revision: The full id of the commit: of the suite's repository, or, if that is not compared, of the
+            first loader's; empty if only the interpreter differs.
+        description: For people: what was asked for, and what that is.
+        origins: Where base workers take their code from, by variant, for those that base has.
+        missing: Why base has none, for all other variants; words that follow the variant's name.
+        deleted: Built-in variants that base has and this checkout lacks, with words that follow the name.
+        versions: Of Python and packages, if base has another interpreter; else empty.
+    """
+
+    revision: str
+    description: str
+    origins: Mapping[str, Origin]
+    missing: Mapping[str, str]
+    deleted: Mapping[str, str]
+    versions: Mapping[str, str]
+
+
+@contextmanager
+def base_of(
+    revision: str | None,
+    python: Path | None,
+    variants: Sequence[Variant],
+    search_path: Sequence[str],
+    *,
+    suite: Path = SUITE,
+) -> Iterator[Base]:
+    """Provide the code to compare with; temporary worktrees are removed in the end, whatever happens.
+
+    Files as they are count as this checkout, committed or not.
+
+    Args:
+        revision: What ``--against`` was given, or None.
+        python: What ``--against-python`` was given, or None.
+        variants: This checkout's variants, the user's own among them.
+        search_path: Where workers of this checkout look for modules.
+        suite: The folder that holds the package; another one only in tests.
+
+    Raises:
+        RevisionError: There is nothing to compare with.
+    """
+    if revision is not None and (not revision.strip() or revision.startswith("-")):
+        raise RevisionError(
+            f"--against {revision!r}: expected a git revision, such as main, HEAD~1 or a commit's id."
+        )
+    interpreter = OURS
+    if python is not None:
+        with_tensorflow = any(variant.is_built_in for variant in variants)
+        interpreter = read_interpreter(python, without_packages(search_path), with_tensorflow)
+    if revision is None:
+        yield _this_checkout(interpreter, variants, search_path)
+        return
+    with ExitStack() as worktrees:
+        checkouts = Checkouts(revision, worktrees)
+        found = Search(checkouts, interpreter, search_path, suite).run(variants)
+        under = "" if interpreter.is_ours else f" under {interpreter.describe()}"
+        yield Base(
+            checkouts.first_commit(),
+            checkouts.describe() + under,
+            found.origins,
+            found.missing,
+            found.deleted,
+            interpreter.versions,
+        )
+
+
+def _this_checkout(interpreter: Interpreter, variants: Sequence[Variant], search_path: Sequence[str]) -> Base:
+    """Return this very code under another interpreter."""
+    origins = {}
+    for variant in variants:
+        root = None if variant.is_built_in else import_root(variant.module, search_path)
+        # A loader that an editable install finds by a hook is on no path that another Python would know.
+        roots = [] if root is None or str(root) in search_path else [str(root)]
+        path = interpreter.seen([*search_path, *roots])
+        origins[variant.name] = Origin(path, interpreter.program)
+    description = f"this checkout under {interpreter.describe()}"
+    return Base("", description, origins, {}, {}, interpreter.versions)
