@@ -14,16 +14,15 @@ from loader_gate.machine.machine import Machine
 from loader_gate.registry.variant import BASELINE, built_in_variants
 from loader_gate.statistics.estimate import Estimate
 from loader_gate.verdict.floors import (
+    Conditions,
     Floors,
     FloorsError,
     Profile,
-    Work,
-    load_floors,
     parse_floor,
     pick_profile,
     supported_floor,
-    write_floors,
 )
+from loader_gate.verdict.floors_file import load_floors, write_floors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,31 +75,31 @@ def test_the_file_we_ship_is_good() -> None:
 
 def test_floors_hold_for_like_work_only() -> None:
     """Floors measured on photographs say nothing about small pictures, or about another size."""
-    profile = Profile("ci", 2, measured_on={"loading": Work(150_000, 224)})
-    assert profile.misfit("loading", Work(100_000, 224)) == ""
-    assert profile.misfit("loading", Work(290_000, 224)) == ""
-    assert profile.misfit("training", Work(22_000, 96)) == ""
-    assert "150 KB loaded at 224x224" in profile.misfit("loading", Work(22_000, 224))
-    assert "100 KB loaded at 96x96" in profile.misfit("loading", Work(100_000, 96))
+    profile = Profile("ci", 2, measured_on={"loading": Conditions(150_000, 224)})
+    assert profile.misfit("loading", Conditions(100_000, 224)) == ""
+    assert profile.misfit("loading", Conditions(290_000, 224)) == ""
+    assert profile.misfit("training", Conditions(22_000, 96)) == ""
+    assert "150 KB loaded at 224x224" in profile.misfit("loading", Conditions(22_000, 224))
+    assert "100 KB loaded at 96x96" in profile.misfit("loading", Conditions(100_000, 96))
 
 
 @pytest.mark.parametrize(
     ("work", "differences"),
     [
-        (Work(150_000, 224, 256, 32), []),
-        (Work(150_000, 224, 128, 32), []),
-        (Work(150_000, 224, 100_000, 32), []),
-        (Work(150_000, 224, 127, 32), ["the number of images"]),
-        (Work(150_000, 224, 256, 16), ["the batch size"]),
+        (Conditions(150_000, 224, 256, 32), []),
+        (Conditions(150_000, 224, 128, 32), []),
+        (Conditions(150_000, 224, 100_000, 32), []),
+        (Conditions(150_000, 224, 127, 32), ["the number of images"]),
+        (Conditions(150_000, 224, 256, 16), ["the batch size"]),
         (
-            Work(74_000, 96, 12, 8),
+            Conditions(74_000, 96, 12, 8),
             ["the size of an image file", "the image size", "the number of images", "the batch size"],
         ),
     ],
 )
-def test_what_work_has_to_have_in_common(work: Work, differences: list[str]) -> None:
+def test_what_work_has_to_have_in_common(work: Conditions, differences: list[str]) -> None:
     """Short epochs and other batches have other speedups; a longer epoch is no other work."""
-    measured = Work(150_000, 224, 256, 32)
+    measured = Conditions(150_000, 224, 256, 32)
     assert measured.differences(work) == differences
     misfit = Profile("ci", 2, measured_on={"loading": measured}).misfit("loading", work)
     assert bool(misfit) == bool(differences)
@@ -110,7 +109,7 @@ def test_what_work_has_to_have_in_common(work: Work, differences: list[str]) -> 
 
 def test_a_stamp_that_does_not_say_all() -> None:
     """One of an earlier version has neither number of images nor batch size: they are not held against it."""
-    short, whole = Work(150_000, 224), Work(150_000, 224, 5, 5)
+    short, whole = Conditions(150_000, 224), Conditions(150_000, 224, 5, 5)
     assert short.differences(whole) == whole.differences(short) == []
 
 
@@ -118,10 +117,12 @@ def test_what_floors_were_measured_on_is_written_and_read(tmp_path: Path) -> Non
     """The stamp says on what; half of it is an error."""
     path = tmp_path / "floors.toml"
     estimates = {"tfdata_no_cache": Estimate(2.2, 2.0, 2.4, 9)}
-    write_floors(path, "mine", "loading", estimates, MACHINE, TODAY, work=Work(150_000, 224))
-    assert load_floors(path, KNOWN).profiles["mine"].measured_on == {"loading": Work(150_000, 224)}
-    write_floors(path, "mine", "dump", estimates, MACHINE, TODAY, work=Work(150_000, 224, 256, 32))
-    assert load_floors(path, KNOWN).profiles["mine"].measured_on["dump"] == Work(150_000, 224, 256, 32)
+    write_floors(path, "mine", "loading", estimates, MACHINE, TODAY, conditions=Conditions(150_000, 224))
+    assert load_floors(path, KNOWN).profiles["mine"].measured_on == {"loading": Conditions(150_000, 224)}
+    write_floors(
+        path, "mine", "dump", estimates, MACHINE, TODAY, conditions=Conditions(150_000, 224, 256, 32)
+    )
+    assert load_floors(path, KNOWN).profiles["mine"].measured_on["dump"] == Conditions(150_000, 224, 256, 32)
     path.write_text(path.read_text().replace("image_size = 224\n", ""))
     with pytest.raises(FloorsError, match="image_bytes and image_size"):
         load_floors(path, KNOWN)
@@ -140,28 +141,28 @@ def test_a_stamp_with_a_wrong_number(toml: Callable[[str], Path], key: str, size
 
 
 ESTIMATE = Estimate(2.2, 2.0, 2.4, 9)
-WORK = Work(150_000, 224, 256, 32)
+WORK = Conditions(150_000, 224, 256, 32)
 
 
 @pytest.mark.parametrize(
     ("work", "difference"),
     [
-        (Work(50_000, 224, 256, 32), "the size of an image file differs"),
-        (Work(150_000, 96, 256, 32), "the image size differs"),
-        (Work(150_000, 224, 64, 32), "the number of images differs"),
-        (Work(150_000, 224, 1024, 32), "the number of images differs"),
-        (Work(150_000, 224, 256, 8), "the batch size differs"),
-        (Work(150_000, 96, 256, 8), "the image size and the batch size differ"),
+        (Conditions(50_000, 224, 256, 32), "the size of an image file differs"),
+        (Conditions(150_000, 96, 256, 32), "the image size differs"),
+        (Conditions(150_000, 224, 64, 32), "the number of images differs"),
+        (Conditions(150_000, 224, 1024, 32), "the number of images differs"),
+        (Conditions(150_000, 224, 256, 8), "the batch size differs"),
+        (Conditions(150_000, 96, 256, 8), "the image size and the batch size differ"),
     ],
 )
-def test_one_stamp_is_of_one_work(tmp_path: Path, work: Work, difference: str) -> None:
+def test_one_stamp_is_of_one_work(tmp_path: Path, work: Conditions, difference: str) -> None:
     """Floors of other variants would be said to be of work they were never measured on: that is refused."""
     path = tmp_path / "floors.toml"
     both = dict.fromkeys(("tfdata_no_cache", "tfdata_memory_cache"), ESTIMATE)
-    write_floors(path, "mine", "loading", both, MACHINE, TODAY, work=WORK)
+    write_floors(path, "mine", "loading", both, MACHINE, TODAY, conditions=WORK)
     before = path.read_bytes()
     with pytest.raises(FloorsError, match=difference) as error:
-        write_floors(path, "mine", "loading", {"tfdata_no_cache": ESTIMATE}, MACHINE, TODAY, work=work)
+        write_floors(path, "mine", "loading", {"tfdata_no_cache": ESTIMATE}, MACHINE, TODAY, conditions=work)
     for part in (
         "floors.toml: profiles.mine.loading",
         "tfdata_memory_cache",
@@ -173,9 +174,9 @@ def test_one_stamp_is_of_one_work(tmp_path: Path, work: Work, difference: str) -
     assert path.read_bytes() == before
     # Nothing else stands in the way: all at once, another workload, or another profile.
     one = {"tfdata_no_cache": ESTIMATE}
-    write_floors(path, "mine", "dump", one, MACHINE, TODAY, work=work)
-    write_floors(path, "other", "loading", one, MACHINE, TODAY, work=work)
-    write_floors(path, "mine", "loading", both, MACHINE, TODAY, work=work)
+    write_floors(path, "mine", "dump", one, MACHINE, TODAY, conditions=work)
+    write_floors(path, "other", "loading", one, MACHINE, TODAY, conditions=work)
+    write_floors(path, "mine", "loading", both, MACHINE, TODAY, conditions=work)
     assert load_floors(path, KNOWN).profiles["mine"].measured_on["loading"] == work
 
 
@@ -183,9 +184,9 @@ def test_like_work_may_share_a_stamp(tmp_path: Path) -> None:
     """A single variant can be measured again on the same work."""
     path = tmp_path / "floors.toml"
     both = dict.fromkeys(("tfdata_no_cache", "tfdata_memory_cache"), ESTIMATE)
-    write_floors(path, "mine", "loading", both, MACHINE, TODAY, work=WORK)
+    write_floors(path, "mine", "loading", both, MACHINE, TODAY, conditions=WORK)
     one = {"tfdata_no_cache": Estimate(3.3, 3.0, 3.6, 9)}
-    write_floors(path, "mine", "loading", one, MACHINE, TODAY, work=Work(140_000, 224, 300, 32))
+    write_floors(path, "mine", "loading", one, MACHINE, TODAY, conditions=Conditions(140_000, 224, 300, 32))
     floors = load_floors(path, KNOWN).profiles["mine"].floors["loading"]
     assert floors == {"tfdata_no_cache": 2.7, "tfdata_memory_cache": 1.8}
 

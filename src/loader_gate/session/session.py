@@ -22,7 +22,7 @@ from loader_gate.registry.variant import (
     user_variant,
 )
 from loader_gate.statistics.passes import FEWEST_BLOCKS
-from loader_gate.verdict import floors
+from loader_gate.verdict import floors, floors_file
 from loader_gate.verdict import verdict as gate
 from loader_gate.worker.process import module_search_path
 from loader_gate.workloads.workload import (
@@ -132,7 +132,7 @@ class Session:
                     f"--loader {loader}: a variant is named {variant.name} already; rename the function."
                 )
             variants.append(variant)
-        known = floors.load_floors(
+        known = floors_file.load_floors(
             options.floors, [variant.name for variant in built_in], may_be_new=options.update_floors
         )
         machine = read_machine()
@@ -364,14 +364,14 @@ class Session:
                 and measurement.verdict.floor is not None
                 and measurement.verdict.estimate is not None
             }
-            written = floors.write_floors(
+            written = floors_file.write_floors(
                 self._options.floors,
                 self._choice.profile.name,
                 result.workload.floors,
                 estimates,
                 self.machine,
                 datetime.datetime.now(datetime.timezone.utc).date(),
-                work=_work(result.workload, result.tree),
+                conditions=_work(result.workload, result.tree),
             )
             where = f"profile {self.profile}, {result.workload.floors}, to {self._options.floors}"
             self.notes.append(f"Wrote {len(written)} floor{'' if len(written) == 1 else 's'} of {where}.")
@@ -448,8 +448,8 @@ class Session:
         }
 
 
-def _work(work: Workload, tree: Tree) -> floors.Work:
-    return floors.Work(round(tree.mean_bytes()), work.image_size[0], len(tree), work.batch_size)
+def _work(work: Workload, tree: Tree) -> floors.Conditions:
+    return floors.Conditions(round(tree.mean_bytes()), work.image_size[0], len(tree), work.batch_size)
 
 
 def _chosen(built_in: Sequence[Variant], names: Sequence[str]) -> list[Variant]:

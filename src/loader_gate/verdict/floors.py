@@ -1,44 +1,37 @@
-"""The floors of every profile: read and checked, picked for a machine, and written back.
+"""The floors of every profile: picked for a machine, held against what was measured, and made from it.
 
-A profile in ``floors.toml`` may have ``min_cores`` and ``gpu`` (what a machine needs for it to be picked),
-one table of floors a workload, and ``measured``, one table a workload, which says where written floors
-come from.
+A profile may have ``min_cores`` and ``gpu`` (what a machine needs for it to be picked), floors by workload
+and variant, and what written floors were measured on, by workload.
 """
 
 from __future__ import annotations
 
 import difflib
 import math
-import os
-import sys
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from loader_gate.registry.variant import BASELINE
 
 if TYPE_CHECKING:
-    import datetime
-    from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from loader_gate.machine.machine import Machine
     from loader_gate.statistics.estimate import Estimate
 
+
 #: Tables of floors; an emulated accelerator has its own, as its speedups are others than those of a model.
-WORKLOADS = ("loading", "training", "training-emulated", "dump")
+FLOOR_TABLES = ("loading", "training", "training-emulated", "dump")
 
 #: The share that a written floor leaves below the low end of the interval: machines of one class differ.
 MARGIN = 0.10
 
 #: Floors hold for trees whose images have up to so many times more or fewer bytes than those measured, and
 #: that have up to so many times fewer images.
-ALIKE = 2.0
+COMPARABLE_RATIO = 2.0
 
-_PROFILE_KEYS = ("min_cores", "gpu", "measured", *WORKLOADS)
-_WORK_KEYS = ("image_bytes", "image_size", "images", "batch_size")
-_MEASURED_KEYS = ("date", "machine", "versions", *_WORK_KEYS)
+NO_BASELINE_FLOOR = f"{BASELINE} is the baseline, whose speedup is 1 by definition: take its floor out."
 
 
 class FloorsError(Exception):
@@ -46,7 +39,7 @@ class FloorsError(Exception):
 
 
 @dataclass(frozen=True)
-class Work:
+class Conditions:
     """What a speedup depends on, beside the machine: how much there is to decode, and to what.
 
     Attributes:
@@ -68,19 +61,20 @@ class Work:
         kilobytes = f"{self.image_bytes / 1000:,.0f} KB"
         return f"{number}images of {kilobytes} loaded at {self.image_size}x{self.image_size}{batch}"
 
-    def differences(self, other: Work) -> list[str]:
+    def differences(self, other: Conditions) -> list[str]:
         """Return in what way floors measured on this cannot hold for the other; in none if they can.
 
         What a stamp does not say counts as the same.
         """
         found = []
         larger, smaller = sorted((self.image_bytes, other.image_bytes), reverse=True)
-        if larger > ALIKE * smaller:
+        if larger > COMPARABLE_RATIO * smaller:
             found.append("the size of an image file")
         if self.image_size != other.image_size:
             found.append("the image size")
         # A shorter epoch is more of its beginning, in which a pipeline fills up; a longer one is no worse.
-        if self.images is not None and other.images is not None and self.images > ALIKE * other.images:
+        here, there = self.images, other.images
+        if here is not None and there is not None and here > COMPARABLE_RATIO * there:
             found.append("the number of images")
         if None not in (self.batch_size, other.batch_size) and self.batch_size != other.batch_size:
             found.append("the batch size")
@@ -104,21 +98,21 @@ class Profile:
     min_cores: int | None = None
     gpu: bool = False
     floors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    measured_on: Mapping[str, Work] = field(default_factory=dict)
+    measured_on: Mapping[str, Conditions] = field(default_factory=dict)
 
     def floor(self, workload: str, key: str) -> float | None:
         """Return the floor of a variant (its `Variant.floor_key`) in a workload, or None."""
         return self.floors.get(workload, {}).get(key)
 
-    def misfit(self, workload: str, work: Work) -> str:
-        """Return why the floors of a workload cannot hold for this work, or nothing if they can."""
+    def misfit(self, workload: str, conditions: Conditions) -> str:
+        """Return why the floors of a workload cannot hold under these conditions, or nothing if they can."""
         measured = self.measured_on.get(workload)
-        differences = [] if measured is None else measured.differences(work)
+        differences = [] if measured is None else measured.differences(conditions)
         if not differences:
             return ""
         return (
             f"No floors: those of profile {self.name}, {workload}, were measured on {measured}, and these "
-            f"are {work}: {_differ(differences)}. Write some with --profile NAME --update-floors, give "
+            f"are {conditions}: {differ(differences)}. Write some with --profile NAME --update-floors, give "
             f"--floor VARIANT=X, or use them all the same with --profile {self.name}."
         )
 
@@ -137,36 +131,6 @@ class Choice:
 
     profile: Profile | None
     reason: str
-
-
-def load_floors(path: Path, known_variants: Collection[str], may_be_new: bool = False) -> Floors:
-    """Return the profiles in a file, every key and number checked.
-
-    Args:
-        path: The TOML file.
-        known_variants: Names of the suite's own variants; a key with a colon is a user's loader, and allowed.
-        may_be_new: Whether a file that is not there is one to be created (``--update-floors``).
-
-    Raises:
-        FloorsError: The file cannot be read, or holds a name that is not known or a floor that cannot be one.
-    """
-    document = {} if may_be_new and not path.exists() else _parsed(_text(path), path)
-    _known(document, ("profiles",), "key", f"{path}: ")
-    profiles = {
-        name: _profile(name, table, known_variants, path)
-        for name, table in _tables(document.get("profiles", {}), f"{path}: profiles").items()
-    }
-    seen: dict[tuple[int, bool], str] = {}
-    for profile in profiles.values():
-        if profile.min_cores is None:
-            continue
-        other = seen.setdefault((profile.min_cores, profile.gpu), profile.name)
-        if other != profile.name:
-            raise FloorsError(
-                f"{path}: profiles.{other} and profiles.{profile.name} are for the same machines: give one "
-                "another min_cores or gpu, or take min_cores out of one to use it by --profile only."
-            )
-    return Floors(path, profiles)
 
 
 def pick_profile(
@@ -191,7 +155,7 @@ def pick_profile(
         if may_be_new:
             return Choice(Profile(requested), f"Profile {requested}: new, without floors yet.")
         raise FloorsError(
-            f"--profile {requested}: {_unknown(requested, floors.profiles, 'profile')} in {floors.path}; "
+            f"--profile {requested}: {unknown(requested, floors.profiles, 'profile')} in {floors.path}; "
             "or create it with --update-floors."
         )
     fitting = [
@@ -225,105 +189,14 @@ def parse_floor(text: str, known_variants: Collection[str]) -> tuple[str, float]
     if not equals or not variant:
         raise FloorsError(f"{option}: expected VARIANT=X, such as tfdata_no_cache=1.5.")
     if variant == BASELINE:
-        raise FloorsError(f"{option}: {_NO_BASELINE_FLOOR}")
+        raise FloorsError(f"{option}: {NO_BASELINE_FLOOR}")
     if variant not in known_variants:
-        raise FloorsError(f"{option}: {_unknown(variant, known_variants, 'variant')}.")
+        raise FloorsError(f"{option}: {unknown(variant, known_variants, 'variant')}.")
     try:
         floor = float(value)
     except ValueError:
         raise FloorsError(f"{option}: the floor is {value!r}, expected a number above 0.") from None
-    return variant, _checked_floor(floor, option)
-
-
-def write_floors(
-    path: Path,
-    profile: str,
-    workload: str,
-    estimates: Mapping[str, Estimate],
-    machine: Machine,
-    date: datetime.date,
-    margin: float = MARGIN,
-    work: Work | None = None,
-) -> dict[str, float]:
-    """Write the floors that these estimates support into a file, and return them.
-
-    Each is the estimate's `supported_floor`. Comments and other entries stay. The baseline, and
-    variants with no low end, are left out; without any floor left the file is not touched. A new profile is
-    created, to be picked on machines like this one, unless another already is.
-
-    Args:
-        path: The TOML file, created if missing.
-        profile: The profile's name.
-        workload: The workload that was measured.
-        estimates: Estimates by `Variant.floor_key`.
-        machine: The machine they were measured on.
-        date: The day they were measured.
-        margin: The share to leave below the low end, at least 0 and below 1.
-        work: What they were measured on; if None, the floors hold for everything.
-
-    Raises:
-        FloorsError: The file cannot be read or written, the workload is not known, or other variants have
-            floors there that were measured on other work.
-    """
-    import tomlkit
-
-    if workload not in WORKLOADS:
-        raise FloorsError(f"{path}: {_unknown(workload, WORKLOADS, 'workload')}.")
-    found = {key: supported_floor(estimate, margin) for key, estimate in estimates.items()}
-    floors = {key: floor for key, floor in found.items() if floor > 0 and key != BASELINE}
-    if not floors:
-        return {}
-    # A link stays a link: what it points at is replaced.
-    target = path.resolve()
-    text = _text(target) if target.exists() else ""
-    versions = tomlkit.inline_table()
-    versions.update(machine.versions)
-    stamp = {"date": date, "machine": machine.describe(), "versions": versions}
-    wanted = _parsed(text, target)
-    if work is not None:
-        _refuse_mixed_work(wanted, path, profile, workload, floors, work)
-        stamp.update({key: value for key, value in asdict(work).items() if value is not None})
-    try:
-        document = tomlkit.parse(text)
-        _enter(wanted, profile, workload, floors, stamp, machine)
-        _enter(document, profile, workload, floors, stamp, machine)
-        new = document.as_string().lstrip("\n")
-        written = _parsed(new, target) == wanted
-    except (LookupError, TypeError, ValueError, FloorsError, tomlkit.exceptions.TOMLKitError):
-        written = False
-    if not written:
-        # TOML Kit puts new tables in the wrong place among inline tables and dotted keys.
-        raise FloorsError(
-            f"{path}: profiles.{profile}.{workload} cannot be written without harm to the rest: write every "
-            f"profile and workload there under a header of its own, such as [profiles.{profile}.{workload}]."
-        )
-    _replace(target, new)
-    return floors
-
-
-def _refuse_mixed_work(
-    document: Mapping[str, Any],
-    path: Path,
-    profile: str,
-    workload: str,
-    floors: Collection[str],
-    work: Work,
-) -> None:
-    """Refuse to put a new stamp above floors that were measured on other work and would stay."""
-    table = document.get("profiles", {}).get(profile, {})
-    stay = [key for key in table.get(workload, {}) if key not in floors]
-    where = f"{path}: profiles.{profile}"
-    measured = _stamped_work(table.get("measured", {}).get(workload, {}), f"{where}.measured.{workload}")
-    if measured is None or not stay:
-        return
-    # Either's floors have to hold for the other, as both will have one stamp.
-    differences = list(dict.fromkeys([*measured.differences(work), *work.differences(measured)]))
-    if differences:
-        raise FloorsError(
-            f"{where}.{workload}: no floors were written. Those of {_and(stay)} would stay, and were "
-            f"measured on {measured}, but these are {work}: {_differ(differences)}. Measure all of them in "
-            "one session, take the others out, or write into another profile with --profile NAME."
-        )
+    return variant, checked_floor(floor, option)
 
 
 def supported_floor(estimate: Estimate, margin: float = MARGIN) -> float:
@@ -338,198 +211,30 @@ def supported_floor(estimate: Estimate, margin: float = MARGIN) -> float:
     return float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 2), rounding=ROUND_DOWN))
 
 
-def _differ(what: Sequence[str]) -> str:
-    return f"{_and(what)} {'differs' if len(what) == 1 else 'differ'}"
+def differ(what: Sequence[str]) -> str:
+    """Return that these things differ, in words."""
+    return f"{joined(what)} {'differs' if len(what) == 1 else 'differ'}"
 
 
-def _and(words: Sequence[str]) -> str:
+def joined(words: Sequence[str]) -> str:
+    """Return words joined by commas and "and"."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
-_NO_BASELINE_FLOOR = f"{BASELINE} is the baseline, whose speedup is 1 by definition: take its floor out."
+def checked_floor(floor: object, where: str) -> float:
+    """Return a floor.
 
-
-def _profile(name: str, table: dict[str, Any], known_variants: Collection[str], path: Path) -> Profile:
-    where = f"{path}: profiles.{name}"
-    _known(table, _PROFILE_KEYS, "key or workload", f"{where}.")
-    min_cores = table.get("min_cores")
-    if min_cores is not None and (type(min_cores) is not int or min_cores < 1):
-        raise FloorsError(f"{where}.min_cores is {min_cores!r}, expected a whole number above 0.")
-    gpu = table.get("gpu", False)
-    if not isinstance(gpu, bool):
-        raise FloorsError(f"{where}.gpu is {gpu!r}, expected true or false.")
-    measured = _tables(table.get("measured", {}), f"{where}.measured")
-    _known(measured, WORKLOADS, "workload", f"{where}.measured.")
-    measured_on = {}
-    for workload, stamp in measured.items():
-        _known(stamp, _MEASURED_KEYS, "key", f"{where}.measured.{workload}.")
-        work = _stamped_work(stamp, f"{where}.measured.{workload}")
-        if work is not None:
-            measured_on[workload] = work
-    workloads = _tables({key: table[key] for key in WORKLOADS if key in table}, where)
-    floors = {}
-    for workload, entries in workloads.items():
-        for key, floor in entries.items():
-            entry = f"{where}.{workload}.{key}"
-            if key == BASELINE:
-                raise FloorsError(f"{entry}: {_NO_BASELINE_FLOOR}")
-            if ":" not in key and key not in known_variants:
-                raise FloorsError(
-                    f"{entry}: {_unknown(key, known_variants, 'variant')}; "
-                    'a loader of your own goes by "MODULE:FUNCTION".'
-                )
-            _checked_floor(floor, entry)
-        floors[workload] = {key: float(floor) for key, floor in entries.items()}
-    return Profile(name, min_cores, gpu, floors, measured_on)
-
-
-def _stamped_work(stamp: Mapping[str, Any], where: str) -> Work | None:
-    """Return what floors were measured on, or None if their stamp does not say."""
-    sizes = {key: stamp[key] for key in _WORK_KEYS if key in stamp}
-    if not sizes:
-        return None
-    if not {"image_bytes", "image_size"} <= set(sizes):
-        raise FloorsError(
-            f"{where} has {_and(list(sizes))} only: expected image_bytes and image_size too, or none of them."
-        )
-    for key, size in sizes.items():
-        if type(size) is not int or size < 1:
-            raise FloorsError(f"{where}.{key} is {size!r}, expected a whole number above 0.")
-    return Work(**sizes)
-
-
-def _checked_floor(floor: object, where: str) -> float:
+    Raises:
+        FloorsError: It is no number above 0; the message begins with ``where``.
+    """
     # A bool is an int in Python, and no floor.
     if isinstance(floor, bool) or not isinstance(floor, (int, float)) or not 0 < floor < math.inf:
         raise FloorsError(f"{where}: the floor is {floor!r}, expected a number above 0.")
     return float(floor)
 
 
-def _known(names: Collection[str], known: Collection[str], kind: str, prefix: str) -> None:
-    for name in names:
-        if name not in known:
-            raise FloorsError(f"{prefix}{name}: {_unknown(name, known, kind)}.")
-
-
-def _unknown(name: str, known: Collection[str], kind: str) -> str:
+def unknown(name: str, known: Collection[str], kind: str) -> str:
+    """Return that there is no such name among those of a kind, and which was meant."""
     near = difflib.get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
     return f"no such {kind}; {hint}".removesuffix(".")
-
-
-def _tables(value: object, where: str) -> dict[str, dict[str, Any]]:
-    if not isinstance(value, dict):
-        raise FloorsError(f"{where} is {value!r}, expected a table.")
-    for key, table in value.items():
-        if not isinstance(table, dict):
-            raise FloorsError(f"{where}.{key} is {table!r}, expected a table.")
-    return value
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode()
-    except OSError as error:
-        raise FloorsError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise FloorsError(f"{path} is not TOML: {error}.") from error
-
-
-def _parsed(text: str, path: Path) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        # mypy checks as for 3.10, often from an environment of a later Python, which has no need of tomli.
-        import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
-
-    try:
-        document: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise FloorsError(f"{path} is not TOML: {error}.") from error
-    return document
-
-
-def _enter(
-    document: MutableMapping[str, Any],
-    profile: str,
-    workload: str,
-    floors: Mapping[str, float],
-    stamp: Mapping[str, Any],
-    machine: Machine,
-) -> None:
-    """Enter floors and their stamp into a document, which may also be a plain dict."""
-    import tomlkit
-
-    profiles = _table(document, "profiles", of_tables=True)
-    if profile not in profiles:
-        free = _is_free(profiles, machine)
-        table = _table(profiles, profile)
-        if free:
-            table["min_cores"] = machine.cores
-        else:
-            table.add(tomlkit.comment("Used by --profile only: another profile is picked for such machines."))
-        table["gpu"] = machine.gpu is not None
-    table = profiles[profile]
-    with _tail_kept(table):
-        with _tail_kept(_table(table, workload)):
-            table[workload].update(floors)
-        measured = _table(_table(table, "measured", of_tables=True), workload)
-        with _tail_kept(measured):
-            measured.update(stamp)
-
-
-def _is_free(profiles: Mapping[str, Any], machine: Machine) -> bool:
-    gpu = machine.gpu is not None
-    return not any(
-        table.get("min_cores") == machine.cores and table.get("gpu", False) == gpu
-        for table in profiles.values()
-    )
-
-
-def _table(parent: MutableMapping[str, Any], key: str, of_tables: bool = False) -> Any:
-    import tomlkit
-
-    if key not in parent:
-        first = not parent
-        parent[key] = tomlkit.table(is_super_table=of_tables)
-        if not first and not of_tables:
-            # An empty line before its header; the first one below a super table has one already.
-            parent[key].trivia.indent = "\n"
-    return parent[key]
-
-
-@contextmanager
-def _tail_kept(table: Any) -> Iterator[None]:
-    """Keep the comments and empty lines at the end of a table there, whatever is added to it meanwhile.
-
-    To TOML Kit they belong to the table before them, but to people to the one below.
-    """
-    tail: list[Any] = []
-    body = _last_body(table)
-    while body and body[-1][0] is None:
-        tail.insert(0, body.pop())
-    yield
-    _last_body(table).extend(tail)
-
-
-def _last_body(table: Any) -> list[Any]:
-    from tomlkit.items import Table
-
-    body: list[Any] = []
-    while isinstance(table, Table):
-        body = table.value.body
-        table = body[-1][1] if body else None
-    return body
-
-
-def _replace(path: Path, text: str) -> None:
-    # Written beside the file and moved over it: a session that is killed leaves the old floors whole.
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        try:
-            beside.write_bytes(text.encode())
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise FloorsError(f"{path} cannot be written: {error.strerror}.") from error
