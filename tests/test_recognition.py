@@ -26,7 +26,7 @@ def recogniser(
     descriptors["area"] += np.uint8(20)
     reference = Reference("digest", (8, 8), pictures, descriptors, descriptors, np.arange(count))
     labels = [0] * len(pictures) if labels is None else labels
-    return Recogniser(reference, labels, INTERPOLATIONS, close=5, alike=1.5, alike_limit=100)
+    return Recogniser(reference, labels, INTERPOLATIONS, close=5, too_close_to_tell=1.5, most_told_apart=100)
 
 
 def zeros(count: int) -> Ints:

@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from loader_gate.registry.spec import Spec
-from loader_gate.same_work import check as same_work
-from loader_gate.same_work import recognition
+from loader_gate.same_work import identity, recognition
 from loader_gate.same_work import reference as reference_module
-from loader_gate.same_work.check import Declared, EpochCount, SameWork, check_epoch
+from loader_gate.same_work.check import SameWork, check_epoch
+from loader_gate.same_work.count import EpochCount
+from loader_gate.same_work.declared import Declared
 from loader_gate.same_work.reference import Reference, build_reference, decode_image, resize_bilinear
 from loader_gate.trees.tree import Tree
 
@@ -185,7 +186,7 @@ class TestHonest:
         monkeypatch.setattr(recognition.Recogniser, "_shared_out", lambda _, own, *__: own)
         assert "missing" in case.reason(case.batches(noisy.astype(np.float32)))
         monkeypatch.undo()
-        monkeypatch.setattr(same_work, "ALIKE_LIMIT", 10)
+        monkeypatch.setattr(identity, "MOST_TOLD_APART", 10)
         assert case.check(case.batches(noisy.astype(np.float32))).reason is None
         assert "missing" in case.reason(case.batches(noisy.astype(np.float32), order=range(19)))
 
@@ -307,7 +308,7 @@ class TestEpoch:
 
     def test_stops_early(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
         """An epoch that is wrong throughout is not searched to its end."""
-        monkeypatch.setattr(same_work, "ENOUGH", 10)
+        monkeypatch.setattr(identity, "ENOUGH", 10)
         assert "16 of the first 16 images look like no file" in case.reason(case.batches(1 - case.images))
 
 

@@ -19,7 +19,8 @@ from PIL import Image
 
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
-from loader_gate.same_work.check import Declared, check_epoch
+from loader_gate.same_work.check import check_epoch
+from loader_gate.same_work.declared import Declared
 from loader_gate.same_work.reference import Reference, build_reference
 from loader_gate.session.dumps import finished_dump
 from loader_gate.session.measuring import DUMP_CEILING

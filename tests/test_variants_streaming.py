@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 from loader_gate.registry.spec import Spec
-from loader_gate.same_work.check import Declared, check_epoch
+from loader_gate.same_work.check import check_epoch
+from loader_gate.same_work.declared import Declared
 from loader_gate.same_work.reference import Reference, build_reference
 from loader_gate.trees.tree import Tree
 from loader_gate.variants import native_threads, tfdata_tuned

@@ -66,8 +66,8 @@ class Recogniser:
         interpolations: Sequence[str],
         *,
         close: float,
-        alike: float,
-        alike_limit: int,
+        too_close_to_tell: float,
+        most_told_apart: int,
     ) -> None:
         """Index a reference.
 
@@ -76,16 +76,17 @@ class Recogniser:
             labels: The label of each image of the tree.
             interpolations: Those an image may have been resized by; the one that fits best counts.
             close: The largest distance of a loaded image to its picture.
-            alike: Pictures this close to a loaded image, or within twice the distance of the closest, might
-                as well be the one.
-            alike_limit: Of more pictures than this that all look alike, only the number of images counts.
+            too_close_to_tell: Pictures this close to a loaded image, or within twice the distance of the
+                closest, might as well be the one.
+            most_told_apart: Of more pictures than this that all look alike, only the number of images counts.
         """
         from scipy.spatial import cKDTree
 
         self._picture_of, self._count = reference.picture_of, len(reference.pixel_row)
         self._descriptors = [reference.descriptors[name] for name in interpolations]
         self._trees = [cKDTree(_coarse(some)) for some in self._descriptors]
-        self._close, self._alike, self._alike_limit = close, alike, alike_limit
+        self._close, self._too_close_to_tell = close, too_close_to_tell
+        self._most_told_apart = most_told_apart
         self._keys, self._first, self._expected = np.unique(
             np.asarray(labels, np.int64) * self._count + self._picture_of,
             return_index=True,
@@ -111,7 +112,8 @@ class Recogniser:
             own = self._keys.take(entries, mode="clip") == keys
             if own.any():
                 pictures, entries, distances = pictures[own], entries[own], distances[own]
-                likely = np.flatnonzero(distances <= max(self._alike, 2 * float(distances[0])))[:_CANDIDATES]
+                reach = max(self._too_close_to_tell, 2 * float(distances[0]))
+                likely = np.flatnonzero(distances <= reach)[:_CANDIDATES]
                 if len(likely) > 1:
                     pairs = zip(entries[likely].tolist(), distances[likely].tolist(), strict=True)
                     self._likely[len(self._entries)] = dict(pairs)
@@ -188,7 +190,7 @@ class Recogniser:
             images: The images, numbered as they came.
             slots: Every entry of the group, as often as it should come.
         """
-        if max(len(images), len(slots)) > self._alike_limit:
+        if max(len(images), len(slots)) > self._most_told_apart:
             return slots if len(images) == len(slots) else own
         from scipy.optimize import linear_sum_assignment
 

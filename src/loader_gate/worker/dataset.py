@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.same_work.check import EpochCount
+from loader_gate.same_work.count import EpochCount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.same_work.check import Declared
+from loader_gate.same_work.declared import Declared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

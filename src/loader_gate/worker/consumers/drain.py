@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.same_work.check import EpochCount
+from loader_gate.same_work.count import EpochCount
 from loader_gate.worker.epoch import EpochTimes, use_up
 
 if TYPE_CHECKING:

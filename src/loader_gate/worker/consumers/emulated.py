@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.same_work.check import EpochCount
+from loader_gate.same_work.count import EpochCount
 from loader_gate.worker.dataset import as_dataset
 from loader_gate.worker.epoch import EpochTimes
 

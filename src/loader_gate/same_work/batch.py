@@ -1,0 +1,134 @@
+"""What every batch of an epoch must be: shape, type, size, range, labels."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from loader_gate.same_work.words import DifferenceError
+
+if TYPE_CHECKING:
+    from loader_gate.registry.spec import Spec
+    from loader_gate.same_work.declared import Declared
+    from loader_gate.same_work.reference import Ints
+    from loader_gate.trees.tree import Tree
+
+Array = npt.NDArray[Any]
+
+
+class Batches:
+    """The batches of one epoch, each checked by itself.
+
+    Attributes:
+        images: How many images have come.
+        lowest: The lowest value of all.
+        highest: The highest.
+    """
+
+    def __init__(self, tree: Tree, spec: Spec, declared: Declared) -> None:
+        """Expect batches of this tree and spec, as they are declared."""
+        self._tree, self._spec, self._declared = tree, spec, declared
+        self._last_batch = spec.batch_size
+        self._batch = self.images = 0
+        self.highest, self.lowest = -math.inf, math.inf
+
+    def add(self, batch: Any) -> tuple[Array, Ints]:
+        """Return the images of a batch, and the class of each.
+
+        Raises:
+            DifferenceError: It is not what was asked for and declared.
+        """
+        self._batch += 1
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            size = f" of {len(batch)}" if isinstance(batch, (tuple, list, dict)) else ""
+            raise DifferenceError(
+                f"Batch {self._batch} is a {type(batch).__name__}{size}, expected a pair (images, labels)."
+            )
+        images, labels = np.asarray(batch[0]), np.asarray(batch[1])
+        self._check_form(images)
+        self._check_size(len(images))
+        self._check_values(images)
+        return images, self._classes(labels, len(images))
+
+    def _check_form(self, images: Array) -> None:
+        height, width = self._spec.image_size
+        expected = f"expected (batch, {height}, {width}, 3)"
+        if images.ndim != 4:
+            raise DifferenceError(f"Images of batch {self._batch} have shape {images.shape}, {expected}.")
+        if images.shape[1:] != (height, width, 3):
+            hint = ""
+            if images.shape[1:] == (3, height, width):
+                hint = ": are the channels first?"
+            elif images.shape[1:] == (width, height, 3):
+                hint = ": are height and width swapped?"
+            elif images.shape[3] in (1, 4):
+                hint = ": are they grey?" if images.shape[3] == 1 else ": is there an alpha channel?"
+            raise DifferenceError(
+                f"Images of batch {self._batch} have shape {images.shape}, {expected}{hint or '.'}"
+            )
+        if str(images.dtype) != self._declared.dtype:
+            found, wanted = images.dtype, self._declared.dtype
+            raise DifferenceError(
+                f"Images of batch {self._batch} are {found}, expected the declared {wanted}."
+            )
+
+    def _check_size(self, size: int) -> None:
+        wanted = self._spec.batch_size
+        if self._last_batch < wanted and size:
+            raise DifferenceError(
+                f"Batch {self._batch - 1} has {self._last_batch} images and another follows, "
+                f"expected {wanted}: only the last batch may be smaller."
+            )
+        if not 0 < size <= wanted:
+            raise DifferenceError(f"Batch {self._batch} has {size} images, expected {wanted}.")
+        self._last_batch = size
+        self.images += size
+        if self.images > len(self._tree):
+            raise DifferenceError(
+                f"The epoch did not end after the {len(self._tree)} images of the tree: "
+                "does it repeat, or is its last batch filled up?"
+            )
+
+    def _check_values(self, images: Array) -> None:
+        lowest, highest = float(images.min()), float(images.max())
+        if not (math.isfinite(lowest) and math.isfinite(highest)):
+            raise DifferenceError(
+                f"Images of batch {self._batch} hold values that are not finite (NaN or infinity)."
+            )
+        self.lowest, self.highest = min(self.lowest, lowest), max(self.highest, highest)
+        black, white = self._declared.value_range
+        slack = (white - black) / 255
+        if lowest < black - slack or highest > white + slack:
+            hint = "."
+            if 1.5 < highest < 256 and lowest >= 0:
+                hint = ": are they 0 to 255, not divided by 255?"
+            elif lowest < 0 <= black:
+                hint = ": are they centred or standardised?"
+            raise DifferenceError(
+                f"Images of batch {self._batch} have values from {lowest:g} to {highest:g}, "
+                f"expected {black:g} to {white:g}{hint}"
+            )
+
+    def _classes(self, labels: Array, size: int) -> Ints:
+        """Return the ``(batch,)`` int64 classes of one-hot labels."""
+        classes = len(self._tree.class_names)
+        if labels.shape != (size, classes):
+            hint = "."
+            if labels.ndim == 1 or labels.shape[1:] == (1,):
+                hint = ": are they class numbers instead of one-hot?"
+            elif labels.ndim == 2 and labels.shape[0] == size:
+                hint = ": is a class missing or a background class added?"
+            raise DifferenceError(
+                f"Labels of batch {self._batch} have shape {labels.shape}, expected {(size, classes)}{hint}"
+            )
+        if labels.dtype != np.float32:
+            raise DifferenceError(f"Labels of batch {self._batch} are {labels.dtype}, expected float32.")
+        found: Ints = labels.argmax(axis=1)
+        if not np.array_equal(labels, np.eye(classes, dtype=np.float32)[found]):
+            raise DifferenceError(
+                f"Labels of batch {self._batch} are not one-hot: expected a single 1 a row, else 0."
+            )
+        return found
