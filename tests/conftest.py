@@ -1,4 +1,4 @@
-"""What several test modules need: a tiny tree on disk, and made-up measurements."""
+"""What several test modules need: sessions, variants to drop in, and made-up measurements."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from loader_gate import variants
 from loader_gate.registry.variant import Variant
 from loader_gate.rotation.rotation import Measurement
 from loader_gate.statistics.estimate import Estimate
-from loader_gate.trees.prepare import prepare_tree
-from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.verdict import Share, Status, Verdict
 from loader_gate.worker.timing import PassTiming
@@ -62,23 +60,6 @@ def signals_heeded() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture(scope="session")
-def tree_cache(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a cache folder for trees that is this test session's own; the processes of xdist share it."""
-    own = tmp_path_factory.getbasetemp()
-    folder = (own.parent if hasattr(pytestconfig, "workerinput") else own) / "cache"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_tree(tree_cache: Path) -> Tree:
-    """Return a synthetic tree of 24 images in 2 classes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOADER_GATE_CACHE", str(tree_cache))
-        return prepare_tree(TreeRequest(tree="small", tree_images=24, classes=2))
 
 
 @pytest.fixture(scope="session")

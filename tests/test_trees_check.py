@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fixtures.trees import NewTree
 from loader_gate.progress import Display
 from loader_gate.trees import check, pool
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
-from loader_gate.trees.tree import Tree, TreeError
+from loader_gate.trees.tree import TreeError
 
 
 def jpeg(shade: int = 0, size: int = 64) -> bytes:
@@ -79,55 +80,49 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-def prepare(root: Path, skip_bad_images: bool = False) -> Tree:
-    """Prepare the tree of a folder, with the cache beside it."""
-    request = TreeRequest(image_root=root, skip_bad_images=skip_bad_images)
-    return prepare_tree(request, Display(io.StringIO()), cache=root.parent / "cache")
-
-
 @pytest.mark.parametrize("name", BAD)
-def test_bad_file_is_named_with_its_reason(root: Path, name: str) -> None:
+def test_bad_file_is_named_with_its_reason(root: Path, name: str, new_subset: NewTree) -> None:
     """Every kind of bad file; the message has path, reason and the way out."""
     data, reason = BAD[name]
     (root / "x" / name).write_bytes(data)
     with pytest.raises(TreeError, match="--skip-bad-images") as caught:
-        prepare(root)
+        new_subset(root)
     assert str(caught.value).startswith("1 file is not a usable image.")
     assert re.search(f"{re.escape(str(root / 'x' / name))} ({reason})", str(caught.value))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of POSIX")
-def test_what_is_no_file(root: Path) -> None:
+def test_what_is_no_file(root: Path, new_subset: NewTree) -> None:
     """A broken link and a named pipe are named, and not waited for."""
     (root / "x" / "gone.jpg").symlink_to(root / "nowhere.jpg")
     os.mkfifo(root / "y" / "pipe.jpg")
     with pytest.raises(TreeError, match="2 files are not usable images") as caught:
-        prepare(root)
+        new_subset(root)
     assert "gone.jpg is a link to nothing" in str(caught.value)
     assert "pipe.jpg is not a regular file" in str(caught.value)
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything")
-def test_unreadable(root: Path) -> None:
+def test_unreadable(root: Path, new_subset: NewTree) -> None:
     """No permission to read is a bad file, not a crash."""
     (root / "x" / "0.jpg").chmod(0)
     with pytest.raises(TreeError, match="cannot be read: Permission denied"):
-        prepare(root)
+        new_subset(root)
 
 
-def test_first_twenty_and_the_count(root: Path) -> None:
+def test_first_twenty_and_the_count(root: Path, new_subset: NewTree) -> None:
     """Of 25 bad files, 20 are named."""
     for number in range(25):
         (root / "x" / f"bad{number:02}.jpg").write_bytes(b"")
     with pytest.raises(TreeError, match="25 files are not usable images") as caught:
-        prepare(root)
+        new_subset(root)
     assert str(caught.value).count("is empty") == 20
     assert "and 5 more" in str(caught.value)
 
 
-def test_skip_bad_images(root: Path) -> None:
+def test_skip_bad_images(root: Path, new_subset: NewTree) -> None:
     """They are left out by links, their number is said and kept, and nothing in the folder is touched."""
-    good = prepare(root)
+    good = new_subset(root)
     for name, (data, _) in BAD.items():
         (root / "y" / name).write_bytes(data)
     stream = io.StringIO()
@@ -149,15 +144,17 @@ def test_skip_bad_images_without_any(root: Path) -> None:
     assert not display.notices
 
 
-def test_skipping_a_whole_class(root: Path) -> None:
+def test_skipping_a_whole_class(root: Path, new_subset: NewTree) -> None:
     """A class that would vanish is an error: the tree would not be the one asked for."""
     for path in (root / "y").iterdir():
         path.write_bytes(b"")
     with pytest.raises(TreeError, match=r"would leave no image of these classes(.|\n)*y$"):
-        prepare(root, skip_bad_images=True)
+        new_subset(root, skip_bad_images=True)
 
 
-def test_good_files_are_decoded_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_good_files_are_decoded_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch, new_subset: NewTree
+) -> None:
     """The second session decodes nothing; a file that changed, or was bad, is decoded again, alone."""
     asked: list[str] = []
     genuine = pool.results
@@ -167,22 +164,24 @@ def test_good_files_are_decoded_once(root: Path, monkeypatch: pytest.MonkeyPatch
         return genuine(function, items)
 
     monkeypatch.setattr(check, "results", counted)
-    first = prepare(root)
+    first = new_subset(root)
     assert len(asked) == 6
     asked.clear()
-    assert prepare(root) == first
+    assert new_subset(root) == first
     assert not asked
     (root / "x" / "0.jpg").write_bytes(b"")
     for _ in range(2):
         asked.clear()
         with pytest.raises(TreeError, match="is empty"):
-            prepare(root)
+            new_subset(root)
         assert asked == [str(root / "x" / "0.jpg")]
     (root / "x" / "0.jpg").write_bytes(jpeg(0))
-    assert prepare(root).digest == first.digest
+    assert new_subset(root).digest == first.digest
 
 
-def test_hard_links_are_decoded_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hard_links_are_decoded_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch, new_subset: NewTree
+) -> None:
     """Many names of one file cost one decode."""
     for number in range(10):
         (root / "y" / f"link{number}.jpg").hardlink_to(root / "x" / "0.jpg")
@@ -194,21 +193,21 @@ def test_hard_links_are_decoded_once(root: Path, monkeypatch: pytest.MonkeyPatch
         return genuine(function, items)
 
     monkeypatch.setattr(check, "results", counted)
-    assert len(prepare(root)) == 16
+    assert len(new_subset(root)) == 16
     assert len(asked) == 6
 
 
-def test_broken_record_is_no_obstacle(root: Path) -> None:
+def test_broken_record_is_no_obstacle(root: Path, new_subset: NewTree) -> None:
     """A record that cannot be read only costs a new check."""
-    first = prepare(root)
+    first = new_subset(root)
     for record in (root.parent / "cache" / "checks").glob("*.json"):
         record.write_text("{")
-    assert prepare(root) == first
+    assert new_subset(root) == first
 
 
-def test_odd_metadata_is_no_fault(root: Path) -> None:
+def test_odd_metadata_is_no_fault(root: Path, new_subset: NewTree) -> None:
     """A truncated Exif block makes Pillow warn; loaders do not care, so neither does the check."""
     exif = b"\xff\xe1\x00\x10Exif\x00\x00II*\x00\x08\x00\x00\x00"
     data = jpeg(9)
     (root / "x" / "odd.jpg").write_bytes(data[:2] + exif + data[2:])
-    assert len(prepare(root)) == 7
+    assert len(new_subset(root)) == 7

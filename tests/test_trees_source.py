@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from loader_gate.progress import Display
-from loader_gate.trees.prepare import prepare_tree
+from fixtures.trees import NewFolder, NewTree, write_image
 from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.source import SourceImage
 from loader_gate.trees.subset import choose
 from loader_gate.trees.tree import Tree, TreeError
-
-
-def image(path: Path, shade: int = 0) -> Path:
-    """Write a tiny image of the kind that its suffix says."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (8, 6), (shade % 256, 40, 90)).save(path)
-    return path
-
-
-def folder_of(root: Path, **classes: int) -> Path:
-    """Make class folders with so many images each, no two alike."""
-    for name, count in classes.items():
-        for number in range(count):
-            image(root / name / f"{number:03}.png", len(name) * 40 + number)
-    return root
-
-
-def prepare(root: Path, cache: Path, **options: object) -> Tree:
-    """Prepare the tree of a folder."""
-    request = TreeRequest(image_root=root, **options)  # type: ignore[arg-type]
-    return prepare_tree(request, Display(io.StringIO()), cache=cache)
 
 
 def state(root: Path) -> list[tuple[str, int, int]]:
@@ -45,11 +21,11 @@ def state(root: Path) -> list[tuple[str, int, int]]:
     return [(str(path), path.lstat().st_size, path.lstat().st_mtime_ns) for path in (root, *paths)]
 
 
-def test_in_place(tmp_path: Path) -> None:
+def test_in_place(tmp_path: Path, new_folder: NewFolder, new_subset: NewTree) -> None:
     """A tree that needs no change is used where it is; the same files elsewhere have the same digest."""
     trees = [
-        prepare(folder_of(tmp_path / "a", x=2, yy=3), tmp_path / "cache"),
-        prepare(folder_of(tmp_path / "b" / "train", x=2, yy=3).parent, tmp_path / "cache"),
+        new_subset(new_folder("a", x=2, yy=3)),
+        new_subset(new_folder("b/train", x=2, yy=3).parent),
     ]
     assert [tree.root for tree in trees] == [tmp_path / "a", tmp_path / "b" / "train"]
     assert trees[0].digest == trees[1].digest
@@ -60,57 +36,59 @@ def test_in_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["byte", "name", "class"])
-def test_digest_follows_names_and_bytes(tmp_path: Path, change: str) -> None:
+def test_digest_follows_names_and_bytes(change: str, new_folder: NewFolder, new_subset: NewTree) -> None:
     """Any change to a file's bytes, name or class is another tree."""
-    root = folder_of(tmp_path / "a", x=2, yy=3)
-    before = prepare(root, tmp_path / "cache")
+    root = new_folder("a", x=2, yy=3)
+    before = new_subset(root)
     if change == "byte":
-        image(root / "x" / "000.png", 201)
+        write_image(root / "x" / "000.png", 201)
     else:
         (root / "x" / "000.png").rename(root / ("x/new.png" if change == "name" else "yy/new.png"))
-    assert prepare(root, tmp_path / "cache").digest != before.digest
+    assert new_subset(root).digest != before.digest
 
 
-def test_every_kind_that_keras_lists(tmp_path: Path) -> None:
+def test_every_kind_that_keras_lists(tmp_path: Path, new_subset: NewTree) -> None:
     """JPEG, PNG, BMP and GIF in any case; text files are no business of ours."""
     for name in ("a.jpg", "b.JPEG", "c.Png", "d.bmp", "e.gif", "f.JPG"):
-        image(tmp_path / "a" / "x" / name)
-    image(tmp_path / "a" / "y" / "a.jpg")
+        write_image(tmp_path / "a" / "x" / name)
+    write_image(tmp_path / "a" / "y" / "a.jpg")
     (tmp_path / "a" / "x" / "notes.txt").write_text("hello")
-    tree = prepare(tmp_path / "a", tmp_path / "cache")
+    tree = new_subset(tmp_path / "a")
     assert len(tree) == 7
     assert tree.root == tmp_path / "a"
 
 
 @pytest.mark.parametrize("extra", [".hidden/a.png", "x/.a.png", "x/.thumbnails/a.png", "x/a.tiff"])
-def test_what_keras_would_list_and_we_do_not(tmp_path: Path, extra: str) -> None:
+def test_what_keras_would_list_and_we_do_not(
+    tmp_path: Path, extra: str, new_folder: NewFolder, new_subset: NewTree
+) -> None:
     """Hidden things are left out for every loader, hence by links."""
-    root = folder_of(tmp_path / "a", x=2, y=2)
-    image(root / extra)
-    tree = prepare(root, tmp_path / "cache")
+    root = new_folder("a", x=2, y=2)
+    write_image(root / extra)
+    tree = new_subset(root)
     assert len(tree) == 4
     assert tree.root.is_relative_to(tmp_path / "cache")
 
 
-def test_a_class_called_train(tmp_path: Path) -> None:
+def test_a_class_called_train(tmp_path: Path, new_folder: NewFolder, new_subset: NewTree) -> None:
     """COCO has one: it is not mistaken for the root."""
-    tree = prepare(folder_of(tmp_path / "a", plane=2, train=2), tmp_path / "cache")
+    tree = new_subset(new_folder("a", plane=2, train=2))
     assert tree.class_names == ("plane", "train")
-    links = prepare(tmp_path / "a", tmp_path / "cache", images_per_class=1)
+    links = new_subset(tmp_path / "a", images_per_class=1)
     assert links.class_names == ("plane", "train")
 
 
 @pytest.mark.parametrize("inside", ["", "train"])
-def test_kaggle_names(tmp_path: Path, inside: str) -> None:
+def test_kaggle_names(tmp_path: Path, inside: str, new_subset: NewTree) -> None:
     """cat.0.jpg and dog.1.jpg, in DIR or DIR/train beside test1/, become two class folders of links."""
     root = tmp_path / "a"
     for number in range(3):
-        image(root / inside / f"cat.{number}.jpg", number)
-        image(root / inside / f"dog.{number}.jpg", number)
+        write_image(root / inside / f"cat.{number}.jpg", number)
+        write_image(root / inside / f"dog.{number}.jpg", number)
     if inside:
-        image(root / "test1" / "1.jpg")
+        write_image(root / "test1" / "1.jpg")
     before = state(root)
-    tree = prepare(root, tmp_path / "cache")
+    tree = new_subset(root)
     assert tree.class_names == ("cat", "dog")
     assert Counter(tree.labels) == {0: 3, 1: 3}
     assert all(Path(path).is_symlink() for path in tree.paths)
@@ -122,12 +100,12 @@ def test_kaggle_names(tmp_path: Path, inside: str) -> None:
     assert state(root) == before
 
 
-def test_kaggle_names_and_others(tmp_path: Path) -> None:
+def test_kaggle_names_and_others(tmp_path: Path, new_subset: NewTree) -> None:
     """A file whose class is anybody's guess is named."""
     for name in ("cat.0.jpg", "dog.0.jpg", "mystery.jpg"):
-        image(tmp_path / "a" / name)
+        write_image(tmp_path / "a" / name)
     with pytest.raises(TreeError, match=r"mystery\.jpg"):
-        prepare(tmp_path / "a", tmp_path / "cache")
+        new_subset(tmp_path / "a")
 
 
 def made_up(**classes: int) -> list[SourceImage]:
@@ -170,24 +148,24 @@ def test_choice_is_seeded() -> None:
     assert {tuple(choice) for choice in chosen} == {("a", "b"), ("a", "c"), ("b", "c")}
 
 
-def test_classes_and_images_per_class(tmp_path: Path) -> None:
+def test_classes_and_images_per_class(tmp_path: Path, new_folder: NewFolder, new_subset: NewTree) -> None:
     """At most so many images of each of so many classes; sources stay as they are."""
-    root = folder_of(tmp_path / "a", x=5, yy=2, zzz=5)
+    root = new_folder("a", x=5, yy=2, zzz=5)
     before = state(root)
-    tree = prepare(root, tmp_path / "cache", classes=2, images_per_class=3)
+    tree = new_subset(root, classes=2, images_per_class=3)
     assert len(tree.class_names) == 2
     assert all(1 < count <= 3 for count in Counter(tree.labels).values())
     assert tree.root.is_relative_to(tmp_path / "cache")
-    assert prepare(root, tmp_path / "cache", classes=2, images_per_class=3) == tree
+    assert new_subset(root, classes=2, images_per_class=3) == tree
     assert state(root) == before
 
 
-def test_links_are_mended(tmp_path: Path) -> None:
+def test_links_are_mended(new_folder: NewFolder, new_subset: NewTree) -> None:
     """A tree of links that somebody has thinned out is built anew."""
-    root = folder_of(tmp_path / "a", x=5, yy=5)
-    tree = prepare(root, tmp_path / "cache", tree_images=4)
+    root = new_folder("a", x=5, yy=5)
+    tree = new_subset(root, tree_images=4)
     Path(tree.paths[0]).unlink()
-    assert prepare(root, tmp_path / "cache", tree_images=4) == tree
+    assert new_subset(root, tree_images=4) == tree
     assert Path(tree.paths[0]).is_file()
 
 
@@ -202,27 +180,28 @@ def test_links_are_mended(tmp_path: Path) -> None:
         ({"coco_annotations": Path("nowhere.json")}, r"--coco-annotations nowhere\.json does not exist"),
     ],
 )
-def test_impossible_subsets(tmp_path: Path, options: dict[str, object], message: str) -> None:
+def test_impossible_subsets(
+    options: dict[str, object], message: str, new_folder: NewFolder, new_subset: NewTree
+) -> None:
     """The message names option, what was asked for and what there is."""
     with pytest.raises(TreeError, match=message):
-        prepare(folder_of(tmp_path / "a", x=5, yy=2, zzz=5), tmp_path / "cache", **options)
+        new_subset(new_folder("a", x=5, yy=2, zzz=5), **options)
 
 
-def test_unusable_folders(tmp_path: Path) -> None:
+def test_unusable_folders(tmp_path: Path, new_folder: NewFolder, new_subset: NewTree) -> None:
     """Missing, a file, no class, one class, an empty class, folders in a class: a clear error each."""
-    cache = tmp_path / "cache"
     with pytest.raises(TreeError, match="nowhere does not exist"):
-        prepare(tmp_path / "nowhere", cache)
+        new_subset(tmp_path / "nowhere")
     with pytest.raises(TreeError, match="is not a folder"):
-        prepare(image(tmp_path / "file.png"), cache)
+        new_subset(write_image(tmp_path / "file.png"))
     (tmp_path / "none").mkdir()
     with pytest.raises(TreeError, match="has no class folder"):
-        prepare(tmp_path / "none", cache)
+        new_subset(tmp_path / "none")
     with pytest.raises(TreeError, match="only one class, 'x'"):
-        prepare(folder_of(tmp_path / "one", x=3), cache)
-    (folder_of(tmp_path / "empty", x=2, y=2) / "vacant").mkdir()
+        new_subset(new_folder("one", x=3))
+    (new_folder("empty", x=2, y=2) / "vacant").mkdir()
     with pytest.raises(TreeError, match=r"hold no image(.|\n)*vacant"):
-        prepare(tmp_path / "empty", cache)
-    image(folder_of(tmp_path / "deep", x=2, y=2) / "x" / "images" / "a.png")
+        new_subset(tmp_path / "empty")
+    write_image(new_folder("deep", x=2, y=2) / "x" / "images" / "a.png")
     with pytest.raises(TreeError, match=r"hold folders(.|\n)*deep/x"):
-        prepare(tmp_path / "deep", cache)
+        new_subset(tmp_path / "deep")
