@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ import pytest
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.trees.tree import Tree
+from loader_gate.worker import consumers
 from loader_gate.worker import epoch as epochs
 from loader_gate.worker.consumers import emulated as emulating
 from loader_gate.worker.consumers.drain import Drain
 from loader_gate.worker.consumers.emulated import EmulatedAccelerator
 from loader_gate.worker.consumers.tally import Tally
 from loader_gate.worker.epoch import Consumer, EpochTimes
+from loader_gate.worker.epoch import new_consumer as new_consumer_of
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
 from loader_gate.workloads.workload import ARTICLE_RATIO
@@ -117,6 +120,14 @@ def new_consumer(request: pytest.FixtureRequest, clock: FakeTime) -> Callable[[T
     """Return a function that makes a consumer for a tree: one after another, all that need no TensorFlow."""
     assert clock.sleeps == 0
     return CONSUMERS[request.param]
+
+
+def test_a_kind_of_consumer_is_a_file() -> None:
+    """It is found by its name, and nothing else is there."""
+    names = {info.name for info in pkgutil.iter_modules(consumers.__path__)}
+    assert names == {"drain", "emulated", "model", "tally"}
+    found = [new_consumer_of(tree_of(2), SPEC, name) for name in ("drain", "tally")]
+    assert [type(each) for each in found] == [Drain, Tally]
 
 
 def test_it_says_that_it_lives(new_consumer: Callable[[Tree], Consumer]) -> None:
