@@ -26,7 +26,7 @@ _FLOAT32_256 = COCO_IMAGES * 256 * 256 * 3 * 4
 
 
 @dataclass(frozen=True)
-class Row:
+class ArticleRow:
     """One row of the article, and the same measured here.
 
     Attributes:
@@ -52,7 +52,7 @@ class Row:
     why: str
 
 
-def article_rows(results: Mapping[str, Result]) -> list[Row]:
+def article_rows(results: Mapping[str, Result]) -> list[ArticleRow]:
     """Return the article's rows that this session has something to say on.
 
     Args:
@@ -113,17 +113,17 @@ def _row(
     why: str,
     *,
     claim: bool = False,
-) -> Row | None:
+) -> ArticleRow | None:
     measurement = result.measurements.get(variant)
     if measurement is None:
         return None
     estimate = measurement.verdict.estimate
     if estimate is None or not measurement.variant_passes:
         why = f"not measured here: {measurement.verdict.reason}"
-        return Row(words, minutes, speedup, None, None, None, None, None, why)
+        return ArticleRow(words, minutes, speedup, None, None, None, None, None, why)
     seconds = median(timing.seconds for timing in measurement.variant_passes)
     bounded = variant != BASELINE and estimate.low > 0
-    return Row(
+    return ArticleRow(
         words,
         minutes,
         speedup,
@@ -145,7 +145,7 @@ def _claim(estimate: Estimate) -> str:
     return "no difference can be told here: the interval holds 1"
 
 
-def _first_epoch(result: Result) -> list[Row]:
+def _first_epoch(result: Result) -> list[ArticleRow]:
     info = result.extra_info.get("tfdata_file_cache", {})
     timings = result.measurements[BASELINE].variant_passes
     if "cold_seconds" not in info or not info["dump_of_this_machine"] or not timings:
@@ -155,4 +155,4 @@ def _first_epoch(result: Result) -> list[Row]:
     minutes = seconds / len(result.tree) * COCO_IMAGES / 60
     why = f"written once, without training: {info['dump_bytes_per_image'] / 1000:,.0f} KB an image"
     words = "tf.data, file cache, first epoch"
-    return [Row(words, 42.0, 58 / 42, seconds, speedup, None, None, minutes, why)]
+    return [ArticleRow(words, 42.0, 58 / 42, seconds, speedup, None, None, minutes, why)]

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from loader_gate.advice.guide import taken_bytes
+from loader_gate.advice.space import taken_bytes
 from loader_gate.machine.machine import Machine, describe_noise, read_machine, read_noise, used_by_others
 from loader_gate.plugin import books
 from loader_gate.registry.variant import (
@@ -377,7 +377,8 @@ class Session:
 
     def table(self, name: str, colour: bool) -> list[str]:
         """Return what there is to say of a workload at the end, in lines for people."""
-        from loader_gate.report.terminal import WIDTH, change_table, share_lines, verdict_table
+        from loader_gate.report.terminal import change_table, share_lines, verdict_table
+        from loader_gate.text import WIDTH
 
         result = self.results[name]
         lines = verdict_table(result.measurements.values(), len(result.tree), colour)
