@@ -89,6 +89,8 @@ def test_what_is_said() -> None:
     lines = advice_of(INFOS, situations).lines(colour=False)
     assert max(map(len, lines)) <= WIDTH
     assert [line.split()[0] for line in lines[2:6]] == ["mine", "small_dump", "tfdata_no_cache", "Not"]
+    first = next(number for number, line in enumerate(lines) if line.startswith("This tree"))
+    assert lines[first + 1].startswith("  ")
     text = " ".join(" ".join(lines).split())
     assert f"is faster and takes no more: tfdata_file_cache, {BASELINE}, slow." in text
     assert "This tree (1,000 images, 100.0 MB): use small_dump, 7.00 times" in text

@@ -12,9 +12,9 @@ from loader_gate.advice.map_table import map_table
 from loader_gate.advice.pareto import (
     MapPoint,
     map_as_json,
+    offers_a_choice,
     placed,
     points_of,
-    says_something,
     surely_faster,
     takes_no_more,
 )
@@ -220,9 +220,9 @@ def test_runs_from_before_the_map() -> None:
 
 def test_one_kind_is_no_choice() -> None:
     """Variants that all stream differ in speed only, which the table of verdicts shows already."""
-    assert not says_something([THE_BASELINE, point("streams", 2.0)])
-    assert says_something([THE_BASELINE, point("dumps", 2.0, disk=6e5)])
-    assert not says_something([])
+    assert not offers_a_choice([THE_BASELINE, point("streams", 2.0)])
+    assert offers_a_choice([THE_BASELINE, point("dumps", 2.0, disk=6e5)])
+    assert not offers_a_choice([])
 
 
 SOME = placed(

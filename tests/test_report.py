@@ -210,6 +210,13 @@ def test_the_riddle_of_the_dumps() -> None:
     assert "92.2 GB" in table.notes[1]
 
 
+def test_the_article() -> None:
+    """What the article says is in the first columns, and what was measured here in the others."""
+    (table,) = section_of(page_of(made_up_run()), "article").tables
+    assert table.headings == ("Row", "Article", "Speedup", "Here", "Speedup (95 % CI)", "At its size")
+    assert {len(row) for row in table.rows} == {6}
+
+
 def test_passes_of_the_doubtful_only() -> None:
     """Of those that fail or are undecided, with base where there is one."""
     charts = section_of(page_of(made_up_run()), "passes").charts

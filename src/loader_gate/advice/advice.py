@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader_gate import variants
 from loader_gate.advice.map_table import map_table
-from loader_gate.advice.pareto import Placed, map_as_json, placed, points_of, says_something
+from loader_gate.advice.pareto import Placed, map_as_json, offers_a_choice, placed, points_of
 from loader_gate.advice.recommendation import Recommendation, Situation, recommend
 from loader_gate.advice.space import free_disk
 from loader_gate.machine.machine import free_memory
@@ -41,14 +41,14 @@ class Advice:
         Args:
             colour: Whether colours may be used.
         """
-        if not says_something([each.point for each in self.placed]):
+        if not offers_a_choice([each.point for each in self.placed]):
             return []
         lines = map_table(self.placed, colour)
-        lines += [line for text in _remarks(self.placed) for line in wrapped(text)]
+        lines += [line for text in _remarks(self.placed) for line in _wrapped(text)]
         for each in self.recommendations:
             first, *others = each.sentences
-            lines += ["", *wrapped(first), *(line for text in others for line in wrapped(text, "  ", "  "))]
-        return [*lines, "", *wrapped(self._where())]
+            lines += ["", *_wrapped(first), *(line for text in others for line in _wrapped(text, "  "))]
+        return [*lines, "", *_wrapped(self._where())]
 
     def as_json(self) -> dict[str, Any]:
         """Return what the JSON says of the run as a whole."""
@@ -108,6 +108,10 @@ def advice_of_session(
         if whole is not None and whole.images > len(tree):
             situations.append(replace(this, tree=whole.name, images=whole.images))
     return advice_of(extra_infos, situations)
+
+
+def _wrapped(text: str, first: str = "") -> list[str]:
+    return wrapped(text, first, "  ")
 
 
 def _remarks(found: Sequence[Placed]) -> list[str]:

@@ -72,8 +72,8 @@ class Placed:
 def points_of(extra_infos: Iterable[Mapping[str, Any]]) -> list[MapPoint]:
     """Return the variants that did the same work and were measured, as points; limits are none.
 
-    All are of one workload, `loading` where it has two kinds of variants. What the workload `dump` learned of
-    the same variant on the same tree joins in.
+    All are of one workload: `loading`, unless only `dump` has variants of two kinds. A point of `loading`
+    also has the bytes and seconds that `dump` measured of the same variant's dump.
 
     Args:
         extra_infos: The ``extra_info`` of each benchmark of one run.
@@ -86,7 +86,7 @@ def points_of(extra_infos: Iterable[Mapping[str, Any]]) -> list[MapPoint]:
             found[str(workload)][read[0].variant] = read
     by_workload = [[point for point, _ in found[name].values()] for name in MAPPED_WORKLOADS]
     chosen = MAPPED_WORKLOADS[
-        0 if says_something(by_workload[0]) or not says_something(by_workload[1]) else 1
+        0 if offers_a_choice(by_workload[0]) or not offers_a_choice(by_workload[1]) else 1
     ]
     points = []
     for name, (point, work) in found[chosen].items():
@@ -153,7 +153,7 @@ def _placed(
 ) -> Placed:
     if beaten[point.variant]:
         return Placed(point, "no", tuple(other.variant for other in beaten[point.variant]))
-    # One that is beaten itself has its better to stand for it.
+    # A rival that is beaten itself is left out: the one that beats it is a rival as well.
     rivals = tuple(
         other.variant
         for other in fastest_first
@@ -188,7 +188,7 @@ def _is_no_more(one: float | None, other: float | None) -> bool | None:
     return None if one is None or other is None else one <= SAME_BYTES * other
 
 
-def says_something(points: Sequence[MapPoint]) -> bool:
+def offers_a_choice(points: Sequence[MapPoint]) -> bool:
     """Return whether there is a choice to show: variants of one kind differ in nothing but their speed."""
     return len({point.kind for point in points}) > 1
 

@@ -66,7 +66,7 @@ class Recommendation:
 
 
 @dataclass(frozen=True)
-class _Choice:
+class _Candidate:
     """A variant in a situation.
 
     Attributes:
@@ -117,7 +117,7 @@ def recommend(points: Sequence[MapPoint], situation: Situation) -> Recommendatio
         return Recommendation(situation, None, None, (start + why, *_too_large(choices, baseline)))
     best, tied = _lightest_of_the_fastest(faster)
     rest = [choice for choice in faster if choice is not best]
-    # Who cannot or will not give what the best one takes wants to know what there is for less of it.
+    # The next best is for whoever cannot give what the best one takes: first of all one that takes less.
     lighter = [choice for choice in rest if _takes_less(choice.point, best.point)]
     second = _lightest_of_the_fastest(lighter or rest)[0] if rest else None
     streaming = max((choice.point.images_per_second for choice in fitting if choice.bytes == 0), default=None)
@@ -136,7 +136,7 @@ def recommend(points: Sequence[MapPoint], situation: Situation) -> Recommendatio
     return Recommendation(situation, best.point.variant, next_best, tuple(sentences))
 
 
-def _in_situation(point: MapPoint, baseline: MapPoint, situation: Situation) -> _Choice:
+def _in_situation(point: MapPoint, baseline: MapPoint, situation: Situation) -> _Candidate:
     """Return a variant at the speed that it has there, and whether it fits."""
     rate, baseline_rate = _rate(point, situation), _rate(baseline, situation)
     slowed = rate / point.images_per_second * baseline.images_per_second / baseline_rate
@@ -151,7 +151,7 @@ def _in_situation(point: MapPoint, baseline: MapPoint, situation: Situation) -> 
         situation.free_memory - TRAINING_WORKER_BYTES,
         "memory",
     )
-    return _Choice(replace(point, images_per_second=rate, speedup=there), speedup.ratio, obstacle)
+    return _Candidate(replace(point, images_per_second=rate, speedup=there), speedup.ratio, obstacle)
 
 
 def _rate(point: MapPoint, situation: Situation) -> float:
@@ -174,7 +174,7 @@ def _obstacle(size: float | None, besides: float, images: int, room: int, what: 
     return f"takes {format_size(needed)} of {what}, more than {100 * FILLED:.0f} % of the {free}"
 
 
-def _lightest_of_the_fastest(choices: Sequence[_Choice]) -> tuple[_Choice, list[_Choice]]:
+def _lightest_of_the_fastest(choices: Sequence[_Candidate]) -> tuple[_Candidate, list[_Candidate]]:
     """Return the one to use, and those that cannot be told apart from the fastest either."""
     fastest = max(choices, key=lambda choice: choice.point.speedup.ratio)
     tied = [choice for choice in choices if not surely_faster(fastest.point, choice.point)]
@@ -197,7 +197,7 @@ def _takes_less(one: MapPoint, other: MapPoint) -> bool:
     )
 
 
-def _figures(choice: _Choice, situation: Situation, streaming: float | None) -> str:
+def _figures(choice: _Candidate, situation: Situation, streaming: float | None) -> str:
     """Return how fast a variant is and what it takes, in words.
 
     Args:
@@ -224,7 +224,7 @@ def _figures(choice: _Choice, situation: Situation, streaming: float | None) -> 
     return ", ".join(parts)
 
 
-def _too_large(choices: Sequence[_Choice], best: MapPoint) -> list[str]:
+def _too_large(choices: Sequence[_Candidate], best: MapPoint) -> list[str]:
     """Return a sentence on the fastest in memory and on disk that do not fit, if they would be faster."""
     faster = [choice for choice in choices if choice.obstacle and surely_faster(choice.point, best)]
     faster.sort(key=lambda choice: -choice.point.speedup.ratio)

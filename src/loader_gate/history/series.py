@@ -128,7 +128,11 @@ def _told_apart(key: Key, points: Iterable[SeriesPoint]) -> list[Series]:
 
 
 def _chains(points: Sequence[SeriesPoint]) -> list[list[SeriesPoint]]:
-    """Return points by place, a tree on a machine; a place that followed another goes on with it."""
+    """Return points that belong to one series each.
+
+    A place is a tree on a machine. A place whose first run came after the last run of another one took its
+    turn, and continues its series.
+    """
     places: dict[tuple[str, str | None], list[int]] = {}
     for number, point in enumerate(points):
         places.setdefault((point.work.tree, point.fingerprint), []).append(number)

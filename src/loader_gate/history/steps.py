@@ -124,11 +124,11 @@ def _changed(points: Sequence[SeriesPoint], index: int, earliest: int, latest: i
     texts = []
     for now in [index, *(each for each in range(earliest, latest + 1) if each != index)]:
         where = "" if now == index else f" (run {points[now].run})"
-        texts += [f"{change}{where}" for change in changes(points[now - 1], points[now])]
+        texts += [f"{change}{where}" for change in what_changed(points[now - 1], points[now])]
     return tuple(texts)
 
 
-def changes(then: SeriesPoint, now: SeriesPoint) -> Iterator[str]:
+def what_changed(then: SeriesPoint, now: SeriesPoint) -> Iterator[str]:
     """Return what differs between two points beside the speedup, in words, as far as both are known."""
     for name in sorted({*then.versions, *now.versions}, key=[*_NAMES, *then.versions, *now.versions].index):
         old, new = then.versions.get(name), now.versions.get(name)

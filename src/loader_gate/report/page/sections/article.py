@@ -32,7 +32,7 @@ def article(run: Mapping[str, Any]) -> Section | None:
             notes.append(f"{row.get('row')}: {row['why']}.")
     if not cells:
         return None
-    headings = ("BenchmarkRow", "Article", "Speedup", "Here", "Speedup (95 % CI)", "At its size")
+    headings = ("Row", "Article", "Speedup", "Here", "Speedup (95 % CI)", "At its size")
     about = "What the article measured, and the same measured here. Ratios travel; seconds do not."
     return Section(
         "article", "The article", about, tables=[Table("The article, measured here", headings, cells, notes)]

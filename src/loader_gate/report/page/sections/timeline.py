@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.history.steps import changes
+from loader_gate.history.steps import what_changed
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.page.parts import Chart, Section, Table
 from loader_gate.runs.sentences import with_interval
@@ -138,7 +138,7 @@ def _marks(points: Sequence[SeriesPoint]) -> list[dict[str, Any]]:
     return [
         {"at": index, "said": ", ".join(said)}
         for index, (then, now) in enumerate(pairwise(points), 1)
-        if (said := [*changes(then, now)])
+        if (said := [*what_changed(then, now)])
     ]
 
 

@@ -35,6 +35,26 @@ def _map(rows: Sequence[BenchmarkRow]) -> tuple[Chart | None, str]:
     ]
     if len({_bytes(each) for each in shown}) < 2:
         return None, ""
+    about = (
+        "On the map, up is faster and left takes fewer bytes beside the tree. Filled points are on the "
+        "front: no variant that takes as little is as fast for certain."
+    )
+    left = [each.point.variant for each in found if each not in shown]
+    if left:
+        about += f" Not on the map, as their bytes are not known: {', '.join(left)}."
+    return _chart(shown), about
+
+
+def _chart(shown: Sequence[Placed]) -> Chart:
+    front = [each.point.variant for each in shown if each.front == "yes"]
+    summary = f"{len(shown)} variants. "
+    summary += (
+        f"No other one is surely better than {listed(front, 8)}." if front else "None is surely the best."
+    )
+    headings = (
+        *("Variant", "Images/s", "On disk, an image", "In memory, an image"),
+        *("On the front", "Beaten by, or maybe"),
+    )
     table = [
         (
             each.point.variant,
@@ -44,51 +64,22 @@ def _map(rows: Sequence[BenchmarkRow]) -> tuple[Chart | None, str]:
             _FRONT[each.front],
             ", ".join(each.others) or NONE,
         )
-        for each in found
-        if each in shown
+        for each in shown
     ]
-    spec = {
-        "kind": "map",
-        "points": [
-            {
-                "name": each.point.variant,
-                "where": "memory" if each.point.memory_bytes else "disk" if each.point.disk_bytes else "none",
-                "bytes": _bytes(each),
-                "rate": each.point.images_per_second,
-                "front": each.front,
-                "said": f"{each.point.images_per_second:,.0f} images/s, {format_size(_bytes(each))} an image",
-            }
-            for each in shown
-        ],
+    spec = {"kind": "map", "points": [_drawn(each) for each in shown]}
+    return Chart("throughput", "Throughput against bytes an image", summary, headings, table, spec)
+
+
+def _drawn(each: Placed) -> dict[str, Any]:
+    """Return what ``page.js`` draws a variant from."""
+    return {
+        "name": each.point.variant,
+        "where": "memory" if each.point.memory_bytes else "disk" if each.point.disk_bytes else "none",
+        "bytes": _bytes(each),
+        "rate": each.point.images_per_second,
+        "front": each.front,
+        "said": f"{each.point.images_per_second:,.0f} images/s, {format_size(_bytes(each))} an image",
     }
-    front = [each.point.variant for each in shown if each.front == "yes"]
-    summary = f"{len(shown)} variants. "
-    summary += (
-        f"No other one is surely better than {listed(front, 8)}." if front else "None is surely the best."
-    )
-    chart = Chart(
-        "throughput",
-        "Throughput against bytes an image",
-        summary,
-        (
-            "Variant",
-            "Images/s",
-            "On disk, an image",
-            "In memory, an image",
-            "On the front",
-            "Beaten by, or maybe",
-        ),
-        table,
-        spec,
-    )
-    about = (
-        "On the map, up is faster and left takes fewer bytes beside the tree. Filled points are on the "
-        "front: no variant that takes as little is as fast for certain."
-    )
-    left = [each.point.variant for each in found if each not in shown]
-    if left:
-        about += f" Not on the map, as their bytes are not known: {', '.join(left)}."
-    return chart, about
 
 
 def _bytes(each: Placed) -> float:
