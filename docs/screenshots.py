@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from loader_gate.history.store import load_runs
+from loader_gate.history.all_runs import load_runs
 from loader_gate.report.make import write_report
 from tests.planted_history import Planted
 

@@ -13,11 +13,12 @@ import pytest
 
 from loader_gate.machine.noise import NoiseReading
 from loader_gate.registry.variant import BASELINE
-from loader_gate.report.article import COCO_IMAGES, PETS_IMAGES, Row, article_rows
-from loader_gate.report.terminal import WIDTH, article_table
+from loader_gate.report.article import COCO_IMAGES, PETS_IMAGES, ArticleRow, article_rows
+from loader_gate.report.terminal import article_table
 from loader_gate.rotation.rotation import Measurement
 from loader_gate.session.measuring import Result
 from loader_gate.statistics.estimate import Estimate
+from loader_gate.text import WIDTH
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.verdict import baseline_verdict
 from loader_gate.workloads.workload import Device, workload
@@ -80,7 +81,7 @@ def coco(new_result: NewResult) -> dict[str, Result]:
     }
 
 
-def by_name(rows: list[Row]) -> dict[str, Row]:
+def by_name(rows: list[ArticleRow]) -> dict[str, ArticleRow]:
     """Return rows by what they are of."""
     assert len({row.row for row in rows}) == len(rows)
     return {row.row: row for row in rows}
@@ -217,7 +218,7 @@ def test_an_unmeasured_variant_on_dogs_vs_cats(new_result: NewResult) -> None:
     assert row.why == "not measured here: its worker hung"
 
 
-def strict_json(rows: list[Row]) -> Any:
+def strict_json(rows: list[ArticleRow]) -> Any:
     """Return rows by way of JSON, which knows no infinity."""
     text = json.dumps([asdict(row) for row in rows], allow_nan=False)
     return json.loads(text)
@@ -226,7 +227,7 @@ def strict_json(rows: list[Row]) -> Any:
 def test_rows_are_json(coco: dict[str, Result]) -> None:
     """Nothing is lost."""
     rows = article_rows(coco)
-    assert [Row(**each) for each in strict_json(rows)] == rows
+    assert [ArticleRow(**each) for each in strict_json(rows)] == rows
 
 
 @pytest.mark.parametrize("tree", ["coco2017", "dogs-vs-cats"])

@@ -13,17 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from loader_gate.history import trial
 from loader_gate.history.__main__ import main
-from loader_gate.history.detection import detect
+from loader_gate.history.all_runs import find_run, load_runs
 from loader_gate.history.series import Series, series_of
 from loader_gate.history.steps import find_drift, find_steps
-from loader_gate.history.store import find_run, load_runs
 from loader_gate.registry.variant import BASELINE
-from loader_gate.runs.saved import read_run
+from loader_gate.runs.parsing import read_run
 from tests.planted_history import FOLDER, Planted
 
 STREAMING, MEMORY, FILE = "tfdata_no_cache", "tfdata_memory_cache", "tfdata_file_cache"
@@ -80,7 +77,7 @@ def test_what_a_point_says(eventful: Path) -> None:
     point = series.points[40]
     assert (series.name, len(series.points)) == (f"{STREAMING} (loading)", 60)
     assert (point.run, point.saved_on, point.accepted) == ("0041", "2026-02-14T04:30:00+00:00", True)
-    assert (point.revision.commit, point.revision.branch) == (EVENTFUL.commit(40), "main")
+    assert (point.checkout.commit, point.checkout.branch) == (EVENTFUL.commit(40), "main")
     assert point.versions["tensorflow"] == "2.21.0"
     assert point.low < point.speedup < point.high
     assert (point.verdict, point.images_per_second is not None) == ("pass", True)
@@ -114,7 +111,7 @@ def test_a_run_of_before_there_was_a_schema(tmp_path: Path) -> None:
 
     edit(path, age)
     run = read_run(path)
-    assert (run.accepted, run.machine, run.run_id, str(run.revision)) == (
+    assert (run.accepted, run.machine, run.run_id, str(run.checkout)) == (
         *(None, "runner", ""),
         "no known revision",
     )
@@ -176,7 +173,7 @@ def test_another_image_size_is_another_series(tmp_path: Path) -> None:
 def test_a_planted_step_is_found_and_the_upgrade_named(eventful: Path) -> None:
     """In 60 runs, one step of 12 % and one upgrade: at the right run, and nothing else."""
     (step,) = find_steps(series_in(eventful)[0])
-    assert (step.index, step.run, step.revision.commit) == (36, "0037", EVENTFUL.commit(36))
+    assert (step.index, step.run, step.checkout.commit) == (36, "0037", EVENTFUL.commit(36))
     assert step.earliest <= 36 <= step.latest
     assert step.changed == ("TensorFlow 2.20.0 → 2.21.0",)
     assert step.ratio.low < 0.88 < step.ratio.high < 0.97
@@ -210,69 +207,6 @@ def test_an_upgrade_in_a_run_that_may_be_the_first(eventful: Path) -> None:
     (step,) = find_steps(replace(series, points=tuple(points)))
     assert (step.earliest, step.latest) == (36, 37)
     assert step.changed == ("Keras 3.15.1 → 4.0.0" + (" (run 0038)" if step.index == 36 else ""),)
-
-
-@pytest.mark.parametrize("noise", [*trial.NOISES])
-def test_how_often_steps_and_drift_are_found(noise: str) -> None:
-    """Where there are none at most 5 % of series each; a step of 10 % in 5 % of noise at least 90 %.
-
-    Lasting noise hides more. The command ``trial`` shows the same for as many series as one likes.
-    """
-    none = trial.hold(60, seed=1, kinds=[(noise, "no change")])[0]
-    assert none.steps <= 3
-    assert none.drift <= 3
-    if noise == "white":
-        slower = trial.hold(30, seed=1, kinds=[(noise, "10 % slower")])[0]
-        assert slower.steps >= 27
-        drift = trial.hold(10, seed=1, kinds=[(noise, "0.3 % a run")])[0]
-        assert drift.drift >= 7
-
-
-def test_stairs_are_steps_and_no_drift() -> None:
-    """Three steps down in clear noise, each in its place."""
-    numbers = np.random.default_rng(0).normal(0, 0.02, 60)
-    for place in (15, 30, 45):
-        numbers[place:] -= 0.1
-    steps, drift = detect(tuple(numbers.tolist()))
-    assert [step.index for step in steps] == [15, 30, 45]
-    assert drift is None
-
-
-def test_a_slowdown_that_was_mended() -> None:
-    """Down and up again: two steps, neither hides the other."""
-    numbers = np.random.default_rng(0).normal(0, 0.03, 60)
-    numbers[25:35] -= 0.12
-    steps, drift = detect(tuple(numbers.tolist()))
-    assert [step.index for step in steps] == [25, 35]
-    assert drift is None
-
-
-def test_the_same_seed_finds_the_same() -> None:
-    """And what is found does not depend on what was looked at before."""
-    numbers = tuple(np.random.default_rng(3).normal(0, 0.05, 60).tolist())
-    assert detect.__wrapped__(numbers, 0) == detect.__wrapped__(numbers, 0)
-
-
-@pytest.mark.parametrize(("size", "place"), [(0.02, 15), (0.5, 28)])
-def test_small_steps_and_short_ones(size: float, place: int) -> None:
-    """Less than 3 % is nobody's concern, and two runs are no level yet."""
-    numbers = np.random.default_rng(0).normal(0, 0.002, 30)
-    numbers[place:] -= size
-    assert detect(tuple(numbers.tolist())) == ((), None)
-
-
-def test_a_long_series() -> None:
-    """Of more points than are looked at one by one."""
-    numbers = np.random.default_rng(0).normal(0, 0.03, 800)
-    numbers[333:] -= 0.1
-    steps, _ = detect(tuple(numbers.tolist()))
-    assert [abs(step.index - 333) <= 2 for step in steps] == [True]
-
-
-@pytest.mark.parametrize("numbers", [(), (1.0,), (1.0,) * 40, (0.0, 1.0) * 4, (0.0,) * 20 + (1.0,) * 20])
-def test_series_without_noise(numbers: tuple[float, ...]) -> None:
-    """Nothing to divide by, or hardly anything: only the step that is there."""
-    assert [step.index for step in detect(numbers)[0]] == ([20] if len(set(numbers[18:22])) == 2 else [])
 
 
 # The command.

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from loader_gate.advice.frontier import Point
-from loader_gate.advice.recommendation import Advice, Situation, recommend
+from loader_gate.advice.pareto import MapPoint
+from loader_gate.advice.recommendation import Recommendation, Situation, recommend
 from loader_gate.registry.variant import BASELINE
 from loader_gate.session.guard import TRAINING_WORKER_BYTES
 from loader_gate.statistics.estimate import Estimate
@@ -17,9 +17,11 @@ from loader_gate.statistics.estimate import Estimate
 GB = 1_000_000_000
 
 
-def point(variant: str, ratio: float, kind: str = "streaming", within: float = 0.05, **others: Any) -> Point:
+def point(
+    variant: str, ratio: float, kind: str = "streaming", within: float = 0.05, **others: Any
+) -> MapPoint:
     """Make a variant up that is so many times as fast as a baseline of 400 images/s."""
-    return Point(
+    return MapPoint(
         variant, kind, 400 * ratio, Estimate(ratio, ratio / (1 + within), ratio * (1 + within), 0), **others
     )
 
@@ -42,7 +44,7 @@ ALL = (THE_BASELINE, STREAMS, STREAMS_TOO, LARGE, JPEG, MEMORY)
 SITUATION = Situation("This tree", 100_000, 100_000.0, free_memory=16 * GB, free_disk=80 * GB)
 
 
-def advise(*points: Point, **others: Any) -> Advice:
+def advise(*points: MapPoint, **others: Any) -> Recommendation:
     """Return what is recommended, in a situation that may differ."""
     return recommend(points, replace(SITUATION, **others))
 
@@ -165,7 +167,7 @@ def test_nothing_fits() -> None:
 
 
 @pytest.mark.parametrize("points", [(), (THE_BASELINE,), (STREAMS, STREAMS_TOO)])
-def test_nothing_to_choose_from(points: tuple[Point, ...]) -> None:
+def test_nothing_to_choose_from(points: tuple[MapPoint, ...]) -> None:
     """Nothing was measured, the baseline only, or nothing to hold against it."""
     found = advise(*points)
     assert (found.variant, found.next_best) == (None, None)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from loader_gate.history.series import Point, Series
+from loader_gate.history.series import Series, SeriesPoint
 from loader_gate.history.steps import Drift, Step
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.__main__ import main
@@ -21,9 +21,9 @@ from loader_gate.report.page import html as page_module
 from loader_gate.report.page.content import Page, page_of
 from loader_gate.report.page.html import ReportError, check_can_write, render, write
 from loader_gate.report.page.parts import Section
-from loader_gate.report.page.timeline import LISTED, timeline
+from loader_gate.report.page.sections.timeline import LISTED, timeline
 from loader_gate.runs.comparison import Ratio
-from loader_gate.runs.saved import Revision, Work
+from loader_gate.runs.saved import Checkout, WorkKey
 from tests.made_up_runs import HOSTILE, benchmark, changed, made_up_run
 from tests.planted_history import Planted
 
@@ -210,6 +210,13 @@ def test_the_riddle_of_the_dumps() -> None:
     assert "92.2 GB" in table.notes[1]
 
 
+def test_the_article() -> None:
+    """What the article says is in the first columns, and what was measured here in the others."""
+    (table,) = section_of(page_of(made_up_run()), "article").tables
+    assert table.headings == ("Row", "Article", "Speedup", "Here", "Speedup (95 % CI)", "At its size")
+    assert {len(row) for row in table.rows} == {6}
+
+
 def test_passes_of_the_doubtful_only() -> None:
     """Of those that fail or are undecided, with base where there is one."""
     charts = section_of(page_of(made_up_run()), "passes").charts
@@ -246,16 +253,16 @@ def test_a_run_of_another_suite() -> None:
 
 def series_of_runs(count: int, variant: str = "calm") -> Series:
     """Return a series with an upgrade at its tenth run."""
-    work = Work("0123", "224", "32", "none", "1")
+    work = WorkKey("0123", "224", "32", "none", "1")
     return Series(
         "loading",
         variant,
         tuple(
-            Point(
+            SeriesPoint(
                 run=f"{number:04}",
                 path=Path(f"{number:04}.json"),
                 saved_on=f"2026-01-{number % 28 + 1:02}T04:30:00",
-                revision=Revision(f"{number:04x}" * 10, HOSTILE),
+                checkout=Checkout(f"{number:04x}" * 10, HOSTILE),
                 fingerprint="f00d",
                 machine="Some CPU",
                 versions={"tensorflow": "2.20.0" if number < 9 else "2.21.0"},
@@ -277,7 +284,7 @@ def step_at(series: Series, index: int) -> Step:
     point = series.points[index]
     ratio = Ratio(0.88, 0.86, 0.9)
     return Step(
-        index, index, index, 2.0, 1.76, ratio, 0.001, point.run, point.revision, ("TensorFlow 2 → 3",)
+        index, index, index, 2.0, 1.76, ratio, 0.001, point.run, point.checkout, ("TensorFlow 2 → 3",)
     )
 
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 from PIL import Image
 
+from loader_gate.history.all_runs import load_runs
 from loader_gate.history.series import series_of
 from loader_gate.history.steps import Step
-from loader_gate.history.store import load_runs
 from loader_gate.report.page.content import page_of
 from loader_gate.report.page.html import render, write
-from loader_gate.report.page.timeline import timeline
+from loader_gate.report.page.sections.timeline import timeline
 from tests.made_up_runs import HOSTILE, made_up_run
 from tests.planted_history import Planted
 from tests.test_report import series_of_runs, step_at

@@ -13,7 +13,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from loader_gate.registry.variant import BASELINE
-from loader_gate.report.summary import MARKER, MOST_CHARACTERS, main, summary, summary_of_file, text
+from loader_gate.report.markdown import MOST_CHARACTERS, escaped
+from loader_gate.report.summary import MARKER, main, summary, summary_of_file
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -264,9 +265,9 @@ def test_text_stays_text(name: str) -> None:
 def test_what_text_leaves_as_it_is() -> None:
     """Prose and common names can be read in the Markdown itself; what steers a terminal is spelled out."""
     plain = 'tfdata_no_cache is 1.21 times (95 % interval 1.15–1.28), so: it\'s "slow"; a-b + c = 1/2?'
-    assert text(plain) == plain
-    assert text("\x1b[31m \u202e") == "&#92;x1b&#91;31m &#92;u202e"
-    assert len(text("x" * 1000, 80)) == 80
+    assert escaped(plain) == plain
+    assert escaped("\x1b[31m \u202e") == "&#92;x1b&#91;31m &#92;u202e"
+    assert len(escaped("x" * 1000, 80)) == 80
 
 
 def test_it_fits_into_a_comment() -> None:

@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from loader_gate.advice.frontier import Point, surely_faster
+from loader_gate.advice.pareto import MapPoint, surely_faster
 from loader_gate.registry.variant import BASELINE
 from loader_gate.session.dumps import break_even_epochs
 from loader_gate.session.guard import TRAINING_WORKER_BYTES
@@ -49,8 +49,8 @@ class Situation:
 
 
 @dataclass(frozen=True)
-class Advice:
-    """What to use.
+class Recommendation:
+    """Which variant to use in a situation.
 
     Attributes:
         situation: For what.
@@ -66,7 +66,7 @@ class Advice:
 
 
 @dataclass(frozen=True)
-class _Choice:
+class _Candidate:
     """A variant in a situation.
 
     Attributes:
@@ -75,7 +75,7 @@ class _Choice:
         obstacle: Why it cannot be used, or nothing.
     """
 
-    point: Point
+    point: MapPoint
     from_memory: float
     obstacle: str
 
@@ -91,11 +91,11 @@ class _Choice:
         return math.inf if disk is None or memory is None else disk + memory
 
 
-def recommend(points: Sequence[Point], situation: Situation) -> Advice:
+def recommend(points: Sequence[MapPoint], situation: Situation) -> Recommendation:
     """Return which variant to use.
 
     Args:
-        points: What was measured; see `loader_gate.advice.frontier.points_of`.
+        points: What was measured; see `loader_gate.advice.pareto.points_of`.
         situation: What it is to be used for.
     """
     size = f", {format_size(situation.images * situation.file_bytes)}" if situation.file_bytes else ""
@@ -103,7 +103,7 @@ def recommend(points: Sequence[Point], situation: Situation) -> Advice:
     baseline = next((point for point in points if point.variant == BASELINE), None)
     if baseline is None or len(points) == 1:
         why = f"only {BASELINE} was measured" if baseline else f"there are no figures of {BASELINE}"
-        return Advice(situation, None, None, (f"{start}no choice, as {why}.",))
+        return Recommendation(situation, None, None, (f"{start}no choice, as {why}.",))
     choices = [_in_situation(point, baseline, situation) for point in points if point.variant != BASELINE]
     fitting = [choice for choice in choices if not choice.obstacle]
     faster = [choice for choice in fitting if surely_faster(choice.point, baseline)]
@@ -114,10 +114,10 @@ def recommend(points: Sequence[Point], situation: Situation) -> Advice:
                 f"undecided, as no variant that fits is faster than {_GENERATOR} for certain; a larger "
                 "--budget or a quieter machine tells more."
             )
-        return Advice(situation, None, None, (start + why, *_too_large(choices, baseline)))
+        return Recommendation(situation, None, None, (start + why, *_too_large(choices, baseline)))
     best, tied = _lightest_of_the_fastest(faster)
     rest = [choice for choice in faster if choice is not best]
-    # Who cannot or will not give what the best one takes wants to know what there is for less of it.
+    # The next best is for whoever cannot give what the best one takes: first of all one that takes less.
     lighter = [choice for choice in rest if _takes_less(choice.point, best.point)]
     second = _lightest_of_the_fastest(lighter or rest)[0] if rest else None
     streaming = max((choice.point.images_per_second for choice in fitting if choice.bytes == 0), default=None)
@@ -133,10 +133,10 @@ def recommend(points: Sequence[Point], situation: Situation) -> Advice:
             f"Where not all fits into memory, a disk of {DISK_BYTES_PER_SECOND / 1e6:.0f} MB/s is assumed."
         )
     next_best = None if second is None else second.point.variant
-    return Advice(situation, best.point.variant, next_best, tuple(sentences))
+    return Recommendation(situation, best.point.variant, next_best, tuple(sentences))
 
 
-def _in_situation(point: Point, baseline: Point, situation: Situation) -> _Choice:
+def _in_situation(point: MapPoint, baseline: MapPoint, situation: Situation) -> _Candidate:
     """Return a variant at the speed that it has there, and whether it fits."""
     rate, baseline_rate = _rate(point, situation), _rate(baseline, situation)
     slowed = rate / point.images_per_second * baseline.images_per_second / baseline_rate
@@ -151,10 +151,10 @@ def _in_situation(point: Point, baseline: Point, situation: Situation) -> _Choic
         situation.free_memory - TRAINING_WORKER_BYTES,
         "memory",
     )
-    return _Choice(replace(point, images_per_second=rate, speedup=there), speedup.ratio, obstacle)
+    return _Candidate(replace(point, images_per_second=rate, speedup=there), speedup.ratio, obstacle)
 
 
-def _rate(point: Point, situation: Situation) -> float:
+def _rate(point: MapPoint, situation: Situation) -> float:
     """Return images a second: no more than the disk gives, where what is read does not fit into memory."""
     read = 0.0 if point.memory_bytes != 0 else point.disk_bytes or situation.file_bytes
     room = situation.free_memory - TRAINING_WORKER_BYTES - point.buffer_bytes
@@ -174,7 +174,7 @@ def _obstacle(size: float | None, besides: float, images: int, room: int, what: 
     return f"takes {format_size(needed)} of {what}, more than {100 * FILLED:.0f} % of the {free}"
 
 
-def _lightest_of_the_fastest(choices: Sequence[_Choice]) -> tuple[_Choice, list[_Choice]]:
+def _lightest_of_the_fastest(choices: Sequence[_Candidate]) -> tuple[_Candidate, list[_Candidate]]:
     """Return the one to use, and those that cannot be told apart from the fastest either."""
     fastest = max(choices, key=lambda choice: choice.point.speedup.ratio)
     tied = [choice for choice in choices if not surely_faster(fastest.point, choice.point)]
@@ -183,13 +183,13 @@ def _lightest_of_the_fastest(choices: Sequence[_Choice]) -> tuple[_Choice, list[
     return best, [choice for choice in tied if choice is not best]
 
 
-def _taken(point: Point) -> tuple[float, float]:
+def _taken(point: MapPoint) -> tuple[float, float]:
     """Return bytes of memory and of disk an image; where nobody knows, there may be any number."""
     memory, disk = point.memory_bytes, point.disk_bytes
     return math.inf if memory is None else memory, math.inf if disk is None else disk
 
 
-def _takes_less(one: Point, other: Point) -> bool:
+def _takes_less(one: MapPoint, other: MapPoint) -> bool:
     """Return whether one variant takes less of all that another one takes."""
     pairs = [(one.disk_bytes, other.disk_bytes), (one.memory_bytes, other.memory_bytes)]
     return all((mine or 0) < theirs for mine, theirs in pairs if theirs) and any(
@@ -197,7 +197,7 @@ def _takes_less(one: Point, other: Point) -> bool:
     )
 
 
-def _figures(choice: _Choice, situation: Situation, streaming: float | None) -> str:
+def _figures(choice: _Candidate, situation: Situation, streaming: float | None) -> str:
     """Return how fast a variant is and what it takes, in words.
 
     Args:
@@ -224,7 +224,7 @@ def _figures(choice: _Choice, situation: Situation, streaming: float | None) -> 
     return ", ".join(parts)
 
 
-def _too_large(choices: Sequence[_Choice], best: Point) -> list[str]:
+def _too_large(choices: Sequence[_Candidate], best: MapPoint) -> list[str]:
     """Return a sentence on the fastest in memory and on disk that do not fit, if they would be faster."""
     faster = [choice for choice in choices if choice.obstacle and surely_faster(choice.point, best)]
     faster.sort(key=lambda choice: -choice.point.speedup.ratio)

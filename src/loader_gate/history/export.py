@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from loader_gate.history.series import Point, Series
-from loader_gate.history.store import HistoryError
+from loader_gate.history.all_runs import HistoryError
+from loader_gate.history.series import Series, SeriesPoint
 from loader_gate.registry.variant import BASELINE
 from loader_gate.runs.saved import SavedRun
 
@@ -26,7 +26,7 @@ def rows_of(series: Iterable[Series]) -> list[dict[str, Any]]:
     return [_row(each, point, packages) for each, point in pairs]
 
 
-def _row(series: Series, point: Point, packages: Sequence[str]) -> dict[str, Any]:
+def _row(series: Series, point: SeriesPoint, packages: Sequence[str]) -> dict[str, Any]:
     return {
         "workload": series.workload,
         "variant": series.variant,
@@ -34,9 +34,9 @@ def _row(series: Series, point: Point, packages: Sequence[str]) -> dict[str, Any
         "run": point.run,
         "file": str(point.path),
         "saved_on": point.saved_on,
-        "commit": point.revision.commit,
-        "branch": point.revision.branch,
-        "dirty": point.revision.dirty,
+        "commit": point.checkout.commit,
+        "branch": point.checkout.branch,
+        "dirty": point.checkout.dirty,
         "accepted": point.accepted,
         "verdict": point.verdict,
         "speedup": point.speedup,
@@ -106,7 +106,7 @@ def as_github(run: SavedRun, better: Literal["bigger", "smaller"]) -> str:
                 "unit": "times the baseline's " + ("speed" if better == "bigger" else "seconds"),
                 "value": value,
                 **({"range": f"± {(ends[1] - ends[0]) / 2:.3g}"} if known else {}),
-                "extra": f"{run.machine}\n{run.revision}\nverdict: {entry.verdict or 'not known'}",
+                "extra": f"{run.machine}\n{run.checkout}\nverdict: {entry.verdict or 'not known'}",
             }
         )
     return json.dumps(entries, indent=2) + "\n"

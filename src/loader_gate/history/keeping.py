@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from loader_gate.history.store import HistoryError, age, load_files, load_runs, run_files, when_saved
-from loader_gate.runs.saved import Key, SavedRun, Work
+from loader_gate.history.all_runs import HistoryError, age, load_files, load_runs, run_files, when_saved
+from loader_gate.runs.saved import Key, SavedRun, WorkKey
 
 #: A folder of pytest-benchmark's storage: system, implementation, Python and width.
 _FOLDER = re.compile(r"[A-Za-z]+-[A-Za-z]+-\d+\.\d+-\d+bit")
@@ -29,7 +29,7 @@ def superfluous(runs: Sequence[SavedRun], newest: int | None, since: datetime | 
         since: And those saved since then, or at a time that is not known.
     """
     kept: set[Path] = set()
-    baselines: set[tuple[Path, Key, Work, bool]] = set()
+    baselines: set[tuple[Path, Key, WorkKey, bool]] = set()
     counts: dict[Path, int] = {}
     for run in reversed(runs):
         folder = run.path.parent

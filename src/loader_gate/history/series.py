@@ -12,23 +12,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loader_gate.history.store import labels_of
-from loader_gate.runs.saved import Key, Revision, SavedRun, Work
+from loader_gate.history.all_runs import labels_of
+from loader_gate.runs.saved import Checkout, Key, SavedRun, WorkKey
 
 
 @dataclass(frozen=True)
-class Point:
+class SeriesPoint:
     """One run's figures of one benchmark.
 
     Attributes:
         run: The run's label.
         path: Its file.
         saved_on: When, in ISO format; may be empty.
-        revision: What was checked out.
+        checkout: What was checked out.
         fingerprint: Of its machine, if known.
         machine: The machine in words.
         versions: Of Python and of packages, by name.
-        work: What was measured on.
+        work: The key of the work that was done.
         speedup: The speedup.
         low: Lower end of its interval; 0 if there is none.
         high: Upper end; infinite if there is none.
@@ -41,11 +41,11 @@ class Point:
     run: str
     path: Path
     saved_on: str
-    revision: Revision
+    checkout: Checkout
     fingerprint: str | None
     machine: str
     versions: Mapping[str, str]
-    work: Work
+    work: WorkKey
     speedup: float
     low: float
     high: float
@@ -68,7 +68,7 @@ class Series:
 
     workload: str
     variant: str
-    points: tuple[Point, ...]
+    points: tuple[SeriesPoint, ...]
     about: str = ""
 
     @property
@@ -89,14 +89,14 @@ def series_of(runs: Sequence[SavedRun]) -> list[Series]:
         runs: Oldest first.
     """
     labels = labels_of(runs)
-    found: dict[Key, list[Point]] = {}
+    found: dict[Key, list[SeriesPoint]] = {}
     for run in runs:
         for entry in run.entries:
-            point = Point(
+            point = SeriesPoint(
                 run=labels[run.path],
                 path=run.path,
                 saved_on=run.saved_on,
-                revision=run.revision,
+                checkout=run.checkout,
                 fingerprint=run.fingerprint,
                 machine=run.machine,
                 versions=run.versions,
@@ -113,9 +113,9 @@ def series_of(runs: Sequence[SavedRun]) -> list[Series]:
     return [series for key, points in found.items() for series in _told_apart(key, points)]
 
 
-def _told_apart(key: Key, points: Iterable[Point]) -> list[Series]:
+def _told_apart(key: Key, points: Iterable[SeriesPoint]) -> list[Series]:
     """Return the series of one benchmark, each said to be what it is if there are several."""
-    by_work: dict[tuple[str, str, str], list[Point]] = {}
+    by_work: dict[tuple[str, str, str], list[SeriesPoint]] = {}
     for point in points:
         work = point.work
         by_work.setdefault((work.image_size, work.batch_size, work.device), []).append(point)
@@ -127,8 +127,12 @@ def _told_apart(key: Key, points: Iterable[Point]) -> list[Series]:
     ]
 
 
-def _chains(points: Sequence[Point]) -> list[list[Point]]:
-    """Return points by place, a tree on a machine; a place that followed another goes on with it."""
+def _chains(points: Sequence[SeriesPoint]) -> list[list[SeriesPoint]]:
+    """Return points that belong to one series each.
+
+    A place is a tree on a machine. A place whose first run came after the last run of another one took its
+    turn, and continues its series.
+    """
     places: dict[tuple[str, str | None], list[int]] = {}
     for number, point in enumerate(points):
         places.setdefault((point.work.tree, point.fingerprint), []).append(number)
@@ -142,7 +146,7 @@ def _chains(points: Sequence[Point]) -> list[list[Point]]:
     return [[points[number] for number in chain] for chain in chains]
 
 
-def _what_it_is(point: Point) -> dict[str, str]:
+def _what_it_is(point: SeriesPoint) -> dict[str, str]:
     work = point.work
     return {
         "image size": f"image size {work.image_size}",

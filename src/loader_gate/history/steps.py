@@ -1,4 +1,4 @@
-"""Steps and drift in a series of speedups."""
+"""Steps and drift in a series of speedups: change points and linear trend, and what changed with them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from loader_gate.history.detection import detect
+from loader_gate.history.change_points import detect
 from loader_gate.runs.comparison import Ratio
-from loader_gate.runs.saved import Revision, Work
+from loader_gate.runs.saved import Checkout, WorkKey
 
 if TYPE_CHECKING:
-    from loader_gate.history.series import Point, Series
+    from loader_gate.history.series import Series, SeriesPoint
 
 #: How people call packages.
 _NAMES = {
@@ -28,18 +28,18 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Step:
-    """A change of level.
+    """A change point of speedups.
 
     Attributes:
-        index: Of the first point that has it.
-        earliest: The first point that may be the one, as noise allows.
-        latest: The last such point.
+        index: Of the first point at the new level.
+        earliest: The first point of its 95 % confidence set.
+        latest: The last one.
         before: The speedup up to it, since the step before.
         after: The speedup from it on, up to the next step.
         ratio: After / before, with its 95 % interval: below 1 is slower.
         p_value: The chance of a step as clear as this in a series without one.
         run: The label of the first run that has it.
-        revision: What was checked out then.
+        checkout: What was checked out then.
         changed: What else changed with it, in words.
     """
 
@@ -51,13 +51,13 @@ class Step:
     ratio: Ratio
     p_value: float
     run: str
-    revision: Revision
+    checkout: Checkout
     changed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Drift:
-    """A slow change without a step.
+    """A linear trend of speedups, without a step.
 
     Attributes:
         first: Index of the first point of it.
@@ -91,7 +91,7 @@ def find_steps(series: Series, seed: int = 0) -> list[Step]:
             ratio=_ratio(step.after - step.before, step.half_width),
             p_value=step.p_value,
             run=points[step.index].run,
-            revision=points[step.index].revision,
+            checkout=points[step.index].checkout,
             changed=_changed(points, step.index, step.earliest, step.latest),
         )
         for step in found
@@ -119,16 +119,16 @@ def _ratio(log: float, half: float) -> Ratio:
     return Ratio(math.exp(log), math.exp(log - half), math.exp(log + half))
 
 
-def _changed(points: Sequence[Point], index: int, earliest: int, latest: int) -> tuple[str, ...]:
+def _changed(points: Sequence[SeriesPoint], index: int, earliest: int, latest: int) -> tuple[str, ...]:
     """Return what changed with a step, or in the other runs that may be the first to have it."""
     texts = []
     for now in [index, *(each for each in range(earliest, latest + 1) if each != index)]:
         where = "" if now == index else f" (run {points[now].run})"
-        texts += [f"{change}{where}" for change in changes(points[now - 1], points[now])]
+        texts += [f"{change}{where}" for change in what_changed(points[now - 1], points[now])]
     return tuple(texts)
 
 
-def changes(then: Point, now: Point) -> Iterator[str]:
+def what_changed(then: SeriesPoint, now: SeriesPoint) -> Iterator[str]:
     """Return what differs between two points beside the speedup, in words, as far as both are known."""
     for name in sorted({*then.versions, *now.versions}, key=[*_NAMES, *then.versions, *now.versions].index):
         old, new = then.versions.get(name), now.versions.get(name)
@@ -136,7 +136,7 @@ def changes(then: Point, now: Point) -> Iterator[str]:
             yield f"{_NAMES.get(name, name)} {old} → {new}"
     if then.fingerprint and now.fingerprint and then.fingerprint != now.fingerprint:
         yield f"the machine: {then.machine} → {now.machine}"
-    for each in fields(Work):
+    for each in fields(WorkKey):
         old, new = getattr(then.work, each.name), getattr(now.work, each.name)
         if old != new and "none" not in (old, new):
             yield f"the {each.name.replace('_', ' ')}: {old[:12]} → {new[:12]}"

@@ -1,15 +1,22 @@
-"""Which saved runs to compare with, out of pytest-benchmark's storage."""
+"""The saved runs of this system and Python, as pytest-benchmark's storage finds them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loader_gate.runs.comparison import when
-from loader_gate.runs.saved import NUMBERED, SavedRun, mark_accepted, run_or_problem
+from loader_gate.runs.acceptance import mark_accepted
+from loader_gate.runs.choosing import (
+    ChosenRuns,
+    choose_accepted,
+    choose_named,
+    may_be_compared_with,
+    why_none_is_accepted,
+)
+from loader_gate.runs.parsing import run_or_problem
+from loader_gate.runs.saved import NUMBERED, SavedRun
 
 if TYPE_CHECKING:
     from pytest_benchmark.storage.file import FileStorage
@@ -19,20 +26,7 @@ class CompareError(Exception):
     """An option of comparing cannot be used; the message names it and says what to do."""
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """The runs to compare with.
-
-    Attributes:
-        runs: Newest first.
-        about: Which they are and why, or why there is none, in sentences.
-    """
-
-    runs: tuple[SavedRun, ...]
-    about: tuple[str, ...]
-
-
-class Storage:
+class BenchmarkStorage:
     """Saved runs in a folder."""
 
     def __init__(self, address: str) -> None:
@@ -59,17 +53,16 @@ class Storage:
         return FileStorage(folder, logger=None, default_machine_id=get_machine_id())
 
     @cached_property
-    def accepted(self) -> Chosen:
-        """Return the accepted runs."""
+    def accepted(self) -> ChosenRuns:
+        """Return the accepted runs, or why there is none."""
         runs, problems = _read(self._numbered())
-        accepted = tuple(run for run in runs if run.accepted and run.entries)
-        if not accepted:
-            return Chosen((), (*self._why_none(runs), *problems))
-        last = accepted[0]
-        which = f"Compared with run {last.label}, the last accepted one{when(last)}: {last.path.name}."
-        return Chosen(accepted, (which, *problems, *(text for run in accepted for text in run.damaged)))
+        chosen = choose_accepted(runs, problems)
+        if chosen is not None:
+            return chosen
+        why = why_none_is_accepted(runs, self._files.get(""), self._accepted_elsewhere())
+        return ChosenRuns((), (*why, *problems))
 
-    def named(self, name: str) -> Chosen:
+    def named(self, name: str) -> ChosenRuns:
         """Return the runs that ``--benchmark-compare`` names, accepted or not.
 
         Raises:
@@ -89,17 +82,7 @@ class Storage:
                 f"{option}: no such run in {self._files.get('')}; the last ones there: {known}. Without a "
                 "value the last accepted run is taken."
             )
-        about = []
-        for run in runs:
-            about.append(f"Compared with run {run.label}, as asked for{when(run)}: {run.path.name}.")
-            if run.accepted is None:
-                about.append(f"Run {run.label} was saved before runs were marked as accepted.")
-            elif not run.accepted:
-                about.append(f"Run {run.label} was not accepted: its session failed or was cut short.")
-            if not run.entries:
-                about.append(f"Run {run.label} has no speedups.")
-            about += run.damaged
-        return Chosen(tuple(runs), tuple(about))
+        return choose_named(runs)
 
     def accept(self, run_id: str) -> None:
         """Mark the run of that id as accepted.
@@ -113,25 +96,11 @@ class Storage:
         """Return the files of saved runs, newest first."""
         return [*reversed(self._files.query(NUMBERED))]
 
-    def _why_none(self, runs: list[SavedRun]) -> list[str]:
+    def _accepted_elsewhere(self) -> SavedRun | None:
+        """Return the newest accepted run of another Python or system."""
         folder = self._files.get("")
-        about = [
-            f"There is no accepted run in {folder}, so nothing is compared. A run is accepted if it passes; "
-            "save it with --benchmark-autosave."
-        ]
-        last = next((run for run in runs if run.entries), None)
-        if last is not None:
-            old = last.accepted is None
-            why = "was saved before runs were marked as accepted" if old else "failed or was cut short"
-            about.append(
-                f"Run {last.label} {why}; to compare with it, give --benchmark-compare={last.label}."
-            )
         paths = [path for path in reversed(self._files.query(f"*/{NUMBERED}")) if path.parent != folder]
-        other = next((run for run in _read(paths)[0] if run.accepted and run.entries), None)
-        if other is not None:
-            name = f"{other.path.parent.name}/{other.label}"
-            about.append(f"There is one of another Python or system: --benchmark-compare={name}.")
-        return about
+        return next((run for run in _read(paths)[0] if may_be_compared_with(run)), None)
 
 
 def _read(paths: Iterable[Path]) -> tuple[list[SavedRun], list[str]]:

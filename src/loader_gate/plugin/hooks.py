@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loader_gate.plugin.benchmark_compare import Comparison
 from loader_gate.plugin.benchmark_storage import CompareError
+from loader_gate.plugin.earlier_runs import EarlierRuns
 from loader_gate.plugin.interrupts import clean_end_on_sigterm
 from loader_gate.plugin.selection import asked_for
 from loader_gate.plugin.trees import tree_request
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
-    from loader_gate.advice.guide import Guide
-    from loader_gate.runs.comparison import Absent, Row
+    from loader_gate.advice.advice import Advice
+    from loader_gate.runs.comparison import Absent, ComparedBenchmark
     from loader_gate.runs.saved import Entry, Key
     from loader_gate.trees.tree import Tree
 
 SESSION = pytest.StashKey[Session]()
-COMPARISON = pytest.StashKey[Comparison]()
+COMPARISON = pytest.StashKey[EarlierRuns]()
 #: Whether the run that was saved becomes a baseline, in a sentence.
 VERDICT = pytest.StashKey[str]()
 #: The map and the recommendation, made once: free memory changes.
-GUIDE: pytest.StashKey[Guide] = pytest.StashKey()
+GUIDE: pytest.StashKey[Advice] = pytest.StashKey()
 #: The benchmarks that are going to run, and those that an option such as ``-k`` has taken out.
 SELECTED: pytest.StashKey[set[Key]] = pytest.StashKey()
 DESELECTED: pytest.StashKey[set[Key]] = pytest.StashKey()
@@ -201,7 +201,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SESSION] = Session.from_options(
             config.option, config.invocation_params.dir, _disabled(config)
         )
-        config.stash[COMPARISON] = Comparison(config.option, config.stash[SESSION].machine)
+        config.stash[COMPARISON] = EarlierRuns(config.option, config.stash[SESSION].machine)
     except (CompareError, DeviceError, FloorsError, RegistryError) as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[COMPARISON].tell_pytest_benchmark()
@@ -461,18 +461,20 @@ def pytest_judge_session(session: pytest.Session, exitstatus: int) -> None:
     config.stash[VERDICT] = comparison.verdict(_is_accepted(session), failed)
 
 
-def _guide(config: pytest.Config) -> Guide | None:
+def _guide(config: pytest.Config) -> Advice | None:
     """Return the map and the recommendation; None if nothing was measured."""
-    from loader_gate.advice.guide import guide_of_session
+    from loader_gate.advice.advice import advice_of_session
 
     session = config.stash[SESSION]
     if GUIDE not in config.stash and session.extra_infos:
         tree = next(iter(session.results.values())).tree
-        config.stash[GUIDE] = guide_of_session(session.extra_infos, tree, tree_request(config), config.option)
+        config.stash[GUIDE] = advice_of_session(
+            session.extra_infos, tree, tree_request(config), config.option
+        )
     return config.stash.get(GUIDE, None)
 
 
-def _compared(config: pytest.Config) -> list[Row]:
+def _compared(config: pytest.Config) -> list[ComparedBenchmark]:
     """Return what became of each benchmark; nothing if none could be measured."""
     if config.option.collectonly or _disabled(config):
         return []

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loader_gate.history.store import HistoryError, load_runs, storage_folder
+from loader_gate.history.all_runs import HistoryError, load_runs, storage_folder
 from loader_gate.report.make import write_report
 from loader_gate.report.page.html import ReportError, check_can_write
-from loader_gate.runs.saved import RunError, printable, read_run
+from loader_gate.runs.parsing import RunError, read_run
+from loader_gate.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

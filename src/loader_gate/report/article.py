@@ -26,7 +26,7 @@ _FLOAT32_256 = COCO_IMAGES * 256 * 256 * 3 * 4
 
 
 @dataclass(frozen=True)
-class Row:
+class ArticleRow:
     """One row of the article, and the same measured here.
 
     Attributes:
@@ -52,34 +52,24 @@ class Row:
     why: str
 
 
-def article_rows(results: Mapping[str, Result]) -> list[Row]:
-    """Return the article's rows that this session has something to say on.
+@dataclass(frozen=True)
+class _Claim:
+    """What the article says of one way of loading images.
 
-    Args:
-        results: What was measured, by workload.
+    Attributes:
+        words: What was measured.
+        minutes: Minutes an epoch; None where it gives none.
+        speedup: Speedup over ``ImageDataGenerator``; None where it gives none.
+        images: The images of an epoch.
+        why: Why figures measured here differ, or what they show; None for the claim of no difference, which
+            the interval measured here supports or not.
     """
-    rows = []
-    training = results.get("training")
-    pets = any(result.tree.name.startswith("dogs-vs-cats") for result in results.values())
-    if training is not None and pets:
-        rows += [
-            _row(training, variant, f"dogs-vs-cats, {words}", None, 1.0, PETS_IMAGES, "", claim=True)
-            for variant, words in _TRAINING.items()
-            if variant != BASELINE
-        ]
-    elif training is not None:
-        device = f"device {training.workload.device}"
-        rows.append(_row(training, BASELINE, _TRAINING[BASELINE], 58, 1.0, COCO_IMAGES, f"here on {device}"))
-        for variant, (minutes, speedup, why) in _COCO.items():
-            rows.append(_row(training, variant, _TRAINING[variant], minutes, speedup, COCO_IMAGES, why))
-    if "dump" in results and not pets:
-        rows += _first_epoch(results["dump"])
-    if "loading" in results and not pets:
-        why = "the memory cache; its decoded images only have to be copied"
-        rows.append(
-            _row(results["loading"], "tfdata_memory_cache", "loading alone", None, 5.0, COCO_IMAGES, why)
-        )
-    return [row for row in rows if row is not None]
+
+    words: str
+    minutes: float | None
+    speedup: float | None
+    images: int
+    why: str | None
 
 
 _TRAINING = {
@@ -101,42 +91,72 @@ _COCO = {
     ),
     "tfdata_memory_cache": (None, None, "crashed in the article: its images were larger than its memory"),
 }
+_LOADING_ALONE = _Claim(
+    "loading alone", None, 5.0, COCO_IMAGES, "the memory cache; its decoded images only have to be copied"
+)
 
 
-def _row(
-    result: Result,
-    variant: str,
-    words: str,
-    minutes: float | None,
-    speedup: float | None,
-    images: int,
-    why: str,
-    *,
-    claim: bool = False,
-) -> Row | None:
+def article_rows(results: Mapping[str, Result]) -> list[ArticleRow]:
+    """Return the article's rows that this session has something to say on.
+
+    Args:
+        results: What was measured, by workload.
+    """
+    rows: list[ArticleRow | None] = []
+    training = results.get("training")
+    pets = any(result.tree.name.startswith("dogs-vs-cats") for result in results.values())
+    if training is not None:
+        claims = _claims_on_pets() if pets else _claims_on_coco(str(training.workload.device))
+        rows += [_row(training, variant, claim) for variant, claim in claims.items()]
+    if "dump" in results and not pets:
+        rows += _first_epoch(results["dump"])
+    if "loading" in results and not pets:
+        rows.append(_row(results["loading"], "tfdata_memory_cache", _LOADING_ALONE))
+    return [row for row in rows if row is not None]
+
+
+def _claims_on_pets() -> dict[str, _Claim]:
+    return {
+        variant: _Claim(f"dogs-vs-cats, {words}", None, 1.0, PETS_IMAGES, None)
+        for variant, words in _TRAINING.items()
+        if variant != BASELINE
+    }
+
+
+def _claims_on_coco(device: str) -> dict[str, _Claim]:
+    baseline = _Claim(_TRAINING[BASELINE], 58, 1.0, COCO_IMAGES, f"here on device {device}")
+    others = {
+        variant: _Claim(_TRAINING[variant], minutes, speedup, COCO_IMAGES, why)
+        for variant, (minutes, speedup, why) in _COCO.items()
+    }
+    return {BASELINE: baseline, **others}
+
+
+def _row(result: Result, variant: str, claim: _Claim) -> ArticleRow | None:
+    """Return a claim with what was measured beside it; None if that variant was not to be measured."""
     measurement = result.measurements.get(variant)
     if measurement is None:
         return None
     estimate = measurement.verdict.estimate
+    said = (claim.words, claim.minutes, claim.speedup)
     if estimate is None or not measurement.variant_passes:
-        why = f"not measured here: {measurement.verdict.reason}"
-        return Row(words, minutes, speedup, None, None, None, None, None, why)
+        return ArticleRow(
+            *said, None, None, None, None, None, f"not measured here: {measurement.verdict.reason}"
+        )
     seconds = median(timing.seconds for timing in measurement.variant_passes)
     bounded = variant != BASELINE and estimate.low > 0
-    return Row(
-        words,
-        minutes,
-        speedup,
+    return ArticleRow(
+        *said,
         seconds,
         estimate.ratio,
         estimate.low if bounded else None,
         estimate.high if bounded else None,
-        seconds / len(result.tree) * images / 60,
-        _claim(estimate) if claim else why,
+        seconds / len(result.tree) * claim.images / 60,
+        _whether_there_is_a_difference(estimate) if claim.why is None else claim.why,
     )
 
 
-def _claim(estimate: Estimate) -> str:
+def _whether_there_is_a_difference(estimate: Estimate) -> str:
     """Say whether the article's "no noticeable difference" holds here."""
     if estimate.low > 1:
         return "there is a difference here: the interval is above 1"
@@ -145,7 +165,7 @@ def _claim(estimate: Estimate) -> str:
     return "no difference can be told here: the interval holds 1"
 
 
-def _first_epoch(result: Result) -> list[Row]:
+def _first_epoch(result: Result) -> list[ArticleRow]:
     info = result.extra_info.get("tfdata_file_cache", {})
     timings = result.measurements[BASELINE].variant_passes
     if "cold_seconds" not in info or not info["dump_of_this_machine"] or not timings:
@@ -155,4 +175,4 @@ def _first_epoch(result: Result) -> list[Row]:
     minutes = seconds / len(result.tree) * COCO_IMAGES / 60
     why = f"written once, without training: {info['dump_bytes_per_image'] / 1000:,.0f} KB an image"
     words = "tf.data, file cache, first epoch"
-    return [Row(words, 42.0, 58 / 42, seconds, speedup, None, None, minutes, why)]
+    return [ArticleRow(words, 42.0, 58 / 42, seconds, speedup, None, None, minutes, why)]

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from loader_gate.history.all_runs import load_runs
 from loader_gate.history.series import series_of
 from loader_gate.history.steps import find_drift, find_steps
-from loader_gate.history.store import load_runs
 from loader_gate.report.page.content import page_of
 from loader_gate.report.page.html import render, write
-from loader_gate.report.page.timeline import timeline
-from loader_gate.runs.saved import SavedRun, parse_run
+from loader_gate.report.page.sections.timeline import timeline
+from loader_gate.runs.parsing import parse_run
+from loader_gate.runs.saved import SavedRun
 
 
 def write_report(

@@ -1,8 +1,7 @@
-"""The table at the end of a session, for people."""
+"""The tables that a terminal shows of a session: verdicts, changes against base, the article's rows."""
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
 from statistics import median
@@ -10,28 +9,21 @@ from typing import TYPE_CHECKING
 
 from loader_gate.registry.variant import BASELINE
 from loader_gate.rotation.rotation import COMPARED_TOO
-from loader_gate.runs.saved import printable
-from loader_gate.sizes import format_size
+from loader_gate.runs.sentences import with_interval
 from loader_gate.statistics.passes import FEWEST_BLOCKS
+from loader_gate.text import WIDTH, new_table, table_lines
 from loader_gate.verdict.verdict import number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from rich.table import Table
-
-    from loader_gate.advice.frontier import Placed
-    from loader_gate.report.article import Row
+    from loader_gate.report.article import ArticleRow
     from loader_gate.rotation.rotation import Measurement
-    from loader_gate.runs.comparison import Row as ComparedRow
-    from loader_gate.runs.saved import Entry
     from loader_gate.verdict.verdict import Change, Share
 
-WIDTH = 100
 #: From worst to best.
 _OUTCOMES = {"regression": "bold red", "undecided": "yellow", "improvement": "green", "same": ""}
 _STYLES = {"pass": "green", "fail": "bold red", "undecided": "yellow", "unmeasured": "bold red"}
-_WORD_STYLES = {"slower": "bold red", "missing": "bold red", "faster": "green", "not known": "yellow"}
 
 
 def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool) -> list[str]:
@@ -44,7 +36,7 @@ def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool
     """
     from rich.text import Text
 
-    table = _new_table("variant")
+    table = new_table("variant")
     measurements = [*measurements]
     limited = any(measurement.share is not None for measurement in measurements)
     for heading in ("images/s", "speedup (95 % CI)", *(["% limit"] * limited)):
@@ -70,7 +62,7 @@ def verdict_table(measurements: Iterable[Measurement], images: int, colour: bool
         table.add_row(
             Text(measurement.variant.name), *cells, Text(verdict.status, style=_STYLES[verdict.status])
         )
-    return _lines(table, colour)
+    return table_lines(table, colour)
 
 
 def _of_limit(share: Share | None) -> str:
@@ -89,7 +81,7 @@ def share_lines(measurements: Iterable[Measurement]) -> list[str]:
     for measurement in measurements:
         share = measurement.share
         if share is not None and measurement.verdict.estimate is not None:
-            found = _spread(share.estimate.ratio, share.estimate.low, share.estimate.high)
+            found = with_interval(share.estimate.ratio, share.estimate.low, share.estimate.high)
             shares.setdefault(share.limit, []).append(f"{measurement.variant.name} {found}")
     return [f"Share of {limit} (95 % CI): {', '.join(each)}." for limit, each in shares.items()]
 
@@ -111,7 +103,7 @@ def change_table(measurements: Collection[Measurement], colour: bool) -> list[st
         for each in measurements
     ]
     shown = [figure for figure in figures if any(figure in changes for _, changes in found)]
-    table = _new_table("against base")
+    table = new_table("against base")
     for figure in shown:
         table.add_column(f"{figure} (95 % CI)" if figure == "seconds" else figure, justify="right")
     table.add_column("change")
@@ -128,7 +120,7 @@ def change_table(measurements: Collection[Measurement], colour: bool) -> list[st
         if len(each.verdict.changes) == 1 and len(each.base_passes) >= 2 * FEWEST_BLOCKS
     ]
     note = f"Only the seconds of {', '.join(moved)} were compared: the machine moved under the measurement."
-    return [*_lines(table, colour), *(textwrap.wrap(note, WIDTH) if moved else ())]
+    return [*table_lines(table, colour), *(textwrap.wrap(note, WIDTH) if moved else ())]
 
 
 def _change(change: Change | None, with_interval: bool) -> str:
@@ -140,14 +132,14 @@ def _change(change: Change | None, with_interval: bool) -> str:
     return f"{found.ratio:.3f} ({found.low:.3f}–{found.high:.3f})"
 
 
-def article_table(rows: Sequence[Row], colour: bool) -> list[str]:
+def article_table(rows: Sequence[ArticleRow], colour: bool) -> list[str]:
     """Return the lines of the article's table, at most `WIDTH` columns wide; below it, why the rows differ.
 
     Args:
         rows: The rows.
         colour: Whether colours may be used.
     """
-    table = _new_table("row")
+    table = new_table("row")
     for heading in ("article", "speedup", "here", "speedup (95 % CI)", "at its size"):
         table.add_column(heading, justify="right")
     for row in rows:
@@ -163,124 +155,8 @@ def article_table(rows: Sequence[Row], colour: bool) -> list[str]:
             "–" if row.minutes is None else f"{_rounded(row.minutes)} min",
         )
     reasons = [textwrap.wrap(f"{row.row}: {row.why}.", WIDTH, subsequent_indent="  ") for row in rows]
-    return [*_lines(table, colour), *(line for lines in reasons for line in lines)]
-
-
-def map_table(found: Sequence[Placed], colour: bool) -> list[str]:
-    """Return the lines of the map, without the variants that another one beats.
-
-    Args:
-        found: The variants, from the fastest to the slowest.
-        colour: Whether colours may be used.
-    """
-    from rich.text import Text
-
-    table = _new_table("variant")
-    for heading in ("images/s", "speedup", "disk/image", "memory/image"):
-        table.add_column(heading, justify="right")
-    table.add_column("Pareto-optimal")
-    for each in found:
-        point = each.point
-        if each.front != "no":
-            front = Text(each.front, "green" if each.front == "yes" else "yellow")
-            table.add_row(
-                Text(printable(point.variant)),
-                f"{point.images_per_second:,.0f}",
-                number(point.speedup.ratio),
-                _bytes(point.disk_bytes),
-                _bytes(point.memory_bytes),
-                front,
-            )
-    return _lines(table, colour)
-
-
-def _bytes(size: float | None) -> str:
-    if size is None:
-        return "not known"
-    return format_size(size) if size else "–"
-
-
-def comparison_table(rows: Sequence[ComparedRow], colour: bool) -> list[str]:
-    """Return the lines of the tables that hold this session against saved ones, one a workload.
-
-    Args:
-        rows: The benchmarks.
-        colour: Whether colours may be used.
-    """
-    from rich.text import Text
-
-    lines = []
-    for workload in dict.fromkeys(row.workload for row in rows):
-        table = _new_table(printable(workload))
-        for heading in ("then (95 % CI)", "now (95 % CI)", "now/then"):
-            table.add_column(heading, justify="right")
-        table.add_column("")
-        for row in rows:
-            if row.workload != workload:
-                continue
-            cells = [_speedup(row.then), _speedup(row.now), "–"]
-            if row.ratio is not None and row.variant != BASELINE:
-                cells[2] = _spread(row.ratio.value, row.ratio.low, row.ratio.high)
-            word = "" if row.variant == BASELINE and row.ratio is not None else row.word
-            style = _WORD_STYLES.get(word, "")
-            table.add_row(Text(printable(row.variant)), *cells, Text(word, style=style))
-        lines += _lines(table, colour)
-    return lines
-
-
-def _speedup(entry: Entry | None) -> str:
-    if entry is None:
-        return "–"
-    return _spread(entry.estimate.ratio, entry.estimate.low, entry.estimate.high)
-
-
-def _spread(value: float, low: float, high: float) -> str:
-    """Return a figure with its interval, if it has one."""
-    bounded = 0 < low < high < math.inf
-    return number(value) + (f" ({number(low)}–{number(high)})" if bounded else "")
+    return [*table_lines(table, colour), *(line for lines in reasons for line in lines)]
 
 
 def _rounded(figure: float) -> str:
     return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
-
-
-def _new_table(first: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    table.add_column(first, overflow="fold")
-    return table
-
-
-def _lines(table: Table, colour: bool) -> list[str]:
-    from rich.console import Console
-
-    text = io.StringIO()
-    console = Console(
-        file=text,
-        width=WIDTH,
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        highlight=False,
-    )
-    console.print(table)
-    return [line.rstrip() for line in text.getvalue().splitlines() if line.strip()]
-
-
-def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]], colour: bool) -> list[str]:
-    """Return the lines of a table of texts from files, at most `WIDTH` columns wide.
-
-    Args:
-        headings: Of the columns.
-        rows: A text for each of them.
-        colour: Whether colours may be used.
-    """
-    from rich.text import Text
-
-    table = _new_table(headings[0])
-    for heading in headings[1:]:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(text)) for text in row))
-    return _lines(table, colour)

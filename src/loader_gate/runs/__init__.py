@@ -1,4 +1,5 @@
-"""Saved runs: what their files say, which of them are accepted, and how two of them compare.
+"""Saved runs: what their files say, which of them are accepted, and how the speedups of two of them compare.
 
-It may import ``verdict`` and ``statistics``, and measures nothing.
+It may import ``verdict``, ``statistics`` and what these may import. It measures nothing, and never asks
+pytest-benchmark.
 """

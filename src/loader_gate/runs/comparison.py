@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from loader_gate.registry.variant import BASELINE
-from loader_gate.runs.saved import Entry, Key, SavedRun, printable
-from loader_gate.verdict.verdict import number
+from loader_gate.runs.saved import Entry, Key, SavedRun
 
 if TYPE_CHECKING:
     from loader_gate.statistics.estimate import Estimate
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 Absent: TypeAlias = Literal["missing", "not run", "unmeasured"]
 #: What became of a benchmark. The first four are of a comparison; ``other work`` could not be compared.
 Word: TypeAlias = Literal["slower", "faster", "same", "not known", "new", "other work"] | Absent
+
+#: Where each benchmark was measured: the run and its figures there, those that are compared with first.
+SavedFigures: TypeAlias = Mapping[Key, Sequence[tuple[SavedRun, Entry]]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Ratio:
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedBenchmark:
     """What became of one benchmark.
 
     Attributes:
@@ -124,8 +126,8 @@ def word_for(ratio: Ratio, tolerance: float) -> Word:
     return "not known"
 
 
-def compare_entry(now: Entry, saved: Sequence[tuple[SavedRun, Entry]], tolerance: float) -> Row:
-    """Return the row of a benchmark that this session has measured.
+def compare_entry(now: Entry, saved: Sequence[tuple[SavedRun, Entry]], tolerance: float) -> ComparedBenchmark:
+    """Return what became of a benchmark that this session has measured.
 
     Args:
         now: What was measured.
@@ -133,16 +135,16 @@ def compare_entry(now: Entry, saved: Sequence[tuple[SavedRun, Entry]], tolerance
         tolerance: The slowdown that is allowed, as a fraction.
     """
     if not saved:
-        return Row(now.workload, now.variant, "new", now=now)
+        return ComparedBenchmark(now.workload, now.variant, "new", now=now)
     run, then = next(((run, then) for run, then in saved if then.work == now.work), saved[0])
     if then.work != now.work:
-        return Row(now.workload, now.variant, "other work", then, now, run)
+        return ComparedBenchmark(now.workload, now.variant, "other work", then, now, run)
     # The baseline's speedup is 1 by definition, in every session.
     ratio = Ratio(1.0, 1.0, 1.0) if now.variant == BASELINE else ratio_of(then.estimate, now.estimate)
-    return Row(now.workload, now.variant, word_for(ratio, tolerance), then, now, run, ratio)
+    return ComparedBenchmark(now.workload, now.variant, word_for(ratio, tolerance), then, now, run, ratio)
 
 
-def by_key(runs: Sequence[SavedRun]) -> dict[Key, list[tuple[SavedRun, Entry]]]:
+def figures_by_key(runs: Sequence[SavedRun]) -> SavedFigures:
     """Return where each benchmark was measured: what it is best compared with comes first.
 
     That is the newest figures, which need not be in the last run, as a run may be of a part of the suite.
@@ -165,114 +167,24 @@ def by_key(runs: Sequence[SavedRun]) -> dict[Key, list[tuple[SavedRun, Entry]]]:
     }
 
 
-def is_doubtful(row: Row, tolerance: float) -> bool:
-    """Return whether a benchmark seems to have become slower, but not certainly."""
-    return row.word == "not known" and row.ratio is not None and row.ratio.value < 1 - tolerance
-
-
-def percent(tolerance: float) -> str:
-    """Return a tolerance as people read it."""
-    return f"{tolerance * 100:.3g} %"
-
-
-def slower_sentence(row: Row, tolerance: float) -> str:
-    """Return why a benchmark that is a regression fails, in one sentence; nothing of any other row."""
-    if not row.is_regression or row.then is None or row.now is None or row.run is None or row.ratio is None:
-        return ""
-    ratio = row.ratio
-    then, now = number(row.then.estimate.ratio), number(row.now.estimate.ratio)
-    return printable(
-        f"{row.name} has become slower: it was {then} times as fast as {BASELINE} in run {row.run.label} "
-        f"and is {now} times now, {number(ratio.value)} of that (95 % interval {number(ratio.low)} to "
-        f"{number(ratio.high)}), which is beyond the tolerance of {percent(tolerance)}: find what slowed it, "
-        "or run once more with --accept if the slowdown is meant."
-    )
-
-
-def absent_sentences(rows: Iterable[Row]) -> list[str]:
-    """Return why a session fails that lacks benchmarks it should have, a sentence a reason."""
-    rows = [*rows]
-    missing, unmeasured = _names(rows, "missing"), _names(rows, "unmeasured")
-    sentences = []
-    if missing:
-        sentences.append(
-            f"This run fails, as it lacks what the saved one has: {missing}. Run once more with --accept if "
-            "they were renamed or removed on purpose."
-        )
-    if unmeasured:
-        sentences.append(f"This run fails, as these were selected but gave no figures: {unmeasured}.")
-    return [printable(sentence) for sentence in sentences]
-
-
-def remarks(
-    rows: Sequence[Row], newest: SavedRun, tolerance: float, fingerprint: str | None, machine: str
-) -> list[str]:
-    """Return what a table of rows cannot say, a sentence or two each.
+def compare_session(
+    now: Mapping[Key, Entry], saved: SavedFigures, tolerance: float, why_absent: Callable[[Entry], Absent]
+) -> list[ComparedBenchmark]:
+    """Return what became of every benchmark: this session's in its order, then those that it lacks.
 
     Args:
-        rows: The rows.
-        newest: The run that rows are compared with unless they say otherwise.
+        now: What this session has measured.
+        saved: What was measured before.
         tolerance: The slowdown that is allowed, as a fraction.
-        fingerprint: Of the machine of this session.
-        machine: That machine in words.
+        why_absent: Tells why a benchmark of a saved run has no figures in this session.
     """
-    texts = [
-        f"now/then: below 1 is slower. Tolerance {percent(tolerance)} (--tolerance); same: all of the "
-        "interval is within it; not known: the interval is too wide to tell."
-    ]
-    compared = [row for row in rows if row.ratio is not None]
-    for row in rows:
-        if row.word == "other work" and row.then is not None and row.now is not None and row.run is not None:
-            difference = row.then.work.differences(row.now.work)
-            texts.append(f"{row.name} is not compared with run {row.run.label}: {difference}.")
-    for run in _runs_of(compared):
-        if run is not newest:
-            names = ", ".join(row.name for row in compared if row.run is run)
-            texts.append(f"Compared with run {run.label}{when(run)}, the last to tell on this work: {names}.")
-    texts += _throughput(compared, fingerprint, machine)
-    for text, word in (
-        ("New, in no saved run", "new"),
-        ("Missing, in a saved run only", "missing"),
-        ("Not run in this session", "not run"),
-    ):
-        names = _names(rows, word)
-        texts += [f"{text}: {names}."] if names else []
-    return texts
-
-
-def _throughput(compared: Sequence[Row], fingerprint: str | None, machine: str) -> list[str]:
-    """Return images a second then and now where the machine is the same, and else why not."""
-    same: dict[str, list[str]] = {}
-    for row in compared:
-        then, now = (None if each is None else each.images_per_second for each in (row.then, row.now))
-        if row.run is not None and row.run.fingerprint == fingerprint and then and now:
-            same.setdefault(row.workload, []).append(f"{row.variant} {then:,.0f} → {now:,.0f}")
-    others = [run for run in _runs_of(compared) if run.fingerprint != fingerprint]
+    lacking = [figures[0] for key, figures in saved.items() if key not in now]
     return [
-        *(
-            f"Images/s then → now, on the same machine, {workload}: {'; '.join(rates)}."
-            for workload, rates in same.items()
-        ),
-        *(
-            f"Seconds and images/s are not compared with run {run.label}, as the machine differs: "
-            f"{run.machine} then; {machine} now."
-            for run in others
-        ),
+        *(compare_entry(entry, saved.get(key, ()), tolerance) for key, entry in now.items()),
+        *(ComparedBenchmark(*then.key, why_absent(then), then=then, run=run) for run, then in lacking),
     ]
 
 
-def when(run: SavedRun) -> str:
-    """Return the end of a sentence that says when a run was saved."""
-    return f", saved {run.saved_on[:10]}" if run.saved_on else ""
-
-
-def _names(rows: Iterable[Row], word: str) -> str:
-    return ", ".join(row.name for row in rows if row.word == word)
-
-
-def _runs_of(rows: Iterable[Row]) -> list[SavedRun]:
-    found: list[SavedRun] = []
-    for row in rows:
-        if row.run is not None and not any(row.run is run for run in found):
-            found.append(row.run)
-    return found
+def is_doubtful(row: ComparedBenchmark, tolerance: float) -> bool:
+    """Return whether a benchmark seems to have become slower, but not certainly."""
+    return row.word == "not known" and row.ratio is not None and row.ratio.value < 1 - tolerance

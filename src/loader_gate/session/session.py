@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from loader_gate.advice.guide import taken_bytes
+from loader_gate.advice.space import taken_bytes
 from loader_gate.machine.machine import Machine, read_machine
 from loader_gate.machine.noise import describe_noise, read_noise, used_by_others
 from loader_gate.plugin import books
@@ -22,7 +22,7 @@ from loader_gate.registry.variant import (
     user_variant,
 )
 from loader_gate.statistics.passes import FEWEST_BLOCKS
-from loader_gate.verdict import floors, floors_file
+from loader_gate.verdict import floors
 from loader_gate.verdict import verdict as gate
 from loader_gate.worker.process import module_search_path
 from loader_gate.workloads.workload import (
@@ -132,7 +132,7 @@ class Session:
                     f"--loader {loader}: a variant is named {variant.name} already; rename the function."
                 )
             variants.append(variant)
-        known = floors_file.load_floors(
+        known = floors.load_floors(
             options.floors, [variant.name for variant in built_in], may_be_new=options.update_floors
         )
         machine = read_machine()
@@ -364,21 +364,22 @@ class Session:
                 and measurement.verdict.floor is not None
                 and measurement.verdict.estimate is not None
             }
-            written = floors_file.write_floors(
+            written = floors.write_floors(
                 self._options.floors,
                 self._choice.profile.name,
                 result.workload.floors,
                 estimates,
                 self.machine,
                 datetime.datetime.now(datetime.timezone.utc).date(),
-                conditions=_work(result.workload, result.tree),
+                work=_work(result.workload, result.tree),
             )
             where = f"profile {self.profile}, {result.workload.floors}, to {self._options.floors}"
             self.notes.append(f"Wrote {len(written)} floor{'' if len(written) == 1 else 's'} of {where}.")
 
     def table(self, name: str, colour: bool) -> list[str]:
         """Return what there is to say of a workload at the end, in lines for people."""
-        from loader_gate.report.terminal import WIDTH, change_table, share_lines, verdict_table
+        from loader_gate.report.terminal import change_table, share_lines, verdict_table
+        from loader_gate.text import WIDTH
 
         result = self.results[name]
         lines = verdict_table(result.measurements.values(), len(result.tree), colour)
@@ -448,8 +449,8 @@ class Session:
         }
 
 
-def _work(work: Workload, tree: Tree) -> floors.Conditions:
-    return floors.Conditions(round(tree.mean_bytes()), work.image_size[0], len(tree), work.batch_size)
+def _work(work: Workload, tree: Tree) -> floors.Work:
+    return floors.Work(round(tree.mean_bytes()), work.image_size[0], len(tree), work.batch_size)
 
 
 def _chosen(built_in: Sequence[Variant], names: Sequence[str]) -> list[Variant]:

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from loader_gate.registry.variant import BASELINE
-from loader_gate.report.page import sections
+from loader_gate.report.benchmarks import SIGNS, BenchmarkRow, about_run, benchmark_rows, name_of
+from loader_gate.report.json_values import as_list, as_mapping
 from loader_gate.report.page.parts import NONE, Section, listed, percent_change, spread
-from loader_gate.report.reading import SIGNS, Row, about_run, as_list, as_mapping, name_of, rows_of
+from loader_gate.report.page.sections.article import article
+from loader_gate.report.page.sections.circumstances import machine, passes
+from loader_gate.report.page.sections.comparisons import changes, limits, speedups
+from loader_gate.report.page.sections.dumps import dumps
+from loader_gate.report.page.sections.resources import accelerator, phases, resources
+from loader_gate.report.page.sections.which_variant import which_variant
 from loader_gate.verdict.verdict import number
 
 #: What is said of a run by whether it was accepted; nothing where that is not known.
@@ -64,22 +70,22 @@ def page_of(run: Mapping[str, Any], history: Section | None = None) -> Page:
         run: The JSON of pytest-benchmark.
         history: The section that shows the runs before it, if there is one.
     """
-    rows = sorted(rows_of(run), key=_worst_first)
+    rows = sorted(benchmark_rows(run), key=_worst_first)
     workloads = _by_workload(rows)
     loaders = _by_workload([row for row in rows if not row.is_limit])
     parts = [
-        sections.changes(workloads),
-        sections.speedups(workloads),
-        sections.which_variant(run, rows),
-        sections.limits(workloads),
-        sections.phases(loaders),
-        sections.resources(loaders),
-        sections.dumps(rows),
-        sections.accelerator(rows),
-        sections.article(run),
+        changes(workloads),
+        speedups(workloads),
+        which_variant(run, rows),
+        limits(workloads),
+        phases(loaders),
+        resources(loaders),
+        dumps(rows),
+        accelerator(rows),
+        article(run),
         history,
-        sections.passes(rows),
-        sections.machine(run),
+        passes(rows),
+        machine(run),
     ]
     about = about_run(run)
     session = as_mapping(about.get("session"))
@@ -105,17 +111,17 @@ def page_of(run: Mapping[str, Any], history: Section | None = None) -> Page:
     )
 
 
-def _by_workload(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def _by_workload(rows: Sequence[BenchmarkRow]) -> dict[str, list[BenchmarkRow]]:
     return {row.workload: [each for each in rows if each.workload == row.workload] for row in rows}
 
 
-def _worst_first(row: Row) -> tuple[int, bool, float]:
+def _worst_first(row: BenchmarkRow) -> tuple[int, bool, float]:
     is_regression = any(change.get("outcome") == "regression" for change in row.changes.values())
     rank = -1 if is_regression else [*SIGNS].index(row.verdict)
     return rank, row.variant == BASELINE, -(row.figure("speedup") or 0)
 
 
-def _outcome(rows: Sequence[Row]) -> tuple[str, str, str]:
+def _outcome(rows: Sequence[BenchmarkRow]) -> tuple[str, str, str]:
     """Return the worst verdict, all of them in a few words, and who is behind the bad ones."""
     counts = {verdict: [row for row in rows if row.verdict == verdict] for verdict in SIGNS}
     loaders = [row for row in rows if not row.is_limit]
@@ -132,7 +138,7 @@ def _outcome(rows: Sequence[Row]) -> tuple[str, str, str]:
     return status, ", ".join(parts), f"Look at {listed([name_of(row) for row in bad])}."
 
 
-def _verdict_row(row: Row) -> VerdictRow:
+def _verdict_row(row: BenchmarkRow) -> VerdictRow:
     floor, rate, change = row.figure("floor"), row.figure("images_per_second"), row.figure("change")
     return VerdictRow(
         variant=row.variant,
@@ -155,14 +161,14 @@ def _sentence(reason: str) -> str:
     return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _speedup(row: Row) -> str:
+def _speedup(row: BenchmarkRow) -> str:
     if row.variant == BASELINE and row.figure("speedup") is not None:
         return "1 (baseline)"
     return spread(number, row.figure("speedup"), row.figure("speedup_low"), row.figure("speedup_high"))
 
 
-def _facts(run: Mapping[str, Any], rows: Sequence[Row]) -> list[tuple[str, str]]:
-    commit, machine = as_mapping(run.get("commit_info")), as_mapping(run.get("machine_info"))
+def _facts(run: Mapping[str, Any], rows: Sequence[BenchmarkRow]) -> list[tuple[str, str]]:
+    commit, where = as_mapping(run.get("commit_info")), as_mapping(run.get("machine_info"))
     revision = str(commit.get("id") or "")[:10]
     dirty = " with uncommitted changes" if commit.get("dirty") else ""
     branch = commit.get("branch")
@@ -172,7 +178,7 @@ def _facts(run: Mapping[str, Any], rows: Sequence[Row]) -> list[tuple[str, str]]
         ("Saved", str(run.get("datetime") or "")[:16].replace("T", " ")),
         ("Revision", f"{revision}{on}{dirty}" if revision and revision != "unversione" else ""),
         ("Profile", next((row.text("profile") for row in rows if row.text("profile")), "")),
-        ("Machine", str(machine.get("description") or machine.get("node") or "")),
+        ("Machine", str(where.get("description") or where.get("node") or "")),
         ("Accepted", _ACCEPTED.get(str(accepted), "")),
     ]
     return [(name, value) for name, value in found if value]

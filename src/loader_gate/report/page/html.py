@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from loader_gate.report.benchmarks import SIGNS
 from loader_gate.report.page.content import Page
-from loader_gate.report.reading import SIGNS
 
 FOLDER = Path(__file__).parent
 #: What the page is made with, by the name it is imported by.

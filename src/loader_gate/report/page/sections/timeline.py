@@ -1,4 +1,4 @@
-"""The part of the page that shows how each benchmark went, run by run."""
+"""The history: how each benchmark went, run by run, with steps and drift."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.history.steps import changes
+from loader_gate.history.steps import what_changed
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.page.parts import Chart, Section, Table
+from loader_gate.runs.sentences import with_interval
 from loader_gate.verdict.verdict import number
 
 if TYPE_CHECKING:
-    from loader_gate.history.series import Point, Series
+    from loader_gate.history.series import Series, SeriesPoint
     from loader_gate.history.steps import Drift, Step
     from loader_gate.runs.comparison import Ratio
 
@@ -71,12 +72,12 @@ def _worst(steps: Sequence[Step], drift: Drift | None) -> tuple[float, int]:
     return min(slower, default=1.0), -len(ratios)
 
 
-def _run(point: Point) -> dict[str, Any]:
+def _run(point: SeriesPoint) -> dict[str, Any]:
     return {
         "run": point.run,
         "on": point.saved_on[:10],
-        "of": str(point.revision),
-        "branch": point.revision.branch,
+        "of": str(point.checkout),
+        "branch": point.checkout.branch,
     }
 
 
@@ -86,7 +87,7 @@ def _chart(
     points = series.points
     summary = f"{number(points[-1].speedup)} times the baseline in the last of {len(points)} runs"
     for step in steps[-2:]:
-        summary += f"; {_percent(step.ratio)} from run {step.run} on ({step.revision})"
+        summary += f"; {_percent(step.ratio)} from run {step.run} on ({step.checkout})"
     if drift is not None:
         summary += f"; drifted by {_percent(drift.ratio)} since run {points[drift.first].run}"
     if not steps and drift is None:
@@ -111,7 +112,7 @@ def _chart(
                 "at": step.index,
                 "said": _percent(step.ratio),
                 "slower": step.ratio.value < 1,
-                "more": f"{step.revision}{'; with ' if step.changed else ''}{', '.join(step.changed)}",
+                "more": f"{step.checkout}{'; with ' if step.changed else ''}{', '.join(step.changed)}",
             }
             for step in steps
         ],
@@ -121,13 +122,8 @@ def _chart(
         (
             point.run,
             point.saved_on[:10],
-            str(point.revision),
-            number(point.speedup)
-            + (
-                f" ({number(point.low)}–{number(point.high)})"
-                if 0 < point.low < point.high < math.inf
-                else ""
-            ),
+            str(point.checkout),
+            with_interval(point.speedup, point.low, point.high),
             point.verdict or "–",
         )
         for point in reversed(points[-LISTED:])
@@ -137,16 +133,16 @@ def _chart(
     return Chart(f"history-{index}", series.name, f"{summary}.", headings, table, spec, caption)
 
 
-def _marks(points: Sequence[Point]) -> list[dict[str, Any]]:
+def _marks(points: Sequence[SeriesPoint]) -> list[dict[str, Any]]:
     """Return where a version, the machine or the tree is another than in the run before."""
     return [
         {"at": index, "said": ", ".join(said)}
         for index, (then, now) in enumerate(pairwise(points), 1)
-        if (said := [*changes(then, now)])
+        if (said := [*what_changed(then, now)])
     ]
 
 
-def _half_width(point: Point) -> float | None:
+def _half_width(point: SeriesPoint) -> float | None:
     """Return the half-width of an interval, on the log scale, where it is the same to either side."""
     if not 0 < point.low < point.high < math.inf:
         return None
@@ -160,7 +156,7 @@ def _changes(series: Series, steps: Sequence[Step], drift: Drift | None) -> list
             "slower" if step.ratio.value < 1 else "faster",
             _spread(step.ratio),
             f"{step.run} ({series.points[step.index].saved_on[:10]})",
-            str(step.revision),
+            str(step.checkout),
             ", ".join(step.changed) or "–",
         )
         for step in steps
@@ -168,7 +164,7 @@ def _changes(series: Series, steps: Sequence[Step], drift: Drift | None) -> list
     if drift is not None:
         first = series.points[drift.first]
         way = "drifts down" if drift.ratio.value < 1 else "drifts up"
-        cells.append((series.name, way, _spread(drift.ratio), first.run, str(first.revision), "–"))
+        cells.append((series.name, way, _spread(drift.ratio), first.run, str(first.checkout), "–"))
     return cells
 
 

@@ -8,27 +8,28 @@ from typing import Any
 
 import pytest
 
-from loader_gate.advice.frontier import (
-    Point,
-    as_json,
+from loader_gate.advice.map_table import map_table
+from loader_gate.advice.pareto import (
+    MapPoint,
+    map_as_json,
+    offers_a_choice,
     placed,
     points_of,
-    says_something,
     surely_faster,
     takes_no_more,
 )
 from loader_gate.registry.variant import BASELINE
-from loader_gate.report.terminal import WIDTH, map_table
 from loader_gate.statistics.estimate import Estimate
+from loader_gate.text import WIDTH
 
 
 def point(
     variant: str, ratio: float, *, within: float = 0.05, disk: float | None = 0.0, memory: float | None = 0.0
-) -> Point:
+) -> MapPoint:
     """Make a variant up that is so many times as fast as the baseline, within a share of that."""
     estimate = Estimate(ratio, ratio / (1 + within), ratio * (1 + within), 0)
     kind = "memory" if memory != 0 else "dump" if disk != 0 else "streaming"
-    return Point(variant, kind, 400 * ratio, estimate, disk, memory)
+    return MapPoint(variant, kind, 400 * ratio, estimate, disk, memory)
 
 
 THE_BASELINE = point(BASELINE, 1.0, within=0.0)
@@ -36,7 +37,7 @@ THE_BASELINE = point(BASELINE, 1.0, within=0.0)
 UNKNOWN = Estimate(9.0, 0.0, math.inf, 0)
 
 
-def fronts(*points: Point) -> dict[str, tuple[str, tuple[str, ...]]]:
+def fronts(*points: MapPoint) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Return what the map says of each variant."""
     return {each.point.variant: (each.front, each.others) for each in placed(points)}
 
@@ -87,7 +88,7 @@ def test_how_far_is_certain() -> None:
 
 def test_no_interval_tells_nothing() -> None:
     """One block is no evidence: neither beats the other, however far apart they seem."""
-    lucky = Point("lucky", "streaming", 3600.0, UNKNOWN)
+    lucky = MapPoint("lucky", "streaming", 3600.0, UNKNOWN)
     found = fronts(lucky, point("known", 2.0), THE_BASELINE)
     assert found == {
         "lucky": ("undecided", ("known",)),
@@ -180,7 +181,7 @@ def test_who_is_on_the_map() -> None:
 def test_what_the_json_says() -> None:
     """Everything about a variant is read from it."""
     (found,) = points_of([info("cache", kind="memory", memory_bytes_per_image=6e5, buffer_bytes=7e8)])
-    assert found == Point("cache", "memory", 800.0, found.speedup, 0.0, 6e5, 7e8, None)
+    assert found == MapPoint("cache", "memory", 800.0, found.speedup, 0.0, 6e5, 7e8, None)
     assert (found.speedup.ratio, found.speedup.low, found.speedup.high) == (2.0, 1.8, 2.2)
 
 
@@ -219,9 +220,9 @@ def test_runs_from_before_the_map() -> None:
 
 def test_one_kind_is_no_choice() -> None:
     """Variants that all stream differ in speed only, which the table of verdicts shows already."""
-    assert not says_something([THE_BASELINE, point("streams", 2.0)])
-    assert says_something([THE_BASELINE, point("dumps", 2.0, disk=6e5)])
-    assert not says_something([])
+    assert not offers_a_choice([THE_BASELINE, point("streams", 2.0)])
+    assert offers_a_choice([THE_BASELINE, point("dumps", 2.0, disk=6e5)])
+    assert not offers_a_choice([])
 
 
 SOME = placed(
@@ -237,7 +238,7 @@ SOME = placed(
 
 def test_in_the_json() -> None:
     """One object a variant, the beaten ones too."""
-    rows = json.loads(json.dumps(as_json(SOME), allow_nan=False))
+    rows = json.loads(json.dumps(map_as_json(SOME), allow_nan=False))
     assert [(row["variant"], row["pareto"], row["others"]) for row in rows] == [
         ("as_fast", "undecided", ["fast"]),
         ("fast", "yes", []),

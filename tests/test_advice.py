@@ -13,12 +13,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from loader_gate.advice import guide
-from loader_gate.advice.frontier import placed, points_of
-from loader_gate.advice.picture import draw_map
+from loader_gate.advice.__main__ import main
+from loader_gate.advice.advice import advice_of, advice_of_session
+from loader_gate.advice.map_picture import draw_map
+from loader_gate.advice.pareto import placed, points_of
 from loader_gate.advice.recommendation import Situation
+from loader_gate.advice.space import free_disk, taken_bytes
 from loader_gate.registry.variant import BASELINE, Variant, built_in_variants
-from loader_gate.report.terminal import WIDTH
+from loader_gate.text import WIDTH
 from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.tree import Tree
 from loader_gate.trees.whole import Whole, whole_of
@@ -84,9 +86,11 @@ def test_what_is_said() -> None:
         Situation(name, images, 100_000.0, free_memory=10**10, free_disk=10**11)
         for name, images in (("This tree", 1000), ("All of it", 1_000_000))
     ]
-    lines = guide.guide_of(INFOS, situations).lines(colour=False)
+    lines = advice_of(INFOS, situations).lines(colour=False)
     assert max(map(len, lines)) <= WIDTH
     assert [line.split()[0] for line in lines[2:6]] == ["mine", "small_dump", "tfdata_no_cache", "Not"]
+    first = next(number for number, line in enumerate(lines) if line.startswith("This tree"))
+    assert lines[first + 1].startswith("  ")
     text = " ".join(" ".join(lines).split())
     assert f"is faster and takes no more: tfdata_file_cache, {BASELINE}, slow." in text
     assert "This tree (1,000 images, 100.0 MB): use small_dump, 7.00 times" in text
@@ -96,8 +100,8 @@ def test_what_is_said() -> None:
 
 def test_nothing_is_said_of_one_kind() -> None:
     """A few loaders that all stream have no more to say than the table of verdicts."""
-    assert guide.guide_of(INFOS[:3], []).lines(colour=False) == []
-    assert guide.guide_of([], []).lines(colour=False) == []
+    assert advice_of(INFOS[:3], []).lines(colour=False) == []
+    assert advice_of([], []).lines(colour=False) == []
 
 
 def test_what_a_variant_takes() -> None:
@@ -110,7 +114,7 @@ def test_what_a_variant_takes() -> None:
         "tfdata_file_cache": (float32, 0, 1000 * float32),
     }
     for variant in built_in_variants():
-        found = guide.taken_bytes(variant, variant.kind, 50, LOADING)
+        found = taken_bytes(variant, variant.kind, 50, LOADING)
         assert [*found] == ["disk_bytes_per_image", "memory_bytes_per_image", "buffer_bytes"]
         assert tuple(found.values()) == expected.get(variant.name, tuple(found.values()))
 
@@ -121,22 +125,22 @@ def test_what_a_variant_takes() -> None:
 )
 def test_what_a_users_loader_takes(kind: str, expected: tuple[int | None, ...]) -> None:
     """Its kind tells that it takes some, and nobody knows how much."""
-    found = guide.taken_bytes(Variant("photos", "my_loaders", "photos"), kind, 50, LOADING)
+    found = taken_bytes(Variant("photos", "my_loaders", "photos"), kind, 50, LOADING)
     assert (found["disk_bytes_per_image"], found["memory_bytes_per_image"]) == expected
 
 
 def test_what_an_archive_takes() -> None:
     """A rival may write one when it is built, which is measured; a dump's prediction is not doubled by it."""
     rival = Variant("webdataset_shards", "loader_gate.variants.webdataset_shards")
-    assert guide.taken_bytes(rival, "rival", 50, LOADING, 5_000)["disk_bytes_per_image"] == 100
+    assert taken_bytes(rival, "rival", 50, LOADING, 5_000)["disk_bytes_per_image"] == 100
     dump = Variant("tfdata_file_cache", "loader_gate.variants.tfdata_file_cache")
-    assert guide.taken_bytes(dump, "dump", 50, LOADING, 5_000)["disk_bytes_per_image"] == 256 * 256 * 3 * 4
+    assert taken_bytes(dump, "dump", 50, LOADING, 5_000)["disk_bytes_per_image"] == 256 * 256 * 3 * 4
 
 
 def test_the_room_there_is(tmp_path: Path) -> None:
     """Of the disk that dumps will be kept on, even if its folder is not there yet."""
-    assert guide.free_disk(tmp_path / "not" / "yet") > 0
-    assert guide.free_disk(None) > 0
+    assert free_disk(tmp_path / "not" / "yet") > 0
+    assert free_disk(None) > 0
 
 
 def test_a_session_in_a_smaller_machine(tiny_tree: Tree, tmp_path: Path) -> None:
@@ -144,21 +148,21 @@ def test_a_session_in_a_smaller_machine(tiny_tree: Tree, tmp_path: Path) -> None
     options = Namespace(keep_dumps=tmp_path / "new", memory_limit=10**9, disk_limit=10**30)
     request = TreeRequest(image_root=tiny_tree.root, tree_images=4)
     sample = replace(tiny_tree, paths=tiny_tree.paths[:4], labels=tiny_tree.labels[:4])
-    found = guide.guide_of_session(INFOS, sample, request, options).advice
+    found = advice_of_session(INFOS, sample, request, options).recommendations
     assert [each.situation.images for each in found] == [4, 24]
     assert {each.situation.free_memory for each in found} <= {10**9}
     assert 0 < found[0].situation.free_disk < 10**30
     assert found[0].situation.file_bytes == sample.mean_bytes()
     # What is no larger, or cannot be found any more, is left out.
-    assert len(guide.guide_of_session(INFOS, tiny_tree, request, options).advice) == 1
+    assert len(advice_of_session(INFOS, tiny_tree, request, options).recommendations) == 1
     gone = TreeRequest(image_root=tmp_path / "gone", tree_images=4)
-    assert len(guide.guide_of_session(INFOS, sample, gone, options).advice) == 1
+    assert len(advice_of_session(INFOS, sample, gone, options).recommendations) == 1
 
 
 def test_a_saved_run(saved: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     """For as many images as were measured, of their size, and on this machine."""
     path = saved(*INFOS, recommendation=[{"situation": {"file_bytes": 100_000.0}}])
-    assert guide.main([str(path)]) == 0
+    assert main([str(path)]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "A tree (1,000 images, 100.0 MB): use " in said
     assert said.endswith("Measured on a machine of 8 cores.")
@@ -167,7 +171,7 @@ def test_a_saved_run(saved: Callable[..., Path], capsys: pytest.CaptureFixture[s
 def test_a_saved_run_for_another_size(saved: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     """Options say what for; a run from before the recommendation will do."""
     options = ["--images=2000000", "--file-size=50K", "--memory=64G", "--disk=300G"]
-    assert guide.main([str(saved(*INFOS)), *options]) == 0
+    assert main([str(saved(*INFOS)), *options]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "A tree (2,000,000 images, 100.0 GB): use tfdata_no_cache, " in said
     assert "takes 301.1 GB of disk, more than 90 % of the 300.0 GB free" in said
@@ -181,13 +185,13 @@ def test_wrong_options(
 ) -> None:
     """They are refused, with what was expected."""
     with pytest.raises(SystemExit):
-        guide.main([str(saved(*INFOS)), *options])
+        main([str(saved(*INFOS)), *options])
     assert "expected" in capsys.readouterr().err
 
 
 def test_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file that is missing or no run is named."""
-    assert guide.main([str(tmp_path / "missing.json")]) == 1
+    assert main([str(tmp_path / "missing.json")]) == 1
     assert "missing.json" in capsys.readouterr().err
 
 
@@ -195,9 +199,9 @@ def test_a_run_without_a_choice(
     saved: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is said that there is nothing to say; of nothing at all there is no picture either."""
-    assert guide.main([str(saved(*INFOS[:2]))]) == 0
+    assert main([str(saved(*INFOS[:2]))]) == 0
     assert "no two kinds of variants" in capsys.readouterr().out
-    assert guide.main([str(saved()), f"--picture={tmp_path / 'map.svg'}"]) == 0
+    assert main([str(saved()), f"--picture={tmp_path / 'map.svg'}"]) == 0
     assert not (tmp_path / "map.svg").exists()
 
 
@@ -205,7 +209,7 @@ def test_the_picture(saved: Callable[..., Path], tmp_path: Path) -> None:
     """Everyone whose bytes are known is on it, and equal figures give an equal file."""
     pictures = [tmp_path / "one.svg", tmp_path / "two.svg"]
     for picture in pictures:
-        assert guide.main([str(saved(*INFOS)), f"--picture={picture}"]) == 0
+        assert main([str(saved(*INFOS)), f"--picture={picture}"]) == 0
     one, two = (picture.read_text(encoding="utf-8") for picture in pictures)
     assert one == two
     ET.fromstring(one)  # noqa: S314 (our own)
@@ -221,10 +225,10 @@ def test_a_picture_that_cannot_be_drawn(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Without a place to put it, or matplotlib, the rest is said all the same."""
-    assert guide.main([str(saved(*INFOS)), f"--picture={tmp_path / 'none' / 'map.svg'}"]) == 1
+    assert main([str(saved(*INFOS)), f"--picture={tmp_path / 'none' / 'map.svg'}"]) == 1
     assert "cannot be written" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert guide.main([str(saved(*INFOS)), f"--picture={tmp_path / 'map.svg'}"]) == 1
+    assert main([str(saved(*INFOS)), f"--picture={tmp_path / 'map.svg'}"]) == 1
     said = capsys.readouterr()
     assert "install matplotlib" in said.err
     assert "use small_dump" in said.out

@@ -1,4 +1,4 @@
-"""Every saved run of a storage, of whatever machine, system and Python."""
+"""Reads every saved run of a storage, of whatever machine, system and Python."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from loader_gate.runs.saved import NUMBERED, SavedRun, run_or_problem
+from loader_gate.runs.parsing import run_or_problem
+from loader_gate.runs.saved import NUMBERED, SavedRun
 
 
 class HistoryError(Exception):
@@ -15,7 +16,7 @@ class HistoryError(Exception):
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedRuns:
     """What a storage holds.
 
     Attributes:
@@ -54,17 +55,17 @@ def run_files(storage: Path) -> list[Path]:
     return sorted([*storage.glob(f"{NUMBERED}*.json"), *storage.glob(f"*/{NUMBERED}*.json")])
 
 
-def load_runs(storage: Path) -> Loaded:
+def load_runs(storage: Path) -> LoadedRuns:
     """Return all runs of a storage; a file that cannot be read is named, passed over and left alone."""
     return load_files(run_files(storage))
 
 
-def load_files(paths: Iterable[Path]) -> Loaded:
+def load_files(paths: Iterable[Path]) -> LoadedRuns:
     """Return the runs in these files, oldest first."""
     read = [run_or_problem(path) for path in paths]
     runs = sorted((each for each in read if isinstance(each, SavedRun)), key=age)
     problems = [each for each in read if isinstance(each, str)]
-    return Loaded(tuple(runs), (*problems, *(text for run in runs for text in run.damaged)))
+    return LoadedRuns(tuple(runs), (*problems, *(text for run in runs for text in run.damaged)))
 
 
 def age(run: SavedRun) -> tuple[datetime, str, str]:

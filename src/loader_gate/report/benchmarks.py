@@ -1,19 +1,23 @@
-"""What a saved run says of its benchmarks. Nothing in the file is trusted to be what it should be."""
+"""What a run's JSON has to show of its benchmarks, as far as it is there: reports leave out what is damaged.
+
+`loader_gate.runs.parsing` reads the same files for comparing them, and says what is wrong with one.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
+
+from loader_gate.report.json_values import as_figure, as_figures, as_mapping, as_mappings
 
 #: Verdicts from worst to best, with the sign that goes with each: colour is never the only one.
 SIGNS = {"fail": "✗", "unmeasured": "!", "undecided": "?", "pass": "✓"}
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchmarkRow:
     """One benchmark of a run, or a variant that has none as it was not measured.
 
     Attributes:
@@ -66,7 +70,7 @@ class Row:
         return {str(name): each for name, each in found.items() if isinstance(each, Mapping)}
 
 
-def rows_of(run: Mapping[str, Any]) -> Iterable[Row]:
+def benchmark_rows(run: Mapping[str, Any]) -> Iterable[BenchmarkRow]:
     """Return the benchmarks of a run, then what could not be measured."""
     slower = {
         (str(each.get("workload")), str(each.get("variant"))): str(each.get("reason"))
@@ -84,13 +88,13 @@ def rows_of(run: Mapping[str, Any]) -> Iterable[Row]:
         if key in slower:
             reason = f"{reason}. {slower[key]}" if known == "fail" else slower[key]
             known = "fail"
-        yield Row(*key, known, reason, info)
+        yield BenchmarkRow(*key, known, reason, info)
     for each in as_mappings(about_run(run).get("unmeasured")):
         reason = str(each.get("reason") or "")
-        yield Row(str(each.get("workload")), str(each.get("variant")), "unmeasured", reason, {})
+        yield BenchmarkRow(str(each.get("workload")), str(each.get("variant")), "unmeasured", reason, {})
 
 
-def name_of(row: Row) -> str:
+def name_of(row: BenchmarkRow) -> str:
     """Return a benchmark's name in a sentence."""
     return f"{row.variant} ({row.workload})"
 
@@ -98,34 +102,3 @@ def name_of(row: Row) -> str:
 def about_run(run: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what the suite says of the run as a whole."""
     return as_mapping(run.get("loader_gate"))
-
-
-def as_mapping(value: object) -> Mapping[str, Any]:
-    """Return an object of the JSON, empty if it is none."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def as_list(value: object) -> list[Any]:
-    """Return a list of the JSON, empty if it is none."""
-    return value if isinstance(value, list) else []
-
-
-def as_mappings(value: object) -> list[Mapping[str, Any]]:
-    """Return a list of objects, without what is none."""
-    return [each for each in as_list(value) if isinstance(each, Mapping)]
-
-
-def as_figure(value: object) -> float | None:
-    """Return a finite number, or None."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        found = float(value)
-    except OverflowError:
-        return None
-    return found if math.isfinite(found) else None
-
-
-def as_figures(value: object) -> list[float]:
-    """Return a list of finite numbers, without what is none."""
-    return [found for each in as_list(value) if (found := as_figure(each)) is not None]

@@ -1,12 +1,11 @@
-"""The map: throughput against bytes on disk and in memory, and the variants that no other one beats on it.
+"""The map of throughput against bytes on disk and in memory, and its Pareto front.
 
 A variant beats another one if it takes no more bytes, of either kind, and is faster for certain: the gap of
-their speedups, on the log scale, is beyond the half-widths of both intervals, added in quadrature. That is
-careful, as the baseline's noise is in both. What the intervals cannot tell apart beats nobody by luck: a
-variant is only on the front for certain if every other one that takes no more is slower for certain, and is
-undecided in between.
+their speedups, on the log scale, is larger than the half-widths of both intervals, added in quadrature. That
+is careful, as the baseline's noise is in both intervals. A variant is on the front for certain if no other
+one that takes as little is faster, or might be; what the intervals cannot tell apart is undecided.
 
-Everything is told from a benchmark's ``extra_info``, of this session or of a saved run.
+Everything is read from a benchmark's ``extra_info``, of this session or of a saved run.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from loader_gate.runs.comparison import log_half_width
-from loader_gate.runs.saved import Work, read_entry
+from loader_gate.runs.parsing import read_entry
+from loader_gate.runs.saved import WorkKey
 from loader_gate.statistics.estimate import Estimate
 
 Front: TypeAlias = Literal["yes", "no", "undecided"]
@@ -26,11 +26,11 @@ Front: TypeAlias = Literal["yes", "no", "undecided"]
 SAME_BYTES = 1.02
 
 #: The workloads that a map can be of, the first that has something to say.
-WORKLOADS = ("loading", "dump")
+MAPPED_WORKLOADS = ("loading", "dump")
 
 
 @dataclass(frozen=True)
-class Point:
+class MapPoint:
     """One variant on the map.
 
     Attributes:
@@ -64,28 +64,30 @@ class Placed:
         others: Names of those that beat it, or might; the fastest first.
     """
 
-    point: Point
+    point: MapPoint
     front: Front
     others: tuple[str, ...]
 
 
-def points_of(extra_infos: Iterable[Mapping[str, Any]]) -> list[Point]:
+def points_of(extra_infos: Iterable[Mapping[str, Any]]) -> list[MapPoint]:
     """Return the variants that did the same work and were measured, as points; limits are none.
 
-    All are of one workload, `loading` where it has two kinds of variants. What the workload `dump` learned of
-    the same variant on the same tree joins in.
+    All are of one workload: `loading`, unless only `dump` has variants of two kinds. A point of `loading`
+    also has the bytes and seconds that `dump` measured of the same variant's dump.
 
     Args:
         extra_infos: The ``extra_info`` of each benchmark of one run.
     """
-    found: dict[str, dict[str, tuple[Point, Work]]] = {name: {} for name in WORKLOADS}
+    found: dict[str, dict[str, tuple[MapPoint, WorkKey]]] = {name: {} for name in MAPPED_WORKLOADS}
     for info in extra_infos:
         workload = info.get("workload")
         read = _read(info) if workload in found else None
         if read is not None:
             found[str(workload)][read[0].variant] = read
-    by_workload = [[point for point, _ in found[name].values()] for name in WORKLOADS]
-    chosen = WORKLOADS[0 if says_something(by_workload[0]) or not says_something(by_workload[1]) else 1]
+    by_workload = [[point for point, _ in found[name].values()] for name in MAPPED_WORKLOADS]
+    chosen = MAPPED_WORKLOADS[
+        0 if offers_a_choice(by_workload[0]) or not offers_a_choice(by_workload[1]) else 1
+    ]
     points = []
     for name, (point, work) in found[chosen].items():
         dump, dump_work = found["dump"].get(name, (point, work))
@@ -95,7 +97,7 @@ def points_of(extra_infos: Iterable[Mapping[str, Any]]) -> list[Point]:
     return points
 
 
-def _read(info: Mapping[str, Any]) -> tuple[Point, Work] | None:
+def _read(info: Mapping[str, Any]) -> tuple[MapPoint, WorkKey] | None:
     """Return a variant and what it was measured on; None if it was not, or is a limit."""
     try:
         entry = read_entry(info, "", None)
@@ -111,7 +113,7 @@ def _read(info: Mapping[str, Any]) -> tuple[Point, Work] | None:
     disk = _size(info.get("disk_bytes_per_image")) if written is None else written
     memory = _size(info.get("memory_bytes_per_image"))
     cold = _size(info.get("cold_seconds")) if info.get("dump_of_this_machine") else None
-    point = Point(
+    point = MapPoint(
         variant=entry.variant,
         kind=kind,
         images_per_second=entry.images_per_second,
@@ -130,7 +132,7 @@ def _size(value: object) -> float | None:
     return float(value)
 
 
-def placed(points: Sequence[Point]) -> list[Placed]:
+def placed(points: Sequence[MapPoint]) -> list[Placed]:
     """Return whether each variant is on the front, from the fastest to the slowest.
 
     Args:
@@ -146,10 +148,12 @@ def placed(points: Sequence[Point]) -> list[Placed]:
     return [_placed(point, fastest_first, beaten) for point in fastest_first]
 
 
-def _placed(point: Point, fastest_first: Sequence[Point], beaten: Mapping[str, Sequence[Point]]) -> Placed:
+def _placed(
+    point: MapPoint, fastest_first: Sequence[MapPoint], beaten: Mapping[str, Sequence[MapPoint]]
+) -> Placed:
     if beaten[point.variant]:
         return Placed(point, "no", tuple(other.variant for other in beaten[point.variant]))
-    # One that is beaten itself has its better to stand for it.
+    # A rival that is beaten itself is left out: the one that beats it is a rival as well.
     rivals = tuple(
         other.variant
         for other in fastest_first
@@ -161,13 +165,13 @@ def _placed(point: Point, fastest_first: Sequence[Point], beaten: Mapping[str, S
     return Placed(point, "undecided" if rivals else "yes", rivals)
 
 
-def surely_faster(one: Point, other: Point) -> bool:
+def surely_faster(one: MapPoint, other: MapPoint) -> bool:
     """Return whether one variant is faster than another beyond what their intervals leave open."""
     gap = math.log(one.speedup.ratio / other.speedup.ratio)
     return gap > math.hypot(log_half_width(one.speedup), log_half_width(other.speedup))
 
 
-def takes_no_more(one: Point, other: Point) -> bool | None:
+def takes_no_more(one: MapPoint, other: MapPoint) -> bool | None:
     """Return whether one variant takes no more bytes than another, of either kind; None if nobody knows."""
     answers = [
         _is_no_more(one.disk_bytes, other.disk_bytes),
@@ -184,12 +188,12 @@ def _is_no_more(one: float | None, other: float | None) -> bool | None:
     return None if one is None or other is None else one <= SAME_BYTES * other
 
 
-def says_something(points: Sequence[Point]) -> bool:
+def offers_a_choice(points: Sequence[MapPoint]) -> bool:
     """Return whether there is a choice to show: variants of one kind differ in nothing but their speed."""
     return len({point.kind for point in points}) > 1
 
 
-def as_json(found: Sequence[Placed]) -> list[dict[str, Any]]:
+def map_as_json(found: Sequence[Placed]) -> list[dict[str, Any]]:
     """Return the map as a run's JSON has it.
 
     Args:

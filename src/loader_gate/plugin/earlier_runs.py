@@ -1,4 +1,4 @@
-"""``--benchmark-compare`` of one session: what it is held against, and whether it becomes a baseline itself.
+"""``--benchmark-compare`` of one session: the saved runs it is held against, and whether it becomes one.
 
 What a session is compared with is the last accepted run: one whose session did not fail. A slowdown that was
 saved is no baseline, so running again does not make it pass.
@@ -7,33 +7,35 @@ saved is no baseline, so running again does not make it pass.
 from __future__ import annotations
 
 import argparse
-import textwrap
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.plugin.benchmark_storage import Chosen, CompareError, Storage
-from loader_gate.report.terminal import WIDTH, comparison_table
+from loader_gate.plugin.benchmark_storage import BenchmarkStorage, CompareError
+from loader_gate.runs.acceptance import acceptance_sentence, gone_for_good, in_doubt, mark_accepted
+from loader_gate.runs.choosing import ChosenRuns
 from loader_gate.runs.comparison import (
     Absent,
-    Row,
-    absent_sentences,
-    by_key,
+    ComparedBenchmark,
+    SavedFigures,
     compare_entry,
-    is_doubtful,
-    remarks,
-    slower_sentence,
+    compare_session,
+    figures_by_key,
 )
-from loader_gate.runs.saved import Entry, Key, SavedRun, mark_accepted, printable, read_entry
+from loader_gate.runs.comparison_table import comparison_table
+from loader_gate.runs.parsing import read_entry
+from loader_gate.runs.saved import Entry, Key
+from loader_gate.runs.sentences import absent_sentences, remarks, slower_sentence
+from loader_gate.text import wrapped
 
 if TYPE_CHECKING:
     from loader_gate.machine.machine import Machine
 
 
-class Comparison:
-    """What one session is compared with, and what came of it.
+class EarlierRuns:
+    """The saved runs that one session is compared with, and what came of it.
 
     Attributes:
         wanted: Whether ``--benchmark-compare`` was given.
@@ -54,6 +56,7 @@ class Comparison:
         self.gating = self.wanted and bool(options.benchmark_compare_fail)
         self._options = options
         self._machine = machine
+        self._is_stored = bool(options.benchmark_autosave or options.benchmark_save)
         self._run_id = uuid.uuid4().hex
         self._now: dict[Key, Entry] = {}
         self._slower: dict[Key, str] = {}
@@ -65,26 +68,22 @@ class Comparison:
             raise CompareError(
                 "--accept: this run would not be saved; add --benchmark-autosave or --benchmark-save=NAME."
             )
-        self._storage: Storage | None = None
+        self._storage: BenchmarkStorage | None = None
         try:
-            self._storage = Storage(options.benchmark_storage)
+            self._storage = BenchmarkStorage(options.benchmark_storage)
         except CompareError as error:
-            self._chosen = Chosen((), (str(error),))
+            self._chosen = ChosenRuns((), (str(error),))
             return
         if not self.wanted:
-            self._chosen = Chosen((), ())
+            self._chosen = ChosenRuns((), ())
         elif options.benchmark_compare is True:
             self._chosen = self._storage.accepted
         else:
             self._chosen = self._storage.named(options.benchmark_compare)
 
-    @property
-    def _is_stored(self) -> bool:
-        return bool(self._options.benchmark_autosave or self._options.benchmark_save)
-
     @cached_property
-    def _saved(self) -> dict[Key, list[tuple[SavedRun, Entry]]]:
-        return by_key(self._chosen.runs)
+    def _saved(self) -> SavedFigures:
+        return figures_by_key(self._chosen.runs)
 
     def tell_pytest_benchmark(self) -> None:
         """Let pytest-benchmark, which is about to read its options, compare with the same run."""
@@ -105,15 +104,16 @@ class Comparison:
         if entry is None:
             return ""
         self._now[entry.key] = entry
-        slower = slower_sentence(self._row(entry), self._options.tolerance) if self.gating else ""
+        if not self.gating:
+            return ""
+        tolerance = self._options.tolerance
+        compared = compare_entry(entry, self._saved.get(entry.key, ()), tolerance)
+        slower = slower_sentence(compared, tolerance)
         if slower:
             self._slower[entry.key] = slower
         return slower
 
-    def _row(self, now: Entry) -> Row:
-        return compare_entry(now, self._saved.get(now.key, []), self._options.tolerance)
-
-    def rows(self, why_absent: Callable[[Entry], Absent]) -> list[Row]:
+    def rows(self, why_absent: Callable[[Entry], Absent]) -> list[ComparedBenchmark]:
         """Return what became of every benchmark: this session's in its order, then those that it lacks.
 
         Args:
@@ -121,32 +121,23 @@ class Comparison:
         """
         if not self._chosen.runs:
             return []
-        lacking = [saved[0] for key, saved in self._saved.items() if key not in self._now]
-        return [
-            *map(self._row, self._now.values()),
-            *(Row(*then.key, why_absent(then), then=then, run=run) for run, then in lacking),
-        ]
+        return compare_session(self._now, self._saved, self._options.tolerance, why_absent)
 
-    def failures(self, rows: Sequence[Row]) -> list[str]:
+    def failures(self, rows: Sequence[ComparedBenchmark]) -> list[str]:
         """Return why the session has to fail although no test may have, in lines."""
-        return _wrapped(absent_sentences(rows)) if self.gating else []
+        return _lines(absent_sentences(rows)) if self.gating else []
 
-    def lines(self, rows: Sequence[Row], colour: bool) -> list[str]:
+    def lines(self, rows: Sequence[ComparedBenchmark], colour: bool) -> list[str]:
         """Return what there is to say of the comparison, in lines for people."""
-        about, below, table = [*self._chosen.about], [], []
-        if rows:
-            machine = self._machine
-            below = remarks(
-                rows,
-                self._chosen.runs[0],
-                self._options.tolerance,
-                machine.fingerprint,
-                machine.describe(),
-            )
-            table = comparison_table([row for row in rows if row.word != "not run"], colour)
-        elif self.gating:
-            about.append("So --benchmark-compare-fail has nothing to hold this run against.")
-        return [*_wrapped(about), *table, *_wrapped(below)]
+        if not rows:
+            nothing = "So --benchmark-compare-fail has nothing to hold this run against."
+            return _lines([*self._chosen.about, *([nothing] if self.gating else [])])
+        machine = self._machine
+        below = remarks(
+            rows, self._chosen.runs[0], self._options.tolerance, machine.fingerprint, machine.describe()
+        )
+        table = comparison_table([row for row in rows if row.word != "not run"], colour)
+        return [*_lines(self._chosen.about), *table, *_lines(below)]
 
     def hide_what_differs(self, mapping: dict[Any, dict[str, Any]], folder: Path) -> None:
         """Take out of pytest-benchmark's comparison of seconds what is from another machine or other work.
@@ -170,33 +161,23 @@ class Comparison:
         Args:
             why_absent: Tells why a benchmark of a saved run has no figures in this one.
         """
-        history = by_key(() if self._storage is None else self._storage.accepted.runs)
-        missing = [
-            key
-            for key, saved in history.items()
-            if key not in self._now and why_absent(saved[0][1]) == "missing"
-        ]
-        tolerance = self._options.tolerance
-        doubtful = [
-            key
-            for key, now in self._now.items()
-            if is_doubtful(compare_entry(now, history.get(key, []), tolerance), tolerance)
-        ]
+        accepted = figures_by_key(() if self._storage is None else self._storage.accepted.runs)
+        # Who accepts a run on purpose has no doubt.
+        doubtful = [] if self._options.accept else in_doubt(self._now, accepted, self._options.tolerance)
         return {
             "accepted": False,
             "run": self._run_id,
             "device": self._options.device,
-            "missing": _named(missing),
+            "missing": _named(gone_for_good(self._now, accepted, why_absent)),
             "slower": [
                 {"workload": workload, "variant": variant, "reason": reason}
                 for (workload, variant), reason in self._slower.items()
             ],
-            # Who accepts a run on purpose has no doubt.
-            "doubtful": [] if self._options.accept else _named(doubtful),
+            "doubtful": _named(doubtful),
         }
 
     def is_accepted(self, passed: bool, failed: bool) -> bool:
-        """Return whether this run becomes a baseline.
+        """Return whether this run becomes one that later ones are compared with.
 
         Args:
             passed: Whether the session has ended well.
@@ -205,13 +186,10 @@ class Comparison:
         return bool(self._now) and (passed or (failed and self._options.accept))
 
     def verdict(self, accepted: bool, failed: bool) -> str:
-        """Return in a sentence whether this run becomes a baseline; nothing if it is not kept."""
+        """Return in a sentence what becomes of this run; nothing if it is not kept."""
         if not (self._is_stored and self._now and self._storage is not None):
             return ""
-        if not accepted:
-            return "This run is saved, but not accepted: --benchmark-compare passes it over."
-        how = " although it failed (--accept)" if failed else ""
-        return f"This run is accepted{how}: --benchmark-compare takes it from now on."
+        return acceptance_sentence(accepted, failed)
 
     def accept(self) -> str:
         """Mark the files just saved as accepted; return what went wrong, or nothing."""
@@ -225,8 +203,8 @@ class Comparison:
         return ""
 
 
-def _wrapped(texts: Iterable[str]) -> list[str]:
-    return [line for text in texts for line in textwrap.wrap(printable(text), WIDTH, break_on_hyphens=False)]
+def _lines(texts: Iterable[str]) -> list[str]:
+    return [line for text in texts for line in wrapped(text)]
 
 
 def _named(keys: Iterable[Key]) -> list[dict[str, str]]:

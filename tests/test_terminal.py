@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from loader_gate.registry.variant import BASELINE, built_in_variants
-from loader_gate.report.terminal import WIDTH, change_table, share_lines, verdict_table
+from loader_gate.report.terminal import change_table, share_lines, verdict_table
 from loader_gate.rotation.rotation import COMPARED_TOO, Measurement
 from loader_gate.statistics.estimate import Estimate
+from loader_gate.text import WIDTH
 from loader_gate.verdict.verdict import Change, Share
 
 ESCAPE = "\x1b"

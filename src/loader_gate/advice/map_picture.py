@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from loader_gate.advice.frontier import Placed
+    from loader_gate.advice.pareto import Placed
 
 #: Colour and marker of each kind.
 LOOKS = {

@@ -1,4 +1,7 @@
-"""How often steps and drift are found, and how often where there are none: on made-up series of 60 runs."""
+"""How often steps and drift are found, and how often where there are none: on made-up series of 60 runs.
+
+That is the power of `loader_gate.history.change_points`, and its rate of false alarms.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from loader_gate.history.detection import FEWEST_A_SIDE, detect
-from loader_gate.report.terminal import text_table
+from loader_gate.history.change_points import FEWEST_A_SIDE, detect
+from loader_gate.text import text_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,14 +26,14 @@ NOISE = 0.05
 
 
 @dataclass(frozen=True)
-class Rates:
+class DetectionRates:
     """What was found in series of one kind, as counts.
 
     Attributes:
         kind: The kind, in words.
         count: How many series there were.
         steps: Those in which steps were found.
-        placed: Those in which there is exactly one step, and its place is among those said to be possible.
+        placed: Those in which exactly one step was found, with the true place in its confidence set.
         drift: Those in which drift was found.
     """
 
@@ -52,14 +55,14 @@ def with_outliers(rng: np.random.Generator) -> Array:
     return np.asarray(white(rng) - hit * rng.uniform(0.2, 0.6, RUNS))
 
 
-def lasting(persistence: float) -> Callable[[np.random.Generator], Array]:
-    """Return noise that resembles its neighbours: a first-order autoregression."""
+def autocorrelated(autocorrelation: float) -> Callable[[np.random.Generator], Array]:
+    """Return what draws AR(1) noise: each run resembles the one before it."""
 
     def draw(rng: np.random.Generator) -> Array:
         found = np.empty(RUNS)
         last = rng.normal(0, NOISE)
         for number in range(RUNS):
-            last = persistence * last + rng.normal(0, NOISE * math.sqrt(1 - persistence**2))
+            last = autocorrelation * last + rng.normal(0, NOISE * math.sqrt(1 - autocorrelation**2))
             found[number] = last
         return found
 
@@ -69,8 +72,8 @@ def lasting(persistence: float) -> Callable[[np.random.Generator], Array]:
 NOISES: Mapping[str, Callable[[np.random.Generator], Array]] = {
     "white": white,
     "5 % outliers": with_outliers,
-    "AR(1) 0.3": lasting(0.3),
-    "AR(1) 0.5": lasting(0.5),
+    "AR(1) 0.3": autocorrelated(0.3),
+    "AR(1) 0.5": autocorrelated(0.5),
 }
 
 
@@ -84,7 +87,9 @@ CHANGES: Mapping[str, tuple[float, float]] = {
 KINDS = tuple((noise, change) for noise in NOISES for change in CHANGES)
 
 
-def hold(count: int, seed: int = 0, kinds: Iterable[tuple[str, str]] = KINDS) -> list[Rates]:
+def measure_rates(
+    count: int, seed: int = 0, kinds: Iterable[tuple[str, str]] = KINDS
+) -> list[DetectionRates]:
     """Return what is found in so many series of each kind.
 
     Args:
@@ -95,7 +100,7 @@ def hold(count: int, seed: int = 0, kinds: Iterable[tuple[str, str]] = KINDS) ->
     return [_rates(noise, change, count, np.random.default_rng(seed)) for noise, change in kinds]
 
 
-def _rates(noise: str, change: str, count: int, rng: np.random.Generator) -> Rates:
+def _rates(noise: str, change: str, count: int, rng: np.random.Generator) -> DetectionRates:
     step, drift = CHANGES[change]
     runs = np.arange(RUNS)
     stepped = placed = drifted = 0
@@ -106,10 +111,10 @@ def _rates(noise: str, change: str, count: int, rng: np.random.Generator) -> Rat
         stepped += bool(steps)
         placed += len(steps) == 1 and steps[0].earliest <= place <= steps[0].latest
         drifted += found is not None
-    return Rates(f"{noise}, {change}", count, stepped, placed, drifted)
+    return DetectionRates(f"{noise}, {change}", count, stepped, placed, drifted)
 
 
-def table(rates: Iterable[Rates], colour: bool) -> list[str]:
+def rates_table(rates: Iterable[DetectionRates], colour: bool) -> list[str]:
     """Return the lines of a table of rates."""
     rows = [
         (

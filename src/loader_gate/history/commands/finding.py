@@ -1,0 +1,70 @@
+"""The sub-commands ``steps`` and ``trial``: change points and drift, and how often they are found."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+
+from loader_gate.history.all_runs import HistoryError
+from loader_gate.history.commands.common import colour, print_lines, runs_of, say
+from loader_gate.history.series import Series, series_of
+from loader_gate.history.steps import Drift, Step, find_drift, find_steps
+from loader_gate.verdict.verdict import number
+
+
+def show_steps(options: argparse.Namespace) -> int:
+    """Show the steps and the drift of every series of speedups."""
+    _check_ruptures()
+    found = [each for each in series_of(runs_of(options)) if options.variant in (None, each.variant)]
+    if not found:
+        raise HistoryError(f"--variant {options.variant}: no run has it.")
+    for series in found:
+        steps, drift = find_steps(series, options.seed), find_drift(series, options.seed)
+        last = series.points[-1].speedup if not steps else steps[-1].after
+        count = len(series.points)
+        runs = "1 run" if count == 1 else f"{count} runs, {series.points[0].run} to {series.points[-1].run}"
+        say(f"{series.name}: {runs}; speedup {number(last)}{'' if steps or drift else '; no step, no drift'}")
+        for step in steps:
+            say(_of_step(series, step), "    ")
+        if drift is not None:
+            say(_of_drift(series, drift), "    ")
+    return 0
+
+
+def show_detection_rates(options: argparse.Namespace) -> int:
+    """Show how often steps and drift are found on made-up series."""
+    from loader_gate.history.detection_rates import measure_rates, rates_table
+
+    _check_ruptures()
+    print_lines(rates_table(measure_rates(options.count, options.seed), colour()))
+    return 0
+
+
+def _check_ruptures() -> None:
+    if find_spec("ruptures") is None:
+        raise HistoryError('Finding steps needs ruptures: pip install "loader-gate[history]".')
+
+
+def _of_step(series: Series, step: Step) -> str:
+    points, word = series.points, "slower" if step.ratio.value < 1 else "faster"
+    about = points[step.index]
+    date = f", {about.saved_on[:10]}" if about.saved_on else ""
+    may = ""
+    if step.earliest != step.latest:
+        may = f" It may as well be any of {points[step.earliest].run} to {points[step.latest].run}."
+    changed = f" Changed with it: {'; '.join(step.changed)}." if step.changed else ""
+    return (
+        f"{word} since run {step.run} (revision {step.checkout}{date}): speedup {number(step.before)} → "
+        f"{number(step.after)}, {number(step.ratio.value)} of before (95 % interval "
+        f"{number(step.ratio.low)} to {number(step.ratio.high)}, p = {step.p_value:.2g}).{may}{changed}"
+    )
+
+
+def _of_drift(series: Series, drift: Drift) -> str:
+    first, last = series.points[drift.first], series.points[drift.last]
+    word = "slower" if drift.ratio.value < 1 else "faster"
+    return (
+        f"{word} little by little, without a step, from run {first.run} to run {last.run}: "
+        f"{number(drift.ratio.value)} of what it was (95 % interval {number(drift.ratio.low)} to "
+        f"{number(drift.ratio.high)}, p = {drift.p_value:.2g})."
+    )

@@ -1,0 +1,67 @@
+"""The sub-commands ``prune``, ``import`` and ``export``: what leaves the storage, and what comes in."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import datetime, timedelta, timezone
+
+from loader_gate.history.all_runs import HistoryError, find_run
+from loader_gate.history.commands.common import last_of, runs_of, say, warn
+from loader_gate.history.export import as_csv, as_github, rows_of, write_parquet
+from loader_gate.history.keeping import import_runs, superfluous
+from loader_gate.history.series import series_of
+from loader_gate.text import printable
+
+
+def prune(options: argparse.Namespace) -> int:
+    """List old runs, or delete them."""
+    if options.keep is None and options.newer_than is None:
+        raise HistoryError("prune: say what stays, with --keep N, --newer-than DAYS or both.")
+    runs = runs_of(options)
+    days = options.newer_than
+    since = None if days is None else datetime.now(timezone.utc) - timedelta(days=days)
+    going = superfluous(runs, options.keep, since)
+    for run in going:
+        print(printable(str(run.path)))
+        if options.delete:
+            run.path.unlink()
+    kept = f"{len(runs) - len(going)} of {len(runs)} runs stay"
+    say(
+        f"{len(going)} deleted, {kept}."
+        if options.delete
+        else f"{kept}. Nothing is deleted without --delete."
+    )
+    return 0
+
+
+def import_from(options: argparse.Namespace) -> int:
+    """Copy runs of other machines and branches into the storage."""
+    found = import_runs(options.folder, options.sources)
+    for source, target in found.copied:
+        print(printable(f"{source} → {target}"))
+    for source, target in found.duplicates:
+        print(printable(f"{source} is there already: {target}"))
+    warn(found.damaged)
+    say(f"{len(found.copied)} imported, {len(found.duplicates)} there already.")
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write runs for other programs."""
+    if options.format == "parquet":
+        if options.output is None:
+            raise HistoryError("export parquet: say where to, with --output FILE.")
+        write_parquet(rows_of(series_of(runs_of(options))), options.output)
+        return 0
+    if options.format == "csv":
+        text = as_csv(rows_of(series_of(runs_of(options))))
+    else:
+        runs = runs_of(options)
+        run = find_run(runs, options.run) if options.run else last_of(runs)
+        text = as_github(run, "bigger" if options.format == "github-bigger" else "smaller")
+    if options.output is None:
+        sys.stdout.write(text)
+    else:
+        options.output.write_text(text, encoding="utf-8")
+    return 0

@@ -1,0 +1,72 @@
+"""Change points and trends of made-up numbers: what is found, how often, and what is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from loader_gate.history.change_points import detect
+from loader_gate.history.detection_rates import NOISES, measure_rates
+
+
+@pytest.mark.parametrize("noise", [*NOISES])
+def test_how_often_steps_and_drift_are_found(noise: str) -> None:
+    """Where there are none at most 5 % of series each; a step of 10 % in 5 % of noise at least 90 %.
+
+    Lasting noise hides more. The command ``trial`` shows the same for as many series as one likes.
+    """
+    none = measure_rates(60, seed=1, kinds=[(noise, "no change")])[0]
+    assert none.steps <= 3
+    assert none.drift <= 3
+    if noise == "white":
+        slower = measure_rates(30, seed=1, kinds=[(noise, "10 % slower")])[0]
+        assert slower.steps >= 27
+        drift = measure_rates(10, seed=1, kinds=[(noise, "0.3 % a run")])[0]
+        assert drift.drift >= 7
+
+
+def test_stairs_are_steps_and_no_drift() -> None:
+    """Three steps down in clear noise, each in its place."""
+    numbers = np.random.default_rng(0).normal(0, 0.02, 60)
+    for place in (15, 30, 45):
+        numbers[place:] -= 0.1
+    steps, drift = detect(tuple(numbers.tolist()))
+    assert [step.index for step in steps] == [15, 30, 45]
+    assert drift is None
+
+
+def test_a_slowdown_that_was_mended() -> None:
+    """Down and up again: two steps, neither hides the other."""
+    numbers = np.random.default_rng(0).normal(0, 0.03, 60)
+    numbers[25:35] -= 0.12
+    steps, drift = detect(tuple(numbers.tolist()))
+    assert [step.index for step in steps] == [25, 35]
+    assert drift is None
+
+
+def test_the_same_seed_finds_the_same() -> None:
+    """And what is found does not depend on what was looked at before."""
+    numbers = tuple(np.random.default_rng(3).normal(0, 0.05, 60).tolist())
+    assert detect.__wrapped__(numbers, 0) == detect.__wrapped__(numbers, 0)
+
+
+@pytest.mark.parametrize(("size", "place"), [(0.02, 15), (0.5, 28)])
+def test_small_steps_and_short_ones(size: float, place: int) -> None:
+    """Less than 3 % is nobody's concern, and two runs are no level yet."""
+    numbers = np.random.default_rng(0).normal(0, 0.002, 30)
+    numbers[place:] -= size
+    assert detect(tuple(numbers.tolist())) == ((), None)
+
+
+def test_a_long_series() -> None:
+    """Of more points than are looked at one by one."""
+    numbers = np.random.default_rng(0).normal(0, 0.03, 800)
+    numbers[333:] -= 0.1
+    steps, _ = detect(tuple(numbers.tolist()))
+    assert [abs(step.index - 333) <= 2 for step in steps] == [True]
+
+
+@pytest.mark.parametrize("numbers", [(), (1.0,), (1.0,) * 40, (0.0, 1.0) * 4, (0.0,) * 20 + (1.0,) * 20])
+def test_series_without_noise(numbers: tuple[float, ...]) -> None:
+    """Nothing to divide by, or hardly anything: only the step that is there."""
+    assert [step.index for step in detect(numbers)[0]] == ([20] if len(set(numbers[18:22])) == 2 else [])
