@@ -21,7 +21,6 @@ from loader_gate.registry.variant import (
     user_variant,
 )
 from loader_gate.verdict import floors
-from loader_gate.verdict.excuses import beside_others
 from loader_gate.verdict.rules import Rules
 from loader_gate.verdict.sentence import number, sentence
 from loader_gate.verdict.verdict import fails_item
@@ -255,14 +254,14 @@ class Session:
                 options.disk_limit,
                 not options.no_guard,
             ),
-            judge=lambda variant, estimate, last: rules.judge(variant, estimate, last, self._others()),
+            rules=rules,
+            others=self._others,
             stream=stream,
             not_timed=self._not_timed,
             keep_dumps=options.keep_dumps,
             machine=self.machine.fingerprint,
             origins={} if self._base is None else self._base.origins,
             tolerance=options.tolerance,
-            beside_others=lambda: beside_others(self._others(), self.machine.cores),
         )
         try:
             # A dump is held against a variant that this session may not have.
