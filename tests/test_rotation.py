@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from itertools import chain, cycle, islice, repeat
+from itertools import chain, count, cycle, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from loader_gate.statistics.estimates import (
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.rules import Rules
 from loader_gate.verdict.share import Share
+from loader_gate.verdict.verdict import Verdict
 from loader_gate.worker.process import DRAIN, WorkerError
 
 Seconds = float | Iterator[float] | Exception
@@ -139,7 +140,7 @@ class Stage:
         checks: dict[str, str] | None = None,
         base: dict[str, Seconds] | None = None,
         bounds: tuple[str, ...] = ("streaming",),
-        others: float | None = None,
+        others: float | Iterator[float] | None = None,
         **seconds: Seconds,
     ) -> dict[str, Measurement]:
         """Measure variants named by the keywords; ``baseline`` stands for the baseline.
@@ -154,7 +155,7 @@ class Stage:
 
         def read() -> float | None:
             self.readings += 1
-            return others
+            return next(others) if isinstance(others, Iterator) else others
 
         limits = {name for name in named if name.startswith("limit")}
         return rotate(
@@ -336,6 +337,26 @@ def test_an_interrupt_ends_every_worker(stage: Stage) -> None:
     with pytest.raises(KeyboardInterrupt):
         stage.run(baseline=4.0, fast=interrupted(), other=2.0)
     assert all(worker.ended for worker in stage.workers.values())
+
+
+def test_one_round_of_looks_uses_one_reading(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is judged after a block, and however often, is told the same of other programs."""
+    told: list[tuple[int, float | None]] = []
+    judge = Rules.judge
+
+    def noting(
+        rules: Rules, variant: Variant, estimate: Estimate, last: bool, others: float | None
+    ) -> Verdict | None:
+        told.append((stage.readings, others))
+        return judge(rules, variant, estimate, last, others)
+
+    monkeypatch.setattr(Rules, "judge", noting)
+    readings = (0.1 + number / 1000 for number in count(1))
+    found = stage.run(baseline=noisy(4.0), slow=noisy(3.5), slower=noisy(3.9), others=readings)
+    assert statuses(found)["slow"] == statuses(found)["slower"] == "fail"
+    assert stage.readings == len(found[BASELINE].variant_passes) // 2
+    assert len(told) > 2 * stage.readings  # two variants, and again by the surer interval
+    assert all(others == pytest.approx(0.1 + reading / 1000) for reading, others in told)
 
 
 def test_it_says_how_long_it_may_take(stage: Stage) -> None:
