@@ -16,7 +16,7 @@ import scipy.special  # noqa: F401 (pytester's sessions forget what they import,
 from loader_gate.machine.machine import Machine
 from loader_gate.machine.noise import NoiseReading
 from loader_gate.registry.variant import BASELINE, built_in_variants
-from loader_gate.rotation.rotation import Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.session import session as suite_session
 from loader_gate.session.measuring import Result
 from loader_gate.session.session import Session

@@ -16,10 +16,11 @@ import rich.progress  # noqa: F401
 
 from loader_gate import variants
 from loader_gate.registry.variant import Variant
-from loader_gate.rotation.rotation import Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.statistics.estimate import Estimate
 from loader_gate.trees.tree import Tree
-from loader_gate.verdict.verdict import Share, Status, Verdict
+from loader_gate.verdict.share import Share
+from loader_gate.verdict.verdict import Status, Verdict
 from loader_gate.worker.timing import PassTiming
 from tests.sessions import TINY_TREE, Sessions
 

@@ -13,7 +13,7 @@ import scipy.special  # noqa: F401 (pytester forgets what a session has imported
 from loader_gate.machine.noise import read_noise
 from loader_gate.plugin.annotations import Annotation, place_of
 from loader_gate.registry.variant import BASELINE, Variant, user_variant
-from loader_gate.rotation.rotation import Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.session.measuring import Result
 from loader_gate.session.session import Session
 from loader_gate.trees.tree import Tree

@@ -15,7 +15,7 @@ from loader_gate.machine.noise import NoiseReading
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.article import COCO_IMAGES, PETS_IMAGES, ArticleRow, article_rows
 from loader_gate.report.terminal import article_table
-from loader_gate.rotation.rotation import Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.session.measuring import Result
 from loader_gate.statistics.estimate import Estimate
 from loader_gate.text import WIDTH

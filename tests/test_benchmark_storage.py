@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loader_gate.registry.variant import BASELINE
-from loader_gate.rotation.rotation import Measurement
+from loader_gate.rotation.measurement import Measurement
 from tests.compared_suite import (
     COMPARE,
     GATE,

@@ -12,9 +12,9 @@ import pytest
 
 from loader_gate.plugin import books
 from loader_gate.plugin.books import PassesClock, leave_out, record
-from loader_gate.rotation.rotation import Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.statistics.estimate import Estimate
-from loader_gate.verdict.verdict import Share
+from loader_gate.verdict.share import Share
 
 pytest_plugins = ("pytester",)
 

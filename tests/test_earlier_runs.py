@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from loader_gate.registry.variant import BASELINE, built_in_variants
-from loader_gate.rotation.rotation import Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.session import session as suite_session
 from loader_gate.session.session import Session
 from loader_gate.statistics.estimate import Estimate

@@ -16,15 +16,14 @@ import pytest
 
 from loader_gate.progress import Progress
 from loader_gate.registry.variant import BASELINE, Variant, built_in_variants
-from loader_gate.rotation.rotation import Rotation
+from loader_gate.rotation.rotation import Watch, rotate
 from loader_gate.session import guard as limits
 from loader_gate.session import measuring
 from loader_gate.session.guard import WORKER_BYTES
 from loader_gate.session.measuring import Limits, Measuring, Result
 from loader_gate.trees.tree import Tree
-from loader_gate.verdict.verdict import Verdict, baseline_verdict, judge
+from loader_gate.verdict.rules import Rules
 from loader_gate.worker.epoch import DRAIN
-from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.origin import Origin
 from loader_gate.worker.process import WorkerError
 from loader_gate.workloads.workload import Device, workload
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loader_gate.registry.spec import Spec
-    from loader_gate.statistics.estimate import Estimate
+    from loader_gate.rotation.measurement import Measurement
 
 VARIANTS = built_in_variants()
 STREAMING, MEMORY, DUMP = "tfdata_no_cache", "tfdata_memory_cache", "tfdata_file_cache"
@@ -61,12 +60,12 @@ class FakeWorker:
         self,
         variant: Variant,
         search_path: list[str],
-        limits: WorkerLimits,
+        hang_seconds: float,
         *,
         origin: Origin | None = None,
         **_: Any,
     ) -> None:
-        assert (search_path, limits) == ([], WorkerLimits(60.0))
+        assert (search_path, hang_seconds) == ([], 60.0)
         self.at_base = origin is not None
         self.variant = variant
         self.folder: Path | None = None
@@ -122,9 +121,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     return made_up
 
 
-def verdict(variant: Variant, estimate: Estimate, last: bool) -> Verdict | None:
-    """Judge by a floor that is far away."""
-    return baseline_verdict(estimate.blocks) if variant.name == BASELINE else judge(estimate, 0.01, last)
+#: All floors are far away.
+RULES = Rules({variant.name: 0.01 for variant in VARIANTS}, cores=2)
 
 
 @pytest.fixture
@@ -138,8 +136,8 @@ def new_measuring(tiny_tree: Tree, machine: Machine) -> Callable[..., Measuring]
             tree=tiny_tree,
             search_path=[],
             limits=Limits(600.0, 60.0, 100 * GB),
-            judge=verdict,
-            beside_others=lambda: "",
+            rules=RULES,
+            others=lambda: None,
             stream=io.StringIO(),
             machine="this one",
         )
@@ -156,16 +154,18 @@ def run(prepared: Measuring, *wanted: str) -> Result:
 def test_the_rotation_knows_of_other_programs(
     new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is told in the words that the session has for them."""
+    """It is told how many cores they use."""
     told = []
 
-    def rotation(*arguments: Any, beside_others: Callable[[], str], **settings: Any) -> Rotation:
-        told.append(beside_others())
-        return Rotation(*arguments, beside_others=beside_others, **settings)
+    def rotation(*arguments: Any) -> dict[str, Measurement]:
+        watch = arguments[-1]
+        assert isinstance(watch, Watch)
+        told.append(watch.others())
+        return rotate(*arguments)
 
-    monkeypatch.setattr(measuring, "Rotation", rotation)
-    run(new_measuring("loading", beside_others=lambda: "beside somebody"), STREAMING)
-    assert told == ["beside somebody"]
+    monkeypatch.setattr(measuring, "rotate", rotation)
+    run(new_measuring("loading", others=lambda: 0.7), STREAMING)
+    assert told == [0.7]
 
 
 def test_limits_in_the_rotation(new_measuring: Callable[..., Measuring], machine: Machine) -> None:

@@ -39,7 +39,8 @@ from loader_gate.statistics.sequences import (
     estimate_at_any_look,
     robust_estimate_at_any_look,
 )
-from loader_gate.verdict.verdict import judge, judge_change
+from loader_gate.verdict.change import judge_change
+from loader_gate.verdict.verdict import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,10 +10,11 @@ import pytest
 
 from loader_gate.registry.variant import BASELINE, built_in_variants
 from loader_gate.report.terminal import change_table, share_lines, verdict_table
-from loader_gate.rotation.rotation import COMPARED_TOO, Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.statistics.estimate import Estimate
 from loader_gate.text import WIDTH
-from loader_gate.verdict.verdict import Change, Share
+from loader_gate.verdict.change import COMPARED_TOO, Change
+from loader_gate.verdict.share import Share
 
 ESCAPE = "\x1b"
 

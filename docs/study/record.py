@@ -19,13 +19,15 @@ from loader_gate.machine.noise import describe_noise, read_noise
 from loader_gate.progress import Progress
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, built_in_variants
-from loader_gate.rotation.rotation import Rotation
+from loader_gate.rotation.pace import Pace
+from loader_gate.rotation.rotation import Watch, rotate
+from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
-from loader_gate.session.measuring import AT_BASE
 from loader_gate.statistics.passes import FEWEST_BLOCKS
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
-from loader_gate.verdict.verdict import Change, Verdict
+from loader_gate.verdict.change import Change
+from loader_gate.verdict.verdict import Verdict
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerProcess, module_search_path
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from loader_gate.registry.variant import Variant
-    from loader_gate.rotation.rotation import AnyWorker, Measurement
+    from loader_gate.rotation.measurement import Measurement
+    from loader_gate.rotation.runner import AnyWorker
     from loader_gate.statistics.estimate import Estimate
     from loader_gate.trees.tree import Tree
 
@@ -47,6 +50,47 @@ BATCH_SIZE = 32
 HANG_SECONDS = 120.0
 #: No budget: a recording ends with its blocks.
 WEEK = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class _Workers:
+    """Where the rotation's workers come from: those in the place of base run the same code."""
+
+    hire: Callable[[Variant], AnyWorker]
+    asked: Spec
+
+    def start(self, variant: Variant, at_base: bool) -> AnyWorker:  # noqa: ARG002 (either is the same)
+        return self.hire(variant)
+
+    def compares(self, variant: Variant) -> bool:
+        return variant.name != BASELINE
+
+    def spec(self, variant: Variant, at_base: bool) -> Spec:
+        return self.asked.for_variant(f"{variant.name}{'-at-base' if at_base else ''}")
+
+
+class _NothingDecided:
+    """Rules by which nothing is decided before the last block; they count the blocks."""
+
+    def __init__(self, counted: Variant) -> None:
+        self.blocks = 0
+        self._counted = counted
+
+    def judge(
+        self,
+        variant: Variant,
+        estimate: Estimate,
+        last: bool,
+        others: float | None,  # noqa: ARG002 (as the rotation asks)
+    ) -> Verdict | None:
+        self.blocks += variant == self._counted
+        return Verdict("undecided", None, estimate, "recorded") if last else None
+
+    def judge_change(self, estimate: Estimate, tolerance: float, last: bool) -> Change | None:
+        return Change("seconds", "same", estimate, tolerance) if last else None
+
+    def beside_others(self, others: float | None) -> str:  # noqa: ARG002 (as the rotation asks)
+        return ""
 
 
 @dataclass(frozen=True)
@@ -84,31 +128,14 @@ class Recorder:
     def _rotate(self, folder: Path, progress: Progress) -> dict[str, Measurement]:
         spec = Spec((IMAGE_SIZE, IMAGE_SIZE), BATCH_SIZE, True, 0, folder / "cache")
         build_reference(self.tree, spec.image_size, folder / "reference")
-        done = 0
-
-        def judge(variant: Variant, estimate: Estimate, last: bool) -> Verdict | None:
-            nonlocal done
-            done += variant == self.variants[-1]
-            return Verdict("undecided", None, estimate, "recorded") if last else None
-
-        def judge_change(estimate: Estimate, tolerance: float, last: bool) -> Change | None:
-            return Change("seconds", "same", estimate, tolerance) if last else None
-
-        rotation = Rotation(
+        rules = _NothingDecided(self.variants[-1])
+        return rotate(
             self.variants,
-            self.start,
-            judge,
-            WEEK,
-            lambda text: progress.update(done, text.partition(", at most")[0]),
-            start_base=lambda variant: None if variant.name == BASELINE else self.start(variant),
-            judge_change=judge_change,
-            most_blocks=self.blocks,
-        )
-        return rotation.run(
-            self.tree,
-            lambda variant, at_base: spec.for_variant(variant.name + (AT_BASE if at_base else "")),
-            folder / "reference",
-            DRAIN,
+            _Workers(self.start, spec),
+            Job(self.tree, folder / "reference", DRAIN),
+            rules,
+            Pace(WEEK, most_blocks=self.blocks),
+            Watch(lambda text: progress.update(rules.blocks, text.partition(", at most")[0])),
         )
 
     def _recording(self, measured: dict[str, Measurement], noise: str) -> Recording:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from loader_gate.advice.pareto import Placed
 from loader_gate.sizes import format_size
 from loader_gate.text import new_table, printable, table_lines
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 
 def map_table(found: Sequence[Placed], colour: bool) -> list[str]:

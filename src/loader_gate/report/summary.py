@@ -33,7 +33,7 @@ from loader_gate.report.summary_tables import (
     figures_table,
     verdicts_table,
 )
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 #: Hidden at the top, by which an earlier comment is found again.
 MARKER = "<!-- loader-gate -->"

@@ -8,7 +8,7 @@ from typing import Any
 from loader_gate.report.benchmarks import BenchmarkRow
 from loader_gate.report.json_values import as_figure, as_mappings
 from loader_gate.report.markdown import LONGEST_NAME, code, escaped, figure_with_interval, formatted, table
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 EMOJI = {"pass": "✅", "fail": "❌", "undecided": "⚠️", "unmeasured": "🚫"}
 

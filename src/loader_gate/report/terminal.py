@@ -8,18 +8,19 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from loader_gate.registry.variant import BASELINE
-from loader_gate.rotation.rotation import COMPARED_TOO
 from loader_gate.runs.sentences import with_interval
 from loader_gate.statistics.passes import FEWEST_BLOCKS
 from loader_gate.text import WIDTH, new_table, table_lines
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.change import COMPARED_TOO
+from loader_gate.verdict.sentence import number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from loader_gate.report.article import ArticleRow
-    from loader_gate.rotation.rotation import Measurement
-    from loader_gate.verdict.verdict import Change, Share
+    from loader_gate.rotation.measurement import Measurement
+    from loader_gate.verdict.change import Change
+    from loader_gate.verdict.share import Share
 
 #: From worst to best.
 _OUTCOMES = {"regression": "bold red", "undecided": "yellow", "improvement": "green", "same": ""}

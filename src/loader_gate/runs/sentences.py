@@ -9,7 +9,7 @@ from loader_gate.registry.variant import BASELINE
 from loader_gate.runs.comparison import ComparedBenchmark
 from loader_gate.runs.saved import SavedRun
 from loader_gate.text import printable
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 
 def with_interval(value: float, low: float, high: float) -> str:

@@ -16,7 +16,10 @@ from loader_gate.machine.noise import NoiseReading, read_noise
 from loader_gate.progress import Progress
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
-from loader_gate.rotation.rotation import Measurement, Rotation
+from loader_gate.rotation.measurement import Measurement
+from loader_gate.rotation.pace import Pace
+from loader_gate.rotation.rotation import Watch, rotate
+from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
 from loader_gate.session.dumps import (
     MANIFEST,
@@ -39,10 +42,11 @@ from loader_gate.session.guard import (
 from loader_gate.sizes import format_size
 from loader_gate.statistics.estimate import Estimate
 from loader_gate.statistics.passes import steady
-from loader_gate.verdict.verdict import Verdict, judge_once, unmeasured, with_one_more
+from loader_gate.verdict.change import judge_once, with_one_more
+from loader_gate.verdict.verdict import unmeasured
 from loader_gate.worker.consumers.emulated import EmulatedAccelerator
 from loader_gate.worker.epoch import DRAIN
-from loader_gate.worker.limits import WorkerLimits, bytes_in
+from loader_gate.worker.limits import bytes_in
 from loader_gate.worker.process import WorkerError, WorkerProcess
 from loader_gate.worker.timing import PassTiming
 from loader_gate.workloads.workload import ARTICLE_RATIO, Workload
@@ -50,6 +54,7 @@ from loader_gate.workloads.workload import ARTICLE_RATIO, Workload
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from loader_gate.rotation.looks import AnyRules
     from loader_gate.session.dumps import Dump
     from loader_gate.trees.tree import Tree
     from loader_gate.worker.origin import Origin
@@ -118,6 +123,15 @@ class _Written:
     cached_share: float | None
 
 
+@dataclass(frozen=True)
+class _Workers:
+    """Where the rotation's workers come from; see ``rotation.runner.Workers``."""
+
+    start: Callable[[Variant, bool], WorkerProcess]
+    compares: Callable[[Variant], bool]
+    spec: Callable[[Variant, bool], Spec]
+
+
 @dataclass
 class Measuring:
     """One workload on its way through.
@@ -127,8 +141,8 @@ class Measuring:
         tree: The images.
         search_path: Where workers look for modules.
         limits: What workers may use.
-        judge: Gives a verdict on a variant's estimate; see `Rotation`.
-        beside_others: Says what other programs take of the machine; see `Rotation`.
+        rules: Judge the estimates; see ``verdict/rules.py``.
+        others: Says how many cores other programs kept busy; see `Watch`.
         stream: Where progress is shown.
         not_timed: Why nothing may be timed; empty if it may.
         keep_dumps: Where dumps are kept from session to session, or None.
@@ -142,8 +156,8 @@ class Measuring:
     tree: Tree
     search_path: list[str]
     limits: Limits
-    judge: Callable[[Variant, Estimate, bool], Verdict | None]
-    beside_others: Callable[[], str]
+    rules: AnyRules
+    others: Callable[[], float | None]
     stream: TextIO
     not_timed: str = ""
     keep_dumps: Path | None = None
@@ -221,8 +235,10 @@ class Measuring:
         return WorkerProcess(
             variant,
             self.search_path,
-            WorkerLimits(self.limits.hang_seconds, self.limits.memory_limit, self.limits.disk_limit),
+            self.limits.hang_seconds,
             see_gpu=self.workload.device is not None and self.workload.device.name == "gpu",
+            memory_limit=self.limits.memory_limit,
+            disk_limit=None if disk is None else self.limits.disk_limit,
             disk_folder=disk,
             origin=origin,
         )
@@ -450,40 +466,28 @@ class Measuring:
         specs: dict[str, Spec],
         reference: Path,
     ) -> dict[str, Measurement]:
+        def spec_of(variant: Variant, at_base: bool) -> Spec:
+            name = f"{variant.name}{AT_BASE}" if at_base else variant.name
+            return specs.get(name) or spec.for_variant(name)
+
+        def start(variant: Variant, at_base: bool) -> WorkerProcess:
+            own = spec_of(variant, at_base)
+            origin = self.origins[variant.name] if at_base else None
+            if own in specs.values():  # its dump is there already, and may be there to stay
+                return self._start(variant, origin=origin)
+            writes = variant.kind in WRITING_KINDS
+            worker = self._start(variant, own.cache_dir if writes else None, origin)
+            worker.folder = own.cache_dir
+            return worker
+
+        workers = _Workers(start, lambda variant: variant.name in compared, spec_of)
+        # Building a model would be in vain, and an accelerator may not have its speed yet.
+        consumer = DRAIN if self.not_timed else self.workload.consumer
+        job = Job(self.tree, reference, consumer, self.not_timed)
+        pace = Pace(self.limits.budget_seconds, self.tolerance)
         with Progress(f"Measuring {self.workload.name}", None, self.stream) as progress:
-
-            def spec_of(variant: Variant, at_base: bool = False) -> Spec:
-                name = f"{variant.name}{AT_BASE}" if at_base else variant.name
-                return specs.get(name) or spec.for_variant(name)
-
-            def start(variant: Variant, at_base: bool = False) -> WorkerProcess:
-                own = spec_of(variant, at_base)
-                origin = self.origins[variant.name] if at_base else None
-                if own in specs.values():  # its dump is there already, and may be there to stay
-                    return self._start(variant, origin=origin)
-                writes = variant.kind in WRITING_KINDS
-                worker = self._start(variant, own.cache_dir if writes else None, origin)
-                worker.folder = own.cache_dir
-                return worker
-
-            rotation = Rotation(
-                running,
-                start,
-                self.judge,
-                self.limits.budget_seconds,
-                lambda text: progress.update(0, text),
-                start_base=lambda variant: start(variant, True) if variant.name in compared else None,
-                tolerance=self.tolerance,
-                beside_others=self.beside_others,
-            )
-            return rotation.run(
-                self.tree,
-                spec_of,
-                reference,
-                # Building a model would be in vain, and an accelerator may not have its speed yet.
-                DRAIN if self.not_timed else self.workload.consumer,
-                only_check=self.not_timed,
-            )
+            watch = Watch(lambda text: progress.update(0, text), self.others)
+            return rotate(running, workers, job, self.rules, pace, watch)
 
     def _extra_info(
         self, measurements: dict[str, Measurement], dumps: dict[str, _Written], specs: dict[str, Spec]

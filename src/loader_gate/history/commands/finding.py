@@ -9,7 +9,7 @@ from loader_gate.history.all_runs import HistoryError
 from loader_gate.history.commands.common import colour, print_lines, runs_of, say
 from loader_gate.history.series import Series, series_of
 from loader_gate.history.steps import Drift, Step, find_drift, find_steps
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 
 def show_steps(options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from loader_gate.report.page.sections.comparisons import changes, limits, speedu
 from loader_gate.report.page.sections.dumps import dumps
 from loader_gate.report.page.sections.resources import accelerator, phases, resources
 from loader_gate.report.page.sections.which_variant import which_variant
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 #: What is said of a run by whether it was accepted; nothing where that is not known.
 _ACCEPTED = {"True": "yes, later runs are compared with it", "False": "no"}

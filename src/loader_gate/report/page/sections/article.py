@@ -9,7 +9,7 @@ from loader_gate.report.benchmarks import about_run
 from loader_gate.report.json_values import as_figure, as_mappings
 from loader_gate.report.page.parts import NONE, Section, Table, in_seconds, spread
 from loader_gate.report.page.sections.forest_plot import figures_of
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 
 def article(run: Mapping[str, Any]) -> Section | None:

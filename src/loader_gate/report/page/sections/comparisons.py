@@ -9,7 +9,7 @@ from loader_gate.report.benchmarks import BenchmarkRow
 from loader_gate.report.json_values import as_figure
 from loader_gate.report.page.parts import NONE, Chart, Section, Table, spread, three_decimals
 from loader_gate.report.page.sections.forest_plot import Axis, ForestRow, figures_of, forest_plot
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 _CHANGES = Axis("head / base, below 1 is faster", three_decimals, mark="tolerance")
 _SPEEDUPS = Axis("times as fast as the baseline, log scale", number, mark="floor")

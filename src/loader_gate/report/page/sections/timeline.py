@@ -11,7 +11,7 @@ from loader_gate.history.steps import what_changed
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.page.parts import Chart, Section, Table
 from loader_gate.runs.sentences import with_interval
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 if TYPE_CHECKING:
     from loader_gate.history.series import Series, SeriesPoint
