@@ -34,7 +34,7 @@ def _put_in_place(name: str, file: Path) -> None:
     held = sys.modules.get(name)
     if held is not None and held.__file__ == str(file):
         return
-    sys.modules[name] = module = _loaded(name, file)
+    module = _loaded(name, file)
     parent, _, last = name.rpartition(".")
     setattr(importlib.import_module(parent), last, module)
 
@@ -45,6 +45,7 @@ def _loaded(name: str, file: Path) -> ModuleType:
     assert spec is not None  # noqa: S101 (for mypy)
     assert spec.loader is not None  # noqa: S101
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where a dataclass looks for the module that it is in
     spec.loader.exec_module(module)
     return module
 
