@@ -22,7 +22,8 @@ import scipy.special  # noqa: F401 (pytester's sessions forget what they import,
 
 from loader_gate.machine.machine import Machine, NoiseReading
 from loader_gate.plugin.selection import asked_for
-from loader_gate.registry.variant import BASELINE, built_in_variants
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.variant import BASELINE
 from loader_gate.report.terminal import WIDTH
 from loader_gate.rotation.rotation import Measurement
 from loader_gate.runs.comparison import Ratio, by_key, compare_entry, parse_tolerance, ratio_of, word_for
@@ -32,7 +33,7 @@ from loader_gate.session.measuring import Result
 from loader_gate.session.session import Session
 from loader_gate.statistics.estimates import Estimate
 from loader_gate.trees.tree import Tree
-from loader_gate.workloads.workload import Device, workload
+from loader_gate.workloads.known import workload
 
 pytest_plugins = ("pytester",)
 
@@ -374,7 +375,7 @@ class Suite:
     def measure(self, session: Session, name: str, wanted: list[str], _tree: Tree, _stream: TextIO) -> None:
         """Stand in for `Session.measure`."""
         measurements = {variant: self._measurement(variant) for variant in wanted}
-        work = workload(name, Device("cpu"), session._options.image_size, None, None)
+        work = workload(name, session._asked)
         extra_info: dict[str, dict[str, Any]] = {
             variant: {"device": "cpu"} if name == "training" else {} for variant in wanted
         }

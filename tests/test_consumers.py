@@ -15,7 +15,7 @@ from loader_gate.trees.tree import Tree
 from loader_gate.worker import consumers
 from loader_gate.worker.consumers import Consumer, Drain, EmulatedAccelerator, EpochTimes, Tally
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
-from loader_gate.workloads.workload import ARTICLE_RATIO
+from loader_gate.workloads.training import ARTICLE_RATIO
 
 BATCH = 4
 STEP = 0.02  # seconds that the emulated accelerator takes for a whole batch

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
-from loader_gate.registry.variant import Variant, built_in_variants
+from loader_gate.registry.variant import Variant
 from loader_gate.session.guard import (
     WORKER_BYTES,
     disk_problem,

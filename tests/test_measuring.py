@@ -16,7 +16,8 @@ import pytest
 
 from loader_gate.base.revision import Origin
 from loader_gate.progress import Progress
-from loader_gate.registry.variant import BASELINE, Variant, built_in_variants
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.rotation import Rotation
 from loader_gate.session import guard as limits
 from loader_gate.session import measuring
@@ -25,7 +26,9 @@ from loader_gate.session.measuring import Limits, Measuring, Result
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.verdict import Verdict, baseline_verdict, judge
 from loader_gate.worker.process import DRAIN, WorkerError
-from loader_gate.workloads.workload import Device, workload
+from loader_gate.workloads.device import Device
+from loader_gate.workloads.known import workload
+from loader_gate.workloads.workload import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,7 +135,7 @@ def new_measuring(tiny_tree: Tree, machine: Machine) -> Callable[..., Measuring]
 
     def make(name: str, device: str = "emulated", batch_size: int = 5, **settings: Any) -> Measuring:
         prepared = Measuring(
-            workload=workload(name, Device(device), 32, batch_size, None),
+            workload=workload(name, Asked(Device(device), 32, batch_size)),
             tree=tiny_tree,
             search_path=[],
             limits=Limits(600.0, 60.0, 100 * GB),
@@ -338,7 +341,7 @@ def test_a_speed_needs_some_batches(
 def test_four_batches_are_enough(new_measuring: Callable[..., Measuring]) -> None:
     """As is any number if the speed is given."""
     assert run(new_measuring("training", batch_size=6), STREAMING).workload.device is not None
-    given = workload("training", Device("emulated", 100.0), 32, 24, None)
+    given = workload("training", Asked(Device("emulated", 100.0), 32, 24))
     result = run(new_measuring("training", workload=given), STREAMING)
     assert result.measurements[STREAMING].verdict.status == "pass"
 

@@ -16,8 +16,9 @@ from docs.study.errors import StudyError
 from docs.study.trace import About, Pair, Recording, Trace, load_trace, save_trace
 from loader_gate.machine.machine import describe_noise, read_machine, read_noise
 from loader_gate.progress import Progress
+from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
-from loader_gate.registry.variant import BASELINE, built_in_variants
+from loader_gate.registry.variant import BASELINE
 from loader_gate.rotation.rotation import Rotation
 from loader_gate.same_work.reference import build_reference
 from loader_gate.session.measuring import AT_BASE

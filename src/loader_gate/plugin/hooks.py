@@ -15,13 +15,14 @@ from loader_gate.plugin.benchmark_storage import CompareError
 from loader_gate.plugin.interrupts import clean_end_on_sigterm
 from loader_gate.plugin.selection import asked_for
 from loader_gate.plugin.trees import tree_request
-from loader_gate.registry.variant import KINDS, RegistryError
+from loader_gate.registry.kind import KINDS
+from loader_gate.registry.variant import RegistryError
 from loader_gate.runs.comparison import parse_tolerance
 from loader_gate.session.session import Session
 from loader_gate.sizes import parse_size
 from loader_gate.verdict.floors import FloorsError
 from loader_gate.verdict.verdict import UndecidedWarning
-from loader_gate.workloads.workload import DeviceError
+from loader_gate.workloads.device import DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

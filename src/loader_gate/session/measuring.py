@@ -41,7 +41,8 @@ from loader_gate.verdict.verdict import Verdict, judge_once, unmeasured, with_on
 from loader_gate.worker.consumers import EmulatedAccelerator
 from loader_gate.worker.process import DRAIN, WorkerError, WorkerProcess, bytes_in
 from loader_gate.worker.timing import PassTiming
-from loader_gate.workloads.workload import ARTICLE_RATIO, Workload
+from loader_gate.workloads.training import ARTICLE_RATIO
+from loader_gate.workloads.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

@@ -11,27 +11,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 from loader_gate.advice.guide import taken_bytes
 from loader_gate.machine.machine import Machine, describe_noise, read_machine, read_noise, used_by_others
 from loader_gate.plugin import books
-from loader_gate.registry.variant import (
-    ALL,
-    BASELINE,
-    WORKLOADS,
-    RegistryError,
-    Variant,
-    built_in_variants,
-    user_variant,
-)
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.own import user_variant
+from loader_gate.registry.variant import ALL, BASELINE, RegistryError, Variant
 from loader_gate.statistics.estimates import FEWEST_BLOCKS
 from loader_gate.verdict import floors
 from loader_gate.verdict import verdict as gate
 from loader_gate.worker.process import module_search_path
-from loader_gate.workloads.workload import (
-    Device,
-    DeviceError,
-    Workload,
-    parse_device,
-    tensorflow_sees_gpu,
-    workload,
-)
+from loader_gate.workloads.device import parse_device
+from loader_gate.workloads.known import known_workloads, workload
+from loader_gate.workloads.workload import Asked, Workload
 
 if TYPE_CHECKING:
     import argparse
@@ -73,7 +62,7 @@ class Session:
         search_path: list[str],
         not_timed: str,
         machine: Machine,
-        device: Device,
+        asked: Asked,
         choice: floors.Choice,
         own_floors: dict[str, float],
     ) -> None:
@@ -83,7 +72,7 @@ class Session:
         self.on_request = {
             (name, each.name)
             for each in built_in_variants()
-            for name in WORKLOADS
+            for name in known_workloads()
             if name not in each.default
         }
         self.machine = machine
@@ -97,7 +86,7 @@ class Session:
         self._not_timed = not_timed
         self._choice = choice
         self._own_floors = own_floors
-        self._device = device
+        self._asked = asked
         self._base: Base | None = None
         self._noise_before = read_noise()
         self._while_open = ExitStack()
@@ -141,16 +130,12 @@ class Session:
         if options.update_floors and choice.profile is None:
             raise floors.FloorsError(f"--update-floors: {choice.reason}")
         device = parse_device(options.device, machine.gpu is not None)
-        if options.weights not in (None, "imagenet") and not Path(options.weights).is_file():
-            raise DeviceError(f"--weights {options.weights}: no such file; give one, or imagenet.")
-        if options.weights is not None and device.name == "emulated":
-            raise DeviceError(
-                f"--weights {options.weights}: the emulated accelerator has no model; leave it out, or give "
-                "--device cpu or gpu."
-            )
+        asked = Asked(device, options.image_size, options.batch_size, options.weights)
+        for each in known_workloads().values():
+            each.check_options(asked)
         names = [variant.name for variant in variants]
         own_floors = dict(floors.parse_floor(text, names) for text in options.floor)
-        return cls(variants, options, search_path, not_timed, machine, device, choice, own_floors)
+        return cls(variants, options, search_path, not_timed, machine, asked, choice, own_floors)
 
     @property
     def measured(self) -> bool:
@@ -230,12 +215,9 @@ class Session:
         if name in self._failures:
             raise self._failures[name]
         options = self._options
-        if name == "training" and self._device.name == "gpu" and not tensorflow_sees_gpu():
-            raise DeviceError(
-                "--device gpu: TensorFlow sees none; install tensorflow[and-cuda], or use --device emulated."
-            )
+        known_workloads()[name].check_machine(self._asked)
         self._noise_before = read_noise()
-        work = workload(name, self._device, options.image_size, options.batch_size, options.weights)
+        work = workload(name, self._asked)
         self._skipped[name] = [each for each in wanted if each in self.absent]
         wanted = [each for each in wanted if each not in self.absent]
         # Others than the wanted ones only have to be there to be compared with.
