@@ -21,7 +21,8 @@ from loader_gate.statistics.estimates import Estimate
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.tree import Tree
-from loader_gate.verdict.verdict import Share, Status, Verdict
+from loader_gate.verdict.share import Share
+from loader_gate.verdict.verdict import Status, Verdict
 from loader_gate.worker.timing import PassTiming
 from tests.sessions import TINY_TREE, Sessions
 

@@ -14,7 +14,7 @@ from loader_gate.plugin import books
 from loader_gate.plugin.books import PassesClock, leave_out, record
 from loader_gate.rotation.rotation import Measurement
 from loader_gate.statistics.estimates import Estimate
-from loader_gate.verdict.verdict import Share
+from loader_gate.verdict.share import Share
 
 pytest_plugins = ("pytester",)
 

@@ -31,7 +31,8 @@ from loader_gate.statistics.estimates import (
     robust_estimate_at_any_look,
 )
 from loader_gate.trees.tree import Tree
-from loader_gate.verdict.verdict import Share, Verdict, baseline_verdict, judge, limit_verdict
+from loader_gate.verdict.share import Share
+from loader_gate.verdict.verdict import Verdict, baseline_verdict, judge, limit_verdict
 from loader_gate.worker.process import DRAIN, WorkerError
 
 Seconds = float | Iterator[float] | Exception

@@ -35,7 +35,8 @@ from loader_gate.statistics.estimates import (
     steady,
     without,
 )
-from loader_gate.verdict.verdict import judge, judge_change
+from loader_gate.verdict.change import judge_change
+from loader_gate.verdict.verdict import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable

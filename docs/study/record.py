@@ -25,7 +25,8 @@ from loader_gate.session.measuring import AT_BASE
 from loader_gate.statistics.estimates import FEWEST_BLOCKS
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
-from loader_gate.verdict.verdict import Change, Verdict
+from loader_gate.verdict.change import Change
+from loader_gate.verdict.verdict import Verdict
 from loader_gate.worker.process import DRAIN, WorkerProcess, module_search_path
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from loader_gate.registry.variant import BASELINE
 from loader_gate.session.dumps import break_even_epochs
 from loader_gate.session.guard import TRAINING_WORKER_BYTES
 from loader_gate.sizes import format_size
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 #: What a disk is taken to read: an SSD behind a SATA cable.
 DISK_BYTES_PER_SECOND = 500_000_000

@@ -20,7 +20,7 @@ from loader_gate.history.store import HistoryError, find_run, labels_of, load_ru
 from loader_gate.report.terminal import WIDTH, comparison_table, text_table
 from loader_gate.runs.comparison import Row, compare_entry, parse_tolerance, percent, remarks
 from loader_gate.runs.saved import Entry, SavedRun, printable
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 #: Carries out what the arguments ask for, and returns the exit code.
 Command: TypeAlias = Callable[[argparse.Namespace], int]

@@ -18,7 +18,7 @@ from typing import Any
 
 from loader_gate.report.reading import Row, about_run, as_figure, as_list, as_mapping, as_mappings, rows_of
 from loader_gate.runs.saved import printable
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 #: Hidden at the top, by which an earlier comment is found again.
 MARKER = "<!-- loader-gate -->"

@@ -13,7 +13,7 @@ from loader_gate.rotation.rotation import COMPARED_TOO
 from loader_gate.runs.saved import printable
 from loader_gate.sizes import format_size
 from loader_gate.statistics.estimates import FEWEST_BLOCKS
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from loader_gate.rotation.rotation import Measurement
     from loader_gate.runs.comparison import Row as ComparedRow
     from loader_gate.runs.saved import Entry
-    from loader_gate.verdict.verdict import Change, Share
+    from loader_gate.verdict.change import Change
+    from loader_gate.verdict.share import Share
 
 WIDTH = 100
 #: From worst to best.

@@ -45,17 +45,10 @@ from loader_gate.statistics.estimates import (
     steady,
     without,
 )
-from loader_gate.verdict.verdict import (
-    Change,
-    Share,
-    Verdict,
-    judge_change,
-    judge_once,
-    moved_reason,
-    unconfirmed_reason,
-    unmeasured,
-    with_changes,
-)
+from loader_gate.verdict.change import Change, judge_change, judge_once, with_changes
+from loader_gate.verdict.excuses import moved_reason, unconfirmed_reason
+from loader_gate.verdict.share import Share
+from loader_gate.verdict.verdict import Verdict, unmeasured
 from loader_gate.worker.process import WorkerError, bytes_in
 from loader_gate.worker.timing import PassTiming
 

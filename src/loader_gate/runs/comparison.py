@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from loader_gate.registry.variant import BASELINE
 from loader_gate.runs.saved import Entry, Key, SavedRun, printable
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 if TYPE_CHECKING:
     from loader_gate.statistics.estimates import Estimate

@@ -37,7 +37,8 @@ from loader_gate.session.guard import (
 )
 from loader_gate.sizes import format_size
 from loader_gate.statistics.estimates import Estimate, steady
-from loader_gate.verdict.verdict import Verdict, judge_once, unmeasured, with_one_more
+from loader_gate.verdict.change import judge_once, with_one_more
+from loader_gate.verdict.verdict import Verdict, unmeasured
 from loader_gate.worker.consumers import EmulatedAccelerator
 from loader_gate.worker.process import DRAIN, WorkerError, WorkerProcess, bytes_in
 from loader_gate.worker.timing import PassTiming

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -14,9 +14,11 @@ from loader_gate.plugin import books
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.own import user_variant
 from loader_gate.registry.variant import ALL, BASELINE, RegistryError, Variant
-from loader_gate.statistics.estimates import FEWEST_BLOCKS
 from loader_gate.verdict import floors
-from loader_gate.verdict import verdict as gate
+from loader_gate.verdict.excuses import beside_others
+from loader_gate.verdict.rules import Rules
+from loader_gate.verdict.sentence import number, sentence
+from loader_gate.verdict.verdict import fails_item
 from loader_gate.worker.process import module_search_path
 from loader_gate.workloads.device import parse_device
 from loader_gate.workloads.known import known_workloads, workload
@@ -30,11 +32,8 @@ if TYPE_CHECKING:
 
     from loader_gate.base.revision import Base
     from loader_gate.session.measuring import Result
-    from loader_gate.statistics.estimates import Estimate
     from loader_gate.trees.tree import Tree
 
-#: No floor is written from an interval wider than this share of the speedup, to either side.
-WIDEST = 0.50
 #: The most measuring time a variant may take if nothing is said, alone and against a base, in seconds.
 BUDGET = 60.0
 BUDGET_AGAINST = 90.0
@@ -220,12 +219,12 @@ class Session:
         work = workload(name, self._asked)
         self._skipped[name] = [each for each in wanted if each in self.absent]
         wanted = [each for each in wanted if each not in self.absent]
-        # Others than the wanted ones only have to be there to be compared with.
-        gated = {
-            variant.name: (self.floor(work, tree, variant),)
-            for variant in self.variants
-            if variant.name in wanted
-        }
+        rules = Rules(
+            {each.name: self.floor(work, tree, each) for each in self.variants if each.name in wanted},
+            self.machine.cores,
+            options.update_floors,
+            options.tolerance if options.benchmark_compare_fail else None,
+        )
         measuring = Measuring(
             workload=work,
             tree=tree,
@@ -238,16 +237,14 @@ class Session:
                 options.disk_limit,
                 not options.no_guard,
             ),
-            judge=lambda variant, estimate, last: self._judge(
-                gated.get(variant.name), variant, estimate, last
-            ),
+            judge=lambda variant, estimate, last: rules.judge(variant, estimate, last, self._others()),
             stream=stream,
             not_timed=self._not_timed,
             keep_dumps=options.keep_dumps,
             machine=self.machine.fingerprint,
             origins={} if self._base is None else self._base.origins,
             tolerance=options.tolerance,
-            beside_others=self._beside_others,
+            beside_others=lambda: beside_others(self._others(), self.machine.cores),
         )
         try:
             # A dump is held against a variant that this session may not have.
@@ -257,45 +254,9 @@ class Session:
             self._failures[name] = error
             raise
 
-    def _judge(
-        self, gated: tuple[float | None] | None, variant: Variant, estimate: Estimate, last: bool
-    ) -> gate.Verdict | None:
-        if variant.name == BASELINE:
-            return gate.baseline_verdict(estimate.blocks)
-        if gated is None:
-            return gate.Verdict("pass", None, estimate, "not gated in this workload")
-        if variant.kind == "limit" and (gated[0] is None or self._options.update_floors):
-            return gate.limit_verdict(estimate) if last or estimate.blocks >= FEWEST_BLOCKS else None
-        if not self._options.update_floors:
-            verdict = gate.judge(estimate, gated[0], last)
-            if verdict is not None and verdict.status == "pass" and not last and self._is_vague(estimate):
-                return None
-            if verdict is None or verdict.status != "fail":
-                return verdict
-            others = used_by_others(self._noise_before, read_noise())
-            if others is None or not gate.is_excused(estimate, gated[0], others, self.machine.cores):
-                return verdict
-            reason = (
-                f"but other programs used {others:.1f} of {self.machine.cores} cores meanwhile, which slows "
-                "loaders of several threads more than the baseline: measure again, on an idle machine"
-            )
-            return replace(verdict, status="undecided", reason=reason) if last else None
-        measured = gate.judge(estimate, None, last)
-        if measured is None:
-            return None
-        floor = floors.supported_floor(estimate)
-        if estimate.half_width > WIDEST:
-            reason = "too uncertain to set a floor from: give it a larger --budget or a quieter machine"
-            return replace(measured, reason=reason)
-        return gate.Verdict("pass", floor, estimate, f"so its floor becomes {gate.number(floor)}")
-
-    def _beside_others(self) -> str:
-        return gate.beside_others(used_by_others(self._noise_before, read_noise()), self.machine.cores)
-
-    def _is_vague(self, estimate: Estimate) -> bool:
-        """Return whether a speedup is not known well enough to gate it by a saved one."""
-        gated = bool(self._options.benchmark_compare_fail)
-        return gated and estimate.half_width > self._options.tolerance
+    def _others(self) -> float | None:
+        """Return how many cores other programs have kept busy since measuring began."""
+        return used_by_others(self._noise_before, read_noise())
 
     def enter(self, name: str, variant: str, benchmark: BenchmarkFixture) -> None:
         """Enter what was measured into pytest-benchmark's books."""
@@ -322,11 +283,11 @@ class Session:
 
     def fails(self, name: str, variant: str) -> bool:
         """Return whether a variant's test has to fail."""
-        return gate.fails_item(self.results[name].measurements[variant].verdict, self._options.gate)
+        return fails_item(self.results[name].measurements[variant].verdict, self._options.gate)
 
     def sentence(self, name: str, variant: str) -> str:
         """Return the verdict in one sentence."""
-        return gate.sentence(self.results[name].measurements[variant].verdict, variant, name, self.profile)
+        return sentence(self.results[name].measurements[variant].verdict, variant, name, self.profile)
 
     def write_floors(self) -> None:
         """Write the floors that the measurements support."""
@@ -402,9 +363,9 @@ class Session:
         if passes:
             control = read_control(passes)
             found = control.estimate
-            interval = f"{gate.number(found.low)}–{gate.number(found.high)}"
+            interval = f"{number(found.low)}–{number(found.high)}"
             moved = ": the machine moved" if control.moved else ""
-            parts.append(f"the baseline against itself {gate.number(found.ratio)} ({interval}){moved}")
+            parts.append(f"the baseline against itself {number(found.ratio)} ({interval}){moved}")
             if control.contaminated:
                 blocks = len(passes) // 2
                 parts.append(f"{len(control.contaminated)} of {blocks} blocks contaminated")

@@ -10,7 +10,7 @@ from loader_gate.registry.variant import BASELINE
 from loader_gate.report.page import sections
 from loader_gate.report.page.parts import NONE, Section, listed, percent_change, spread
 from loader_gate.report.reading import SIGNS, Row, about_run, as_list, as_mapping, name_of, rows_of
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 #: What is said of a run by whether it was accepted; nothing where that is not known.
 _ACCEPTED = {"True": "yes, later runs are compared with it", "False": "no"}

@@ -21,7 +21,7 @@ from loader_gate.report.page.parts import (
 )
 from loader_gate.report.reading import Row, about_run, as_figure, as_list, as_mapping, as_mappings, name_of
 from loader_gate.sizes import format_size
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 _FRONT = {"yes": "yes", "no": "no", "undecided": "maybe"}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from loader_gate.history.steps import changes
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.page.parts import Chart, Section, Table
-from loader_gate.verdict.verdict import number
+from loader_gate.verdict.sentence import number
 
 if TYPE_CHECKING:
     from loader_gate.history.series import Point, Series

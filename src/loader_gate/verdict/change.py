@@ -1,0 +1,127 @@
+"""What decides a regression: from an estimate of head / base to a change, and from changes to the verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from loader_gate.statistics.estimates import FEWEST_BLOCKS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loader_gate.statistics.estimates import Estimate
+    from loader_gate.verdict.verdict import Status, Verdict
+
+Outcome: TypeAlias = Literal["regression", "improvement", "same", "undecided"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a figure of head is, relative to base.
+
+    Attributes:
+        figure: What is compared, such as ``seconds``.
+        outcome: `regression`, `improvement`, `same` or `undecided`.
+        estimate: Head / base, or None where base could not be measured.
+        tolerance: The share by which head may be above base.
+        reason: Why it is undecided, if it is.
+    """
+
+    figure: str
+    outcome: Outcome
+    estimate: Estimate | None
+    tolerance: float
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """Return it in words: "seconds 1.071 times base's (95 % interval …), a regression beyond 3 %"."""
+        if self.estimate is None:
+            return f"{self.figure} not compared with base: {self.reason}"
+        low, high = self.estimate.low, self.estimate.high
+        interval = f" ({low:.3f} to {high:.3f})" if 0 < low < high else ""
+        words = {
+            "regression": f"a regression beyond the tolerance of {100 * self.tolerance:.3g} %",
+            "improvement": "an improvement",
+            "same": "no change that matters",
+            "undecided": self.reason,
+        }
+        return f"{self.figure} {self.estimate.ratio:.3f} times base's{interval}, {words[self.outcome]}"
+
+
+def judge_change(estimate: Estimate, tolerance: float, last: bool) -> Change | None:
+    """Return what became of the seconds of head against those of base, or None while more blocks are needed.
+
+    A regression has an interval that excludes no change, and an estimate beyond the tolerance; an improvement
+    likewise, the other way round. Head is the same if its interval ends within the tolerance.
+
+    Args:
+        estimate: Head seconds / base seconds, from all blocks so far.
+        tolerance: The share by which head may be slower, such as 0.03.
+        last: Whether there is no time for another block.
+    """
+    most = 1 + tolerance
+    outcome: Outcome | None = None
+    if estimate.blocks >= FEWEST_BLOCKS:
+        if estimate.low > 1 and estimate.ratio > most:
+            outcome = "regression"
+        elif estimate.high < 1 and estimate.ratio < 1 / most:
+            outcome = "improvement"
+        elif estimate.high <= most and (last or estimate.low >= 1 / most):
+            outcome = "same"
+    if outcome is not None:
+        return Change("seconds", outcome, estimate, tolerance)
+    if not last:
+        return None
+    reason = (
+        "too uncertain to rule out a regression in the time there was: give it a larger --budget, or measure "
+        "on a quieter machine"
+    )
+    return Change("seconds", "undecided", estimate, tolerance, reason)
+
+
+def judge_once(figure: str, estimate: Estimate, tolerance: float) -> Change:
+    """Return what became of a figure that is looked at only once, when the seconds have been decided."""
+    if estimate.low > 1 and estimate.ratio > 1 + tolerance:
+        return Change(figure, "regression", estimate, tolerance)
+    if estimate.high < 1 and estimate.ratio < 1 / (1 + tolerance):
+        return Change(figure, "improvement", estimate, tolerance)
+    return Change(figure, "same", estimate, tolerance)
+
+
+def with_changes(verdict: Verdict, changes: Sequence[Change]) -> Verdict:
+    """Return the verdict of floor and changes together.
+
+    A regression fails; a change that is undecided leaves a pass undecided; and where there is no floor, the
+    change alone decides.
+
+    Args:
+        verdict: The verdict on the speedup.
+        changes: What changed against base.
+    """
+    if verdict.status == "unmeasured" or not changes:
+        return replace(verdict, changes=tuple(changes))
+    outcomes = {change.outcome for change in changes}
+    # Without a floor a verdict is undecided, or that of the baseline.
+    gated = verdict.floor is not None or verdict.status == "pass"
+    status: Status = verdict.status if gated else "pass"
+    if "regression" in outcomes:
+        status = "fail"
+    elif "undecided" in outcomes and status == "pass":
+        status = "undecided"
+    worth_saying = [change for change in changes[1:] if change.outcome != "same"]
+    said = "; ".join(map(str, [changes[0], *worth_saying]))
+    hint = ""
+    if "regression" in outcomes:
+        hint = ". Find what made it so, or give a larger --tolerance for this run if it is meant"
+    reason = verdict.reason if gated else "without a floor"
+    return replace(verdict, status=status, reason=f"{reason}; {said}{hint}", changes=tuple(changes))
+
+
+def with_one_more(verdict: Verdict, change: Change) -> Verdict:
+    """Return a verdict that has its changes already, and one more that was found later."""
+    changes = (*verdict.changes, change)
+    if change.outcome == "same":
+        return replace(verdict, changes=changes)
+    status = "fail" if change.outcome == "regression" else verdict.status
+    return replace(verdict, status=status, reason=f"{verdict.reason}; {change}", changes=changes)

@@ -1,0 +1,71 @@
+"""When the machine, not the loader, may be to blame: busy neighbours, and a pace that does not last.
+
+How many cores other programs kept busy is an argument everywhere here: nothing is read from the system.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from loader_gate.statistics.estimates import Control, Estimate
+
+#: From so many cores used by other programs on, a machine counts as busy.
+BUSY_CORES = 0.25
+
+
+def excuse(estimate: Estimate, floor: float | None, others: float | None, cores: int) -> str:
+    """Return how other programs may be why a speedup is below its floor; nothing if they cannot be.
+
+    They take cores from a loader of several threads, and none from the baseline's one thread.
+
+    Args:
+        estimate: The speedup.
+        floor: The floor that it misses.
+        others: How many cores other programs kept busy, if the system shows it.
+        cores: How many there are.
+    """
+    if floor is None or others is None or others < BUSY_CORES:
+        return ""
+    if estimate.high * cores / max(cores - others, BUSY_CORES) < floor:
+        return ""
+    return (
+        f"but other programs used {others:.1f} of {cores} cores meanwhile, which slows loaders of several "
+        "threads more than the baseline: measure again, on an idle machine"
+    )
+
+
+def beside_others(others: float | None, cores: int) -> str:
+    """Return what other programs take of the machine, in words; nothing if that is little, or not known.
+
+    Args:
+        others: How many cores they kept busy, if the system shows it.
+        cores: How many there are.
+    """
+    if others is None or others < BUSY_CORES:
+        return ""
+    return f"beside other programs, which used {others:.1f} of {cores} cores"
+
+
+def moved_reason(control: Control) -> str:
+    """Return why a variant that would fail is undecided instead: the machine's pace did not last."""
+    ratio, low, high = (
+        1 / each for each in (control.estimate.ratio, control.estimate.high, control.estimate.low)
+    )
+    return (
+        "but the machine moved under the measurement: the baseline's second passes took "
+        f"{ratio:.3f} times its first ones ({low:.3f} to {high:.3f}); measure again, on a quieter machine"
+    )
+
+
+def unconfirmed_reason(beside: str) -> str:
+    """Return why a regression does not fail that the surer interval, by which it would, does not find.
+
+    Args:
+        beside: What other programs take of the machine, by `beside_others`.
+    """
+    beside = f" {beside}" if beside else ""
+    return (
+        f"not told from what passes, and pairs of processes of one code, differ by{beside}: measure again, "
+        "on a quieter machine or with a larger --budget"
+    )

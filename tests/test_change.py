@@ -1,0 +1,130 @@
+"""What decides a regression: changes against base, alone and together with a floor."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from loader_gate.statistics.estimates import FEWEST_BLOCKS, Estimate
+from loader_gate.verdict.change import Change, judge_change, judge_once, with_changes, with_one_more
+from loader_gate.verdict.sentence import sentence
+from loader_gate.verdict.verdict import Verdict, baseline_verdict, judge
+
+LOOK = 9
+
+
+def at(blocks: int, low: float = 1.15, high: float = 1.28) -> Estimate:
+    """Return an estimate after so many blocks."""
+    return Estimate(math.sqrt(low * high), low, high, blocks)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "outcome", "at_last"),
+    [
+        (1.04, 1.08, "regression", "regression"),
+        (1.001, 1.07, "regression", "regression"),
+        (1.001, 1.05, None, "undecided"),
+        (0.99, 1.08, None, "undecided"),
+        (0.98, 1.02, "same", "same"),
+        (1.001, 1.029, "same", "same"),
+        (0.95, 1.02, None, "same"),
+        (0.92, 0.96, "improvement", "improvement"),
+        (0.92, 0.999, "improvement", "improvement"),
+        (0.95, 0.999, None, "same"),
+    ],
+)
+def test_changes(low: float, high: float, outcome: str | None, at_last: str) -> None:
+    """A regression excludes no change and is beyond the tolerance; nobody is the same who may be one."""
+    for last, expected in ((False, outcome), (True, at_last)):
+        change = judge_change(at(LOOK, low, high), 0.03, last)
+        assert (change and change.outcome) == expected
+    assert judge_change(at(FEWEST_BLOCKS - 1, low, high), 0.03, last=False) is None
+
+
+def test_figures_that_are_looked_at_once() -> None:
+    """They have tolerances of their own, and are never undecided."""
+    outcomes = [
+        judge_once("CPU seconds", at(LOOK, low, high), 0.05).outcome
+        for low, high in ((1.01, 1.2), (0.9, 1.3), (1.01, 1.08), (0.7, 0.9))
+    ]
+    assert outcomes == ["regression", "same", "same", "improvement"]
+
+
+def passed(floor: float | None = 1.5) -> Verdict:
+    """Return the verdict on a good speedup."""
+    verdict = judge(at(LOOK, 1.95, 2.05), floor, last=True)
+    assert verdict is not None
+    return verdict
+
+
+def changed(low: float, high: float, figure: str = "seconds") -> Change:
+    """Return a change."""
+    change = judge_change(at(LOOK, low, high), 0.03, last=True)
+    assert change is not None
+    return replace(change, figure=figure)
+
+
+def test_a_regression_fails_in_one_sentence() -> None:
+    """Even where the floor is cleared; floor, change, interval, tolerance and what to do are all there."""
+    verdict = with_changes(passed(), [changed(1.06, 1.08)])
+    assert verdict.status == "fail"
+    assert sentence(verdict, "mine", "loading", None) == (
+        "mine (loading, no profile) is 2.00 times as fast as keras_image_data_generator (95 % interval 1.95 "
+        "to 2.05, 9 blocks), which clears its floor of 1.50; seconds 1.070 times base's (1.060 to 1.080), a "
+        "regression beyond the tolerance of 3 %. Find what made it so, or give a larger --tolerance for this "
+        "run if it is meant."
+    )
+
+
+@pytest.mark.parametrize(
+    ("floor", "low", "high", "status"),
+    [
+        (1.5, 0.99, 1.01, "pass"),
+        (None, 0.99, 1.01, "pass"),
+        (None, 0.90, 0.92, "pass"),
+        (None, 1.06, 1.08, "fail"),
+        (1.5, 0.99, 1.08, "undecided"),
+        (None, 0.99, 1.08, "undecided"),
+        (3.0, 0.90, 0.92, "fail"),
+    ],
+)
+def test_floor_and_change_together(floor: float | None, low: float, high: float, status: str) -> None:
+    """Either can fail a variant; without a floor the change alone decides, and may let it pass."""
+    assert with_changes(passed(floor), [changed(low, high)]).status == status
+
+
+def test_other_figures_fail_too() -> None:
+    """Memory that has grown is said and fails; what stays the same is not worth a word."""
+    verdict = with_changes(
+        passed(), [changed(0.99, 1.01), changed(1.3, 1.3, "peak memory"), changed(1.0, 1.0, "first batch")]
+    )
+    assert verdict.status == "fail"
+    assert "peak memory 1.300 times base's, a regression" in verdict.reason
+    assert "first batch" not in verdict.reason
+    assert len(verdict.changes) == 3
+
+
+def test_one_more_figure() -> None:
+    """Of a dump the bytes are known only later; they fail a variant all the same."""
+    verdict = with_changes(passed(), [changed(0.99, 1.01)])
+    assert with_one_more(verdict, changed(1.0, 1.0, "dump bytes")).status == "pass"
+    grown = with_one_more(verdict, changed(1.5, 1.5, "dump bytes"))
+    assert grown.status == "fail"
+    assert "dump bytes 1.500" in grown.reason
+    assert [change.figure for change in grown.changes] == ["seconds", "dump bytes"]
+
+
+def test_a_base_that_could_not_be_measured() -> None:
+    """It is said, and is no pass."""
+    change = Change("seconds", "undecided", None, 0.03, "at base, its worker hung")
+    verdict = with_changes(passed(), [change])
+    assert verdict.status == "undecided"
+    assert "seconds not compared with base: at base, its worker hung" in verdict.reason
+
+
+def test_the_baseline_is_compared_too() -> None:
+    """Its speedup is 1 by definition, its seconds may change."""
+    assert with_changes(baseline_verdict(9), [changed(0.99, 1.01)]).status == "pass"
+    assert with_changes(baseline_verdict(9), [changed(1.2, 1.3)]).status == "fail"
