@@ -12,11 +12,11 @@ import scipy.special  # noqa: F401 (pytester forgets what a session has imported
 
 from loader_gate.machine.machine import read_noise
 from loader_gate.plugin.annotations import Annotation, place_of
+from loader_gate.plugin.suite import Suite
 from loader_gate.registry.own import user_variant
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.rotation import Measurement
-from loader_gate.session.measuring import Result
-from loader_gate.session.session import Session
+from loader_gate.session.result import Result
 from loader_gate.trees.tree import Tree
 from loader_gate.workloads.device import Device
 from loader_gate.workloads.known import workload
@@ -104,13 +104,13 @@ def run_made_up(
         "lost": make_measurement("lost", status="unmeasured", estimate=None, seconds=()),
     }
 
-    def measure(session: Session, name: str, *_: Any) -> None:
+    def measure(session: Suite, name: str, *_: Any) -> None:
         work = workload(name, Asked(Device("cpu")))
         noise = (read_noise(), read_noise())
         extra_info: dict[str, dict[str, Any]] = {each: {} for each in measurements}
         session.results[name] = Result(work, tiny_tree, measurements, extra_info, noise, ())
 
-    monkeypatch.setattr(Session, "measure", measure)
+    monkeypatch.setattr(Suite, "measure", measure)
     pytester.makepyfile(
         test_made_up=TESTS, my_loaders="def lost(tree, spec): pass\ndef fast(tree, spec): pass"
     )

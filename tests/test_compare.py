@@ -21,18 +21,20 @@ import pytest
 import scipy.special  # noqa: F401 (pytester's sessions forget what they import, but NumPy loads only once)
 
 from loader_gate.machine.machine import Machine, NoiseReading
+from loader_gate.plugin import suite as plugin_suite
 from loader_gate.plugin.selection import asked_for
+from loader_gate.plugin.suite import Suite as PluginSuite
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.terminal import WIDTH
 from loader_gate.rotation.rotation import Measurement
 from loader_gate.runs.comparison import Ratio, by_key, compare_entry, parse_tolerance, ratio_of, word_for
 from loader_gate.runs.saved import Entry, RunError, SavedRun, Work, mark_accepted, printable, read_run
-from loader_gate.session import session as suite_session
-from loader_gate.session.measuring import Result
-from loader_gate.session.session import Session
+from loader_gate.session import settings
+from loader_gate.session.result import Result
 from loader_gate.statistics.estimates import Estimate
 from loader_gate.trees.tree import Tree
+from loader_gate.workloads.device import Device
 from loader_gate.workloads.known import workload
 
 pytest_plugins = ("pytester",)
@@ -372,10 +374,12 @@ class Suite:
         self._pytester = pytester
         self._make_measurement = make_measurement
 
-    def measure(self, session: Session, name: str, wanted: list[str], _tree: Tree, _stream: TextIO) -> None:
-        """Stand in for `Session.measure`."""
+    def measure(
+        self, session: PluginSuite, name: str, wanted: list[str], _tree: Tree, _stream: TextIO
+    ) -> None:
+        """Stand in for `measure` of the plugin's own."""
         measurements = {variant: self._measurement(variant) for variant in wanted}
-        work = workload(name, session._asked)
+        work = workload(name, replace(session.settings.asked, device=Device("cpu")))
         extra_info: dict[str, dict[str, Any]] = {
             variant: {"device": "cpu"} if name == "training" else {} for variant in wanted
         }
@@ -434,8 +438,8 @@ def suite(
     made_up = Suite(pytester, make_measurement, Tree.read(tmp_path, "0123456789abcdef" * 4))
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setattr(Session, "measure", lambda *arguments: made_up.measure(*arguments))
-    monkeypatch.setattr(suite_session, "read_machine", lambda: made_up.machine)
+    monkeypatch.setattr(PluginSuite, "measure", lambda *arguments: made_up.measure(*arguments))
+    monkeypatch.setattr(settings, "read_machine", lambda: made_up.machine)
     monkeypatch.setattr("loader_gate.trees.prepare.prepare_tree", lambda *_: made_up.tree)
     monkeypatch.setattr("cpuinfo.get_cpu_info", dict)  # it takes a second
     (pytester.path / "empty.toml").touch()
@@ -629,9 +633,11 @@ def test_floor_and_comparison_fail_together(suite: Suite, monkeypatch: pytest.Mo
     """Both reasons are in the one failure."""
     suite.run(SAVE)
     suite.estimates[STREAMING] = estimate(1.5)
-    fails = Session.fails
+    fails = PluginSuite.fails
     monkeypatch.setattr(
-        Session, "fails", lambda self, name, variant: variant == STREAMING or fails(self, name, variant)
+        PluginSuite,
+        "fails",
+        lambda self, name, variant: variant == STREAMING or fails(self, name, variant),
     )
     suite.run(*GATE)
     message = suite.junit()[f"test_throughput[{STREAMING}]"]
@@ -660,7 +666,8 @@ def test_accept_takes_no_run_that_was_cut_short(suite: Suite, pytester: pytest.P
 def remove(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """Take variants out of the suite, as a commit would."""
     left = [variant for variant in built_in_variants() if variant.name not in names]
-    monkeypatch.setattr(suite_session, "built_in_variants", lambda: left)
+    for module in (settings, plugin_suite):
+        monkeypatch.setattr(module, "built_in_variants", lambda: left)
 
 
 def test_new_and_missing(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,10 +27,10 @@ from loader_gate.session.dumps import (
     Dump,
     DumpError,
     break_even_epochs,
-    cached_share,
     dump_key,
     finished_dump,
 )
+from loader_gate.session.page_cache import cached_share
 from loader_gate.trees.tree import Tree
 from loader_gate.worker.process import DRAIN, WorkerError, WorkerProcess
 

@@ -21,7 +21,7 @@ from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE
 from loader_gate.rotation.rotation import Rotation
 from loader_gate.same_work.reference import build_reference
-from loader_gate.session.measuring import AT_BASE
+from loader_gate.session.writing import AT_BASE
 from loader_gate.statistics.estimates import FEWEST_BLOCKS
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest

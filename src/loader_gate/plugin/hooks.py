@@ -14,11 +14,11 @@ from loader_gate.plugin.benchmark_compare import Comparison
 from loader_gate.plugin.benchmark_storage import CompareError
 from loader_gate.plugin.interrupts import clean_end_on_sigterm
 from loader_gate.plugin.selection import asked_for
+from loader_gate.plugin.suite import Suite
 from loader_gate.plugin.trees import tree_request
 from loader_gate.registry.kind import KINDS
 from loader_gate.registry.variant import RegistryError
 from loader_gate.runs.comparison import parse_tolerance
-from loader_gate.session.session import Session
 from loader_gate.sizes import parse_size
 from loader_gate.verdict.floors import FloorsError
 from loader_gate.verdict.verdict import UndecidedWarning
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from loader_gate.runs.saved import Entry, Key
     from loader_gate.trees.tree import Tree
 
-SESSION = pytest.StashKey[Session]()
+SESSION = pytest.StashKey[Suite]()
 COMPARISON = pytest.StashKey[Comparison]()
 #: Whether the run that was saved becomes a baseline, in a sentence.
 VERDICT = pytest.StashKey[str]()
@@ -199,7 +199,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.report is not None:
         _check_can_report(config.option.report)
     try:
-        config.stash[SESSION] = Session.from_options(
+        config.stash[SESSION] = Suite.from_options(
             config.option, config.invocation_params.dir, _disabled(config)
         )
         config.stash[COMPARISON] = Comparison(config.option, config.stash[SESSION].machine)
@@ -260,7 +260,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("variant", variants)
 
 
-def _skipped(suite: Session, name: str) -> list[pytest.MarkDecorator]:
+def _skipped(suite: Suite, name: str) -> list[pytest.MarkDecorator]:
     """Return what skips a variant that is not installed; nothing if it is."""
     return [pytest.mark.skip(reason=f"{name} {suite.absent[name]}")] if name in suite.absent else []
 

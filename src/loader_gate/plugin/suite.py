@@ -1,0 +1,225 @@
+"""The suite in one pytest session: what was asked for, what was measured, what goes into the books."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TextIO
+
+from loader_gate.advice.guide import taken_bytes
+from loader_gate.plugin import books
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.session.settings import Settings
+from loader_gate.verdict.sentence import sentence
+from loader_gate.verdict.verdict import fails_item
+from loader_gate.workloads.known import known_workloads, workload
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+    from loader_gate.base.revision import Base
+    from loader_gate.registry.variant import Variant
+    from loader_gate.report.session_table import Beside
+    from loader_gate.session.result import Result
+    from loader_gate.trees.tree import Tree
+
+
+class Suite:
+    """Holds the settings and the measurements of one pytest session.
+
+    Attributes:
+        settings: What was asked for.
+        variants: The variants of this session, the baseline first.
+        machine: The machine it runs on.
+        absent: Of the variants that cannot be measured, what is not installed and how to install it, by name.
+        on_request: Workloads and the variants that take part in them only if ``--variant`` was given.
+        results: What was measured, by workload.
+        extra_infos: What the JSON says of each benchmark.
+        notes: Lines to print below the tables.
+    """
+
+    def __init__(self, settings: Settings, options: argparse.Namespace) -> None:
+        """Hold the settings of a session, and the options that say what becomes of its measurements."""
+        self.settings = settings
+        self.variants = settings.variants
+        self.machine = settings.place.machine
+        self.absent = {each.name: absence for each in settings.variants if (absence := each.absence())}
+        self.on_request = {
+            (name, each.name)
+            for each in built_in_variants()
+            for name in known_workloads()
+            if name not in each.default
+        }
+        self.results: dict[str, Result] = {}
+        self.extra_infos: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self._options = options
+        self._failures: dict[str, Exception] = {}
+        self._skipped: dict[str, tuple[str, ...]] = {}
+        self._base: Base | None = None
+        self._while_open = ExitStack()
+
+    @classmethod
+    def from_options(cls, options: argparse.Namespace, started_in: Path, not_timed: str) -> Suite:
+        """Check the options of a session; see `Settings.from_options`."""
+        return cls(Settings.from_options(options, started_in, not_timed), options)
+
+    @property
+    def measured(self) -> bool:
+        """Return whether any variant has figures."""
+        return any(
+            measurement.verdict.status != "unmeasured"
+            for result in self.results.values()
+            for measurement in result.measurements.values()
+        )
+
+    @property
+    def profile(self) -> str | None:
+        """Return the name of the profile whose floors hold."""
+        return self.settings.gating.profile
+
+    @property
+    def against(self) -> bool:
+        """Return whether variants are compared with a base."""
+        return self._options.against is not None or self._options.against_python is not None
+
+    def takes_part(self, variant: Variant, name: str, kinds: Collection[str]) -> bool:
+        """Return whether a variant is measured in a workload by a test of such kinds."""
+        by_default = (name, variant.name) not in self.on_request
+        return variant.kind in kinds and (by_default or bool(self._options.variant))
+
+    def open_base(self) -> None:
+        """Find the code that variants are compared with; `close` removes what it takes.
+
+        Raises:
+            RevisionError: There is no such revision or interpreter, or nothing in it to compare with.
+        """
+        from loader_gate.base.revision import base_of
+
+        if self.settings.place.not_timed:
+            return
+        base = base_of(
+            self._options.against,
+            self._options.against_python,
+            [each for each in self.variants if not each.traits.is_limit and each.name not in self.absent],
+            self.settings.place.search_path,
+        )
+        self._base = self._while_open.enter_context(base)
+        other = {**self._base.missing, **self._base.deleted}
+        self.notes += [f"Against {self._base.description}: {name} {words}." for name, words in other.items()]
+
+    def close(self) -> None:
+        """Remove what `open_base` has made."""
+        self._while_open.close()
+
+    def measure(self, name: str, wanted: Sequence[str], tree: Tree, stream: TextIO) -> None:
+        """Measure a workload, and keep what was measured.
+
+        Args:
+            name: The workload's name.
+            wanted: Names of the variants to measure; the baseline is, in any case.
+            tree: The images.
+            stream: Where progress is shown.
+
+        Raises:
+            DeviceError: TensorFlow cannot use the GPU that was asked for.
+        """
+        # What measures is not imported before it is needed: `pytest --help` has to stay quick.
+        from loader_gate.session.measure import measure
+
+        if name in self._failures:
+            raise self._failures[name]
+        known_workloads()[name].check_machine(self.settings.asked)
+        self._skipped[name] = tuple(f"{each} {self.absent[each]}" for each in wanted if each in self.absent)
+        installed = [each for each in wanted if each not in self.absent]
+        work = workload(name, self.settings.asked)
+        try:
+            self.results[name] = measure(work, self.settings, tree, installed, self._base, stream)
+        except Exception as error:  # every further test of the workload fails with it, at once
+            self._failures[name] = error
+            raise
+
+    def enter(self, name: str, variant: str, benchmark: BenchmarkFixture) -> None:
+        """Enter what was measured into pytest-benchmark's books."""
+        result = self.results[name]
+        measurement = result.measurements[variant]
+        if not measurement.variant_passes:
+            books.leave_out(benchmark)
+            return
+        info = {
+            "workload": name,
+            "profile": self.profile,
+            "tree": result.tree.digest,
+            "image_size": result.workload.image_size[0],
+            "batch_size": result.workload.batch_size,
+            "schema": books.SCHEMA,
+            **result.extra_info[variant],
+        }
+        if self._base is not None:
+            info["base_revision"] = self._base.revision or None
+        images, written = len(result.tree), measurement.written_bytes
+        info |= taken_bytes(measurement.variant, measurement.kind, images, result.workload, written)
+        books.record(benchmark, measurement, images, info)
+        self.extra_infos.append(dict(benchmark.extra_info))
+
+    def fails(self, name: str, variant: str) -> bool:
+        """Return whether a variant's test has to fail."""
+        return fails_item(self.results[name].measurements[variant].verdict, self._options.gate)
+
+    def sentence(self, name: str, variant: str) -> str:
+        """Return the verdict in one sentence."""
+        return sentence(self.results[name].measurements[variant].verdict, variant, name, self.profile)
+
+    def write_floors(self) -> None:
+        """Write the floors that the measurements support."""
+        self.notes += self.settings.gating.write_floors(self.results.values(), self.machine)
+
+    def table(self, name: str, colour: bool) -> list[str]:
+        """Return what there is to say of a workload at the end, in lines for people."""
+        from loader_gate.report.session_table import session_table
+
+        return session_table(self.results[name], self._beside(name), colour)
+
+    def article(self, colour: bool) -> list[str]:
+        """Return the article's table in lines for people; none if this session has none of its rows."""
+        from loader_gate.report.article import article_rows
+        from loader_gate.report.terminal import article_table
+
+        rows = article_rows(self.results)
+        return article_table(rows, colour) if rows else []
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the JSON says of the run as a whole."""
+        from loader_gate.report.article import article_rows
+        from loader_gate.report.session_table import about_workload
+
+        return {
+            "schema": books.SCHEMA,
+            "about": {
+                name: about_workload(result, self._beside(name)) for name, result in self.results.items()
+            },
+            "article": [asdict(row) for row in article_rows(self.results)],
+            "unmeasured": [
+                {"variant": variant, "workload": name, "reason": measurement.verdict.reason}
+                for name, result in self.results.items()
+                for variant, measurement in result.measurements.items()
+                if measurement.verdict.status == "unmeasured"
+            ],
+            "gate": self._options.gate,
+            "notes": list(self.notes),
+        }
+
+    def _beside(self, name: str) -> Beside:
+        from loader_gate.report.session_table import Beside
+
+        result, base = self.results[name], self._base
+        return Beside(
+            self.machine,
+            self.settings.gating.reason(result.workload, result.tree),
+            None if base is None else base.description,
+            self._skipped.get(name, ()),
+        )

@@ -1,0 +1,68 @@
+"""What a worker may take: time without a word, memory, disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+from loader_gate.sizes import format_size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class WorkerLimits:
+    """What a worker may take before it is killed.
+
+    Attributes:
+        hang_seconds: How long it may go without a batch or an answer before it counts as hung.
+        memory_limit: Bytes that it and its children may hold at once, if any.
+        disk_limit: Bytes that may be in the folder that it writes to, if any.
+    """
+
+    hang_seconds: float
+    memory_limit: int | None = None
+    disk_limit: int | None = None
+
+    def exceeded(self, pid: int, disk_folder: Path | None) -> str:
+        """Return which limit a worker is above, with what it has; nothing if it keeps within all.
+
+        Args:
+            pid: The worker's process.
+            disk_folder: The folder that it writes to, if that is limited.
+        """
+        if self.memory_limit is not None and (held := _resident_bytes(pid)) > self.memory_limit:
+            allowed = format_size(self.memory_limit)
+            return f"ran out of memory: it held {format_size(held)} and may hold {allowed} (--memory-limit)"
+        if self.disk_limit is None or disk_folder is None:
+            return ""
+        if (written := bytes_in(disk_folder)) > self.disk_limit:
+            allowed = format_size(self.disk_limit)
+            return f"filled the disk: it wrote {format_size(written)} and may write {allowed} (--disk-limit)"
+        return ""
+
+
+def _resident_bytes(pid: int) -> int:
+    """Return the memory that a process and its descendants hold."""
+    held = 0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for each in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                held += each.memory_info().rss
+    return held
+
+
+def bytes_in(folder: Path) -> int:
+    """Return the size of all files in a folder, which may come and go."""
+    size = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                size += os.stat(os.path.join(parent, name)).st_size  # noqa: PTH116, PTH118 (os.walk gives strings)
+    return size
