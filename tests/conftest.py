@@ -16,7 +16,7 @@ import rich.progress  # noqa: F401
 
 from loader_gate import variants
 from loader_gate.registry.variant import Variant
-from loader_gate.rotation.rotation import Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.statistics.estimates import Estimate
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest

@@ -15,7 +15,7 @@ from loader_gate.plugin.annotations import Annotation, place_of
 from loader_gate.plugin.suite import Suite
 from loader_gate.registry.own import user_variant
 from loader_gate.registry.variant import BASELINE, Variant
-from loader_gate.rotation.rotation import Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.session.result import Result
 from loader_gate.trees.tree import Tree
 from loader_gate.workloads.device import Device

@@ -15,7 +15,7 @@ from loader_gate.machine.machine import NoiseReading
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.article import COCO_IMAGES, PETS_IMAGES, Row, article_rows
 from loader_gate.report.terminal import WIDTH, article_table
-from loader_gate.rotation.rotation import Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.session.result import Result
 from loader_gate.statistics.estimates import Estimate
 from loader_gate.trees.tree import Tree

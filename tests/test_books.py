@@ -12,7 +12,7 @@ import pytest
 
 from loader_gate.plugin import books
 from loader_gate.plugin.books import PassesClock, leave_out, record
-from loader_gate.rotation.rotation import Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.statistics.estimates import Estimate
 from loader_gate.verdict.share import Share
 

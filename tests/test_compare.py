@@ -27,7 +27,7 @@ from loader_gate.plugin.suite import Suite as PluginSuite
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.terminal import WIDTH
-from loader_gate.rotation.rotation import Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.runs.comparison import Ratio, by_key, compare_entry, parse_tolerance, ratio_of, word_for
 from loader_gate.runs.saved import Entry, RunError, SavedRun, Work, mark_accepted, printable, read_run
 from loader_gate.session import settings

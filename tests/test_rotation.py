@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from itertools import chain, cycle, islice, repeat
+from itertools import chain, count, cycle, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,12 @@ import pytest
 
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
-from loader_gate.rotation.rotation import (
-    EARLIEST_BESIDE_OTHERS_SECONDS,
-    EARLIEST_CHANGE_SECONDS,
-    RENEWED_AFTER,
-    Measurement,
-    Rotation,
-    _spread,
-)
+from loader_gate.rotation.looks import EARLIEST_BESIDE_OTHERS_SECONDS, EARLIEST_CHANGE_SECONDS
+from loader_gate.rotation.measurement import Measurement
+from loader_gate.rotation.pace import Pace
+from loader_gate.rotation.rotation import Watch, rotate
+from loader_gate.rotation.runner import Job
+from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.estimates import (
     ERROR,
     FEWEST_BLOCKS,
@@ -31,8 +29,9 @@ from loader_gate.statistics.estimates import (
     robust_estimate_at_any_look,
 )
 from loader_gate.trees.tree import Tree
+from loader_gate.verdict.rules import Rules
 from loader_gate.verdict.share import Share
-from loader_gate.verdict.verdict import Verdict, baseline_verdict, judge, limit_verdict
+from loader_gate.verdict.verdict import Verdict
 from loader_gate.worker.process import DRAIN, WorkerError
 
 Seconds = float | Iterator[float] | Exception
@@ -100,6 +99,29 @@ class FakeWorker:
         self.ended = True
 
 
+class FakeWorkers:
+    """Hires fake workers by name; those with one at base are compared."""
+
+    def __init__(self, workers: Mapping[str, FakeWorker], folder: Path) -> None:
+        self._workers = workers
+        self._spec = Spec((8, 8), 2, shuffle=True, seed=0, cache_dir=folder)
+
+    def start(self, variant: Variant, at_base: bool) -> FakeWorker:
+        """Start one."""
+        return self._workers[self._named(variant, at_base)].hired()
+
+    def compares(self, variant: Variant) -> bool:
+        """Return whether there is one at base."""
+        return self._named(variant, True) in self._workers
+
+    def spec(self, variant: Variant, at_base: bool) -> Spec:
+        """Return what it has to deliver."""
+        return self._spec.for_variant(self._named(variant, at_base))
+
+    def _named(self, variant: Variant, at_base: bool) -> str:
+        return f"{variant.name}_at_base" if at_base else variant.name
+
+
 class Stage:
     """Runs a rotation over fake workers."""
 
@@ -107,6 +129,7 @@ class Stage:
         self.journal: list[str] = []
         self.workers: dict[str, FakeWorker] = {}
         self.reports: list[str] = []
+        self.readings = 0
         self._folder = folder
 
     def run(
@@ -117,7 +140,7 @@ class Stage:
         checks: dict[str, str] | None = None,
         base: dict[str, Seconds] | None = None,
         bounds: tuple[str, ...] = ("streaming",),
-        others: str = "",
+        others: float | Iterator[float] | None = None,
         **seconds: Seconds,
     ) -> dict[str, Measurement]:
         """Measure variants named by the keywords; ``baseline`` stands for the baseline.
@@ -125,49 +148,33 @@ class Stage:
         Those in ``base`` are compared with what takes so long there, beside ``others``. What is named
         ``limit`` is one, of the kinds in ``bounds``.
         """
-        at_base_names = {f"{BASELINE if name == 'baseline' else name}_at_base" for name in base or ()}
-        at_base = {BASELINE if name == "baseline" else name: value for name, value in (base or {}).items()}
-        for name, value in at_base.items():
-            worker = f"{name}_at_base"
-            self.workers[worker] = FakeWorker(worker, value, self.journal, (checks or {}).get(worker, ""))
         named = {BASELINE if name == "baseline" else name: value for name, value in seconds.items()}
-        for name, value in named.items():
+        at_base = {BASELINE if name == "baseline" else name: value for name, value in (base or {}).items()}
+        for name, value in (*named.items(), *((f"{name}_at_base", value) for name, value in at_base.items())):
             self.workers[name] = FakeWorker(name, value, self.journal, (checks or {}).get(name, ""))
 
-        def verdict(variant: Variant, estimate: Estimate, last: bool) -> Verdict | None:
-            if variant.name == BASELINE:
-                return baseline_verdict(estimate.blocks)
-            if variant.kind == "limit":
-                return limit_verdict(estimate)
-            return judge(estimate, floor, last)
+        def read() -> float | None:
+            self.readings += 1
+            return next(others) if isinstance(others, Iterator) else others
 
-        rotation = Rotation(
+        limits = {name for name in named if name.startswith("limit")}
+        return rotate(
             [
                 Variant(name, "made_up", kind="limit", bounds=bounds)
-                if name.startswith("limit")
+                if name in limits
                 else Variant(name, "made_up")
                 for name in named
             ],
-            lambda variant: self.workers[variant.name].hired(),
-            verdict,
-            budget,
-            self.reports.append,
-            beside_others=lambda: others,
-            start_base=lambda variant: (
-                None
-                if f"{variant.name}_at_base" not in at_base_names
-                else self.workers[f"{variant.name}_at_base"].hired()
+            FakeWorkers(self.workers, self._folder),
+            Job(
+                Tree(self._folder, ("a/1.jpg", "b/1.jpg"), (0, 1), ("a", "b"), "digest"),
+                self._folder,
+                DRAIN,
+                only_check,
             ),
-            tolerance=0.03,
-        )
-        tree = Tree(self._folder, ("a/1.jpg", "b/1.jpg"), (0, 1), ("a", "b"), "digest")
-        spec = Spec((8, 8), 2, shuffle=True, seed=0, cache_dir=self._folder)
-        return rotation.run(
-            tree,
-            lambda variant, at_base: spec.for_variant(f"{variant.name}_at_base" if at_base else variant.name),
-            self._folder,
-            DRAIN,
-            only_check=only_check,
+            Rules({name: None if name in limits else floor for name in named}, cores=2),
+            Pace(budget, tolerance=0.03),
+            Watch(self.reports.append, read),
         )
 
 
@@ -330,6 +337,26 @@ def test_an_interrupt_ends_every_worker(stage: Stage) -> None:
     with pytest.raises(KeyboardInterrupt):
         stage.run(baseline=4.0, fast=interrupted(), other=2.0)
     assert all(worker.ended for worker in stage.workers.values())
+
+
+def test_one_round_of_looks_uses_one_reading(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is judged after a block, and however often, is told the same of other programs."""
+    told: list[tuple[int, float | None]] = []
+    judge = Rules.judge
+
+    def noting(
+        rules: Rules, variant: Variant, estimate: Estimate, last: bool, others: float | None
+    ) -> Verdict | None:
+        told.append((stage.readings, others))
+        return judge(rules, variant, estimate, last, others)
+
+    monkeypatch.setattr(Rules, "judge", noting)
+    readings = (0.1 + number / 1000 for number in count(1))
+    found = stage.run(baseline=noisy(4.0), slow=noisy(3.5), slower=noisy(3.9), others=readings)
+    assert statuses(found)["slow"] == statuses(found)["slower"] == "fail"
+    assert stage.readings == len(found[BASELINE].variant_passes) // 2
+    assert len(told) > 2 * stage.readings  # two variants, and again by the surer interval
+    assert all(others == pytest.approx(0.1 + reading / 1000) for reading, others in told)
 
 
 def test_it_says_how_long_it_may_take(stage: Stage) -> None:
@@ -505,8 +532,8 @@ def test_processes_whose_cpu_seconds_differ(stage: Stage) -> None:
     assert outcomes(found)["slower"]["CPU seconds"] == "same"
 
 
-@pytest.mark.parametrize(("others", "outcome"), [("", "regression"), ("beside a program", "undecided")])
-def test_room_for_one_pair_of_processes(others: str, outcome: str, stage: Stage) -> None:
+@pytest.mark.parametrize(("others", "outcome"), [(0.2, "regression"), (0.4, "undecided")])
+def test_room_for_one_pair_of_processes(others: float, outcome: str, stage: Stage) -> None:
     """A large tree has few blocks: they have to do, unless a neighbour may explain them."""
     found = stage.run(
         baseline=30.0, slower=noisy(12.0, 0.01), base={"slower": noisy(10.0, 0.01)}, others=others, budget=250
@@ -517,16 +544,14 @@ def test_room_for_one_pair_of_processes(others: str, outcome: str, stage: Stage)
 
 def test_beside_other_programs_a_change_takes_longer(stage: Stage) -> None:
     """A slowdown is found all the same, when three times as much of the machine has been seen."""
-    found = stage.run(
-        baseline=4.0, slower=noisy(2.4, 0.01), base={"slower": noisy(2.0, 0.01)}, others="beside a program"
-    )
+    found = stage.run(baseline=4.0, slower=noisy(2.4, 0.01), base={"slower": noisy(2.0, 0.01)}, others=0.4)
     passes = found["slower"].variant_passes + found["slower"].base_passes
     assert outcomes(found)["slower"]["seconds"] == "regression"
     assert sum(timing.seconds for timing in passes) >= EARLIEST_BESIDE_OTHERS_SECONDS
 
 
-@pytest.mark.parametrize("others", ["", "beside a program"])
-def test_processes_that_differ(others: str, stage: Stage) -> None:
+@pytest.mark.parametrize("others", [None, 0.4])
+def test_processes_that_differ(others: float | None, stage: Stage) -> None:
     """One pair of them in two is a fifth slower, the other is not: that is not the code."""
     passes = FEWEST_WARMUP_PASSES + 2 * RENEWED_AFTER
     slow, fast = noisy(2.4, 0.01), noisy(2.0, 0.01)
@@ -535,20 +560,8 @@ def test_processes_that_differ(others: str, stage: Stage) -> None:
     assert outcomes(found)["slower"]["seconds"] == "undecided"
     reason = found["slower"].verdict.reason
     assert "not told from what passes, and pairs of processes of one code, differ by" in reason
-    assert ("differ by beside a program: measure again" in reason) is bool(others)
-
-
-@pytest.mark.parametrize("contaminated", [(), (1,)])
-def test_a_stalled_pass_hides_no_process_that_differs(contaminated: tuple[int, ...]) -> None:
-    """It is clipped as in the robust estimate; among unclipped data it would explain any difference."""
-    noise = [0.01, -0.01] * RENEWED_AFTER
-    stalled = [*noise, *(0.1 + each for each in noise[:-1]), 5.0]
-
-    def spread(ratios: list[float], *, robust: bool) -> float:
-        return _spread(ratios, contaminated, 2, robust=robust, one_pair_will_do=False)
-
-    assert spread([*noise, *noise], robust=True) == 1
-    assert spread(stalled, robust=True) > 5 > 2 > spread(stalled, robust=False)
+    beside = "differ by beside other programs, which used 0.4 of 2 cores: measure again"
+    assert (beside in reason) is bool(others)
 
 
 def test_few_blocks_are_looked_at_once(stage: Stage) -> None:
@@ -634,7 +647,7 @@ def test_a_limit_of_other_kinds_does_not_wait(stage: Stage) -> None:
     """It leaves at its first look, and nobody has a share of it."""
     found = stage.run(baseline=4.0, near=cycle(NEVER_DECIDED), limit=0.5, bounds=("dump", "memory"))
     assert len(found["near"].variant_passes) > 2 * FEWEST_BLOCKS
-    assert len(found["limit"].variant_passes) == 2  # what it bounds is decided: there is nothing
+    assert len(found["limit"].variant_passes) == 2 * FEWEST_BLOCKS
     assert all(each.share is None for each in found.values())
 
 

@@ -62,7 +62,7 @@ def status(
 ) -> str | None:
     """Return the status of the verdict, if there is one."""
     verdict = rules.judge(variant, found, last, others)
-    return verdict and verdict.status
+    return None if verdict is None else verdict.status
 
 
 def test_a_floor_holds_for_those_whose_tests_run() -> None:

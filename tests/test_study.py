@@ -49,8 +49,9 @@ from docs.study.virtual import (
 )
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
-from loader_gate.rotation import rotation
-from loader_gate.rotation.rotation import EARLIEST_CHANGE_SECONDS, RENEWED_AFTER
+from loader_gate.rotation import looks
+from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS
+from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics import estimates as statistics
 from loader_gate.trees.tree import Tree
 from loader_gate.worker.process import WorkerError
@@ -373,10 +374,10 @@ def test_a_replay_survives_its_file(replayed: replaying.Replay, tmp_path: Path) 
 def test_settings_hold_for_a_while() -> None:
     """Every name is put back, even after an error."""
     names = [
-        (rotation, "FAILING_ERROR"),
-        (rotation, "EARLIEST_CHANGE_SECONDS"),
-        (rotation, "robust_estimate_at_any_look"),
-        (rotation, "excess_spread"),
+        (looks, "FAILING_ERROR"),
+        (looks, "EARLIEST_CHANGE_SECONDS"),
+        (looks, "robust_estimate_at_any_look"),
+        (looks, "excess_spread"),
         (statistics, "CLIPPED_AT"),
         (statistics, "SCORES_MIXED_OVER"),
     ]
@@ -397,7 +398,7 @@ def test_settings_differ_in_what_they_estimate() -> None:
     found = {}
     for setting in alternatives():
         with applied(setting, 30):
-            found[setting.name] = getattr(rotation, "robust_estimate_at_any_look")(ratios, 0.05, 2)  # noqa: B009
+            found[setting.name] = getattr(looks, "robust_estimate_at_any_look")(ratios, 0.05, 2)  # noqa: B009
     assert {each.blocks for each in found.values()} == {20}
     assert found["union bound, median"].ratio == pytest.approx(math.exp(0.02), rel=0.005)
     early, late = (found[f"union bound, power {power}"] for power in (1, 4))

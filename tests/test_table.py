@@ -11,9 +11,9 @@ import pytest
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.terminal import WIDTH, change_table, share_lines, verdict_table
-from loader_gate.rotation.rotation import COMPARED_TOO, Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.statistics.estimates import Estimate
-from loader_gate.verdict.change import Change
+from loader_gate.verdict.change import COMPARED_TOO, Change
 from loader_gate.verdict.share import Share
 
 ESCAPE = "\x1b"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, variance
 from typing import TYPE_CHECKING
 
-from loader_gate.rotation.rotation import RENEWED_AFTER
+from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.estimates import log_ratios
 
 if TYPE_CHECKING:

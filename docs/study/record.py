@@ -19,7 +19,9 @@ from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE
-from loader_gate.rotation.rotation import Rotation
+from loader_gate.rotation.pace import Pace
+from loader_gate.rotation.rotation import Watch, rotate
+from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
 from loader_gate.session.writing import AT_BASE
 from loader_gate.statistics.estimates import FEWEST_BLOCKS
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from loader_gate.registry.variant import Variant
-    from loader_gate.rotation.rotation import AnyWorker, Measurement
+    from loader_gate.rotation.measurement import Measurement
+    from loader_gate.rotation.runner import AnyWorker
     from loader_gate.statistics.estimates import Estimate
     from loader_gate.trees.tree import Tree
 
@@ -46,6 +49,47 @@ BATCH_SIZE = 32
 HANG_SECONDS = 120.0
 #: No budget: a recording ends with its blocks.
 WEEK = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class _Workers:
+    """Where the rotation's workers come from: those in the place of base run the same code."""
+
+    hire: Callable[[Variant], AnyWorker]
+    at_head: Spec
+
+    def start(self, variant: Variant, at_base: bool) -> AnyWorker:  # noqa: ARG002 (either is the same)
+        return self.hire(variant)
+
+    def compares(self, variant: Variant) -> bool:
+        return variant.name != BASELINE
+
+    def spec(self, variant: Variant, at_base: bool) -> Spec:
+        return self.at_head.for_variant(variant.name + (AT_BASE if at_base else ""))
+
+
+class _NothingDecided:
+    """Rules by which nothing is decided before the last block; they count the blocks."""
+
+    def __init__(self, counted: Variant) -> None:
+        self.blocks = 0
+        self._counted = counted
+
+    def judge(
+        self,
+        variant: Variant,
+        estimate: Estimate,
+        last: bool,
+        others: float | None,  # noqa: ARG002 (as the rotation asks)
+    ) -> Verdict | None:
+        self.blocks += variant == self._counted
+        return Verdict("undecided", None, estimate, "recorded") if last else None
+
+    def judge_change(self, estimate: Estimate, tolerance: float, last: bool) -> Change | None:
+        return Change("seconds", "same", estimate, tolerance) if last else None
+
+    def beside_others(self, others: float | None) -> str:  # noqa: ARG002 (as the rotation asks)
+        return ""
 
 
 @dataclass(frozen=True)
@@ -83,31 +127,14 @@ class Recorder:
     def _rotate(self, folder: Path, progress: Progress) -> dict[str, Measurement]:
         spec = Spec((IMAGE_SIZE, IMAGE_SIZE), BATCH_SIZE, True, 0, folder / "cache")
         build_reference(self.tree, spec.image_size, folder / "reference")
-        done = 0
-
-        def judge(variant: Variant, estimate: Estimate, last: bool) -> Verdict | None:
-            nonlocal done
-            done += variant == self.variants[-1]
-            return Verdict("undecided", None, estimate, "recorded") if last else None
-
-        def judge_change(estimate: Estimate, tolerance: float, last: bool) -> Change | None:
-            return Change("seconds", "same", estimate, tolerance) if last else None
-
-        rotation = Rotation(
+        rules = _NothingDecided(self.variants[-1])
+        return rotate(
             self.variants,
-            self.start,
-            judge,
-            WEEK,
-            lambda text: progress.update(done, text.partition(", at most")[0]),
-            start_base=lambda variant: None if variant.name == BASELINE else self.start(variant),
-            judge_change=judge_change,
-            most_blocks=self.blocks,
-        )
-        return rotation.run(
-            self.tree,
-            lambda variant, at_base: spec.for_variant(variant.name + (AT_BASE if at_base else "")),
-            folder / "reference",
-            DRAIN,
+            _Workers(self.start, spec),
+            Job(self.tree, folder / "reference", DRAIN),
+            rules,
+            Pace(WEEK, most_blocks=self.blocks),
+            Watch(lambda text: progress.update(rules.blocks, text.partition(", at most")[0])),
         )
 
     def _recording(self, measured: dict[str, Measurement], noise: str) -> Recording:

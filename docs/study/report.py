@@ -12,7 +12,8 @@ from docs.study.replay import FLOOR_DISTANCE, FLOORS, SETTING_SLOWDOWNS, SLOWDOW
 from docs.study.rivals import ORDERS, RULES
 from docs.study.settings import CHOSEN
 from docs.study.virtual import MEAN_RUN, Situation
-from loader_gate.rotation.rotation import EARLIEST_CHANGE_SECONDS, RENEWED_AFTER
+from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS
+from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.estimates import (
     CLIPPED_AT,
     FAILING_ERROR,

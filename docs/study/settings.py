@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
-from loader_gate.rotation import rotation
-from loader_gate.rotation.rotation import EARLIEST_CHANGE_SECONDS
+from loader_gate.rotation import looks
+from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS
 from loader_gate.statistics import estimates as statistics
 from loader_gate.statistics.estimates import (
     CLIPPED_AT,
@@ -116,23 +116,23 @@ def applied(setting: Setting, planned: int) -> Iterator[None]:
         planned: How many blocks a union bound shares the error among.
     """
     changes: list[tuple[ModuleType, str, Any]] = [
-        (rotation, "FAILING_ERROR", setting.error),
-        (rotation, "EARLIEST_CHANGE_SECONDS", setting.earliest),
+        (looks, "FAILING_ERROR", setting.error),
+        (looks, "EARLIEST_CHANGE_SECONDS", setting.earliest),
         (statistics, "CLIPPED_AT", setting.clipped_at),
         (statistics, "SCORES_MIXED_OVER", setting.mixed_over),
     ]
     if not setting.widened:
-        changes.append((rotation, "excess_spread", lambda _: 1.0))
+        changes.append((looks, "excess_spread", lambda _: 1.0))
     estimator: Estimator = statistics.robust_estimate_at_any_look
     if setting.looks != "sequence":
         estimator = _union_bound(setting, planned)
     elif setting.centre == "mean":
         estimator = estimate_at_any_look
-        changes.append((rotation, "clipped", list))
+        changes.append((looks, "clipped", list))
     if setting.datum == "block":
         estimator = _of_blocks(estimator)
     if estimator is not statistics.robust_estimate_at_any_look:
-        changes.append((rotation, "robust_estimate_at_any_look", estimator))
+        changes.append((looks, "robust_estimate_at_any_look", estimator))
     with replaced(changes):
         yield
 

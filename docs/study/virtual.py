@@ -1,4 +1,4 @@
-"""A virtual session: the real rotation and the real decisions, over workers that play recorded passes.
+"""A virtual session: the real loop of blocks and the real decisions, over recorded passes.
 
 Where head is compared with base, blocks are drawn in runs: those that the same two processes were recorded
 in. So what lasts for several blocks is still there, and what one process has over another. Which of the two
@@ -13,31 +13,21 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
-from loader_gate.rotation.rotation import RENEWED_AFTER, Rotation
-from loader_gate.statistics.estimates import (
-    FEWEST_WARMUP_PASSES,
-    MOST_BLOCKS,
-    log_ratios,
-    planned_blocks,
-    read_control,
-    without,
-)
-from loader_gate.trees.tree import Tree
-from loader_gate.verdict.verdict import baseline_verdict, judge
-from loader_gate.worker.process import DRAIN
+from loader_gate.rotation.contestant import Arm, Contestant, cost
+from loader_gate.rotation.pace import Pace
+from loader_gate.rotation.rotation import Watch, run_blocks
+from loader_gate.rotation.schedule import RENEWED_AFTER
+from loader_gate.statistics.estimates import MOST_BLOCKS, log_ratios, planned_blocks, read_control, without
+from loader_gate.verdict.rules import Rules as GateRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from docs.study.trace import Recording, Trace
-    from loader_gate.statistics.estimates import Estimate
-    from loader_gate.verdict.verdict import Verdict
     from loader_gate.worker.timing import PassTiming
 
 #: The mean number of consecutive blocks that are drawn together.
@@ -99,58 +89,19 @@ class Outcome:
     with_baseline: float
 
 
-class PlayedWorker:
-    """Answers with recorded passes, block by block, after warming up with the first one."""
+class Player:
+    """Plays recorded passes in the place of a runner; there is no process to open, warm up or renew."""
 
-    def __init__(self, blocks: Sequence[Sequence[dict[str, Any]]]) -> None:
-        """Play these blocks, two passes each."""
-        self._blocks = blocks
-        self._warming_up = FEWEST_WARMUP_PASSES
-        self._timed = 0
+    def __init__(self, played: Mapping[Arm, Iterable[PassTiming]]) -> None:
+        """Play these passes of each arm: the first and second of a block, whichever turn it has in there."""
+        self._left = {arm: iter(passes) for arm, passes in played.items()}
 
-    def hired(self) -> PlayedWorker:
-        """Return it as a fresh process, which has to warm up."""
-        self._warming_up = FEWEST_WARMUP_PASSES
-        return self
+    def run_pass(self, contestant: Contestant, arm: Arm) -> PassTiming:  # noqa: ARG002 (as the loop asks)
+        """Return the next pass of an arm."""
+        return next(self._left[arm])
 
-    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        """Be built."""
-        return {"kind": "streaming", "build_seconds": 0.0}
-
-    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:  # noqa: ARG002
-        """Answer one request. A pass is the first or second of its block, whichever turn it has in there."""
-        if do == "check":
-            return {"reason": "", "median_psnr": None}
-        if self._warming_up:  # equal passes are steady after the fewest
-            self._warming_up -= 1
-            return self._blocks[0][0]
-        block, which = divmod(self._timed, 2)
-        self._timed += 1
-        return self._blocks[block][which]
-
-    def close(self) -> None:
-        """Begin to end."""
-
-    def end(self) -> None:
-        """End."""
-
-
-class _SilentRotation(Rotation):
-    """Does nothing that players do not need, which would take most of a virtual session's time."""
-
-    def _doing(self, *_: Any) -> str:
-        return ""
-
-    def _open_and_check(self, contestants: Sequence[Any]) -> None:
-        """There is nothing to open."""
-
-    def _warm_up(self, contestants: Iterable[Any]) -> None:
-        # Players cannot tell a pass that warms up from one that is timed.
-        contestants = list(contestants)
-        for contestant in contestants:
-            for arm in contestant.arms():
-                arm.worker.hired()
-        super()._warm_up(contestants)
+    def renew(self, due: Sequence[Contestant], contestants: Iterable[Contestant]) -> None:
+        """Go on; fresh processes are in what was drawn."""
 
 
 class Theatre:
@@ -165,7 +116,7 @@ class Theatre:
             for name in trace.about.variants
         }
         self._truth = {name: true_log_speedup(trace.recordings, name) for name in trace.about.variants}
-        self._answers: dict[tuple[int, str, str, float], list[dict[str, Any]]] = {}
+        self._slowed: dict[tuple[int, str, str, float], list[PassTiming]] = {}
 
     def session(self, situation: Situation, seed: str) -> Outcome:
         """Hold one session; the seed alone decides what is drawn."""
@@ -178,44 +129,35 @@ class Theatre:
             ordinary = ordinary_blocks(self._recordings[number])
             places = resampled(len(ordinary), MOST_BLOCKS, chance)
             drawn = [(number, ordinary[place], swapped) for place in places]
-        sides = {
-            BASELINE: self._player(drawn, BASELINE, "", 0.0),
-            name: self._player(drawn, name, "head", situation.slowdown),
-        }
-        base = self._player(drawn, name, "base", 0.0)
         truth = math.exp(self._truths[name][number] if situation.own_truth else self._truth[name])
         floor = truth * (FAR_FLOOR if situation.floor is None else situation.floor)
-        compared = situation.floor is None
-
-        def verdict(variant: Variant, estimate: Estimate, last: bool) -> Verdict | None:
-            if variant.name == BASELINE:
-                return baseline_verdict(estimate.blocks)
-            return judge(estimate, floor, last)
-
-        rotation = _SilentRotation(
-            [Variant(each, f"loader_gate.variants.{each}") for each in sides],
-            lambda variant: sides[variant.name].hired(),
-            verdict,
-            self._rules.budget_seconds,
-            lambda _: None,
-            start_base=lambda variant: base.hired() if compared and variant.name == name else None,
-            tolerance=self._rules.tolerance,
+        baseline, contestant = (
+            Contestant(Variant(each, f"loader_gate.variants.{each}")) for each in (BASELINE, name)
         )
-        measurement = rotation.run(_NO_TREE, lambda _, __: _NO_SPEC, Path(), DRAIN)[name]
-        own = math.fsum(map(_cost, (*measurement.variant_passes, *measurement.base_passes)))
+        played = {
+            baseline.head: self._passes(drawn, BASELINE, "", 0.0),
+            contestant.head: self._passes(drawn, name, "head", situation.slowdown),
+        }
+        if situation.floor is None:
+            contestant.base = Arm(at_base=True)
+            played[contestant.base] = self._passes(drawn, name, "base", 0.0)
+        pace = Pace(self._rules.budget_seconds, self._rules.tolerance)
+        run_blocks([baseline, contestant], Player(played), GateRules({name: floor}, cores=1), pace, Watch())
+        measurement = contestant.measurement(share=None)
+        own = math.fsum(map(cost, (*measurement.variant_passes, *measurement.base_passes)))
         return Outcome(
             status=measurement.verdict.status,
             changes={change.figure: change.outcome for change in measurement.verdict.changes},
             blocks=len(measurement.variant_passes) // 2,
             seconds=own,
-            with_baseline=own + math.fsum(map(_cost, measurement.baseline_passes)),
+            with_baseline=own + math.fsum(map(cost, measurement.baseline_passes)),
         )
 
     def planned(self, name: str) -> int:
         """Return how many blocks of a variant, head and base, the budget has room for."""
         pairs = [recording.variants[name] for recording in self._recordings]
         blocks = sum(recording.blocks for recording in self._recordings)
-        seconds = math.fsum(_cost(timing) for pair in pairs for timing in (*pair.head, *pair.base))
+        seconds = math.fsum(cost(timing) for pair in pairs for timing in (*pair.head, *pair.base))
         return planned_blocks(self._rules.budget_seconds, seconds / blocks)
 
     def _drawn_processes(self, chance: random.Random) -> list[tuple[int, int, bool]]:
@@ -228,24 +170,24 @@ class Theatre:
             drawn += [(number, block, swapped) for block in range(first, first + RENEWED_AFTER)]
         return drawn
 
-    def _player(
+    def _passes(
         self, drawn: Sequence[tuple[int, int, bool]], name: str, arm: str, slowdown: float
-    ) -> PlayedWorker:
-        """Return a worker that plays one side of the drawn blocks."""
+    ) -> list[PassTiming]:
+        """Return the passes of one side of the drawn blocks."""
         other = {"head": "base", "base": "head", "": ""}[arm]
-        blocks = []
+        found: list[PassTiming] = []
         for number, block, swapped in drawn:
-            passes = self._played(number, name, other if swapped else arm, slowdown)
-            blocks.append(passes[2 * block : 2 * block + 2])
-        return PlayedWorker(blocks)
+            passes = self._recorded(number, name, other if swapped else arm, slowdown)
+            found += passes[2 * block : 2 * block + 2]
+        return found
 
-    def _played(self, number: int, name: str, arm: str, slowdown: float) -> list[dict[str, Any]]:
+    def _recorded(self, number: int, name: str, arm: str, slowdown: float) -> list[PassTiming]:
         key = (number, name, arm, slowdown)
-        if key not in self._answers:
+        if key not in self._slowed:
             recording = self._recordings[number]
             passes = recording.baseline if name == BASELINE else getattr(recording.variants[name], arm)
-            self._answers[key] = [asdict(slowed(timing, slowdown)) for timing in passes]
-        return self._answers[key]
+            self._slowed[key] = [slowed(timing, slowdown) for timing in passes]
+        return self._slowed[key]
 
 
 def slowed(timing: PassTiming, slowdown: float) -> PassTiming:
@@ -288,11 +230,3 @@ def true_log_speedup(recordings: Sequence[Recording], variant: str) -> float:
         for seconds in (head, base):
             ratios += without(log_ratios(baseline, seconds), contaminated)
     return math.fsum(ratios) / len(ratios)
-
-
-def _cost(timing: PassTiming) -> float:
-    return (timing.seconds + timing.teardown_seconds) * timing.epochs
-
-
-_NO_TREE = Tree(Path(), (), (), (), "")
-_NO_SPEC = Spec((1, 1), 1, shuffle=False, seed=0, cache_dir=Path())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
-    from loader_gate.rotation.rotation import Measurement
+    from loader_gate.rotation.measurement import Measurement
     from loader_gate.worker.timing import PassTiming
 
 SCHEMA = 1

@@ -9,10 +9,10 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from loader_gate.registry.variant import BASELINE
-from loader_gate.rotation.rotation import COMPARED_TOO
 from loader_gate.runs.saved import printable
 from loader_gate.sizes import format_size
 from loader_gate.statistics.estimates import FEWEST_BLOCKS
+from loader_gate.verdict.change import COMPARED_TOO
 from loader_gate.verdict.sentence import number
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from loader_gate.advice.frontier import Placed
     from loader_gate.report.article import Row
-    from loader_gate.rotation.rotation import Measurement
+    from loader_gate.rotation.measurement import Measurement
     from loader_gate.runs.comparison import Row as ComparedRow
     from loader_gate.runs.saved import Entry
     from loader_gate.verdict.change import Change

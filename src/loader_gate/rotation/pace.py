@@ -1,4 +1,4 @@
-"""How long, and how finely, variants are measured."""
+"""How long a rotation may take, and how finely it compares."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from loader_gate.statistics.estimates import MOST_BLOCKS
 
 @dataclass(frozen=True)
 class Pace:
-    """How long, and how finely, variants are measured.
+    """What ends the measuring of a variant.
 
     Attributes:
-        budget_seconds: The most measuring time a variant may take.
+        budget_seconds: The most measuring time a variant may take: of its own passes and the baseline's or,
+            where it is compared with base, of its own and base's.
         tolerance: The share by which head may be slower than base.
         most_blocks: No variant is measured for more.
     """

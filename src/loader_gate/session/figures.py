@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.rotation.rotation import Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.session.dumps import break_even_epochs
 from loader_gate.session.writing import Dumps
 from loader_gate.sizes import format_size

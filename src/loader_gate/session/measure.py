@@ -16,7 +16,9 @@ from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
-from loader_gate.rotation.rotation import Measurement, Rotation
+from loader_gate.rotation.measurement import Measurement
+from loader_gate.rotation.rotation import Watch, rotate
+from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
 from loader_gate.session import accelerator
 from loader_gate.session.figures import STREAMING, Figures, remarks
@@ -26,14 +28,12 @@ from loader_gate.session.settings import Settings
 from loader_gate.session.workers import Launcher, SessionWorkers
 from loader_gate.session.writing import Dumps, DumpWriter, is_kept
 from loader_gate.trees.tree import Tree
-from loader_gate.verdict.excuses import beside_others
 from loader_gate.worker.process import DRAIN
 from loader_gate.workloads.workload import Workload
 
 if TYPE_CHECKING:
     from loader_gate.base.revision import Base
     from loader_gate.machine.machine import NoiseReading
-    from loader_gate.verdict.rules import Rules
 
 
 def measure(
@@ -234,39 +234,12 @@ class _Session:
             self.settings.place.machine.cores,
         )
         workers = SessionWorkers(self._launcher(), self._spec(folder), plan.dumps, wanted)
+        # Building a model would be in vain, and an accelerator may not have its speed yet.
+        consumer = DRAIN if plan.not_timed else plan.workload.consumer
+        job = Job(self.tree, folder / "reference", consumer, plan.not_timed)
         with Progress(f"Measuring {plan.workload.name}", None, self.stream) as progress:
-            return self._rotate_today(plan, workers, rules, progress, folder / "reference", before)
-
-    def _rotate_today(
-        self,
-        plan: _Plan,
-        workers: SessionWorkers,
-        rules: Rules,
-        progress: Progress,
-        reference: Path,
-        before: NoiseReading,
-    ) -> dict[str, Measurement]:
-        def others() -> float | None:
-            return used_by_others(before, read_noise())
-
-        pace = self.settings.pace
-        return Rotation(
-            plan.running,
-            lambda variant: workers.start(variant, False),
-            lambda variant, estimate, last: rules.judge(variant, estimate, last, others()),
-            pace.budget_seconds,
-            lambda text: progress.update(0, text),
-            start_base=lambda variant: workers.start(variant, True) if workers.compares(variant) else None,
-            tolerance=pace.tolerance,
-            beside_others=lambda: beside_others(others(), self.settings.place.machine.cores),
-        ).run(
-            self.tree,
-            workers.spec,
-            reference,
-            # Building a model would be in vain, and an accelerator may not have its speed yet.
-            DRAIN if plan.not_timed else plan.workload.consumer,
-            only_check=plan.not_timed,
-        )
+            watch = Watch(lambda text: progress.update(0, text), lambda: used_by_others(before, read_noise()))
+            return rotate(plan.running, workers, job, rules, self.settings.pace, watch)
 
     def _spec(self, folder: Path) -> Spec:
         return Spec(self.workload.image_size, self.workload.batch_size, True, 0, folder / "cache")

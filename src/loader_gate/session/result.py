@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.machine.machine import NoiseReading
-from loader_gate.rotation.rotation import Measurement
+from loader_gate.rotation.measurement import Measurement
 from loader_gate.verdict.verdict import unmeasured
 from loader_gate.workloads.workload import Workload
 

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 Outcome: TypeAlias = Literal["regression", "improvement", "same", "undecided"]
 
+#: Figures that are compared with base beside the seconds, by name: of which field of a pass, and the share by
+#: which head may be above base.
+COMPARED_TOO = {
+    "CPU seconds": ("cpu_seconds", 0.05),
+    "first batch": ("first_batch_seconds", 0.20),
+}
+#: Likewise of the most memory resident at once.
+PEAK_MEMORY_TOLERANCE = 0.15
+
 
 @dataclass(frozen=True)
 class Change:

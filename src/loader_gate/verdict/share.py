@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loader_gate.statistics.estimates import ERROR, estimate, log_ratios, read_control, without
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from loader_gate.statistics.estimates import Estimate
 
 
 @dataclass(frozen=True)
 class Share:
-    """How near a variant comes to what bounds it.
+    """What share of a limit a variant reaches.
 
     Attributes:
         limit: The name of the limit.
@@ -20,3 +24,20 @@ class Share:
 
     limit: str
     estimate: Estimate
+
+
+def share_of_limit(
+    limit: str, limit_seconds: Sequence[float], seconds: Sequence[float], baseline_seconds: Sequence[float]
+) -> Share:
+    """Return what share of a limit a variant reaches, from the passes of the same blocks.
+
+    It decides nothing and is looked at once, so its error is not shared with other looks.
+
+    Args:
+        limit: The name of the limit.
+        limit_seconds: Seconds of the limit's passes, two a block.
+        seconds: Those of the variant's passes.
+        baseline_seconds: Those of the baseline's, which say what blocks are contaminated.
+    """
+    ratios = without(log_ratios(limit_seconds, seconds), read_control(baseline_seconds).contaminated)
+    return Share(limit, estimate(ratios, ERROR))

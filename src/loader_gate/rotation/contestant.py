@@ -1,0 +1,141 @@
+"""What is known of one variant during the rotation: its passes, and what has been decided of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from loader_gate.rotation.measurement import Measurement
+from loader_gate.verdict.verdict import unmeasured
+
+if TYPE_CHECKING:
+    from loader_gate.registry.variant import Variant
+    from loader_gate.verdict.change import Change
+    from loader_gate.verdict.share import Share
+    from loader_gate.verdict.verdict import Verdict
+    from loader_gate.worker.timing import PassTiming
+
+
+@dataclass(eq=False)
+class Arm:
+    """One side of a variant, head or base.
+
+    Attributes:
+        at_base: Whether it is base's.
+        passes: Its timed passes, two a block, in order.
+        problem: Why it is measured no further; None while it is.
+    """
+
+    at_base: bool = False
+    passes: list[PassTiming] = field(default_factory=list)
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a variant's worker said when it was opened and its work was checked; see `Measurement`."""
+
+    kind: str = ""
+    build_seconds: float = 0.0
+    written_bytes: int = 0
+    median_psnr: float | None = None
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What the looks so far have decided of a variant.
+
+    Attributes:
+        planned: How many blocks its budget has room for; None before the first block.
+        speedup: The verdict on its speedup alone.
+        change: What became of its seconds against base.
+        verdict: The verdict of speedup and change together: the variant leaves the rotation.
+    """
+
+    planned: int | None = None
+    speedup: Verdict | None = None
+    change: Change | None = None
+    verdict: Verdict | None = None
+
+
+@dataclass(eq=False)
+class Contestant:
+    """A variant during the rotation.
+
+    Attributes:
+        variant: The variant.
+        base: Its arm at base; None where there is nothing to compare with.
+        head: Its own arm.
+        opened: What its worker said at the start.
+        epochs: How many epochs make a pass that is long enough to time.
+        baseline: The baseline's passes of the blocks that head took part in.
+        decisions: What the looks have decided.
+    """
+
+    variant: Variant
+    base: Arm | None = None
+    head: Arm = field(default_factory=Arm, init=False)
+    opened: Opened = field(default=Opened(), init=False)
+    epochs: int = field(default=1, init=False)
+    baseline: list[PassTiming] = field(default_factory=list, init=False)
+    decisions: Decisions = field(default=Decisions(), init=False)
+
+    @property
+    def blocks(self) -> int:
+        """Return how many blocks it has finished."""
+        return len(self.head.passes) // 2
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Return the verdict, if there is one: a variant whose worker failed is unmeasured."""
+        return self.decisions.verdict if self.head.problem is None else unmeasured(self.head.problem)
+
+    @property
+    def compared_with(self) -> Arm | None:
+        """Return base's arm, unless there is none or its worker failed."""
+        return self.base if self.base is not None and self.base.problem is None else None
+
+    def arms(self) -> list[Arm]:
+        """Return its arms: head, and what it is compared with."""
+        return [self.head] if self.compared_with is None else [self.head, self.compared_with]
+
+    def undecided_arms(self) -> list[Arm]:
+        """Return the arms to measure on: once the change is known, base's is not needed any more."""
+        return [self.head] if self.decisions.change is not None else self.arms()
+
+    def is_measured(self, arm: Arm) -> bool:
+        """Return whether one of its arms is still to be measured."""
+        return self.verdict is None and arm in self.arms()
+
+    def named(self, arm: Arm) -> str:
+        """Return the name of one of its arms, for people."""
+        return f"{self.variant.name}{' at base' if arm.at_base else ''}"
+
+    def spent_seconds(self) -> float:
+        """Return the measuring time that counts against its budget; see `Pace`."""
+        beside = self.baseline if self.compared_with is None else self.compared_with.passes
+        return sum(cost(timing) for timing in (*self.head.passes, *beside))
+
+    def block_seconds(self) -> float:
+        """Return how much of its budget one block takes on average."""
+        return self.spent_seconds() / self.blocks
+
+    def measurement(self, share: Share | None) -> Measurement:
+        """Return what was learned, with the share of its limit that it reaches."""
+        return Measurement(
+            variant=self.variant,
+            kind=self.opened.kind,
+            verdict=self.verdict or unmeasured("the session ended before it was its turn"),
+            baseline_passes=tuple(self.baseline),
+            variant_passes=tuple(self.head.passes),
+            build_seconds=self.opened.build_seconds,
+            median_psnr=self.opened.median_psnr,
+            base_passes=() if self.compared_with is None else tuple(self.compared_with.passes),
+            share=share,
+            written_bytes=self.opened.written_bytes,
+        )
+
+
+def cost(timing: PassTiming) -> float:
+    """Return the measuring time that a pass took, in seconds."""
+    return (timing.seconds + timing.teardown_seconds) * timing.epochs

@@ -1,0 +1,318 @@
+"""A look at one variant: estimate, judge, stop. Pure: noise readings are arguments.
+
+After every block each variant is looked at. The intervals of all its looks have one error together (see
+``statistics/estimates.py``), so that measuring may stop at the first look that is clear. A verdict that fails
+somebody takes a second interval, which is surer, and a machine that neither moved nor was busy.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from loader_gate.registry.variant import BASELINE, Variant
+from loader_gate.rotation.contestant import Contestant, Decisions
+from loader_gate.rotation.schedule import RENEWED_AFTER
+from loader_gate.statistics.estimates import (
+    ERROR,
+    FAILING_ERROR,
+    FEWEST_BLOCKS,
+    FEWEST_TO_LOOK_EARLY,
+    SINGLE_LOOK_ERROR,
+    Control,
+    Estimate,
+    clipped,
+    estimate,
+    estimate_at_any_look,
+    excess_spread,
+    log_ratios,
+    pair_log_ratios,
+    planned_blocks,
+    read_control,
+    robust_estimate_at_any_look,
+    without,
+)
+from loader_gate.verdict.change import COMPARED_TOO, PEAK_MEMORY_TOLERANCE, Change, judge_once, with_changes
+from loader_gate.verdict.excuses import moved_reason, unconfirmed_reason
+from loader_gate.verdict.share import Share, share_of_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from loader_gate.rotation.contestant import Arm
+    from loader_gate.rotation.pace import Pace
+    from loader_gate.verdict.verdict import Verdict
+    from loader_gate.worker.timing import PassTiming
+
+#: Before so much measuring time, nothing is called a change: the blocks of a few seconds, however many they
+#: are, have seen one mood of the machine only.
+EARLIEST_CHANGE_SECONDS = 10.0
+#: The same beside other programs: their moods last longer.
+EARLIEST_BESIDE_OTHERS_SECONDS = 30.0
+
+
+class AnyRules(Protocol):
+    """What the looks ask about an estimate; see ``verdict.rules.Rules``."""
+
+    def judge(self, variant: Variant, estimate: Estimate, last: bool, others: float | None) -> Verdict | None:
+        """Return the verdict on a speedup, or None for "more blocks"."""
+
+    def judge_change(self, estimate: Estimate, tolerance: float, last: bool) -> Change | None:
+        """Return what became of the seconds, or None for "more blocks"."""
+
+    def beside_others(self, others: float | None) -> str:
+        """Return what other programs take of the machine, in words; nothing if that is little."""
+
+
+def look(contestant: Contestant, rules: AnyRules, pace: Pace, others: float | None) -> Decisions:
+    """Return what is decided of a variant after its blocks so far.
+
+    Args:
+        contestant: The variant.
+        rules: Judge the estimates.
+        pace: How long it may be measured.
+        others: How many cores other programs kept busy since measuring began, if the system shows it.
+    """
+    before = contestant.decisions
+    if contestant.verdict is not None or contestant.blocks == 0:
+        return before
+    planned = before.planned
+    if planned is None:
+        planned = planned_blocks(pace.budget_seconds, contestant.block_seconds(), pace.most_blocks)
+    now = _Look(contestant, rules, pace, others, planned)
+    if now.waits:
+        return replace(before, planned=planned)
+    if contestant.variant.name == BASELINE:
+        return replace(before, planned=planned, change=now.change())
+    speedup, change = before.speedup or now.speedup(), now.change()
+    is_compared = contestant.compared_with is not None
+    verdict = None
+    if speedup is not None and (change is not None or not is_compared):
+        verdict = with_changes(now.with_hint(speedup), now.changes(change))
+    return Decisions(planned, speedup, change, verdict)
+
+
+def last_look_at_baseline(
+    baseline: Contestant, rules: AnyRules, pace: Pace, others: float | None
+) -> Decisions:
+    """Return what is decided of the baseline once no rival needs it any more; see `look`."""
+    now = _Look(baseline, rules, pace, others, baseline.decisions.planned or 0)
+    verdict = rules.judge(baseline.variant, Estimate(1.0, 1.0, 1.0, baseline.blocks), True, others)
+    return replace(
+        baseline.decisions, verdict=verdict and with_changes(verdict, now.changes(now.known_change()))
+    )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One look at one variant, after its first block or a later one.
+
+    Attributes:
+        contestant: The variant.
+        rules: Judge the estimates.
+        pace: How long it may be measured.
+        others: How many cores other programs kept busy, if the system shows it.
+        planned: How many blocks the variant's budget has room for.
+    """
+
+    contestant: Contestant
+    rules: AnyRules
+    pace: Pace
+    others: float | None
+    planned: int
+
+    @property
+    def is_only_one(self) -> bool:
+        """Return whether the blocks are looked at once: nothing waits for them, or they are too few."""
+        return self.contestant.variant.kind == "limit" or self.planned < FEWEST_TO_LOOK_EARLY
+
+    @cached_property
+    def spent_seconds(self) -> float:
+        """Return how much of its budget the variant has used."""
+        return self.contestant.spent_seconds()
+
+    @property
+    def is_last(self) -> bool:
+        """Return whether there is no time for another block."""
+        another = self.spent_seconds / self.contestant.blocks
+        is_over = self.spent_seconds + another > self.pace.budget_seconds
+        return is_over or self.contestant.blocks >= self._most_blocks
+
+    @property
+    def waits(self) -> bool:
+        """Return whether blocks that are looked at once are not complete; a limit is told when to look."""
+        return self.is_only_one and not self.is_last and self.contestant.variant.kind != "limit"
+
+    @property
+    def _most_blocks(self) -> int:
+        """Return after how many blocks the last look is; at a limit, nothing else needs more of them."""
+        if self.contestant.variant.kind == "limit":
+            return FEWEST_BLOCKS
+        return self.planned if self.is_only_one else self.pace.most_blocks
+
+    def speedup(self) -> Verdict | None:
+        """Judge the speedup: to fail takes a surer interval, and a machine that does not move."""
+        variant, last = self.contestant.variant, self.is_last
+        control = _control(self.contestant.baseline)
+        ratios = log_ratios(_seconds(self.contestant.baseline), _seconds(self.contestant.head.passes))
+        clean = without(ratios, control.contaminated)
+        found = self._estimate_speedup(clean, ERROR)
+        verdict = self.rules.judge(variant, found, last, self.others)
+        if verdict is None or verdict.status != "fail":
+            return verdict
+        surely = self._estimate_speedup(clean, FAILING_ERROR)
+        confirmed = self.rules.judge(variant, surely, last, self.others)
+        if confirmed is None or confirmed.status != "fail":
+            return confirmed and replace(confirmed, estimate=found)
+        if not control.moved:
+            return verdict
+        return replace(verdict, status="undecided", reason=moved_reason(control)) if last else None
+
+    def known_change(self) -> Change | None:
+        """Return the change that an earlier look has decided, or that base failed, which is no change."""
+        base = self.contestant.base
+        if base is not None and base.problem is not None:
+            return Change("seconds", "undecided", None, self.pace.tolerance, f"at base, {base.problem}")
+        return self.contestant.decisions.change
+
+    def change(self) -> Change | None:
+        """Return what became of the seconds against base, if it is known or can be told now."""
+        base, known = self.contestant.compared_with, self.known_change()
+        return known if base is None or known is not None else self._change_against(base)
+
+    def _change_against(self, base: Arm) -> Change | None:
+        """Judge the change: a surer interval, some time, and a machine that does not move make it one."""
+        last, beside = self.is_last, self.rules.beside_others(self.others)
+        control = _control(self.contestant.baseline)
+        ratios = pair_log_ratios(_seconds(self.contestant.head.passes), _seconds(base.passes))
+        clean = without(ratios, control.contaminated, 2)
+        change = self.rules.judge_change(self._estimate_change(clean, ERROR), self.pace.tolerance, last)
+        if change is None or change.outcome not in ("regression", "improvement"):
+            return change
+        earliest = EARLIEST_BESIDE_OTHERS_SECONDS if beside else EARLIEST_CHANGE_SECONDS
+        if not last and self.spent_seconds < earliest:
+            return None
+        spread = _spread(
+            ratios,
+            control.contaminated,
+            2,
+            is_robust=not self.is_only_one,
+            one_pair_will_do=last and not beside,
+        )
+        surely = self._estimate_change(clean, FAILING_ERROR).widened(spread)
+        confirmed = self.rules.judge_change(surely, self.pace.tolerance, last)
+        if confirmed is None or confirmed.outcome != change.outcome:
+            if not last:
+                return None
+            if change.outcome == "improvement":  # nothing that somebody has to look into
+                return replace(change, outcome="same")
+            return replace(change, outcome="undecided", reason=unconfirmed_reason(beside))
+        if change.outcome != "regression" or not control.moved:
+            return change
+        return replace(change, outcome="undecided", reason=moved_reason(control)) if last else None
+
+    def _estimate_speedup(self, ratios: Sequence[float], error: float) -> Estimate:
+        """Return the speedup from a log-ratio a block, valid for as often as it is looked at."""
+        return estimate(ratios, error) if self.is_only_one else estimate_at_any_look(ratios, error)
+
+    def _estimate_change(self, ratios: Sequence[float], error: float) -> Estimate:
+        """Return head / base from two log-ratios a block, valid for as often as it is looked at."""
+        if self.is_only_one:
+            return estimate(ratios, error, 2)
+        return robust_estimate_at_any_look(ratios, error, 2)
+
+    def with_hint(self, verdict: Verdict) -> Verdict:
+        """Return a verdict that says what it would take, where the budget had no room for an interval."""
+        if self.contestant.blocks >= FEWEST_BLOCKS:
+            return verdict
+        seconds = FEWEST_BLOCKS * self.contestant.block_seconds()
+        needed = f"; {FEWEST_BLOCKS} blocks take about {seconds:,.0f} s"
+        return replace(verdict, reason=verdict.reason + needed)
+
+    def changes(self, in_seconds: Change | None) -> list[Change]:
+        """Return every change against base, the seconds first; the others are looked at only now."""
+        base = self.contestant.compared_with
+        if in_seconds is None:
+            return []
+        if base is None or len(base.passes) < 2 * FEWEST_BLOCKS:
+            return [in_seconds]
+        head = self.contestant.head.passes[: len(base.passes)]
+        control = _control(self.contestant.baseline[: len(base.passes)])
+        if control.moved:
+            return [in_seconds]
+        changes = [in_seconds]
+        for figure, (name, tolerance) in COMPARED_TOO.items():
+            above, below = ([getattr(timing, name) for timing in passes] for passes in (head, base.passes))
+            found = self._estimate_once(above, below, control)
+            if found is not None:
+                changes.append(judge_once(figure, found, max(tolerance, self.pace.tolerance)))
+        peaks = [max(timing.peak_rss_bytes for timing in passes) for passes in (head, base.passes)]
+        if min(peaks) > 0:
+            ratio = peaks[0] / peaks[1]
+            found = Estimate(ratio, ratio, ratio, len(base.passes) // 2)
+            tolerance = max(PEAK_MEMORY_TOLERANCE, self.pace.tolerance)
+            changes.append(judge_once("peak memory", found, tolerance))
+        return changes
+
+    def _estimate_once(
+        self, above: Sequence[float], below: Sequence[float], control: Control
+    ) -> Estimate | None:
+        """Return head / base of a figure that is looked at only now; None where there is too little of it."""
+        if min(*above, *below) <= 0:
+            return None
+        ratios = log_ratios(above, below)
+        clean = without(ratios, control.contaminated)
+        if len(clean) < FEWEST_BLOCKS:
+            return None
+        is_calm = not self.rules.beside_others(self.others)
+        spread = _spread(ratios, control.contaminated, 1, is_robust=False, one_pair_will_do=is_calm)
+        return estimate(clean, SINGLE_LOOK_ERROR).widened(spread)
+
+
+def share(contestant: Contestant, contestants: Iterable[Contestant]) -> Share | None:
+    """Return what share of its limit a variant reaches: of the slowest one, if several bound it."""
+    shares = []
+    for limit in contestants:
+        # Both have been in the rotation from the first block on.
+        count = min(len(contestant.head.passes), len(limit.head.passes))
+        is_measured = limit.verdict is not None and limit.verdict.status != "unmeasured"
+        if contestant.opened.kind in limit.variant.bounds and is_measured and count > 0:
+            sides = (limit.head.passes, contestant.head.passes, contestant.baseline)
+            shares.append(share_of_limit(limit.variant.name, *(_seconds(passes[:count]) for passes in sides)))
+    return max(shares, key=lambda share: share.estimate.ratio, default=None)
+
+
+def _seconds(passes: Sequence[PassTiming]) -> list[float]:
+    return [timing.seconds for timing in passes]
+
+
+def _control(baseline: Sequence[PassTiming]) -> Control:
+    return read_control(_seconds(baseline))
+
+
+def _spread(
+    ratios: Sequence[float],
+    contaminated: Sequence[int],
+    per_block: int,
+    *,
+    is_robust: bool,
+    one_pair_will_do: bool,
+) -> float:
+    """Return how much wider to make the interval of a change, as pairs of processes may differ.
+
+    Args:
+        ratios: Log-ratios of head / base, in order.
+        contaminated: Indices of blocks that do not count.
+        per_block: How many log-ratios there are of each block.
+        is_robust: Whether the interval is that of the robust estimate, which brings in what is far off.
+        one_pair_will_do: Whether a single pair of processes is enough, though it says nothing of another one.
+    """
+    clean = without(ratios, contaminated, per_block)
+    blocks = [index // per_block for index in range(len(ratios)) if index // per_block not in contaminated]
+    runs: dict[int, list[float]] = {}
+    for block, ratio in zip(blocks, clipped(clean) if is_robust else clean, strict=True):
+        runs.setdefault(block // RENEWED_AFTER, []).append(ratio)
+    spread = excess_spread(list(runs.values()))
+    return 1.0 if math.isinf(spread) and one_pair_will_do else spread

@@ -1,0 +1,194 @@
+"""Owns the processes of a rotation: starts them, opens and checks, warms up, runs passes, renews and ends."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from loader_gate.rotation.contestant import Arm, Contestant, Opened
+from loader_gate.statistics.estimates import epochs_per_pass, steady
+from loader_gate.worker.process import WorkerError, bytes_in
+from loader_gate.worker.timing import PassTiming
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from loader_gate.registry.spec import Spec
+    from loader_gate.registry.variant import Variant
+    from loader_gate.trees.tree import Tree
+
+
+class AnyWorker(Protocol):
+    """What the rotation needs of a worker; see ``WorkerProcess``."""
+
+    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any]) -> dict[str, Any]:
+        """Build the variant."""
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        """Send one request, return the answer."""
+
+    def close(self) -> None:
+        """Begin to end the process."""
+
+    def end(self) -> None:
+        """Finish ending the process."""
+
+
+class Workers(Protocol):
+    """Where workers come from."""
+
+    def start(self, variant: Variant, at_base: bool) -> AnyWorker:
+        """Start a worker of a variant, or of the same one at base; again and again, when it is renewed."""
+
+    def compares(self, variant: Variant) -> bool:
+        """Return whether a variant is compared with base."""
+
+    def spec(self, variant: Variant, at_base: bool) -> Spec:
+        """Return the epoch that such a worker has to deliver, with a folder of its own."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all workers are asked to do.
+
+    Attributes:
+        tree: The images.
+        reference: The folder of the reference decode.
+        consumer: What uses the batches; see ``WorkerProcess.open``.
+        only_check: Why nothing may be timed, if so: variants are checked, and are then unmeasured.
+    """
+
+    tree: Tree
+    reference: Path
+    consumer: Mapping[str, Any]
+    only_check: str = ""
+
+
+class Runner:
+    """The processes of one rotation. A worker that fails is a problem of its arm, and of nobody else."""
+
+    def __init__(self, workers: Workers, job: Job, report: Callable[[str], None]) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            workers: Where workers come from.
+            job: What they are asked to do.
+            report: Told what is being done.
+        """
+        self._workers = workers
+        self._job = job
+        self._report = report
+        self._running: dict[Arm, AnyWorker] = {}
+
+    def start(self, variants: Iterable[Variant]) -> list[Contestant]:
+        """Start every variant, at base too where it is compared; open each and check its work."""
+        contestants = []
+        for variant in variants:
+            contestant = Contestant(variant)
+            contestants.append(contestant)
+            self._start(contestant, contestant.head)
+            if not self._job.only_check and self._workers.compares(variant):
+                contestant.base = Arm(at_base=True)
+                self._start(contestant, contestant.base)
+        self._open_and_check(contestants)
+        return contestants
+
+    def warm_up(self, contestants: Iterable[Contestant]) -> None:
+        """Run passes until they are steady, and find how many epochs make a pass long enough to time."""
+        for contestant in contestants:
+            fastest = []
+            for arm in contestant.undecided_arms():
+                seconds: list[float] = []
+                while contestant.is_measured(arm) and not steady(seconds):
+                    self._report(f"warming up {contestant.named(arm)}")
+                    timing = self.run_pass(contestant, arm)
+                    if timing is not None:
+                        seconds.append(timing.seconds)
+                fastest += seconds
+            if fastest and not contestant.head.passes:
+                contestant.epochs = epochs_per_pass(min(fastest))
+
+    def run_pass(self, contestant: Contestant, arm: Arm) -> PassTiming | None:
+        """Run one pass; None if the worker failed."""
+        try:
+            answer = self._running[arm].ask("pass", epochs=contestant.epochs)
+        except WorkerError as error:
+            self._lose(arm, str(error))
+            return None
+        return PassTiming(**answer)
+
+    def renew(self, due: Sequence[Contestant], contestants: Iterable[Contestant]) -> None:
+        """Let fresh processes go on.
+
+        Args:
+            due: Whose; of head and base.
+            contestants: All that were in the last block: those that have been idle meanwhile warm up again,
+                or their first pass would be a slow one.
+        """
+        if not due:
+            return
+        arms = [(contestant, arm) for contestant in due for arm in contestant.arms()]
+        self._end([arm for _, arm in arms])
+        for contestant, arm in arms:
+            self._start(contestant, arm)
+        self._open_and_check(due)
+        self.warm_up(contestants)
+
+    def end(self) -> None:
+        """End every process."""
+        self._end([*self._running])
+
+    def _start(self, contestant: Contestant, arm: Arm) -> None:
+        self._running[arm] = self._workers.start(contestant.variant, arm.at_base)
+
+    def _open_and_check(self, contestants: Iterable[Contestant]) -> None:
+        """Build every variant and check its work; nothing is timed yet, so several may run at once."""
+        everything = [(contestant, arm) for contestant in contestants for arm in contestant.arms()]
+        pool = ThreadPoolExecutor(os.cpu_count())
+        try:
+            jobs = [pool.submit(self._open, contestant, arm) for contestant, arm in everything]
+            for (contestant, arm), job in zip(everything, jobs, strict=True):
+                doing = "starting {} anew" if arm.passes else "checking that {} does the same work"
+                self._report(doing.format(contestant.variant.name))
+                try:
+                    opened, problem = job.result()
+                except WorkerError as error:
+                    self._lose(arm, str(error))
+                    continue
+                if arm is contestant.head:
+                    contestant.opened = opened
+                if problem:
+                    self._lose(arm, f"it does other work than asked: {problem}")
+        except BaseException:
+            self.end()  # or the pool would wait for their answers
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _open(self, contestant: Contestant, arm: Arm) -> tuple[Opened, str]:
+        """Build one variant; return what its worker said, and what is wrong with its work."""
+        job, worker = self._job, self._running[arm]
+        spec = self._workers.spec(contestant.variant, arm.at_base)
+        answer = worker.open(job.tree, spec, job.consumer)
+        written = bytes_in(spec.cache_dir)
+        if arm.passes:  # the same code as before: it is known to do the same work
+            return contestant.opened, ""
+        check = worker.ask("check", reference=str(job.reference))
+        opened = Opened(answer["kind"], answer["build_seconds"], written, check["median_psnr"])
+        return opened, check["reason"] or ""
+
+    def _lose(self, arm: Arm, problem: str) -> None:
+        """Measure an arm no further."""
+        arm.problem = problem
+        self._end([arm])
+
+    def _end(self, arms: Sequence[Arm]) -> None:
+        """End workers, all at once rather than one after another; what an interrupt leaves, `end` ends."""
+        for arm in arms:
+            self._running[arm].close()
+        for arm in arms:
+            self._running[arm].end()
+            del self._running[arm]

@@ -1,0 +1,123 @@
+"""Whose turn it is: pure functions of what is known of the variants.
+
+A block runs the baseline and each undecided variant once, then all of them again in reverse order
+(A B C … C B A), so that a machine that speeds up or slows down steadily favours none of them. With a base to
+compare with, a variant's turn is a pass of head and one of base, in either order: what is compared most
+finely is nearest in time.
+
+Two processes of the same code need not be equally fast: where their memory lies, say, is drawn anew with
+each. So a variant that is compared with base goes on in fresh processes, on both sides, every few blocks.
+
+A limit stays as long as anything that it bounds is undecided: what share of its limit a variant reaches is a
+ratio of passes of the same blocks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from loader_gate.progress import minutes_and_seconds
+from loader_gate.rotation.contestant import Arm, Contestant, cost
+from loader_gate.statistics.estimates import FEWEST_BLOCKS
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterable, Sequence
+
+    from loader_gate.rotation.pace import Pace
+
+Turn: TypeAlias = tuple[Contestant, Arm]
+
+#: After so many blocks, head and base go on in fresh processes.
+RENEWED_AFTER = 6
+
+
+def goes_on(baseline: Contestant, rivals: Iterable[Contestant], pace: Pace) -> bool:
+    """Return whether another block is needed: never without a baseline.
+
+    Args:
+        baseline: The baseline.
+        rivals: All others.
+        pace: How long it may take.
+    """
+    if baseline.verdict is not None:
+        return False
+    if any(rival.verdict is None for rival in rivals):
+        return True
+    is_compared = baseline.compared_with is not None and baseline.decisions.change is None
+    return is_compared or not _has_enough(baseline, pace)
+
+
+def _has_enough(baseline: Contestant, pace: Pace) -> bool:
+    """Return whether a baseline that nobody waits for has been measured for long enough."""
+    if baseline.blocks >= FEWEST_BLOCKS:
+        return True
+    return baseline.blocks > 0 and FEWEST_BLOCKS * baseline.block_seconds() > pace.budget_seconds
+
+
+def turns(contestants: Iterable[Contestant], order: random.Random) -> list[Turn]:
+    """Return the turns of the first half of a block; its second half has the same, in reverse.
+
+    Args:
+        contestants: Who takes part.
+        order: Draws who comes first.
+    """
+    drawn = list(contestants)
+    order.shuffle(drawn)
+    found = []
+    for contestant in drawn:
+        arms = contestant.undecided_arms()
+        order.shuffle(arms)
+        found += [(contestant, arm) for arm in arms]
+    return found
+
+
+def waits(contestant: Contestant, contestants: Iterable[Contestant]) -> bool:
+    """Return whether a variant is not looked at yet: a limit, while any that it bounds is undecided."""
+    bounds = contestant.variant.bounds
+    return any(each.verdict is None and each.opened.kind in bounds for each in contestants)
+
+
+def due_for_renewal(contestants: Iterable[Contestant]) -> list[Contestant]:
+    """Return who goes on in fresh processes: what is still compared with base, every few blocks."""
+    return [
+        each
+        for each in contestants
+        if each.verdict is None
+        and each.compared_with is not None
+        and each.decisions.change is None
+        and each.blocks > 0
+        and each.blocks % RENEWED_AFTER == 0
+    ]
+
+
+def seconds_left(baseline: Contestant, undecided: Sequence[Contestant], pace: Pace) -> float:
+    """Return how many seconds of measuring are left if every undecided variant uses all it may."""
+    own, rounds = 0.0, 0.0
+    for contestant in undecided:
+        if contestant.blocks == 0:
+            return len(undecided) * pace.budget_seconds
+        left = pace.budget_seconds - contestant.spent_seconds()
+        blocks = max(0.0, min(pace.most_blocks - contestant.blocks, left / contestant.block_seconds()))
+        both = [timing for arm in contestant.undecided_arms() for timing in arm.passes]
+        own += blocks * sum(map(cost, both)) / contestant.blocks
+        rounds = max(rounds, blocks)
+    return own + rounds * (sum(map(cost, baseline.head.passes)) / max(baseline.blocks, 1))
+
+
+def progress(
+    named: str, baseline: Contestant, undecided: Sequence[Contestant], rivals: int, pace: Pace
+) -> str:
+    """Return what is being done, for people.
+
+    Args:
+        named: What is being timed.
+        baseline: The baseline.
+        undecided: Of its rivals, those that the block began with.
+        rivals: How many there are in all.
+        pace: How long it may take.
+    """
+    block = 1 + max((rival.blocks for rival in undecided), default=baseline.blocks)
+    decided = rivals - sum(rival.verdict is None for rival in undecided)
+    left = minutes_and_seconds(seconds_left(baseline, undecided, pace))
+    return f"block {block}, {decided} of {rivals} decided, timing {named}, at most {left} left"

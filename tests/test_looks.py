@@ -1,0 +1,200 @@
+"""Looks at made-up timings: no worker, no clock, and nothing read from the system."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from loader_gate.registry.variant import BASELINE
+from loader_gate.rotation.contestant import Contestant, Decisions
+from loader_gate.rotation.looks import (
+    EARLIEST_BESIDE_OTHERS_SECONDS,
+    EARLIEST_CHANGE_SECONDS,
+    _spread,
+    last_look_at_baseline,
+    look,
+)
+from loader_gate.rotation.pace import Pace
+from loader_gate.rotation.schedule import RENEWED_AFTER
+from loader_gate.statistics.estimates import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, MOST_BLOCKS
+from loader_gate.verdict.rules import Rules
+from tests.made_up_passes import Seconds, contestant
+
+NAME = "mine"
+RULES = Rules({NAME: 1.5}, cores=2)
+PACE = Pace(1e6, tolerance=0.03)
+#: Blocks after which a clear case is decided, of a rotation that has room for many.
+MANY = 30
+
+
+def around(seconds: float, noise: float = 0.01) -> Seconds:
+    """Return seconds that swing around a mean, from pass to pass and from block to block."""
+    return lambda number: seconds * (1 + noise * (-1.0, -0.5, 1.0, 0.5)[number % 4])
+
+
+def status(decided: Decisions) -> str | None:
+    """Return the status of the verdict, if there is one."""
+    return None if decided.verdict is None else decided.verdict.status
+
+
+def outcome(decided: Decisions) -> str | None:
+    """Return what became of the seconds, if that is known."""
+    return None if decided.change is None else decided.change.outcome
+
+
+def test_a_look_changes_nothing() -> None:
+    """What it decides is what it returns."""
+    seen = contestant(NAME, around(1.0), baseline=4.0, base=1.0, blocks=MANY)
+    before = copy.deepcopy(vars(seen))
+    assert status(look(seen, RULES, PACE, None)) == "pass"
+    assert {name: repr(value) for name, value in vars(seen).items()} == {
+        name: repr(value) for name, value in before.items()
+    }
+
+
+def test_nothing_is_decided_before_the_first_block() -> None:
+    """Nor once there is a verdict, or the worker failed."""
+    assert look(contestant(NAME, blocks=0), RULES, PACE, None) == Decisions()
+    failed = contestant(NAME, blocks=MANY)
+    failed.head.problem = "its worker hung"
+    assert look(failed, RULES, PACE, None) == Decisions()
+    assert failed.verdict is not None
+    assert failed.verdict.reason == "its worker hung"
+
+
+def test_the_plan_is_made_after_the_first_block() -> None:
+    """By what that took; it stays, whatever later blocks take."""
+    first = look(contestant(NAME, 1.0, baseline=4.0, blocks=1), RULES, Pace(200.0), None)
+    assert first == Decisions(planned=20)
+    later = contestant(NAME, around(0.5), baseline=around(2.0), blocks=FEWEST_TO_LOOK_EARLY)
+    later.decisions = first
+    assert look(later, RULES, Pace(200.0), None).planned == 20
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(1.0, "pass"), (4 / 1.5, None), (3.5, "fail")], ids=["fast", "near", "slow"]
+)
+def test_a_speedup(seconds: float, expected: str | None) -> None:
+    """It is decided when it is clear; on its floor it is measured on."""
+    seen = contestant(NAME, around(seconds), baseline=4.0, blocks=MANY)
+    assert status(look(seen, RULES, PACE, None)) == expected
+
+
+def test_the_last_look() -> None:
+    """After the most blocks, or without time for another one, it is undecided."""
+    near = contestant(NAME, around(4 / 1.5), baseline=4.0, blocks=MANY)
+    for pace in (Pace(1e6, most_blocks=MANY), Pace(near.spent_seconds() + 1.0)):
+        decided = look(near, RULES, pace, None)
+        assert status(decided) == "undecided"
+
+
+def test_few_blocks_wait_for_each_other() -> None:
+    """Where there is room for a handful, they are looked at once, at the end."""
+    pace = Pace(6 * 10.0)
+    early = contestant(NAME, 1.0, baseline=4.0, blocks=FEWEST_BLOCKS)
+    assert look(early, RULES, pace, None) == Decisions(planned=6)
+    full = contestant(NAME, 1.0, baseline=4.0, blocks=6)
+    assert status(look(full, RULES, pace, None)) == "pass"
+
+
+def test_a_busy_machine_fails_nobody() -> None:
+    """How busy is an argument."""
+    slow = contestant(NAME, around(3.0), baseline=4.0, blocks=MANY)
+    assert status(look(slow, RULES, PACE, 0.1)) == "fail"
+    assert status(look(slow, RULES, PACE, 0.5)) is None
+    last = look(slow, RULES, Pace(1e6, most_blocks=MANY), 0.5)
+    assert last.verdict is not None
+    assert last.verdict.status == "undecided"
+    assert "other programs used 0.5 of 2 cores" in last.verdict.reason
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(1.1, "regression"), (1.0, "same"), (0.9, "improvement")])
+def test_a_change(seconds: float, expected: str) -> None:
+    """Head is held against base, and the floor is cleared anyway."""
+    decided = look(
+        contestant(NAME, around(seconds), base=1.0, baseline=4.0, blocks=MANY),
+        RULES,
+        PACE,
+        None,
+    )
+    assert outcome(decided) == expected
+    assert status(decided) == ("fail" if expected == "regression" else "pass")
+
+
+def test_a_change_takes_some_time() -> None:
+    """However clear it is; beside other programs more of it."""
+    block = 2 * (0.11 + 0.10)
+    for others, earliest in ((None, EARLIEST_CHANGE_SECONDS), (0.4, EARLIEST_BESIDE_OTHERS_SECONDS)):
+        enough = round(earliest / block) + 1
+        found = [
+            outcome(
+                look(
+                    contestant(NAME, around(0.11), base=0.1, baseline=4.0, blocks=blocks),
+                    RULES,
+                    PACE,
+                    others,
+                )
+            )
+            for blocks in (enough - 3, enough)
+        ]
+        assert found == [None, "regression"]
+
+
+def test_a_base_that_failed_is_no_change() -> None:
+    """Its passes count no more, the reason is said, and nobody passes silently."""
+    alone = contestant(NAME, around(1.0), base=1.0, baseline=4.0, blocks=MANY)
+    assert alone.base is not None
+    alone.base.problem = "its worker hung"
+    decided = look(alone, RULES, PACE, None)
+    assert decided.verdict is not None
+    assert decided.verdict.status == "undecided"
+    assert "not compared with base: at base, its worker hung" in decided.verdict.reason
+
+
+def moving(number: int) -> float:
+    """Return seconds of a baseline whose second pass of each block takes longer."""
+    return 4.0 if number % 2 == 0 else 5.0 + number % 4 / 30
+
+
+@pytest.mark.parametrize("most", [MANY, MOST_BLOCKS])
+def test_a_machine_that_moves_fails_nobody(most: int) -> None:
+    """Neither below a floor nor against base; at the last look, the reason is said."""
+    pace = Pace(1e6, 0.03, most)
+    slow = look(contestant(NAME, around(3.5), baseline=moving, blocks=MANY), RULES, pace, None)
+    slower = look(contestant(NAME, around(1.1), base=1.0, baseline=moving, blocks=MANY), RULES, pace, None)
+    for decided in (slow, slower):
+        if most == MANY:
+            assert decided.verdict is not None
+            assert decided.verdict.status == "undecided"
+            assert "the machine moved under the measurement" in decided.verdict.reason
+        else:
+            assert decided.verdict is None
+
+
+def baseline_of(seconds: float) -> Contestant:
+    """Return a baseline that is compared with one of 4 s at base."""
+    return contestant(BASELINE, around(seconds), base=4.0, baseline=around(seconds), blocks=MANY)
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(4.0, "pass"), (4.4, "fail")])
+def test_the_baseline_is_decided_last(seconds: float, expected: str) -> None:
+    """Its change is known before; its verdict waits until no rival needs it any more."""
+    baseline = baseline_of(seconds)
+    baseline.decisions = look(baseline, RULES, PACE, None)
+    assert outcome(baseline.decisions) == {"pass": "same", "fail": "regression"}[expected]
+    assert status(baseline.decisions) is None
+    assert status(last_look_at_baseline(baseline, RULES, PACE, None)) == expected
+
+
+@pytest.mark.parametrize("contaminated", [(), (1,)])
+def test_a_stalled_pass_hides_no_process_that_differs(contaminated: tuple[int, ...]) -> None:
+    """It is clipped as in the robust estimate; among unclipped data it would explain any difference."""
+    noise = [0.01, -0.01] * RENEWED_AFTER
+    stalled = [*noise, *(0.1 + each for each in noise[:-1]), 5.0]
+
+    def spread(ratios: list[float], *, is_robust: bool) -> float:
+        return _spread(ratios, contaminated, 2, is_robust=is_robust, one_pair_will_do=False)
+
+    assert spread([*noise, *noise], is_robust=True) == 1
+    assert spread(stalled, is_robust=True) > 5 > 2 > spread(stalled, is_robust=False)

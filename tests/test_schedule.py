@@ -1,0 +1,127 @@
+"""Whose turn it is, of made-up timings: no worker, no clock."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from loader_gate.registry.variant import BASELINE, Variant
+from loader_gate.rotation import schedule
+from loader_gate.rotation.contestant import Arm, Contestant, Decisions, Opened
+from loader_gate.rotation.pace import Pace
+from loader_gate.rotation.schedule import RENEWED_AFTER
+from loader_gate.statistics.estimates import FEWEST_BLOCKS
+from loader_gate.verdict.change import Change
+from loader_gate.verdict.verdict import Verdict
+from tests.made_up_passes import contestant
+
+DECIDED = Decisions(verdict=Verdict("pass", None, None, "because"))
+CHANGED = Decisions(change=Change("seconds", "same", None, 0.03))
+PACE = Pace(100.0)
+
+
+def test_a_block_has_an_order_of_all_arms() -> None:
+    """Head and base are neighbours; base is left out once the change is known; the order is drawn."""
+    everybody = [contestant(BASELINE), contestant("one", base=1.0), contestant("two", base=1.0)]
+    everybody[2].decisions = CHANGED
+    order = random.Random(1)  # noqa: S311 (an order, no secret)
+    drawn = []
+    for _ in range(20):
+        names = [each.named(arm) for each, arm in schedule.turns(everybody, order)]
+        assert sorted(names) == sorted([BASELINE, "one", "one at base", "two"])
+        assert abs(names.index("one") - names.index("one at base")) == 1
+        drawn.append(tuple(names))
+    assert len(set(drawn)) > 5
+
+
+def test_it_goes_on_while_anything_is_undecided() -> None:
+    """Or compared; else until the baseline, which nobody waits for, has enough blocks."""
+    baseline, rival = contestant(BASELINE, blocks=FEWEST_BLOCKS), contestant("one")
+    assert schedule.goes_on(baseline, [rival], PACE)
+    rival.decisions = DECIDED
+    assert not schedule.goes_on(baseline, [rival], PACE)
+    assert schedule.goes_on(contestant(BASELINE, blocks=FEWEST_BLOCKS - 1), [rival], PACE)
+    compared = contestant(BASELINE, base=1.0, blocks=FEWEST_BLOCKS)
+    assert schedule.goes_on(compared, [rival], PACE)
+    compared.decisions = CHANGED
+    assert not schedule.goes_on(compared, [rival], PACE)
+
+
+def test_it_does_not_go_on_without_a_baseline() -> None:
+    """There is nothing to compare with."""
+    baseline = contestant(BASELINE)
+    baseline.head.problem = "its worker hung"
+    assert not schedule.goes_on(baseline, [contestant("one")], PACE)
+
+
+def test_a_slow_baseline_alone_keeps_to_the_budget() -> None:
+    """One block is enough where a few would take longer; one there always is."""
+    assert not schedule.goes_on(contestant(BASELINE, seconds=50.0, blocks=1), [], PACE)
+    assert schedule.goes_on(contestant(BASELINE, seconds=50.0, blocks=0), [], PACE)
+
+
+@pytest.mark.parametrize(("blocks", "due"), [(0, False), (RENEWED_AFTER - 1, False), (RENEWED_AFTER, True)])
+def test_fresh_processes_are_due(blocks: int, due: bool) -> None:
+    """Every few blocks, for what is still compared."""
+    compared = contestant("one", base=1.0, blocks=blocks)
+    assert (schedule.due_for_renewal([compared]) == [compared]) is due
+    assert schedule.due_for_renewal([contestant("one", blocks=blocks)]) == []
+    compared.decisions = CHANGED
+    assert schedule.due_for_renewal([compared]) == []
+
+
+def test_a_base_that_failed_is_not_renewed() -> None:
+    """Head goes on alone."""
+    compared = contestant("one", base=1.0, blocks=RENEWED_AFTER)
+    assert compared.base is not None
+    compared.base.problem = "its worker hung"
+    assert schedule.due_for_renewal([compared]) == []
+    assert compared.arms() == [compared.head]
+
+
+def test_a_limit_waits_for_all_that_it_bounds() -> None:
+    """And for nobody else."""
+    limit = Contestant(Variant("limit", "made_up", kind="limit", bounds=("streaming",)))
+    rival = contestant("one")
+    rival.opened = Opened(kind="streaming")
+    assert schedule.waits(limit, [limit, rival])
+    assert not schedule.waits(rival, [limit, rival])
+    rival.opened = Opened(kind="dump")
+    assert not schedule.waits(limit, [limit, rival])
+    rival.opened, rival.decisions = Opened(kind="streaming"), DECIDED
+    assert not schedule.waits(limit, [limit, rival])
+
+
+def test_what_is_left_at_most() -> None:
+    """Before the first block the whole budget of each; then what is left of it, and the baseline's part."""
+    baseline = contestant(BASELINE, seconds=4.0, blocks=2)
+    fresh = [contestant("one", blocks=0), contestant("two", blocks=0)]
+    assert schedule.seconds_left(baseline, fresh, PACE) == 200.0
+    # Two blocks, each of 2 passes of 1 s and of 4 s of the baseline, took 20 s; 80 s are 8 blocks more.
+    rival = contestant("one", baseline=4.0, blocks=2)
+    assert schedule.seconds_left(baseline, [rival], PACE) == pytest.approx(80.0)
+    assert schedule.seconds_left(baseline, [rival], Pace(100.0, most_blocks=3)) == pytest.approx(10.0)
+    assert schedule.seconds_left(baseline, [], PACE) == 0.0
+
+
+def test_progress_in_words() -> None:
+    """Which block, how many are decided, and how long it may take."""
+    baseline, rival = contestant(BASELINE, seconds=4.0, blocks=2), contestant("one", baseline=4.0, blocks=2)
+    said = schedule.progress("one at base", baseline, [rival], 3, PACE)
+    assert said == "block 3, 2 of 3 decided, timing one at base, at most 1:20 left"
+
+
+def test_an_arm_that_failed_is_not_measured() -> None:
+    """Without head nothing is; without base, head is."""
+    compared = contestant("one", base=1.0)
+    base = compared.base
+    assert base is not None
+    assert compared.is_measured(compared.head)
+    assert compared.is_measured(base)
+    base.problem = "its worker hung"
+    assert compared.is_measured(compared.head)
+    assert not compared.is_measured(base)
+    compared.head.problem = "its worker hung"
+    assert not compared.is_measured(compared.head)
+    assert not compared.is_measured(Arm())
