@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from loader_gate.registry.variant import Variant
-from loader_gate.rotation.contestant import Arm, Contestant
+from loader_gate.rotation.contestant import Arm, Contestant, Opened
 from loader_gate.worker.timing import PassTiming
 
 #: Of every pass, or by the number of the pass.
@@ -29,9 +29,11 @@ def contestant(
     baseline: Seconds = 1.0,
     blocks: int = 1,
     kind: str = "streaming",
+    bounds: tuple[str, ...] = (),
 ) -> Contestant:
     """Return a variant after some blocks; compared with base if that has seconds."""
-    found = Contestant(Variant(name, "made_up", kind=kind))
+    found = Contestant(Variant(name, "made_up", kind=kind, bounds=bounds))
+    found.opened = Opened(kind=kind)
     found.head.passes = passes(seconds, blocks)
     found.baseline = passes(baseline, blocks)
     if base is not None:

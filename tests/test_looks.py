@@ -14,11 +14,13 @@ from loader_gate.rotation.looks import (
     _spread,
     last_look_at_baseline,
     look,
+    share,
 )
 from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.estimates import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, MOST_BLOCKS
 from loader_gate.verdict.rules import Rules
+from loader_gate.verdict.share import Share
 from tests.made_up_passes import Seconds, contestant
 
 NAME = "mine"
@@ -185,6 +187,64 @@ def test_the_baseline_is_decided_last(seconds: float, expected: str) -> None:
     assert outcome(baseline.decisions) == {"pass": "same", "fail": "regression"}[expected]
     assert status(baseline.decisions) is None
     assert status(last_look_at_baseline(baseline, RULES, PACE, None)) == expected
+
+
+def limit(name: str, seconds: Seconds) -> Contestant:
+    """Return a limit of streaming variants that has its verdict."""
+    found = contestant(name, seconds, blocks=MANY, kind="limit", bounds=("streaming",))
+    found.decisions = look(found, Rules({}, cores=2), PACE, None)
+    return found
+
+
+def share_of(seen: Contestant, *limits: Contestant) -> Share:
+    """Return the share of the nearest of some limits."""
+    found = share(seen, [seen, *limits])
+    assert found is not None
+    return found
+
+
+def test_a_share_is_paired() -> None:
+    """A machine that is three times slower for some blocks changes the seconds, and not the share."""
+
+    def slower_later(seconds: float) -> Seconds:
+        return lambda number: seconds if number < 6 else 3 * seconds
+
+    seen = contestant(NAME, slower_later(1.0), baseline=slower_later(4.0), blocks=MANY)
+    estimate = share_of(seen, limit("limit", slower_later(0.9))).estimate
+    assert estimate.ratio == pytest.approx(0.9)
+    assert estimate.low == pytest.approx(estimate.high)
+
+
+def test_a_share_has_an_interval() -> None:
+    """As wide as its blocks differ."""
+    seen = contestant(NAME, around(1.0, 0.05), baseline=around(4.0), blocks=8)
+    estimate = share_of(seen, limit("limit", lambda number: 0.8 if number % 4 < 2 else 0.9)).estimate
+    assert 0.7 < estimate.low < 0.85 < estimate.high < 1.0
+    assert estimate.blocks == 8
+
+
+def test_the_slowest_limit_counts() -> None:
+    """Of several, it is the one that a variant comes nearest to; one that failed is none."""
+    failed = limit("limit_copy", 0.9)
+    failed.head.problem = "its worker hung"
+    seen = contestant(NAME, 1.0, baseline=4.0, blocks=MANY)
+    found = share_of(seen, limit("limit_read", 0.1), limit("limit_decode", 0.8), failed)
+    assert found.limit == "limit_decode"
+    assert found.estimate.ratio == pytest.approx(0.8)
+    assert share(seen, [seen, failed]) is None
+
+
+def test_contaminated_blocks_are_left_out_of_shares_too() -> None:
+    """As they are of every other estimate."""
+    seen = contestant(
+        NAME,
+        lambda number: 5.0 if number in (2, 3) else 1.0,
+        baseline=lambda number: 9.0 if number == 3 else 4.0,
+        blocks=MANY,
+    )
+    estimate = share_of(seen, limit("limit", 0.9)).estimate
+    assert estimate.ratio == pytest.approx(0.9)
+    assert estimate.blocks == MANY - 1
 
 
 @pytest.mark.parametrize("contaminated", [(), (1,)])

@@ -651,44 +651,6 @@ def test_a_limit_of_other_kinds_does_not_wait(stage: Stage) -> None:
     assert all(each.share is None for each in found.values())
 
 
-def test_a_share_is_paired(stage: Stage) -> None:
-    """A machine that is three times slower for some blocks changes the seconds, and not the share."""
-
-    def slower_later(seconds: float) -> Iterator[float]:
-        yield from [seconds] * 6
-        yield from repeat(3 * seconds)
-
-    found = stage.run(baseline=slower_later(4.0), fast=slower_later(1.0), limit=slower_later(0.9))
-    estimate = share(found["fast"]).estimate
-    assert estimate.ratio == pytest.approx(0.9)
-    assert estimate.low == pytest.approx(estimate.high)
-
-
-def test_a_share_has_an_interval(stage: Stage) -> None:
-    """As wide as its blocks differ."""
-    found = stage.run(baseline=noisy(4.0), fast=noisy(1.0), limit=cycle([0.8, 0.8, 0.9, 0.9]))
-    estimate = share(found["fast"]).estimate
-    assert 0.7 < estimate.low < 0.85 < estimate.high < 1.0
-
-
-def test_the_slowest_limit_counts(stage: Stage) -> None:
-    """Of several, it is the one that a variant comes nearest to."""
-    found = stage.run(baseline=4.0, fast=1.0, limit_read=0.1, limit_decode=0.8)
-    assert share(found["fast"]).limit == "limit_decode"
-    assert share(found["fast"]).estimate.ratio == pytest.approx(0.8)
-
-
-def test_contaminated_blocks_are_left_out_of_shares_too(stage: Stage) -> None:
-    """As they are of every other estimate."""
-    found = stage.run(
-        baseline=chain([4.0] * 2, [4.0, 9.0], repeat(4.0)),
-        fast=chain([1.0] * 2, [5.0] * 2, repeat(1.0)),
-        limit=0.9,
-    )
-    assert share(found["fast"]).estimate.ratio == pytest.approx(0.9)
-    assert share(found["fast"]).estimate.blocks == len(found["fast"].variant_passes) // 2 - 1
-
-
 def test_a_limit_takes_no_budget_of_its_own(stage: Stage) -> None:
     """However long it takes, it is there as long as others are."""
     found = stage.run(baseline=4.0, near=cycle(NEVER_DECIDED), limit=40.0, budget=100.0)

@@ -23,7 +23,6 @@ from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.rotation import Watch, rotate
 from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
-from loader_gate.session.writing import AT_BASE
 from loader_gate.statistics.estimates import FEWEST_BLOCKS
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
@@ -56,7 +55,7 @@ class _Workers:
     """Where the rotation's workers come from: those in the place of base run the same code."""
 
     hire: Callable[[Variant], AnyWorker]
-    at_head: Spec
+    asked: Spec
 
     def start(self, variant: Variant, at_base: bool) -> AnyWorker:  # noqa: ARG002 (either is the same)
         return self.hire(variant)
@@ -65,7 +64,7 @@ class _Workers:
         return variant.name != BASELINE
 
     def spec(self, variant: Variant, at_base: bool) -> Spec:
-        return self.at_head.for_variant(variant.name + (AT_BASE if at_base else ""))
+        return self.asked.for_variant(f"{variant.name}{'-at-base' if at_base else ''}")
 
 
 class _NothingDecided:

@@ -74,7 +74,7 @@ class Setting:
 
 
 CHOSEN = Setting("chosen")
-#: The same again, over the sessions that the others are tried on.
+#: The chosen one, over only as many sessions as every alternative gets: what those are held against.
 HELD_AGAINST = Setting("chosen, over the same sessions")
 #: What was chosen at first.
 UNION = Setting(

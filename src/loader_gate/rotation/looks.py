@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 #: Before so much measuring time, nothing is called a change: the blocks of a few seconds, however many they
 #: are, have seen one mood of the machine only.
 EARLIEST_CHANGE_SECONDS = 10.0
-#: The same beside other programs: their moods last longer.
+#: Beside other programs so much measuring time: their moods last longer.
 EARLIEST_BESIDE_OTHERS_SECONDS = 30.0
 
 
@@ -97,7 +97,7 @@ def look(contestant: Contestant, rules: AnyRules, pace: Pace, others: float | No
 def last_look_at_baseline(
     baseline: Contestant, rules: AnyRules, pace: Pace, others: float | None
 ) -> Decisions:
-    """Return what is decided of the baseline once no rival needs it any more; see `look`."""
+    """Return what is decided of the baseline once no challenger needs it any more; see `look`."""
     now = _Look(baseline, rules, pace, others, baseline.decisions.planned or 0)
     verdict = rules.judge(baseline.variant, Estimate(1.0, 1.0, 1.0, baseline.blocks), True, others)
     return replace(

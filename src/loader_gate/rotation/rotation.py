@@ -86,20 +86,20 @@ def run_blocks(
     """Run blocks until nothing is undecided.
 
     Args:
-        contestants: The baseline and its rivals; each has a verdict in the end.
+        contestants: The baseline and its challengers; each has a verdict in the end.
         runner: Runs their passes.
         rules: Judge the estimates.
         pace: How long it may take, and how finely to compare.
         watch: Who looks on.
     """
     (baseline,) = (each for each in contestants if each.variant.name == BASELINE)
-    rivals = [each for each in contestants if each is not baseline]
-    rivals.sort(key=lambda rival: rival.variant.kind == "limit")  # looked at when all others have been
+    challengers = [each for each in contestants if each is not baseline]
+    challengers.sort(key=lambda each: each.variant.kind == "limit")  # looked at when all others have been
     order = random.Random(0)  # noqa: S311 (an order of passes, no secret)
     others: float | None = None
-    while schedule.goes_on(baseline, rivals, pace):
-        undecided = [rival for rival in rivals if rival.verdict is None]
-        say = partial(_say, watch, pace, baseline, undecided, len(rivals))
+    while schedule.goes_on(baseline, challengers, pace):
+        undecided = [each for each in challengers if each.verdict is None]
+        say = partial(_say, watch, pace, baseline, undecided, len(challengers))
         _run_block([baseline, *undecided], runner, order, say)
         others = watch.others()
         for contestant in (baseline, *undecided):
@@ -110,8 +110,8 @@ def run_blocks(
         baseline.decisions = looks.last_look_at_baseline(baseline, rules, pace, others)
         return
     problem = unmeasured(f"the baseline {BASELINE} could not be measured: {baseline.verdict.reason}")
-    for rival in rivals:
-        rival.decisions = replace(rival.decisions, verdict=rival.verdict or problem)
+    for challenger in challengers:
+        challenger.decisions = replace(challenger.decisions, verdict=challenger.verdict or problem)
 
 
 def _say(
@@ -119,11 +119,11 @@ def _say(
     pace: Pace,
     baseline: Contestant,
     undecided: Sequence[Contestant],
-    rivals: int,
+    in_all: int,
     named: str,
 ) -> None:
     if watch.report is not None:  # what is left takes as long to add up as a look
-        watch.report(schedule.progress(named, baseline, undecided, rivals, pace))
+        watch.report(schedule.progress(named, baseline, undecided, in_all, pace))
 
 
 def _run_block(

@@ -32,17 +32,17 @@ Turn: TypeAlias = tuple[Contestant, Arm]
 RENEWED_AFTER = 6
 
 
-def goes_on(baseline: Contestant, rivals: Iterable[Contestant], pace: Pace) -> bool:
+def goes_on(baseline: Contestant, challengers: Iterable[Contestant], pace: Pace) -> bool:
     """Return whether another block is needed: never without a baseline.
 
     Args:
         baseline: The baseline.
-        rivals: All others.
+        challengers: All others.
         pace: How long it may take.
     """
     if baseline.verdict is not None:
         return False
-    if any(rival.verdict is None for rival in rivals):
+    if any(each.verdict is None for each in challengers):
         return True
     is_compared = baseline.compared_with is not None and baseline.decisions.change is None
     return is_compared or not _has_enough(baseline, pace)
@@ -106,18 +106,18 @@ def seconds_left(baseline: Contestant, undecided: Sequence[Contestant], pace: Pa
 
 
 def progress(
-    named: str, baseline: Contestant, undecided: Sequence[Contestant], rivals: int, pace: Pace
+    named: str, baseline: Contestant, undecided: Sequence[Contestant], in_all: int, pace: Pace
 ) -> str:
     """Return what is being done, for people.
 
     Args:
         named: What is being timed.
         baseline: The baseline.
-        undecided: Of its rivals, those that the block began with.
-        rivals: How many there are in all.
+        undecided: Of its challengers, those that the block began with.
+        in_all: How many challengers there are.
         pace: How long it may take.
     """
-    block = 1 + max((rival.blocks for rival in undecided), default=baseline.blocks)
-    decided = rivals - sum(rival.verdict is None for rival in undecided)
+    block = 1 + max((each.blocks for each in undecided), default=baseline.blocks)
+    decided = in_all - sum(each.verdict is None for each in undecided)
     left = minutes_and_seconds(seconds_left(baseline, undecided, pace))
-    return f"block {block}, {decided} of {rivals} decided, timing {named}, at most {left} left"
+    return f"block {block}, {decided} of {in_all} decided, timing {named}, at most {left} left"
