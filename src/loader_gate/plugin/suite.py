@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 from loader_gate.advice.guide import taken_bytes
 from loader_gate.plugin import books
 from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.variant import BASELINE
 from loader_gate.session.settings import Settings
+from loader_gate.verdict.floors import parse_floor
 from loader_gate.verdict.sentence import sentence
 from loader_gate.verdict.verdict import fails_item
 from loader_gate.workloads.known import known_workloads, workload
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -33,7 +35,6 @@ class Suite:
 
     Attributes:
         settings: What was asked for.
-        variants: The variants of this session, the baseline first.
         machine: The machine it runs on.
         absent: Of the variants that cannot be measured, what is not installed and how to install it, by name.
         on_request: Workloads and the variants that take part in them only if ``--variant`` was given.
@@ -45,9 +46,12 @@ class Suite:
     def __init__(self, settings: Settings, options: argparse.Namespace) -> None:
         """Hold the settings of a session, and the options that say what becomes of its measurements."""
         self.settings = settings
-        self.variants = settings.variants
         self.machine = settings.place.machine
-        self.absent = {each.name: absence for each in settings.variants if (absence := each.absence())}
+        self.absent = {
+            each.name: absence
+            for each in (*settings.variants, *settings.beside)
+            if (absence := each.absence())
+        }
         self.on_request = {
             (name, each.name)
             for each in built_in_variants()
@@ -67,6 +71,37 @@ class Suite:
     def from_options(cls, options: argparse.Namespace, started_in: Path, not_timed: str) -> Suite:
         """Check the options of a session; see `Settings.from_options`."""
         return cls(Settings.from_options(options, started_in, not_timed), options)
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Return the variants that tests of this session may measure, the baseline first."""
+        return self.settings.variants
+
+    @property
+    def named(self) -> list[Variant]:
+        """Return the variants that the command line names: loaders, and with ``--variant`` built-in ones."""
+        return [each for each in self.variants if self._options.variant or not each.is_built_in]
+
+    def add_loaders(
+        self,
+        loaders: Sequence[Variant],
+        declared_floors: Mapping[tuple[str, str], float],
+        beside: Sequence[Variant] = (),
+    ) -> None:
+        """Let loaders join that were found by collecting tests; called once, when all are.
+
+        Args:
+            loaders: The loaders.
+            declared_floors: The floors that they were declared with, by workload and name.
+            beside: More variants to measure beside them.
+
+        Raises:
+            RegistryError: One has the name of another variant.
+            FloorsError: A ``--floor`` is of a variant that there is not.
+        """
+        self.settings = self.settings.with_loaders(loaders, declared_floors, beside)
+        for text in self._options.floor:
+            parse_floor(text, [each.name for each in self.variants])
 
     @property
     def measured(self) -> bool:
@@ -92,8 +127,11 @@ class Suite:
         by_default = (name, variant.name) not in self.on_request
         return variant.kind in kinds and (by_default or bool(self._options.variant))
 
-    def open_base(self) -> None:
+    def open_base(self, names: Collection[str]) -> None:
         """Find the code that variants are compared with; `close` removes what it takes.
+
+        Args:
+            names: The variants whose tests are going to run.
 
         Raises:
             RevisionError: There is no such revision or interpreter, or nothing in it to compare with.
@@ -102,12 +140,15 @@ class Suite:
 
         if self.settings.place.not_timed:
             return
-        base = base_of(
-            self._options.against,
-            self._options.against_python,
-            [each for each in self.variants if not each.traits.is_limit and each.name not in self.absent],
-            self.settings.place.search_path,
-        )
+        beside = self.settings.beside
+        names = {BASELINE, *names, *(each.name for each in beside)}
+        compared = [
+            each
+            for each in dict.fromkeys([*self.variants, *beside])
+            if each.name in names and not each.traits.is_limit and each.name not in self.absent
+        ]
+        options, path = self._options, self.settings.place.search_path
+        base = base_of(options.against, options.against_python, compared, path)
         self._base = self._while_open.enter_context(base)
         other = {**self._base.missing, **self._base.deleted}
         self.notes += [f"Against {self._base.description}: {name} {words}." for name, words in other.items()]
@@ -121,7 +162,8 @@ class Suite:
 
         Args:
             name: The workload's name.
-            wanted: Names of the variants to measure; the baseline is, in any case.
+            wanted: Names of the variants to measure and gate; the baseline is measured in any case, and so is
+                what is to be measured beside.
             tree: The images.
             stream: Where progress is shown.
 
@@ -134,9 +176,10 @@ class Suite:
         if name in self._failures:
             raise self._failures[name]
         known_workloads()[name].check_machine(self.settings.asked)
-        self._skipped[name] = tuple(f"{each} {self.absent[each]}" for each in wanted if each in self.absent)
-        installed = [each for each in wanted if each not in self.absent]
         work = workload(name, self.settings.asked)
+        named = dict.fromkeys([*wanted, *(each.name for each in self.settings.beside_in(work))])
+        self._skipped[name] = tuple(f"{each} {self.absent[each]}" for each in named if each in self.absent)
+        installed = [each for each in wanted if each not in self.absent]
         try:
             self.results[name] = measure(work, self.settings, tree, installed, self._base, stream)
         except Exception as error:  # every further test of the workload fails with it, at once

@@ -65,6 +65,8 @@ class Variant:
         install: The command that installs them.
         default: The workloads in which it takes part without being asked for.
         bounds: Of a limit, the kinds of variants that can be no faster.
+        file: Of a loader that was found in a file: that file, as its module's name need not lead there.
+        path: Of such a loader: the folders in which its worker has to look for modules first.
     """
 
     name: str
@@ -75,6 +77,8 @@ class Variant:
     install: str = ""
     default: tuple[str, ...] = field(default_factory=lambda: tuple(known_workloads()))
     bounds: tuple[str, ...] = ()
+    file: str = ""
+    path: tuple[str, ...] = ()
 
     @property
     def floor_key(self) -> str:

@@ -24,17 +24,19 @@ class Gating:
     """What a session holds its variants to.
 
     Attributes:
-        file: The file of floors.
+        file: The file of floors, if there is one.
         choice: The profile whose floors hold, if there is one, and why that one.
         own: Floors that the user has given for this run, by variant.
+        declared: Floors that loaders were declared with, by workload and variant.
         is_asked_for: Whether that profile was asked for by name, so that it holds for any tree.
         updates_floors: Whether floors are to be found and written rather than kept.
         vague_above: See `Rules`.
     """
 
-    file: Path
+    file: Path | None
     choice: floors.Choice
     own: Mapping[str, float] = field(default_factory=dict)
+    declared: Mapping[tuple[str, str], float] = field(default_factory=dict)
     is_asked_for: bool = False
     updates_floors: bool = False
     vague_above: float | None = None
@@ -60,6 +62,8 @@ class Gating:
         """Return the smallest speedup allowed, if there is one."""
         if variant.name in self.own:
             return self.own[variant.name]
+        if (workload.name, variant.name) in self.declared:
+            return self.declared[workload.name, variant.name]
         if workload.floors is None or self.choice.profile is None or self._misfit(workload, tree):
             return None
         return self.choice.profile.floor(workload.floors, variant.floor_key)
@@ -80,30 +84,34 @@ class Gating:
         Raises:
             FloorsError: They cannot be written.
         """
-        return [] if self.profile is None else [self._write(self.profile, each, machine) for each in results]
+        if self.profile is None or self.file is None:
+            return []
+        return [_written(self.file, self.profile, each, machine) for each in results]
 
-    def _write(self, profile: str, result: Result, machine: Machine) -> str:
-        table = result.workload.floors
-        if table is None:
-            return "No floors are written for an accelerator of a speed that you have set."
-        estimates = {
-            measurement.variant.floor_key: measurement.verdict.estimate
-            for measurement in result.measurements.values()
-            if measurement.verdict.status == "pass"
-            and measurement.verdict.floor is not None
-            and measurement.verdict.estimate is not None
-        }
-        written = floors.write_floors(
-            self.file,
-            profile,
-            table,
-            estimates,
-            machine,
-            datetime.datetime.now(datetime.timezone.utc).date(),
-            work=_work(result.workload, result.tree),
-        )
-        number = f"{len(written)} floor{'' if len(written) == 1 else 's'}"
-        return f"Wrote {number} of profile {profile}, {table}, to {self.file}."
+
+def _written(file: Path, profile: str, result: Result, machine: Machine) -> str:
+    """Write the floors of one workload; return what there is to say of that."""
+    table = result.workload.floors
+    if table is None:
+        return "No floors are written for an accelerator of a speed that you have set."
+    estimates = {
+        measurement.variant.floor_key: measurement.verdict.estimate
+        for measurement in result.measurements.values()
+        if measurement.verdict.status == "pass"
+        and measurement.verdict.floor is not None
+        and measurement.verdict.estimate is not None
+    }
+    written = floors.write_floors(
+        file,
+        profile,
+        table,
+        estimates,
+        machine,
+        datetime.datetime.now(datetime.timezone.utc).date(),
+        work=_work(result.workload, result.tree),
+    )
+    number = f"{len(written)} floor{'' if len(written) == 1 else 's'}"
+    return f"Wrote {number} of profile {profile}, {table}, to {file}."
 
 
 def _work(workload: Workload, tree: Tree) -> floors.Work:

@@ -34,6 +34,7 @@ from loader_gate.workloads.workload import Workload
 if TYPE_CHECKING:
     from loader_gate.base.revision import Base
     from loader_gate.machine.machine import NoiseReading
+    from loader_gate.verdict.rules import Rules
 
 
 def measure(
@@ -50,18 +51,27 @@ def measure(
         workload: What a pass does.
         settings: The settings of the session.
         tree: The images.
-        wanted: Names of the variants whose tests run; the baseline is measured in any case.
+        wanted: Names of the variants whose tests run; the baseline is measured in any case, and so is what
+            the settings want measured beside others.
         base: What variants are compared with, if with anything.
         stream: Where progress is shown.
     """
     before = read_noise()
     # A dump is held against a variant that this session may not have.
+    beside = [each.name for each in settings.beside_in(workload) if not each.absence()]
+    measured_names = tuple(dict.fromkeys([*wanted, *beside]))
     known = tuple(dict.fromkeys([*settings.variants, *built_in_variants()]))
     with _temporary_folder() as folder:
         session = _Session(workload, settings, tree, known, base, stream)
         problem = session.decode_reference(folder / "reference")
-        plan = session.plan(wanted, folder, problem)
-        measured = session.rotate(plan, wanted, folder, before) if plan.running else {}
+        plan = session.plan(measured_names, folder, problem)
+        rules = settings.gating.rules(
+            workload,
+            tree,
+            [each for each in settings.variants if each.name in wanted],
+            settings.place.machine.cores,
+        )
+        measured = session.rotate(plan, measured_names, rules, folder, before) if plan.running else {}
     figures = Figures(plan.workload, tree, plan.dumps, settings.place.machine.fingerprint)
     measurements = {
         each.name: without_passes(each, plan.refused[each.name])
@@ -144,7 +154,7 @@ class _Session:
         """Refuse what cannot be measured, and prepare what the rest needs.
 
         Args:
-            wanted: Names of the variants whose tests run.
+            wanted: Names of the variants to measure.
             folder: The session's own folder.
             problem: Why nothing can be measured; empty if something can.
         """
@@ -224,15 +234,9 @@ class _Session:
         return replace(plan, variants=variants, refused=refused, dumps=dumps, notes=dumps.notes)
 
     def rotate(
-        self, plan: _Plan, wanted: Sequence[str], folder: Path, before: NoiseReading
+        self, plan: _Plan, wanted: Sequence[str], rules: Rules, folder: Path, before: NoiseReading
     ) -> dict[str, Measurement]:
         """Measure what runs; ``before`` is the noise before anything was done."""
-        rules = self.settings.gating.rules(
-            plan.workload,
-            self.tree,
-            [each for each in self.settings.variants if each.name in wanted],
-            self.settings.place.machine.cores,
-        )
         workers = SessionWorkers(self._launcher(), self._spec(folder), plan.dumps, wanted)
         # Building a model would be in vain, and an accelerator may not have its speed yet.
         consumer = DRAIN if plan.not_timed else plan.workload.consumer

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ from loader_gate.workloads.workload import Asked
 
 if TYPE_CHECKING:
     import argparse
+
+    from loader_gate.workloads.workload import Workload
 
 #: The most measuring time a variant may take if nothing is said, alone and against a base, in seconds.
 BUDGET = 60.0
@@ -51,12 +53,13 @@ class Settings:
     """What a session was asked for.
 
     Attributes:
-        variants: The variants of this session, the baseline first.
+        variants: The variants that tests of this session may measure, the baseline first.
         asked: What the options ask of every workload.
         pace: How long variants are measured.
         room: How much memory and disk they may take.
         gating: What they are held to.
         place: Where it runs.
+        beside: Variants that are measured beside a repository's own loaders, and not gated.
     """
 
     variants: tuple[Variant, ...]
@@ -65,6 +68,7 @@ class Settings:
     room: Room
     gating: Gating
     place: Place
+    beside: tuple[Variant, ...] = ()
 
     @classmethod
     def from_options(cls, options: argparse.Namespace, started_in: Path, not_timed: str) -> Settings:
@@ -94,7 +98,9 @@ class Settings:
         )
         for workload in known_workloads().values():
             workload.check_options(asked)
-        names = [variant.name for variant in variants]
+        # A name may still turn out to be that of a loader which is found by collecting tests.
+        names = {variant.name for variant in variants}
+        names |= {name for text in options.floor if (name := text.rpartition("=")[0].strip()).isidentifier()}
         against = options.against is not None or options.against_python is not None
         limits = WorkerLimits(options.hang_after, options.memory_limit, options.disk_limit)
         return cls(
@@ -106,12 +112,46 @@ class Settings:
                 options.floors,
                 choice,
                 dict(floors.parse_floor(text, names) for text in options.floor),
-                options.profile is not None,
-                options.update_floors,
-                options.tolerance if options.benchmark_compare_fail else None,
+                is_asked_for=options.profile is not None,
+                updates_floors=options.update_floors,
+                vague_above=options.tolerance if options.benchmark_compare_fail else None,
             ),
             Place(machine, tuple(search_path), not_timed),
+            _beside(built_in, options.variants),
         )
+
+    def with_loaders(
+        self,
+        loaders: Sequence[Variant],
+        declared_floors: Mapping[tuple[str, str], float],
+        beside: Sequence[Variant] = (),
+    ) -> Settings:
+        """Return the settings with loaders that were found by collecting tests.
+
+        Args:
+            loaders: The loaders.
+            declared_floors: The floors that they were declared with, by workload and name.
+            beside: More variants to measure beside them.
+
+        Raises:
+            RegistryError: One has the name of another variant.
+        """
+        taken = {each.name for each in (*built_in_variants(), *self.variants)}
+        for loader in loaders:
+            if loader.name in taken:
+                raise RegistryError(
+                    f"{loader.file}: a variant is named {loader.name} already; rename the function."
+                )
+        return replace(
+            self,
+            variants=(*self.variants, *loaders),
+            gating=replace(self.gating, declared=dict(declared_floors)),
+            beside=tuple(dict.fromkeys([*self.beside, *beside])),
+        )
+
+    def beside_in(self, workload: Workload) -> list[Variant]:
+        """Return the variants that are measured beside others in a workload, installed or not."""
+        return [each for each in self.beside if each.takes_part_in(workload)]
 
 
 def _check_numbers(options: argparse.Namespace) -> None:
@@ -155,7 +195,13 @@ def _with_loaders(
 
 
 def _profile(options: argparse.Namespace, built_in: Sequence[Variant], machine: Machine) -> floors.Choice:
-    """Return the profile whose floors hold, or are to be written."""
+    """Return the profile whose floors hold, or are to be written, of the file of floors if there is one."""
+    if options.floors is None:
+        where = "give one with --floors FILE, or as floors in [tool.loader-gate] of pyproject.toml"
+        for option in ("update-floors", "profile"):
+            if getattr(options, option.replace("-", "_")):
+                raise floors.FloorsError(f"--{option}: there is no file of floors; {where}.")
+        return floors.Choice(None, f"No floors of a file: {where}.")
     may_be_new = options.update_floors
     known = floors.load_floors(options.floors, [each.name for each in built_in], may_be_new=may_be_new)
     choice = floors.pick_profile(
@@ -164,3 +210,15 @@ def _profile(options: argparse.Namespace, built_in: Sequence[Variant], machine: 
     if options.update_floors and choice.profile is None:
         raise floors.FloorsError(f"--update-floors: {choice.reason}")
     return choice
+
+
+def _beside(built_in: Sequence[Variant], names: Sequence[str]) -> tuple[Variant, ...]:
+    """Return the variants that pyproject.toml wants measured beside a repository's own loaders."""
+    known = {variant.name: variant for variant in built_in}
+    for name in names:
+        if name != ALL and name not in known:
+            raise RegistryError(
+                f"variants in [tool.loader-gate] of pyproject.toml: there is no variant {name}; known: "
+                f"{', '.join(known)}, or {ALL}."
+            )
+    return tuple(each for each in built_in if each.name != BASELINE and (ALL in names or each.name in names))
