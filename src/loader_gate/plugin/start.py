@@ -26,6 +26,7 @@ SUITE = pytest.StashKey[Session]()
 COMPARISON = pytest.StashKey[Comparison]()
 #: What an option or setting can be wrong by; the message is for the user.
 WRONG = (CompareError, DeviceError, FloorsError, RegistryError, SettingsError, TreeError)
+NO_BOOKS = "loader-gate enters what it measures into pytest-benchmark: leave out -p no:benchmark."
 _HOOKS = tuple(f"loader_gate.plugin.{name}" for name in ("selection", "summary", "ending", "annotations"))
 
 
@@ -38,9 +39,7 @@ def begin(config: pytest.Config) -> Session:
     if SUITE in config.stash:
         return config.stash[SUITE]
     if not config.pluginmanager.has_plugin("benchmark"):
-        raise pytest.UsageError(
-            "loader-gate enters what it measures into pytest-benchmark: leave out -p no:benchmark."
-        )
+        raise pytest.UsageError(NO_BOOKS)
     give_back(config)
     try:
         options = asked(config)
