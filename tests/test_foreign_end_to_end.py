@@ -1,4 +1,4 @@
-"""A session in somebody else's repository: their decorated loaders are measured, gated, and compared with git."""
+"""A session in somebody else's repository: decorated loaders are measured, gated, and compared with git."""
 
 from __future__ import annotations
 

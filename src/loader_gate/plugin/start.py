@@ -53,12 +53,12 @@ def begin(config: pytest.Config) -> Session:
     comparison.tell_pytest_benchmark()
     for name in ("benchmark_compare", "benchmark_compare_fail"):
         setattr(config.option, name, getattr(options, name))
-    compare_anew(config)
     config.stash[SUITE], config.stash[COMPARISON] = suite, comparison
     config.add_cleanup(clean_end_on_sigterm())
     config.add_cleanup(suite.close)
     for name in _HOOKS:
         config.pluginmanager.register(importlib.import_module(name), name)
+    compare_anew(config)
     return suite
 
 
