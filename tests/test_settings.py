@@ -1,144 +1,61 @@
-"""Settings in pyproject.toml: read, checked, relative to their file, and overruled by the command line."""
+"""The settings of a session: which variants there are, and what they are held to."""
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from loader_gate.plugin.options import OPTIONS
-from loader_gate.plugin.settings import SettingsError, _merged, read_settings
+from loader_gate.machine.machine import Machine
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.variant import RegistryError, Variant
+from loader_gate.rotation.pace import Pace
+from loader_gate.session.gating import Gating
+from loader_gate.session.guard import Room
+from loader_gate.session.settings import Place, Settings
+from loader_gate.trees.tree import Tree
+from loader_gate.verdict.floors import Choice, Profile
+from loader_gate.worker.limits import WorkerLimits
+from loader_gate.workloads.device import Device
+from loader_gate.workloads.known import known_workloads
+from loader_gate.workloads.workload import Asked
 
-ALL = """
-[tool.loader-gate]
-image-root = "photos"
-coco-annotations = "../a.json"
-tree-images = 9
-classes = 2
-tree-seed = 0
-skip-bad-images = true
-variants = ["tfdata_no_cache"]
-image-size = 96
-device = "emulated:900"
-weights = "imagenet"
-memory-limit = "1.5G"
-disk-limit = 800_000_000
-tolerance = 2.5
-gate = "strict"
-budget = 30
-floors = "benchmarks/floors.toml"
-"""
-
-
-def read(folder: Path, text: str) -> dict[str, Any]:
-    """Return the settings in a file of this text."""
-    (folder / "pyproject.toml").write_text(text, encoding="utf-8")
-    return read_settings(folder / "pyproject.toml")
+STREAMING = Variant("tfdata_no_cache", "loader_gate.variants.tfdata_no_cache")
+OWN = Variant("photos", "my_loaders", "photos", file="my_loaders.py")
+LOADING, TRAINING = known_workloads()["loading"], known_workloads()["training"]
+PROFILE = Profile("mine", floors={"loading": {STREAMING.name: 1.5, OWN.floor_key: 1.1}})
+SETTINGS = Settings(
+    (STREAMING,),
+    Asked(Device("cpu")),
+    Pace(60.0),
+    Room(WorkerLimits(60.0)),
+    Gating(Path("floors.toml"), Choice(PROFILE, "picked")),
+    Place(Machine("a CPU", 2, 10**9, "Linux", "x86_64", None, {})),
+)
 
 
-def test_every_kind(tmp_path: Path) -> None:
-    """They come as the command line would give them."""
-    assert read(tmp_path, ALL) == {
-        "image-root": tmp_path / "photos",
-        "coco-annotations": tmp_path / "../a.json",
-        "tree-images": 9,
-        "classes": 2,
-        "tree-seed": 0,
-        "skip-bad-images": True,
-        "variants": ["tfdata_no_cache"],
-        "image-size": 96,
-        "device": "emulated:900",
-        "weights": "imagenet",
-        "memory-limit": 1_500_000_000,
-        "disk-limit": 800_000_000,
-        "tolerance": 0.025,
-        "gate": "strict",
-        "budget": 30.0,
-        "floors": tmp_path / "benchmarks" / "floors.toml",
+def test_where_a_floor_comes_from(tiny_tree: Tree) -> None:
+    """From the option, else from the loader's own declaration, else from the profile of that workload."""
+    of_file = SETTINGS.gating
+    assert of_file.rules(LOADING, tiny_tree, [STREAMING, OWN], 2).floors == {
+        STREAMING.name: 1.5,
+        OWN.name: 1.1,
     }
+    assert of_file.floor(TRAINING, tiny_tree, STREAMING) is None
+    declared = SETTINGS.with_loaders([OWN], {("loading", OWN.name): 1.2}).gating
+    assert declared.floor(LOADING, tiny_tree, OWN) == 1.2
+    assert declared.floor(TRAINING, tiny_tree, OWN) is None
+    given = replace(declared, own={OWN.name: 1.3})
+    assert [given.floor(each, tiny_tree, OWN) for each in (LOADING, TRAINING)] == [1.3, 1.3]
 
 
-def test_none(tmp_path: Path) -> None:
-    """Neither the file nor the table has to be there."""
-    assert read_settings(tmp_path / "pyproject.toml") == {}
-    assert read(tmp_path, "[tool.other]\nfloors = 3\n") == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("batch_size = 3", "batch_size: there is no such setting; did you mean batch-size"),
-        ("zzz = 3", "zzz: there is no such setting; known: image-root, coco-annotations, tree,"),
-        ("batch-size = '3'", "batch-size is '3', expected a whole number of at least 1."),
-        ("batch-size = 2.5", "batch-size is 2.5, expected a whole number of at least 1."),
-        ("batch-size = true", "batch-size is True, expected a whole number of at least 1."),
-        ("classes = 1", "classes is 1, expected a whole number of at least 2."),
-        ("tree-seed = -1", "tree-seed is -1, expected a whole number of at least 0."),
-        ("skip-bad-images = 1", "skip-bad-images is 1, expected true or false."),
-        ("variants = 'all'", "variants is 'all', expected a list of strings."),
-        ("image-root = 3", "image-root is 3, expected a path, as a string."),
-        ("budget = 0", "budget is 0, expected a number above 0 and below a million."),
-        ("budget = nan", "budget is nan, expected a number above 0 and below a million."),
-        ("gate = 'loose'", "gate is 'loose', expected one of strict, lenient."),
-        ("tree = 'medium'", "tree is 'medium', expected one of small, dogs-vs-cats, coco2017."),
-        ("memory-limit = 'much'", "memory-limit is 'much', expected a size, such as \"800M\"."),
-        ("tolerance = 300", "tolerance is 300, expected a number of percent, such as 3."),
-        ("against = 'main'", "against is for the command line only, --against."),
-        ("variant = ['x']", "what is measured beside your own loaders is variants."),
-        *(
-            (f"{name} = true", f"{name} is for the command line only")
-            for name in ("update-floors", "accept", "report", "floor", "loader")
-        ),
-    ],
-)
-def test_wrong_settings(text: str, message: str, tmp_path: Path) -> None:
-    """The message names the file and the key, what was found and what was expected."""
-    with pytest.raises(SettingsError) as caught:
-        read(tmp_path, f"[tool.loader-gate]\n{text}\n")
-    assert str(caught.value).startswith(f"{tmp_path / 'pyproject.toml'}: [tool.loader-gate] ")
-    assert message in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"), [("tool.loader-gate = 3", "is 3, expected a table"), ("[tool", "pyproject.toml: ")]
-)
-def test_wrong_file(text: str, message: str, tmp_path: Path) -> None:
-    """A file that is no TOML, or has something else in the table's place."""
-    with pytest.raises(SettingsError, match=message):
-        read(tmp_path, text)
-
-
-def given(**values: Any) -> argparse.Namespace:
-    """Return what a command line gave, and an option of another plugin."""
-    nothing = dict.fromkeys((option.dest for option in OPTIONS), None)
-    named = {f"loader_gate_{name}": value for name, value in values.items()}
-    return argparse.Namespace(**{**nothing, **named}, device="theirs", verbose=1)
-
-
-def test_who_wins() -> None:
-    """The command line, then the file, then what is said nowhere; options of others stay."""
-    of_file = {"batch-size": 7, "gate": "strict", "variants": ["uint8_memory"]}
-    asked = _merged(given(batch_size=9), of_file)
-    assert (asked.batch_size, asked.gate, asked.hang_after, asked.device) == (9, "strict", 120.0, "auto")
-    assert (asked.variants, asked.variant, asked.verbose) == (["uint8_memory"], [], 1)
-    assert not [name for name in vars(asked) if name.startswith("loader_gate")]
-
-
-@pytest.mark.parametrize(
-    ("on_line", "gone"),
-    [
-        ({"tree": "small"}, {"image-root", "coco-annotations"}),
-        ({"image_root": Path("other")}, {"image-root", "coco-annotations"}),
-        ({"images_per_class": 3}, {"tree-images"}),
-        ({"device": "emulated"}, {"weights"}),
-        ({"device": "cpu"}, set()),
-    ],
-)
-def test_what_cannot_hold_any_more(on_line: dict[str, Any], gone: set[str]) -> None:
-    """A setting that contradicts the command line gives way."""
-    of_file = {"image-root": Path("p"), "coco-annotations": Path("c"), "tree-images": 9, "weights": "w"}
-    asked = _merged(given(**on_line), of_file)
-    left = {name for name, value in of_file.items() if getattr(asked, name.replace("-", "_")) == value}
-    assert left == {*of_file} - gone
+def test_loaders_join() -> None:
+    """They come last, under a name of their own; what is measured beside them has no floor to keep."""
+    limit = next(each for each in built_in_variants() if each.traits.is_limit)
+    joined = SETTINGS.with_loaders([OWN], {}, [STREAMING, limit])
+    assert joined.variants == (STREAMING, OWN)
+    assert joined.beside_in(LOADING) == [STREAMING, limit]
+    assert joined.beside_in(TRAINING) == [STREAMING]
+    with pytest.raises(RegistryError, match=r"my_loaders.py: a variant is named tfdata_no_cache already"):
+        SETTINGS.with_loaders([replace(OWN, name=STREAMING.name)], {})
