@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
 from loader_gate.advice.guide import taken_bytes
 from loader_gate.plugin import books
 from loader_gate.registry.built_in import built_in_variants
-from loader_gate.registry.variant import BASELINE
 from loader_gate.session.settings import Settings
 from loader_gate.verdict.floors import parse_floor
 from loader_gate.verdict.sentence import sentence
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from loader_gate.base.revision import Base
     from loader_gate.registry.variant import Variant
     from loader_gate.report.session_table import Beside
+    from loader_gate.rotation.measurement import Measurement
     from loader_gate.session.result import Result
     from loader_gate.trees.tree import Tree
 
@@ -47,11 +46,7 @@ class Suite:
         """Hold the settings of a session, and the options that say what becomes of its measurements."""
         self.settings = settings
         self.machine = settings.place.machine
-        self.absent = {
-            each.name: absence
-            for each in (*settings.variants, *settings.beside)
-            if (absence := each.absence())
-        }
+        self.absent = {each.name: absence for each in settings.everyone if (absence := each.absence())}
         self.on_request = {
             (name, each.name)
             for each in built_in_variants()
@@ -88,12 +83,7 @@ class Suite:
         declared_floors: Mapping[tuple[str, str], float],
         beside: Sequence[Variant] = (),
     ) -> None:
-        """Let loaders join that were found by collecting tests; called once, when all are.
-
-        Args:
-            loaders: The loaders.
-            declared_floors: The floors that they were declared with, by workload and name.
-            beside: More variants to measure beside them.
+        """Let loaders join that were found by collecting tests; see `Settings.with_loaders`.
 
         Raises:
             RegistryError: One has the name of another variant.
@@ -106,11 +96,7 @@ class Suite:
     @property
     def measured(self) -> bool:
         """Return whether any variant has figures."""
-        return any(
-            measurement.verdict.status != "unmeasured"
-            for result in self.results.values()
-            for measurement in result.measurements.values()
-        )
+        return any(result.has_figures for result in self.results.values())
 
     @property
     def profile(self) -> str | None:
@@ -140,13 +126,7 @@ class Suite:
 
         if self.settings.place.not_timed:
             return
-        beside = self.settings.beside
-        names = {BASELINE, *names, *(each.name for each in beside)}
-        compared = [
-            each
-            for each in dict.fromkeys([*self.variants, *beside])
-            if each.name in names and not each.traits.is_limit and each.name not in self.absent
-        ]
+        compared = [each for each in self.settings.compared(names) if each.name not in self.absent]
         options, path = self._options, self.settings.place.search_path
         base = base_of(options.against, options.against_python, compared, path)
         self._base = self._while_open.enter_context(base)
@@ -193,20 +173,10 @@ class Suite:
         if not measurement.variant_passes:
             books.leave_out(benchmark)
             return
-        info = {
-            "workload": name,
-            "profile": self.profile,
-            "tree": result.tree.digest,
-            "image_size": result.workload.image_size[0],
-            "batch_size": result.workload.batch_size,
-            "schema": books.SCHEMA,
-            **result.extra_info[variant],
-        }
+        info = {"profile": self.profile, **_about_the_work(result, measurement)}
         if self._base is not None:
             info["base_revision"] = self._base.revision or None
-        images, written = len(result.tree), measurement.written_bytes
-        info |= taken_bytes(measurement.variant, measurement.kind, images, result.workload, written)
-        books.record(benchmark, measurement, images, info)
+        books.record(benchmark, measurement, len(result.tree), info)
         self.extra_infos.append(dict(benchmark.extra_info))
 
     def fails(self, name: str, variant: str) -> bool:
@@ -237,21 +207,11 @@ class Suite:
 
     def as_json(self) -> dict[str, Any]:
         """Return what the JSON says of the run as a whole."""
-        from loader_gate.report.article import article_rows
-        from loader_gate.report.session_table import about_workload
+        from loader_gate.report.session_table import about_run
 
         return {
             "schema": books.SCHEMA,
-            "about": {
-                name: about_workload(result, self._beside(name)) for name, result in self.results.items()
-            },
-            "article": [asdict(row) for row in article_rows(self.results)],
-            "unmeasured": [
-                {"variant": variant, "workload": name, "reason": measurement.verdict.reason}
-                for name, result in self.results.items()
-                for variant, measurement in result.measurements.items()
-                if measurement.verdict.status == "unmeasured"
-            ],
+            **about_run(self.results, {name: self._beside(name) for name in self.results}),
             "gate": self._options.gate,
             "notes": list(self.notes),
         }
@@ -266,3 +226,17 @@ class Suite:
             None if base is None else base.description,
             self._skipped.get(name, ()),
         )
+
+
+def _about_the_work(result: Result, measurement: Measurement) -> dict[str, Any]:
+    """Return what the JSON says of the work that a variant has done, and of the bytes that it takes."""
+    variant, work, images = measurement.variant, result.workload, len(result.tree)
+    return {
+        "workload": work.name,
+        "tree": result.tree.digest,
+        "image_size": work.image_size[0],
+        "batch_size": work.batch_size,
+        "schema": books.SCHEMA,
+        **result.extra_info[variant.name],
+        **taken_bytes(variant, measurement.kind, images, work, measurement.written_bytes),
+    }

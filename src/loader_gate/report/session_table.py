@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.machine.machine import describe_noise
 from loader_gate.registry.variant import BASELINE
+from loader_gate.report.article import article_rows
 from loader_gate.report.terminal import WIDTH, change_table, share_lines, verdict_table
 from loader_gate.statistics.estimates import read_control
 from loader_gate.verdict.sentence import number
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from loader_gate.machine.machine import Machine
     from loader_gate.session.result import Result
 
@@ -57,7 +60,26 @@ def session_table(result: Result, beside: Beside, colour: bool) -> list[str]:
     return [*lines, *(line for text in about for line in textwrap.wrap(text, WIDTH))]
 
 
-def about_workload(result: Result, beside: Beside) -> dict[str, Any]:
+def about_run(results: Mapping[str, Result], beside: Mapping[str, Beside]) -> dict[str, Any]:
+    """Return what the JSON says of a session's workloads, each by its name, and of the article.
+
+    Args:
+        results: What was measured.
+        beside: What there is to say beside that.
+    """
+    return {
+        "about": {name: _about_workload(result, beside[name]) for name, result in results.items()},
+        "article": [asdict(row) for row in article_rows(results)],
+        "unmeasured": [
+            {"variant": variant, "workload": name, "reason": measurement.verdict.reason}
+            for name, result in results.items()
+            for variant, measurement in result.measurements.items()
+            if measurement.verdict.status == "unmeasured"
+        ],
+    }
+
+
+def _about_workload(result: Result, beside: Beside) -> dict[str, Any]:
     """Return what the JSON says of a workload as a whole."""
     return {
         "tree": result.tree.name,

@@ -36,6 +36,11 @@ class Result:
     noise: tuple[NoiseReading, NoiseReading]
     notes: tuple[str, ...]
 
+    @property
+    def has_figures(self) -> bool:
+        """Return whether any variant was measured."""
+        return any(each.verdict.status != "unmeasured" for each in self.measurements.values())
+
 
 def without_passes(variant: Variant, reason: str) -> Measurement:
     """Return the measurement of a variant that was not even started; the reason says what to do."""

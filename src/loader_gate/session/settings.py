@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,6 +148,16 @@ class Settings:
             gating=replace(self.gating, declared=dict(declared_floors)),
             beside=tuple(dict.fromkeys([*self.beside, *beside])),
         )
+
+    @property
+    def everyone(self) -> list[Variant]:
+        """Return every variant that may be measured."""
+        return [*dict.fromkeys([*self.variants, *self.beside])]
+
+    def compared(self, names: Collection[str]) -> list[Variant]:
+        """Return what may be compared with a base where the tests of these variants run: all but limits."""
+        names = {BASELINE, *names, *(each.name for each in self.beside)}
+        return [each for each in self.everyone if each.name in names and not each.traits.is_limit]
 
     def beside_in(self, workload: Workload) -> list[Variant]:
         """Return the variants that are measured beside others in a workload, installed or not."""
