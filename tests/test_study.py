@@ -39,7 +39,7 @@ from docs.study.settings import (
 )
 from docs.study.trace import About, Pair, Recording, Trace, load_trace, save_trace
 from docs.study.virtual import (
-    Rules,
+    PACE,
     Situation,
     Theatre,
     ordinary_blocks,
@@ -103,7 +103,7 @@ def trace_file(trace: Trace, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def replayed(trace_file: Path) -> replaying.Replay:
     """Return what a small replay of the trace finds."""
-    return replaying.replay(trace_file, Rules(), SIZES, jobs=1, stream=io.StringIO())
+    return replaying.replay(trace_file, PACE, SIZES, jobs=1, stream=io.StringIO())
 
 
 # --- traces ------------------------------------------------------------------------------------------------
@@ -338,7 +338,7 @@ def test_a_replay_depends_on_its_seed_alone(trace_file: Path, monkeypatch: pytes
     monkeypatch.setattr(replaying, "CHUNK", 2)
     sizes = replaying.Sizes(same=3, slowed=1, setting=1)
     alone, together, other = (
-        replaying.replay(trace_file, Rules(), sizes, seed=seed, jobs=jobs, stream=io.StringIO())
+        replaying.replay(trace_file, PACE, sizes, seed=seed, jobs=jobs, stream=io.StringIO())
         for seed, jobs in ((0, 1), (0, 2), (1, 1))
     )
     assert alone == together
@@ -351,7 +351,7 @@ def test_the_passes_of_a_block_stay_together(trace: Trace) -> None:
     ramp = [one_pass(0.3 * (1 + number // 2)) for number in range(80)]
     steps = Pair(tuple(ramp), tuple(ramp))
     recordings = (Recording("2024", "quiet", flat, {FAST: steps}),)
-    theatre = Theatre(Trace(replace(trace.about, variants=(FAST,)), recordings), Rules())
+    theatre = Theatre(Trace(replace(trace.about, variants=(FAST,)), recordings), PACE)
     # Head and base are equal in each block however much blocks differ: there is nothing to be uncertain of.
     found = theatre.session(Situation(FAST), "seed")
     assert found.changes["seconds"] == "same"
@@ -627,7 +627,7 @@ def stage_of(repository: Path, tmp_path: Path, program: str) -> live.Stage:
     """Return a stage whose command is a program of the test."""
     stub = tmp_path / "stub.py"
     stub.write_text(program, encoding="utf-8")
-    return live.Stage(repository, Rules(), command=(sys.executable, str(stub)))
+    return live.Stage(repository, PACE, command=(sys.executable, str(stub)))
 
 
 def test_live_sessions_go_on_where_they_were(project: Path, tmp_path: Path) -> None:
@@ -676,8 +676,9 @@ def test_live_sessions_of_other_options_are_not_mixed_in(project: Path, tmp_path
     with live.throw_away_repository(project) as repository:
         stage = stage_of(repository, tmp_path, STUB)
         live.hold_sessions(stage, [FAST], [0.0], path, io.StringIO())
+        other = replace(stage, pace=replace(PACE, tolerance=0.05))
         with pytest.raises(StudyError, match=r"live\.jsonl holds sessions .* other options"):
-            live.hold_sessions(replace(stage, rules=Rules(0.05)), [FAST], [], path, io.StringIO())
+            live.hold_sessions(other, [FAST], [], path, io.StringIO())
 
 
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from docs.study import live, record, replay, trace
 from docs.study.errors import StudyError
-from docs.study.virtual import Rules
+from docs.study.virtual import PACE
+from loader_gate.rotation.pace import Pace
 from loader_gate.trees.tree import TreeError
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def _record(options: argparse.Namespace) -> None:
 def _replay(options: argparse.Namespace) -> None:
     sizes = replay.Sizes(options.same, options.slowed, options.setting)
     path = options.folder / trace.FILE
-    found = replay.replay(path, _rules(options), sizes, options.seed, options.jobs)
+    pace = Pace(options.budget, options.tolerance / 100)
+    found = replay.replay(path, pace, sizes, options.seed, options.jobs)
     replay.save_replay(found, options.folder / replay.FILE)
 
 
@@ -51,8 +53,8 @@ def _live(options: argparse.Namespace) -> None:
     slowdowns = [percent / 100 for percent in options.slowdowns]
     planned = live.interleaved(slowdowns, options.sessions, options.unchanged)
     with live.throw_away_repository(PROJECT) as repository:
-        rules = Rules(options.live_tolerance / 100, options.budget)
-        stage = live.Stage(repository, rules, options.live_images)
+        pace = Pace(options.budget, options.live_tolerance / 100)
+        stage = live.Stage(repository, pace, options.live_images)
         live.hold_sessions(stage, options.live_variants, planned, options.folder / live.FILE)
 
 
@@ -66,10 +68,6 @@ def _report(options: argparse.Namespace) -> None:
         live.load_live(path) if path.exists() else (),
         options.folder,
     )
-
-
-def _rules(options: argparse.Namespace) -> Rules:
-    return Rules(options.tolerance / 100, options.budget)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -159,15 +157,14 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
             f"{prefix}tolerance", dest="live_tolerance", type=float, default=100 * live.TOLERANCE,
             metavar="PERCENT", help="how much slower head may be in live sessions",
         )  # fmt: skip
-    rules = Rules()
     if step in ("replay", "all"):
         command.add_argument(
-            "--tolerance", type=float, default=100 * rules.tolerance, metavar="PERCENT",
+            "--tolerance", type=float, default=100 * PACE.tolerance, metavar="PERCENT",
             help="how much slower head may be",
         )  # fmt: skip
     if step in ("replay", "live", "all"):
         command.add_argument(
-            "--budget", type=float, default=rules.budget_seconds, metavar="SECONDS",
+            "--budget", type=float, default=PACE.budget_seconds, metavar="SECONDS",
             help="the most measuring time a variant may take",
         )  # fmt: skip
 

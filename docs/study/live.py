@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 from docs.study import planted
 from docs.study.errors import StudyError
-from docs.study.virtual import Rules
 from loader_gate.machine.machine import read_machine, read_noise, used_by_others
 from loader_gate.progress import Progress
+from loader_gate.rotation.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,13 +120,13 @@ class Stage:
 
     Attributes:
         repository: A repository whose HEAD has nothing planted.
-        rules: The options.
+        pace: The tolerance and the budget.
         images: How many images the tree has.
         command: What runs pytest.
     """
 
     repository: Path
-    rules: Rules
+    pace: Pace
     images: int = IMAGES
     command: Sequence[str] = (sys.executable, "-m", "pytest")
 
@@ -154,8 +154,8 @@ class Stage:
             *("-k", " or ".join(f"[{name}]" for name in variants)),
             *("-p", "no:cacheprovider"),
             *("--against", "HEAD"),
-            *("--tolerance", f"{100 * self.rules.tolerance:g}"),
-            *("--budget", f"{self.rules.budget_seconds:g}"),
+            *("--tolerance", f"{100 * self.pace.tolerance:g}"),
+            *("--budget", f"{self.pace.budget_seconds:g}"),
             *("--tree-images", str(self.images)),
             *("--benchmark-json", books.name),
             *loaders,
@@ -186,8 +186,8 @@ class Stage:
                     fingerprint=read_machine().fingerprint,
                     load=before.load and round(before.load, 1),
                     others=others and round(others, 2),
-                    tolerance=self.rules.tolerance,
-                    budget_seconds=self.rules.budget_seconds,
+                    tolerance=self.pace.tolerance,
+                    budget_seconds=self.pace.budget_seconds,
                     elapsed_seconds=elapsed,
                     exit_code=code,
                     **found,
@@ -213,7 +213,7 @@ class Stage:
             errors="replace",
         )
         try:
-            output, _ = process.communicate(timeout=10 * self.rules.budget_seconds + GRACE_SECONDS)
+            output, _ = process.communicate(timeout=10 * self.pace.budget_seconds + GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             process.terminate()  # pytest ends its workers
             output, _ = process.communicate()
@@ -247,8 +247,8 @@ def hold_sessions(
     held = load_live(path) if path.exists() else ()
     fingerprint = read_machine().fingerprint
     for session in held:
-        rules = Rules(session.tolerance, session.budget_seconds)
-        if (session.fingerprint, session.images, rules) != (fingerprint, stage.images, stage.rules):
+        pace = Pace(session.budget_seconds, session.tolerance)
+        if (session.fingerprint, session.images, pace) != (fingerprint, stage.images, stage.pace):
             raise StudyError(
                 f"{path} holds sessions of another machine or with other options; give another --folder, or "
                 "remove it to begin anew."

@@ -156,7 +156,7 @@ def _detection(replayed: Replay, names: Sequence[str]) -> Any:
                 places, [100 * rate.share for rate in rates], yerr=_errors(rates), color=colour,
                 label=label, marker="o", ms=3, capsize=2, lw=2 if label == "loader-gate" else 1,
             )  # fmt: skip
-        panel.axvline(100 * replayed.rules.tolerance, color="black", lw=0.8, ls=":")
+        panel.axvline(100 * replayed.pace.tolerance, color="black", lw=0.8, ls=":")
         panel.set_title(name, loc="left")
         panel.set_xlabel("slowdown in % (dotted: the tolerance)")
     panels[0].set_ylabel("found, in %")

@@ -15,8 +15,9 @@ from docs.study.rates import Quantile, Rate, quantile
 from docs.study.rivals import Finding, find_with_rivals
 from docs.study.settings import CHOSEN, HELD_AGAINST, Setting, alternatives, applied
 from docs.study.trace import load_trace
-from docs.study.virtual import Outcome, Rules, Situation, Theatre
+from docs.study.virtual import Outcome, Situation, Theatre
 from loader_gate.progress import Progress
+from loader_gate.rotation.pace import Pace
 from loader_gate.statistics.estimates import MOST_BLOCKS
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Replay:
     """All that a replay found, and what of.
 
     Attributes:
-        rules: The options of the sessions.
+        pace: Of the sessions: their budget and tolerance.
         seed: Of what was drawn.
         recordings: How many recorded sessions were replayed.
         blocks: How many blocks they have in all.
@@ -115,7 +116,7 @@ class Replay:
         findings: Of its rivals.
     """
 
-    rules: Rules
+    pace: Pace
     seed: int
     recordings: int
     blocks: int
@@ -139,7 +140,7 @@ class Replay:
 
 def replay(
     path: Path,
-    rules: Rules,
+    pace: Pace,
     sizes: Sizes,
     seed: int = 0,
     jobs: int | None = None,
@@ -149,7 +150,7 @@ def replay(
 
     Args:
         path: The trace.
-        rules: The options of the sessions.
+        pace: Of the sessions: their budget and tolerance.
         sizes: How many of each kind.
         seed: Of what is drawn.
         jobs: Processes; all cores if None. With one, it is this process.
@@ -165,7 +166,7 @@ def replay(
     with Progress("Replaying", sum(part.sessions for part in parts), stream) as progress:
         tallies = []
         done = 0
-        for part, outcomes in _held(path, trace, rules, parts, seed, jobs or os.cpu_count() or 1):
+        for part, outcomes in _held(path, trace, pace, parts, seed, jobs or os.cpu_count() or 1):
             tallies.append(_tally(part, outcomes))
             done += part.sessions
             progress.update(done, f"{part.situation.variant}, {part.setting.name}")
@@ -180,7 +181,7 @@ def replay(
                 findings += found
                 progress.update(len(findings), tally.situation.variant)
     return Replay(
-        rules,
+        pace,
         seed,
         len(trace.recordings),
         sum(recording.blocks for recording in trace.recordings),
@@ -214,17 +215,17 @@ def planned(variants: Iterable[str], sizes: Sizes) -> list[Part]:
 
 
 def _held(
-    path: Path, trace: Trace, rules: Rules, parts: Sequence[Part], seed: int, jobs: int
+    path: Path, trace: Trace, pace: Pace, parts: Sequence[Part], seed: int, jobs: int
 ) -> Iterator[tuple[Part, list[Outcome]]]:
     """Yield each part with the outcomes of its sessions."""
     if jobs == 1:
-        theatre = Theatre(trace, rules)
+        theatre = Theatre(trace, pace)
         for part in parts:
             yield part, _hold(theatre, part, seed, 0, part.sessions)
         return
     # Not forked: other threads of this process, such as a progress bar's, would be left behind half-way.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _open_theatre, (path, rules)) as pool:
+    with ProcessPoolExecutor(jobs, context, _open_theatre, (path, pace)) as pool:
         waiting: list[list[Future[list[Outcome]]]] = [
             [
                 pool.submit(_hold_here, part, seed, first, min(CHUNK, part.sessions - first))
@@ -239,9 +240,9 @@ def _held(
 _theatre: Theatre | None = None
 
 
-def _open_theatre(path: Path, rules: Rules) -> None:
+def _open_theatre(path: Path, pace: Pace) -> None:
     global _theatre
-    _theatre = Theatre(load_trace(path), rules)
+    _theatre = Theatre(load_trace(path), pace)
 
 
 def _hold_here(part: Part, seed: int, first: int, count: int) -> list[Outcome]:
@@ -285,7 +286,11 @@ def save_replay(found: Replay, path: Path) -> None:
     """Write what a replay found, so that a reader finds either the old file or all of the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_text(json.dumps({"schema": SCHEMA, **asdict(found)}, indent=1) + "\n", encoding="utf-8")
+    document = asdict(found)
+    del document["pace"]
+    rules = {"tolerance": found.pace.tolerance, "budget_seconds": found.pace.budget_seconds}
+    document = {"schema": SCHEMA, "rules": rules, **document}
+    unfinished.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     os.replace(unfinished, path)  # noqa: PTH105 (as one step)
 
 
@@ -299,10 +304,11 @@ def load_replay(path: Path) -> Replay:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document.pop("schema") != SCHEMA:
             raise ValueError(f"its schema is not {SCHEMA}")
+        pace = Pace(**document.pop("rules"))
         return Replay(
             **{
                 **document,
-                "rules": Rules(**document["rules"]),
+                "pace": pace,
                 "tallies": tuple(map(_read_tally, document["tallies"])),
                 "findings": tuple(Finding(**finding) for finding in document["findings"]),
             }

@@ -87,7 +87,7 @@ def _beginning(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> s
     dates = sorted(recording.date for recording in trace.recordings)
     held = sorted(session.date for session in live)
     lived = f"; {len(live)} live sessions {_between(held)}" if held else ""
-    rules = replayed.rules
+    pace = replayed.pace
     return "\n".join(
         [
             "# How often the gate is right",
@@ -99,7 +99,7 @@ def _beginning(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> s
             f"- Versions: {versions}.",
             f"- Work: {about.images} images of tree `{about.tree[:12]}`, "
             f"{about.image_size}x{about.image_size}, in batches of {about.batch_size}.",
-            f"- Sessions as with `--tolerance {100 * rules.tolerance:g} --budget {rules.budget_seconds:g}`, "
+            f"- Sessions as with `--tolerance {100 * pace.tolerance:g} --budget {pace.budget_seconds:g}`, "
             f"drawn {RENEWED_AFTER} blocks at a time, those of one pair of processes; for floors by the "
             f"stationary bootstrap, {MEAN_RUN} blocks at a time on average; from seed {replayed.seed}.",
             "",
@@ -134,7 +134,7 @@ def _targets(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> str
     live_alarms = Rate(sum(map(_alarm, calm)), len(calm))
     planted = [session for session in done if session.slowdown]
     live_found = Rate(sum(session.outcome == "regression" for session in planted), len(planted))
-    budget = f"{replayed.rules.budget_seconds:g} s"
+    budget = f"{replayed.pace.budget_seconds:g} s"
     rows = [
         (
             "same code: false alarms in all figures",
@@ -372,8 +372,10 @@ def _live(live: Sequence[LiveSession]) -> str:
     if not rows:
         return ""
     options = " or ".join(
-        f"--tolerance {100 * rules[0]:g} --budget {rules[1]:g}"
-        for rules in dict.fromkeys((session.tolerance, session.budget_seconds) for session in live)
+        f"--tolerance {100 * tolerance:g} --budget {budget:g}"
+        for tolerance, budget in dict.fromkeys(
+            (session.tolerance, session.budget_seconds) for session in live
+        )
     )
     images = " or ".join(f"{each:,}" for each in sorted({session.images for session in live}))
     note = (

@@ -22,7 +22,7 @@ from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.rotation import Watch, run_blocks
 from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.estimates import MOST_BLOCKS, log_ratios, planned_blocks, read_control, without
-from loader_gate.verdict.rules import Rules as GateRules
+from loader_gate.verdict.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,6 +35,9 @@ MEAN_RUN = 10
 #: Where head is compared with base, the floor is this share of the true speedup: it is cleared, and decides
 #: nothing.
 FAR_FLOOR = 0.5
+
+#: How virtual and live sessions are held, if nothing else is said.
+PACE = Pace(budget_seconds=90.0, tolerance=0.03)
 
 _SLOWED = ("seconds", "cpu_seconds", "first_batch_seconds")
 
@@ -55,19 +58,6 @@ class Situation:
     slowdown: float = 0.0
     floor: float | None = None
     own_truth: bool = False
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How virtual sessions are held: the options of the real ones.
-
-    Attributes:
-        tolerance: The share by which head may be slower.
-        budget_seconds: The most measuring time a variant may take.
-    """
-
-    tolerance: float = 0.03
-    budget_seconds: float = 90.0
 
 
 @dataclass(frozen=True)
@@ -107,10 +97,10 @@ class Player:
 class Theatre:
     """Holds virtual sessions over one trace."""
 
-    def __init__(self, trace: Trace, rules: Rules) -> None:
+    def __init__(self, trace: Trace, pace: Pace) -> None:
         """Prepare; what sessions have in common is computed once."""
         self._recordings = trace.recordings
-        self._rules = rules
+        self._pace = pace
         self._truths = {
             name: [true_log_speedup([each], name) for each in trace.recordings]
             for name in trace.about.variants
@@ -141,8 +131,8 @@ class Theatre:
         if situation.floor is None:
             contestant.base = Arm(at_base=True)
             played[contestant.base] = self._passes(drawn, name, "base", 0.0)
-        pace = Pace(self._rules.budget_seconds, self._rules.tolerance)
-        run_blocks([baseline, contestant], Player(played), GateRules({name: floor}, cores=1), pace, Watch())
+        rules = Rules({name: floor}, cores=1)
+        run_blocks([baseline, contestant], Player(played), rules, self._pace, Watch())
         measurement = contestant.measurement(share=None)
         own = math.fsum(map(cost, (*measurement.variant_passes, *measurement.base_passes)))
         return Outcome(
@@ -158,7 +148,7 @@ class Theatre:
         pairs = [recording.variants[name] for recording in self._recordings]
         blocks = sum(recording.blocks for recording in self._recordings)
         seconds = math.fsum(cost(timing) for pair in pairs for timing in (*pair.head, *pair.base))
-        return planned_blocks(self._rules.budget_seconds, seconds / blocks)
+        return planned_blocks(self._pace.budget_seconds, seconds / blocks)
 
     def _drawn_processes(self, chance: random.Random) -> list[tuple[int, int, bool]]:
         """Return blocks in runs that the same two processes were recorded in; either may have been head."""
