@@ -87,7 +87,6 @@ def run(tmp_path_factory: pytest.TempPathFactory, tree_cache: Path, tiny_tree: T
 def test_the_slower_one_fails(run: Run) -> None:
     """By a regression, and no other test of theirs."""
     assert run.code == 1, run.out + run.err
-    assert {name for name, failure in run.failures.items() if failure} == {"loading"}
     assert run.out.count("\nFAILED ") == 1
     assert "FAILED benchmarks/test_loaders.py::sleepy[loading]" in run.out
     assert "a regression beyond the tolerance of 60 %" in run.text
