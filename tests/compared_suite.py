@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 from xml.etree import ElementTree as ET
@@ -15,15 +16,17 @@ import scipy.special  # noqa: F401 (pytester's sessions forget what they import,
 
 from loader_gate.machine.machine import Machine
 from loader_gate.machine.noise import NoiseReading
-from loader_gate.registry.variant import BASELINE, built_in_variants
+from loader_gate.plugin.suite import Suite as PluginSuite
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.variant import BASELINE
 from loader_gate.rotation.measurement import Measurement
-from loader_gate.session import session as suite_session
-from loader_gate.session.measuring import Result
-from loader_gate.session.session import Session
+from loader_gate.session import settings
+from loader_gate.session.result import Result
 from loader_gate.statistics.estimate import Estimate
 from loader_gate.text import WIDTH
 from loader_gate.trees.tree import Tree
-from loader_gate.workloads.workload import Device, workload
+from loader_gate.workloads.device import Device
+from loader_gate.workloads.known import workload
 
 ROOT = Path(__file__).resolve().parents[1]
 VARIANTS = tuple(variant.name for variant in built_in_variants())
@@ -57,10 +60,12 @@ class Suite:
         self._pytester = pytester
         self._make_measurement = make_measurement
 
-    def measure(self, session: Session, name: str, wanted: list[str], _tree: Tree, _stream: TextIO) -> None:
-        """Stand in for `Session.measure`."""
+    def measure(
+        self, session: PluginSuite, name: str, wanted: list[str], _tree: Tree, _stream: TextIO
+    ) -> None:
+        """Stand in for `measure` of the plugin's own."""
         measurements = {variant: self._measurement(variant) for variant in wanted}
-        work = workload(name, Device("cpu"), session._options.image_size, None, None)
+        work = workload(name, replace(session.settings.asked, device=Device("cpu")))
         extra_info: dict[str, dict[str, Any]] = {
             variant: {"device": "cpu"} if name == "training" else {} for variant in wanted
         }
@@ -118,8 +123,8 @@ def suite_in(
     made_up = Suite(pytester, make_measurement, Tree.read(tmp_path, "0123456789abcdef" * 4))
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setattr(Session, "measure", lambda *arguments: made_up.measure(*arguments))
-    monkeypatch.setattr(suite_session, "read_machine", lambda: made_up.machine)
+    monkeypatch.setattr(PluginSuite, "measure", lambda *arguments: made_up.measure(*arguments))
+    monkeypatch.setattr(settings, "read_machine", lambda: made_up.machine)
     monkeypatch.setattr("loader_gate.trees.prepare.prepare_tree", lambda *_: made_up.tree)
     monkeypatch.setattr("cpuinfo.get_cpu_info", dict)  # it takes a second
     (pytester.path / "empty.toml").touch()

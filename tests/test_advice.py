@@ -19,14 +19,17 @@ from loader_gate.advice.map_picture import draw_map
 from loader_gate.advice.pareto import placed, points_of
 from loader_gate.advice.recommendation import Situation
 from loader_gate.advice.space import free_disk, taken_bytes
-from loader_gate.registry.variant import BASELINE, Variant, built_in_variants
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.text import WIDTH
 from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.tree import Tree
 from loader_gate.trees.whole import Whole, whole_of
-from loader_gate.workloads.workload import Device, workload
+from loader_gate.workloads.device import Device
+from loader_gate.workloads.known import workload
+from loader_gate.workloads.workload import Asked
 
-LOADING = workload("loading", Device("cpu"), 256, None, None)
+LOADING = workload("loading", Asked(Device("cpu"), 256))
 
 
 def info(variant: str, speedup: float, kind: str = "streaming", **others: Any) -> dict[str, Any]:

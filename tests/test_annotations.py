@@ -12,12 +12,15 @@ import scipy.special  # noqa: F401 (pytester forgets what a session has imported
 
 from loader_gate.machine.noise import read_noise
 from loader_gate.plugin.annotations import Annotation, place_of
-from loader_gate.registry.variant import BASELINE, Variant, user_variant
+from loader_gate.plugin.suite import Suite
+from loader_gate.registry.own import user_variant
+from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.measurement import Measurement
-from loader_gate.session.measuring import Result
-from loader_gate.session.session import Session
+from loader_gate.session.result import Result
 from loader_gate.trees.tree import Tree
-from loader_gate.workloads.workload import parse_device, workload
+from loader_gate.workloads.device import Device
+from loader_gate.workloads.known import workload
+from loader_gate.workloads.workload import Asked
 
 pytest_plugins = ("pytester",)
 
@@ -101,23 +104,27 @@ def run_made_up(
         "lost": make_measurement("lost", status="unmeasured", estimate=None, seconds=()),
     }
 
-    def measure(session: Session, name: str, *_: Any) -> None:
-        work = workload(name, parse_device("cpu", False), None, None, None)
+    def measure(session: Suite, name: str, *_: Any) -> None:
+        work = workload(name, Asked(Device("cpu")))
         noise = (read_noise(), read_noise())
         extra_info: dict[str, dict[str, Any]] = {each: {} for each in measurements}
         session.results[name] = Result(work, tiny_tree, measurements, extra_info, noise, ())
 
-    monkeypatch.setattr(Session, "measure", measure)
+    monkeypatch.setattr(Suite, "measure", measure)
     pytester.makepyfile(
         test_made_up=TESTS, my_loaders="def lost(tree, spec): pass\ndef fast(tree, spec): pass"
     )
 
     def run(*options: str) -> pytest.RunResult:
-        plugins = ("loader_gate.plugin.trees", "loader_gate.plugin.hooks", "loader_gate.plugin.annotations")
         return pytester.runpytest_inprocess(
-            *(f"-p{plugin}" for plugin in plugins),
-            *("-pno:cacheprovider", "--variant=tfdata_no_cache", "--benchmark-storage=storage"),
+            *(
+                "-ploader_gate",
+                "-pno:cacheprovider",
+                "--variant=tfdata_no_cache",
+                "--benchmark-storage=storage",
+            ),
             *("--loader=my_loaders:fast", "--loader=my_loaders:lost", *options),
+            f"--floors={ROOT / 'benchmarks' / 'floors.toml'}",
         )
 
     return run

@@ -16,12 +16,14 @@ from loader_gate.registry.variant import BASELINE
 from loader_gate.report.article import COCO_IMAGES, PETS_IMAGES, ArticleRow, article_rows
 from loader_gate.report.terminal import article_table
 from loader_gate.rotation.measurement import Measurement
-from loader_gate.session.measuring import Result
+from loader_gate.session.result import Result
 from loader_gate.statistics.estimate import Estimate
 from loader_gate.text import WIDTH
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.verdict import baseline_verdict
-from loader_gate.workloads.workload import Device, workload
+from loader_gate.workloads.device import Device
+from loader_gate.workloads.known import workload
+from loader_gate.workloads.workload import Asked
 
 IMAGES = 100
 TRAINING = ("tfdata_no_cache", "tfdata_file_cache", "tfdata_memory_cache")
@@ -54,7 +56,7 @@ def new_result(make_measurement: Callable[..., Measurement]) -> NewResult:
         own: dict[str, Estimate | str] = {BASELINE: Estimate(1.0, 1.0, 1.0, 4), **found}
         measurements = {each: measurement(each, value) for each, value in own.items()}
         info = {each: (extra_info or {}).get(each, {}) for each in measurements}
-        work = workload(name, device, None, None, None)
+        work = workload(name, Asked(device))
         return Result(work, images, measurements, info, (QUIET, QUIET), ())
 
     return new

@@ -23,7 +23,7 @@ from loader_gate.worker.epoch import Consumer, EpochTimes
 from loader_gate.worker.epoch import new_consumer as new_consumer_of
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
-from loader_gate.workloads.workload import ARTICLE_RATIO
+from loader_gate.workloads.training import ARTICLE_RATIO
 
 BATCH = 4
 STEP = 0.02  # seconds that the emulated accelerator takes for a whole batch

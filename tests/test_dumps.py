@@ -19,17 +19,18 @@ from typing import Any, cast
 
 import pytest
 
+from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
-from loader_gate.registry.variant import Variant, built_in_variants
+from loader_gate.registry.variant import Variant
 from loader_gate.session import dumps
 from loader_gate.session.dumps import (
     Dump,
     DumpError,
     break_even_epochs,
-    cached_share,
     dump_key,
     finished_dump,
 )
+from loader_gate.session.page_cache import cached_share
 from loader_gate.trees.tree import Tree
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.worker.process import WorkerError, WorkerProcess
@@ -223,10 +224,10 @@ def test_other_code_has_another_key(module: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "src" / "loader_gate", tmp_path / "loader_gate", ignore=ignore)
     program = (
         "from pathlib import Path\n"
-        "from loader_gate.registry import spec, variant\n"
+        "from loader_gate.registry import built_in, spec\n"
         "from loader_gate.session import dumps\n"
         "from loader_gate.trees.tree import Tree\n"
-        "variants = {each.name: each for each in variant.built_in_variants()}\n"
+        "variants = {each.name: each for each in built_in.built_in_variants()}\n"
         "tree = Tree(Path('nowhere'), ('1.jpg',), (0,), ('a', 'b'), 'digest')\n"
         "made = spec.Spec((8, 8), 2, True, 0, Path('unused'))\n"
         f"print(Path(dumps.__file__).parent, dumps.dump_key(variants[{VARIANT.name!r}], tree, made))\n"

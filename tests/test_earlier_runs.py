@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from loader_gate.registry.variant import BASELINE, built_in_variants
+from loader_gate.plugin import suite as plugin_suite
+from loader_gate.plugin.suite import Suite as PluginSuite
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.variant import BASELINE
 from loader_gate.rotation.measurement import Measurement
-from loader_gate.session import session as suite_session
-from loader_gate.session.session import Session
+from loader_gate.session import settings
 from loader_gate.statistics.estimate import Estimate
 from tests.compared_suite import (
     COMPARE,
@@ -200,9 +202,9 @@ def test_floor_and_comparison_fail_together(suite: Suite, monkeypatch: pytest.Mo
     """Both reasons are in the one failure."""
     suite.run(SAVE)
     suite.estimates[STREAMING] = estimate(1.5)
-    fails = Session.fails
+    fails = PluginSuite.fails
     monkeypatch.setattr(
-        Session, "fails", lambda self, name, variant: variant == STREAMING or fails(self, name, variant)
+        PluginSuite, "fails", lambda self, name, variant: variant == STREAMING or fails(self, name, variant)
     )
     suite.run(*GATE)
     message = suite.junit()[f"test_throughput[{STREAMING}]"]
@@ -231,7 +233,8 @@ def test_accept_takes_no_run_that_was_cut_short(suite: Suite, pytester: pytest.P
 def remove(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """Take variants out of the suite, as a commit would."""
     left = [variant for variant in built_in_variants() if variant.name not in names]
-    monkeypatch.setattr(suite_session, "built_in_variants", lambda: left)
+    for module in (settings, plugin_suite):
+        monkeypatch.setattr(module, "built_in_variants", lambda: left)
 
 
 def test_new_and_missing(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loader_gate.machine.machine import Machine
-from loader_gate.registry.variant import BASELINE, built_in_variants
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.variant import BASELINE
 from loader_gate.statistics.estimate import Estimate
 from loader_gate.verdict.floors import (
     Conditions,

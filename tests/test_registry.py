@@ -9,16 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from loader_gate.registry.variant import (
-    BASELINE,
-    KINDS,
-    WORKLOADS,
-    RegistryError,
-    Variant,
-    built_in_variants,
-    user_variant,
-)
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.kind import KINDS
+from loader_gate.registry.own import user_variant
+from loader_gate.registry.variant import BASELINE, RegistryError, Variant
+from loader_gate.workloads.known import known_workloads
 
+WORKLOADS = tuple(known_workloads())
 ARTICLE = ("keras_image_data_generator", "tfdata_file_cache", "tfdata_memory_cache", "tfdata_no_cache")
 LOAD = "def load(tree, spec): return []\n"
 PREDICTED_BYTES = "def predicted_bytes(images, spec): return 0\n"
@@ -81,7 +78,12 @@ def test_what_is_declared(drop_in: Callable[[str, str], Path]) -> None:
     drop_in("loads_only", f"DEFAULT = ('loading', 'dump')\n{LOAD}")
     drop_in("limit", f"KIND = 'limit'\nBOUNDS = ('streaming', 'rival')\n{LOAD}")
     plain, rival, limit = map(declared, ("plain", "rival", "limit"))
-    assert (plain.requires, plain.install, plain.default, plain.bounds) == ((), "", WORKLOADS, ())
+    assert (plain.requires, plain.install, plain.default, plain.bounds) == (
+        (),
+        "",
+        WORKLOADS,
+        (),
+    )
     assert (rival.requires, rival.install, rival.default) == (("torch", "a.b"), "pip install x", ())
     assert declared("loads_only").default == ("loading", "dump")
     assert limit.bounds == ("streaming", "rival")

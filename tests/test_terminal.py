@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from loader_gate.registry.variant import BASELINE, built_in_variants
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.variant import BASELINE
 from loader_gate.report.terminal import change_table, share_lines, verdict_table
 from loader_gate.rotation.measurement import Measurement
 from loader_gate.statistics.estimate import Estimate

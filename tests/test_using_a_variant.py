@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from loader_gate import copy_variant
-from loader_gate.registry.variant import BASELINE, built_in_variants
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.variant import BASELINE
 from loader_gate.trees.tree import Tree
 from tests.sessions import ROOT
 

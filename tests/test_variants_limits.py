@@ -7,8 +7,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.kind import KINDS
 from loader_gate.registry.spec import Spec
-from loader_gate.registry.variant import KINDS, Variant, built_in_variants
+from loader_gate.registry.variant import Variant
 from loader_gate.trees.tree import Tree
 from loader_gate.variants import limit_dump_read, limit_jpeg_decode, limit_memory_copy
 from loader_gate.worker.limits import WorkerLimits

@@ -17,8 +17,9 @@ from docs.study.trace import About, Pair, Recording, Trace, load_trace, save_tra
 from loader_gate.machine.machine import read_machine
 from loader_gate.machine.noise import describe_noise, read_noise
 from loader_gate.progress import Progress
+from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
-from loader_gate.registry.variant import BASELINE, built_in_variants
+from loader_gate.registry.variant import BASELINE
 from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.rotation import Watch, rotate
 from loader_gate.rotation.runner import Job

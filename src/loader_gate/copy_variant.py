@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loader_gate import HOMES
-from loader_gate.registry.variant import built_in_variants
+from loader_gate.registry.built_in import built_in_variants
 
 #: The folder that holds the package.
 _PROJECT = Path(__file__).resolve().parents[1]

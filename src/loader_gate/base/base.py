@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from loader_gate.base.checkouts import Checkouts
 from loader_gate.base.interpreter import OURS, Interpreter, read_interpreter, without_packages
-from loader_gate.base.modules import import_root
+from loader_gate.base.modules import import_roots
 from loader_gate.base.repository import RevisionError
 from loader_gate.base.search import Search
 from loader_gate.worker.origin import Origin
@@ -103,10 +103,9 @@ def _this_checkout(interpreter: Interpreter, variants: Sequence[Variant], search
     """Return this very code under another interpreter."""
     origins = {}
     for variant in variants:
-        root = None if variant.is_built_in else import_root(variant.module, search_path)
         # A loader that an editable install finds by a hook is on no path that another Python would know.
-        roots = [] if root is None or str(root) in search_path else [str(root)]
-        path = interpreter.seen([*search_path, *roots])
+        roots = [root for root in import_roots(variant, search_path) if root not in search_path]
+        path = interpreter.seen([*variant.path, *search_path, *roots])
         origins[variant.name] = Origin(path, interpreter.program)
     description = f"this checkout under {interpreter.describe()}"
     return Base("", description, origins, {}, {}, interpreter.versions)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from loader_gate.registry.variant import Variant
+
 
 #: The share of equal lines from which a file counts as another one renamed. Git's own 0.5 is too little:
 #: two variants that differ only in their cache share 0.48.
@@ -49,13 +51,15 @@ def module_file(module: str, search_path: Iterable[str], *, hooks: bool = True) 
     return Path(spec.origin).resolve()
 
 
-def import_root(module: str, search_path: Sequence[str]) -> Path | None:
-    """Return the folder that has to be on the search path for a module to be found."""
-    file = module_file(module, search_path)
+def import_roots(variant: Variant, search_path: Sequence[str]) -> list[str]:
+    """Return the folders that have to be on the search path for a user's loader to be found."""
+    if variant.file:
+        return [*variant.path]
+    file = None if variant.is_built_in else module_file(variant.module, search_path)
     if file is None:
-        return None
+        return []
     inner = file.parent if file.name.startswith("__init__.") else file
-    return inner.parents[len(module.split(".")) - 1]
+    return [str(inner.parents[len(variant.module.split(".")) - 1])]
 
 
 def renamed_from(new: Path, candidates: Iterable[Path]) -> Path | None:

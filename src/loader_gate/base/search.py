@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from loader_gate.base.interpreter import Interpreter, holds_packages
 from loader_gate.base.modules import (
-    import_root,
+    import_roots,
     module_file,
     modules_in,
     names_in,
@@ -132,14 +132,14 @@ class Search:
 
     def _loader(self, loader: Variant) -> Origin | str:
         """Return where a user's loader comes from, or why base has none."""
-        file = module_file(loader.module, self.search_path)
+        file = Path(loader.file) if loader.file else module_file(loader.module, self.search_path)
         if file is None:
             return f"has no base: {loader.module} has no file that git could know"
         repository = Repository.holding(file.parent)
         if repository is None:
             raise RevisionError(
-                f"--against {self.checkouts.revision}: {file}, which holds --loader {loader.floor_key}, lies "
-                "in no git repository; start pytest where the loader comes from a checkout, or leave out "
+                f"--against {self.checkouts.revision}: {file}, which holds {loader.floor_key}, lies in no "
+                "git repository; start pytest where the loader comes from a checkout, or leave out "
                 "--against."
             )
         if not repository.is_tracked(file):
@@ -147,6 +147,9 @@ class Search:
         top = self.checkouts.folder(repository)
         path, own = self._turned(loader, repository, top)
         there = module_file(loader.module, own, hooks=False)
+        if loader.file:
+            same_place = top / file.relative_to(repository.top)
+            there = same_place if same_place.is_file() else None
         if there is None:
             return self._new_module(file, repository, top)
         before, now = names_in(there), names_in(file)
@@ -159,7 +162,8 @@ class Search:
                     f", but has {', '.join(lost)}, gone since: a renamed one compares under its old name"
                 )
             return reason
-        return Origin(self.interpreter.seen(path), self.interpreter.program, None, str(top))
+        of_file = str(there) if loader.file else None
+        return Origin(self.interpreter.seen(path), self.interpreter.program, None, str(top), of_file)
 
     def _new_module(self, file: Path, repository: Repository, top: Path) -> str:
         """Return why a loader's module is not there, and which it may have been renamed from."""
@@ -177,8 +181,7 @@ class Search:
         self, loader: Variant, repository: Repository, top: Path
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the search path with folders of a repository turned to its worktree, and those alone."""
-        root = import_root(loader.module, self.search_path)
-        entries = [*self.search_path] if root is None else [str(root), *self.search_path]
+        entries = [*import_roots(loader, self.search_path), *self.search_path]
         turned: dict[str, None] = {}
         kept = []
         for entry in entries:

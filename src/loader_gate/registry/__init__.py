@@ -1,4 +1,4 @@
-"""Which variants there are, and the epoch that each is asked for (`Spec`).
+"""Which variants there are, what their kinds mean, and the epoch that each is asked for (`Spec`).
 
-It may import ``trees``, and knows no worker: a module is found and read, never run.
+It may import ``workloads``, and knows no worker: a module is found and read, never run.
 """

@@ -30,22 +30,20 @@ is in ``spec.cache_dir`` is not a finished dump of them, or nothing if it is. An
 from __future__ import annotations
 
 import importlib
-import pkgutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from loader_gate import variants
+from loader_gate.registry.kind import DEFAULT_KIND, Kind, kind_named
+from loader_gate.workloads.known import known_workloads
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from loader_gate.registry.spec import Spec
+    from loader_gate.workloads.workload import Workload
 
 BASELINE = "keras_image_data_generator"
-KINDS = ("streaming", "memory", "dump", "rival", "limit")
-WORKLOADS = ("loading", "training", "dump")
 #: What ``--variant`` takes in the place of a name: every variant there is.
 ALL = "all"
 
@@ -62,21 +60,25 @@ class Variant:
         name: The name in node ids, floors and reports.
         module: The module that holds the loader function.
         function: The name of that function.
-        kind: One of `KINDS`; of a user's loader it is not known before its worker says it.
+        kind: The name of its kind, see `traits`; of a user's loader not known before its worker says it.
         requires: Names of modules that have to be installed beside the suite itself.
         install: The command that installs them.
         default: The workloads in which it takes part without being asked for.
         bounds: Of a limit, the kinds of variants that can be no faster.
+        file: Of a loader that was found in a file: that file, as its module's name need not lead there.
+        path: Of such a loader: the folders in which its worker has to look for modules first.
     """
 
     name: str
     module: str
     function: str = "load"
-    kind: str = KINDS[0]
+    kind: str = DEFAULT_KIND
     requires: tuple[str, ...] = ()
     install: str = ""
-    default: tuple[str, ...] = WORKLOADS
+    default: tuple[str, ...] = field(default_factory=lambda: tuple(known_workloads()))
     bounds: tuple[str, ...] = ()
+    file: str = ""
+    path: tuple[str, ...] = ()
 
     @property
     def floor_key(self) -> str:
@@ -87,6 +89,16 @@ class Variant:
     def is_built_in(self) -> bool:
         """Return whether the variant comes with the suite."""
         return self.module.startswith(f"{variants.__name__}.")
+
+    @property
+    def traits(self) -> Kind:
+        """Return what its kind means."""
+        return kind_named(self.kind)
+
+    def takes_part_in(self, workload: Workload) -> bool:
+        """Return whether variants of its kind are measured in a workload."""
+        writes_or_need_not = self.traits.writes_dump or not workload.writes_dumps
+        return writes_or_need_not and (workload.has_limits or not self.traits.is_limit)
 
     def absence(self) -> str:
         """Return what is not installed that it needs, and how to install it; nothing if all is there."""
@@ -112,85 +124,6 @@ class Variant:
         return getattr(importlib.import_module(self.module), name, None) if self.is_built_in else None
 
 
-def built_in_variants() -> tuple[Variant, ...]:
-    """Return every variant of the suite: the baseline first, the limits last, else by name.
-
-    Each module is imported, so that one that cannot be says so at once.
-
-    Raises:
-        RegistryError: A module cannot be imported, or says something of itself that cannot be used.
-    """
-    found = []
-    for info in pkgutil.iter_modules(variants.__path__):
-        variant = Variant(info.name, f"{variants.__name__}.{info.name}")
-        try:
-            module = importlib.import_module(variant.module)
-        except Exception as error:
-            raise RegistryError(
-                f"{variant.module} cannot be imported: {type(error).__name__}: {error}; mend it, or move its "
-                "file out of loader_gate/variants/."
-            ) from error
-        if not callable(getattr(module, variant.function, None)):
-            raise RegistryError(
-                f"{module.__file__} has no function load(tree, spec): every variant needs one."
-            )
-        found.append(_declared(variant, module))
-    return tuple(sorted(found, key=lambda each: (each.name != BASELINE, each.kind == "limit", each.name)))
-
-
-def _declared(variant: Variant, module: ModuleType) -> Variant:
-    """Return the variant with what its module says of it."""
-    kind = getattr(module, "KIND", KINDS[0])
-    if kind not in KINDS:
-        raise RegistryError(f"{module.__file__}: KIND is {kind!r}, not one of {', '.join(KINDS)}.")
-    needed = {"memory": ["predicted_bytes"], "dump": ["predicted_bytes", "dump_problem"]}.get(kind, [])
-    for name in needed:
-        if not callable(getattr(module, name, None)):
-            raise RegistryError(f"{module.__file__} has no function {name}: kind {kind} needs one.")
-    requires, install = getattr(module, "REQUIRES", ""), getattr(module, "INSTALL", "")
-    if not (isinstance(requires, str) and all(map(_is_module_name, requires.split()))):
-        raise RegistryError(
-            f"{module.__file__}: REQUIRES is {requires!r}, expected names to import with spaces between "
-            'them, such as "torch simplejpeg".'
-        )
-    if bool(requires) != bool(install) or not isinstance(install, str):
-        raise RegistryError(
-            f"{module.__file__}: INSTALL is {install!r}, expected the command that installs REQUIRES "
-            f"({requires!r}), such as 'pip install \"loader-gate[torch]\"': each needs the other."
-        )
-    default = getattr(module, "DEFAULT", True)
-    if isinstance(default, bool):
-        default = WORKLOADS if default else ()
-    if not (isinstance(default, tuple) and all(each in WORKLOADS for each in default)):
-        raise RegistryError(
-            f"{module.__file__}: DEFAULT is {default!r}, expected True, False, or a tuple of workloads: "
-            f"{', '.join(WORKLOADS)}."
-        )
-    bounds = getattr(module, "BOUNDS", ())
-    bounded = [each for each in KINDS if each != "limit"]
-    if not (isinstance(bounds, tuple) and all(each in bounded for each in bounds)):
-        raise RegistryError(
-            f"{module.__file__}: BOUNDS is {bounds!r}, expected a tuple of kinds: {', '.join(bounded)}."
-        )
-    if bool(bounds) != (kind == "limit"):
-        raise RegistryError(
-            f"{module.__file__}: BOUNDS is {bounds!r} and KIND is {kind!r}, but a limit, and only a limit, "
-            "says which kinds it bounds."
-        )
-    return replace(
-        variant,
-        kind=kind,
-        requires=tuple(requires.split()),
-        install=install,
-        default=default,
-        bounds=bounds,
-    )
-
-
-def _is_module_name(name: str) -> bool:
-    return all(part.isidentifier() for part in name.split("."))
-
-
 def _is_installed(name: str) -> bool:
     """Return whether a module can be found, without importing anything, not even the packages it is in."""
     package, *parts = name.split(".")
@@ -201,26 +134,3 @@ def _is_installed(name: str) -> bool:
         package = f"{package}.{part}"
         found = PathFinder.find_spec(package, [*found.submodule_search_locations])
     return found is not None
-
-
-def user_variant(loader: str, search_path: list[str]) -> Variant:
-    """Return the variant for ``--loader MODULE:FUNCTION``, without importing the module.
-
-    The import is left to the worker: a user's module may well import TensorFlow or torch.
-
-    Raises:
-        RegistryError: ``loader`` has another form, or no such module is on ``search_path``.
-    """
-    module, colon, function = loader.partition(":")
-    names = [*module.split("."), function]
-    if not colon or not all(name.isidentifier() for name in names):
-        raise RegistryError(
-            f"--loader {loader}: expected MODULE:FUNCTION, such as my_package.loaders:photos."
-        )
-    # An editable install may have a finder of its own in place of a folder on the path.
-    if PathFinder.find_spec(names[0], search_path) is None and find_spec(names[0]) is None:
-        raise RegistryError(
-            f"--loader {loader}: no module {names[0]!r} on Python's path or in the folder pytest was started "
-            "in; start pytest where it can be imported, or set PYTHONPATH."
-        )
-    return Variant(function, module, function)

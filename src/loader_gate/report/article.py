@@ -17,7 +17,7 @@ from loader_gate.registry.variant import BASELINE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loader_gate.session.measuring import Result
+    from loader_gate.session.result import Result
     from loader_gate.statistics.estimate import Estimate
 
 COCO_IMAGES = 117_266

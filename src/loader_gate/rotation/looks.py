@@ -125,7 +125,7 @@ class _Look:
     @property
     def is_only_one(self) -> bool:
         """Return whether the blocks are looked at once: nothing waits for them, or they are too few."""
-        return self.contestant.variant.kind == "limit" or self.planned < FEWEST_TO_LOOK_EARLY
+        return self.contestant.variant.traits.is_limit or self.planned < FEWEST_TO_LOOK_EARLY
 
     @cached_property
     def spent_seconds(self) -> float:
@@ -142,12 +142,12 @@ class _Look:
     @property
     def waits(self) -> bool:
         """Return whether blocks that are looked at once are not complete; a limit is told when to look."""
-        return self.is_only_one and not self.is_last and self.contestant.variant.kind != "limit"
+        return self.is_only_one and not self.is_last and not self.contestant.variant.traits.is_limit
 
     @property
     def _most_blocks(self) -> int:
         """Return after how many blocks the last look is; at a limit, nothing else needs more of them."""
-        if self.contestant.variant.kind == "limit":
+        if self.contestant.variant.traits.is_limit:
             return FEWEST_BLOCKS
         return self.planned if self.is_only_one else self.pace.most_blocks
 

@@ -94,7 +94,7 @@ def run_blocks(
     """
     (baseline,) = (each for each in contestants if each.variant.name == BASELINE)
     challengers = [each for each in contestants if each is not baseline]
-    challengers.sort(key=lambda each: each.variant.kind == "limit")  # looked at when all others have been
+    challengers.sort(key=lambda each: each.variant.traits.is_limit)  # looked at when all others have been
     order = random.Random(0)  # noqa: S311 (an order of passes, no secret)
     others: float | None = None
     while schedule.goes_on(baseline, challengers, pace):

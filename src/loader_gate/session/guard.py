@@ -1,71 +1,147 @@
-"""How much memory or disk a variant will need, and how much it may use."""
+"""What does not fit is refused, before anything is started: how much memory or disk a variant will need."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Collection
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.sizes import format_size
+from loader_gate.worker.limits import WorkerLimits
 
 if TYPE_CHECKING:
     from loader_gate.registry.spec import Spec
-    from loader_gate.registry.variant import Variant
 
 #: What a worker takes before it holds any image: mostly TensorFlow itself.
 WORKER_BYTES = 700_000_000
-#: The same with a model that trains.
+#: What it takes with a model that trains.
 TRAINING_WORKER_BYTES = 900_000_000
-
-#: The same without TensorFlow.
+#: What the worker of a limit takes, which does without TensorFlow.
 LIMIT_WORKER_BYTES = 200_000_000
-#: The kinds of variants that may write to disk: of limits, the one that reads a dump; of rivals, those that
-#: read archives.
-WRITING_KINDS = ("dump", "limit", "rival")
 
 
-def memory_needed(variant: Variant, images: int, spec: Spec) -> int:
-    """Return the memory that a variant's cache or buffer of decoded images is predicted to take, in bytes.
+@dataclass(frozen=True)
+class Room:
+    """How much room there may be for workers, their caches and their dumps.
+
+    Attributes:
+        limits: What each worker may take.
+        guarded: Whether a variant that is predicted not to fit is refused.
+        keep_dumps: Where dumps are kept from session to session, or None.
+    """
+
+    limits: WorkerLimits
+    guarded: bool = True
+    keep_dumps: Path | None = None
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one variant is predicted to take.
+
+    Attributes:
+        variant: The variant.
+        images: Of how many images.
+        memory: Bytes of its cache or its buffer of decoded images.
+        worker: Bytes of its worker beside that.
+        disk: Bytes that it will write to disk; 0 if nobody knows.
+        processes: How many of them there are: two where head and base are compared.
+    """
+
+    variant: Variant
+    images: int
+    memory: int
+    worker: int = WORKER_BYTES
+    disk: int = 0
+    processes: int = 1
+
+
+@dataclass(frozen=True)
+class Free:
+    """What a session may take of the machine, in bytes.
+
+    Attributes:
+        memory: Memory, for all workers together.
+        disk: Disk, for all dumps together.
+    """
+
+    memory: int
+    disk: int
+
+
+def need_of(variant: Variant, images: int, spec: Spec, *, trains: bool = False, processes: int = 1) -> Need:
+    """Return what a variant will take.
 
     Args:
         variant: The variant.
         images: How many images the tree has.
         spec: The epoch to deliver.
+        trains: Whether its worker trains a model.
+        processes: How many of its processes there are.
     """
-    if variant.kind == "memory":
-        return variant.predicted_bytes(images, spec) or 0
-    return variant.predicted_buffer_bytes(images, spec)
+    kind, predicted = variant.traits, variant.predicted_bytes(images, spec) or 0
+    of_others = TRAINING_WORKER_BYTES if trains else WORKER_BYTES
+    return Need(
+        variant,
+        images,
+        memory=predicted if kind.fills_memory else variant.predicted_buffer_bytes(images, spec),
+        worker=LIMIT_WORKER_BYTES if kind.is_limit else of_others,
+        disk=predicted if kind.may_write else 0,
+        processes=processes,
+    )
+
+
+def refused(
+    needs: Sequence[Need], free: Free, limits: WorkerLimits, frugal: Sequence[Need] = ()
+) -> dict[str, str]:
+    """Return, by name, the variants that will not fit beside the others, with why and what to do.
+
+    Where not all fit beside each other, the largest one goes first.
+
+    Args:
+        needs: What each variant of the session needs.
+        free: What there is.
+        limits: What each worker may take.
+        frugal: Variants that may be named to whoever lacks memory.
+    """
+    problems: dict[str, str] = {}
+    for need in sorted(needs, key=lambda each: (each.memory, each.disk), reverse=True):
+        left = [each for each in needs if each.variant.name not in problems]
+        beside = sum(each.processes * (each.worker + each.memory) for each in left)
+        smaller = [each.variant.name for each in frugal if each.memory < need.memory]
+        problem = memory_problem(
+            need, free.memory, limits.memory_limit, beside - need.worker - need.memory, smaller
+        ) or disk_problem(
+            need,
+            free.disk,
+            limits.disk_limit,
+            sum(each.processes * each.disk for each in left) - need.disk,
+        )
+        if problem:
+            problems[need.variant.name] = problem
+    return problems
 
 
 def memory_problem(
-    variant: Variant,
-    images: int,
-    spec: Spec,
-    free: int,
-    limit: int | None,
-    alternatives: Collection[str],
-    worker_bytes: int = WORKER_BYTES,
-    others: int = 0,
+    need: Need, free: int, limit: int | None, others: int = 0, alternatives: Sequence[str] = ()
 ) -> str:
     """Return why what a variant holds will not fit into memory, or nothing if it will.
 
     Args:
-        variant: The variant.
-        images: How many images the tree has.
-        spec: The epoch to deliver.
+        need: What it needs.
         free: The memory that this session may still take, in bytes.
         limit: ``--memory-limit`` of each worker, in bytes, if given.
-        alternatives: Variants to name that need less memory.
-        worker_bytes: What the worker takes beside its cache or buffer.
         others: What the other workers will take of the free memory: all live at once.
+        alternatives: Variants to name that need less memory; the baseline does in any case.
     """
-    needed = memory_needed(variant, images, spec)
     left = max(0, free - others)
     allowed = min(left, limit or left)
-    if not needed or needed + worker_bytes <= allowed:
+    if not need.memory or need.memory + need.worker <= allowed:
         return ""
-    what = f"cache of {images:,} images" if variant.kind == "memory" else "buffer of decoded images"
+    is_cache = need.variant.traits.fills_memory
+    what = f"cache of {need.images:,} images" if is_cache else "buffer of decoded images"
     crowded = bool(others) and allowed == left
     held_back = (
         f" beside the {format_size(others)} of the other workers"
@@ -73,45 +149,29 @@ def memory_problem(
         else _given("--memory-limit", limit, allowed)
     )
     ways_out = [
-        f"use {' or '.join(alternatives)}" if alternatives else "",
+        f"use {' or '.join(alternatives or [BASELINE])}",
         "fewer variants at once" if crowded else "",
         "a smaller tree",
     ]
     return (
-        f"its {what} would take {format_size(needed)} of memory and its worker {format_size(worker_bytes)}, "
-        f"but may use {format_size(allowed)}{held_back}: {', '.join(filter(None, ways_out))}, or --no-guard "
-        "to see it fail"
+        f"its {what} would take {format_size(need.memory)} of memory and its worker "
+        f"{format_size(need.worker)}, but may use {format_size(allowed)}{held_back}: "
+        f"{', '.join(filter(None, ways_out))}, or --no-guard to see it fail"
     )
 
 
-def disk_needed(variant: Variant, images: int, spec: Spec) -> int:
-    """Return what a variant is predicted to write to disk, in bytes; 0 if nobody knows.
-
-    Args:
-        variant: The variant.
-        images: How many images the tree has.
-        spec: The epoch to deliver.
-    """
-    return (variant.predicted_bytes(images, spec) or 0) if variant.kind in WRITING_KINDS else 0
-
-
-def disk_problem(
-    variant: Variant, images: int, spec: Spec, folder: Path, limit: int | None, others: int = 0
-) -> str:
+def disk_problem(need: Need, free: int, limit: int | None, others: int = 0) -> str:
     """Return why a variant's dump will not fit onto the disk, or nothing if it will.
 
     Args:
-        variant: The variant.
-        images: How many images the tree has.
-        spec: The epoch to deliver.
-        folder: A folder on that disk.
+        need: What it needs.
+        free: The bytes that are free on that disk.
         limit: ``--disk-limit``, in bytes, if given.
         others: What the other variants will write to the same disk: all is there at once.
     """
-    predicted = disk_needed(variant, images, spec)
-    left = max(0, shutil.disk_usage(folder).free - others)
+    left = max(0, free - others)
     allowed = left if limit is None else min(left, limit)
-    if predicted <= allowed:
+    if need.disk <= allowed:
         return ""
     crowded = bool(others) and allowed == left
     held_back = (
@@ -120,7 +180,7 @@ def disk_problem(
         else _given("--disk-limit", limit, allowed)
     )
     return (
-        f"its dump of {images:,} images would take {format_size(predicted)}, but it may use "
+        f"its dump of {need.images:,} images would take {format_size(need.disk)}, but it may use "
         f"{format_size(allowed)} of the disk{held_back}: free some, set TMPDIR or "
         f"--keep-dumps to a larger disk, {'fewer variants at once, ' if crowded else ''}use a smaller tree, "
         "or --no-guard to see it fail"

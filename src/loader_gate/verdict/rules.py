@@ -55,7 +55,7 @@ class Rules:
         if variant.name not in self.floors:
             return Verdict("pass", None, estimate, "not gated in this workload")
         floor = self.floors[variant.name]
-        if variant.kind == "limit" and (floor is None or self.updates_floors):
+        if variant.traits.is_limit and (floor is None or self.updates_floors):
             return limit_verdict(estimate) if last or estimate.blocks >= FEWEST_BLOCKS else None
         if self.updates_floors:
             return _found_floor(estimate, last)

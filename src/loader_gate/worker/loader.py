@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import importlib.util
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.same_work.declared import Declared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import ModuleType
 
     from loader_gate import Spec, Tree
 
@@ -93,3 +97,23 @@ class _CalledAnew:
     def __iter__(self) -> Iterator[Any]:
         first, self._first = self._first, None
         return iter(self._again() if first is None else first)
+
+
+def import_file(name: str, file: Path) -> ModuleType:
+    """Import a module from its file: by its name if that leads there, so that imports inside it work.
+
+    Args:
+        name: The name that pytest knows the module by, which may lead elsewhere or nowhere.
+        file: The file.
+    """
+    spec = None
+    with contextlib.suppress(ImportError, ValueError):  # nothing of that name, or no package around it
+        spec = importlib.util.find_spec(name)
+    if spec is not None and spec.origin is not None and Path(spec.origin).resolve() == file.resolve():
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None  # noqa: S101 (for mypy)
+    assert spec.loader is not None  # noqa: S101
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

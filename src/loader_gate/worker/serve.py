@@ -29,7 +29,7 @@ from loader_gate.same_work.reference import Reference
 from loader_gate.worker.code_of_base import require_inside, use_code_of
 from loader_gate.worker.consumers.tally import Tally
 from loader_gate.worker.epoch import new_consumer
-from loader_gate.worker.loader import Loader
+from loader_gate.worker.loader import Loader, import_file
 from loader_gate.worker.passes import run_pass, settle, without_collecting
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class Worker:
         self,
         module: str,
         function: str,
+        file: str | None,
         built_in: bool,
         package: str | None,
         inside: str | None,
@@ -115,7 +116,7 @@ class Worker:
             seed=spec["seed"],
             cache_dir=Path(spec["cache_dir"]),
         )
-        holder: Any = importlib.import_module(module)
+        holder: Any = importlib.import_module(module) if file is None else import_file(module, Path(file))
         if inside is not None:
             require_inside(holder, Path(inside))
         load = getattr(holder, function)

@@ -1,4 +1,5 @@
-"""What a pass does, one module a workload: which consumer, which size of images, which table of floors.
+"""What a pass does, one module a workload: which consumer, which size of images, which tables of floors.
 
-It may import ``worker`` and what that may import.
+A new one is found by being there, its object called ``WORKLOAD``. It imports no other room and knows no
+variant: which kinds take part follows from what the workload says of itself.
 """

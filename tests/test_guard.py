@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
+from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
-from loader_gate.registry.variant import Variant, built_in_variants
+from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.session.guard import (
+    LIMIT_WORKER_BYTES,
     WORKER_BYTES,
+    Free,
+    Need,
     disk_problem,
-    memory_needed,
     memory_problem,
+    need_of,
+    refused,
 )
-from loader_gate.sizes import format_size, parse_size
+from loader_gate.sizes import format_size
+from loader_gate.worker.limits import WorkerLimits
 
 GB = 10**9
 COCO_IMAGES = 117_266
@@ -32,55 +36,6 @@ DUMP = VARIANTS["tfdata_file_cache"]
 def article(tmp_path: Path) -> Spec:
     """Return the article's epoch: images of 256x256, 256 a batch."""
     return Spec((256, 256), 256, shuffle=True, seed=0, cache_dir=tmp_path)
-
-
-def free(size: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the disk have so much space left."""
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=round(size)))
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("1", 1),
-        ("800M", 800_000_000),
-        ("1.5G", 1_500_000_000),
-        ("2GB", 2_000_000_000),
-        ("64k", 64_000),
-        (" 1t ", 10**12),
-        ("0.5K", 500),
-        ("7b", 7),
-    ],
-)
-def test_a_size(text: str, size: int) -> None:
-    """Units are powers of 1000, in either case, with or without the B."""
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize(
-    "text", ["", "0", "0.0G", "-1G", "G", "1.G", "1,5G", "1GiB", "1 G", "ten", "nan", "0.1"]
-)
-def test_no_size(text: str) -> None:
-    """Anything else is named, with an example of what was expected."""
-    with pytest.raises(ValueError, match=r"expected a size such as 800M or 1\.5G") as caught:
-        parse_size(text)
-    assert repr(text) in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (92_224_880_640, "92.2 GB"),
-        (GB, "1.0 GB"),
-        (1_234 * GB, "1,234.0 GB"),
-        (786_432, "786 KB"),
-        (1_500_000, "1.5 MB"),
-        (3_000, "3 KB"),
-    ],
-)
-def test_sizes_for_people(size: float, text: str) -> None:
-    """In the largest unit that fits."""
-    assert format_size(size) == text
 
 
 @pytest.mark.parametrize("variant", [MEMORY, DUMP], ids=lambda variant: variant.name)
@@ -100,7 +55,18 @@ def test_only_caches_and_dumps_have_a_prediction(article: Spec) -> None:
 def memory(variant: Variant, spec: Spec, left: float, limit: int | None = None, others: int = 0) -> str:
     """Return the problem with COCO2017."""
     alternatives = ["tfdata_no_cache", "tfdata_file_cache"]
-    return memory_problem(variant, COCO_IMAGES, spec, round(left), limit, alternatives, WORKER_BYTES, others)
+    need = replace(need_of(variant, COCO_IMAGES, spec), worker=WORKER_BYTES)
+    return memory_problem(need, round(left), limit, others, alternatives)
+
+
+def disk(variant: Variant, spec: Spec, left: float, limit: int | None = None, others: int = 0) -> str:
+    """Return the problem with COCO2017."""
+    return disk_problem(need_of(variant, COCO_IMAGES, spec), round(left), limit, others)
+
+
+def memory_needed(variant: Variant, images: int, spec: Spec) -> int:
+    """Return what a cache or a buffer takes."""
+    return need_of(variant, images, spec).memory
 
 
 def test_a_cache_that_does_not_fit(article: Spec) -> None:
@@ -147,13 +113,10 @@ def test_more_than_all_is_taken(article: Spec) -> None:
     assert "may use 0 KB beside" in memory(MEMORY, article, GB, others=3 * GB)
 
 
-def test_an_option_that_holds_nobody_back_is_not_blamed(
-    article: Spec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_option_that_holds_nobody_back_is_not_blamed(article: Spec) -> None:
     """Raising ``--memory-limit`` or ``--disk-limit`` would not help where the machine itself is too small."""
     assert "--memory-limit" not in memory(MEMORY, article, 50 * GB, limit=60 * GB)
-    free(50 * GB, monkeypatch)
-    assert "--disk-limit" not in disk_problem(DUMP, COCO_IMAGES, article, tmp_path, limit=60 * GB)
+    assert "--disk-limit" not in disk(DUMP, article, 50 * GB, limit=60 * GB)
 
 
 def test_a_buffer_that_does_not_fit(article: Spec) -> None:
@@ -176,60 +139,105 @@ def test_who_holds_nothing_has_no_problem_with_memory(article: Spec) -> None:
         assert bool(memory_needed(variant, COCO_IMAGES, article)) == holds
 
 
-def test_a_dump_that_does_not_fit(article: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dump_that_does_not_fit(article: Spec) -> None:
     """Both figures are named, and every way out."""
-    free(80 * GB, monkeypatch)
-    problem = disk_problem(DUMP, COCO_IMAGES, article, tmp_path, None)
+    problem = disk(DUMP, article, 80 * GB)
     for part in ("117,266 images", "92.2 GB", "80.0 GB", "TMPDIR", "--keep-dumps", "--no-guard"):
         assert part in problem
     assert "--disk-limit" not in problem
 
 
-def test_a_dump_that_fits(article: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dump_that_fits(article: Spec) -> None:
     """Nothing is said when it fits, to the byte."""
     predicted = DUMP.predicted_bytes(COCO_IMAGES, article) or 0
-    free(predicted, monkeypatch)
-    assert disk_problem(DUMP, COCO_IMAGES, article, tmp_path, None) == ""
-    assert disk_problem(DUMP, COCO_IMAGES, article, tmp_path, predicted) == ""
-    free(predicted - 1, monkeypatch)
-    assert disk_problem(DUMP, COCO_IMAGES, article, tmp_path, None) != ""
+    assert disk(DUMP, article, predicted) == ""
+    assert disk(DUMP, article, predicted, limit=predicted) == ""
+    assert disk(DUMP, article, predicted - 1) != ""
 
 
-def test_dumps_lie_beside_each_other(article: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dumps_lie_beside_each_other(article: Spec) -> None:
     """What others will write is not free; and it is said that fewer variants at once would do."""
     predicted = DUMP.predicted_bytes(COCO_IMAGES, article) or 0
-    free(predicted + 10 * GB, monkeypatch)
-    assert disk_problem(DUMP, COCO_IMAGES, article, tmp_path, None, 10 * GB) == ""
-    problem = disk_problem(DUMP, COCO_IMAGES, article, tmp_path, None, 11 * GB)
+    assert disk(DUMP, article, predicted + 10 * GB, others=10 * GB) == ""
+    problem = disk(DUMP, article, predicted + 10 * GB, others=11 * GB)
     assert "of the disk beside the 11.0 GB of the other variants: " in problem
     assert "fewer variants at once" in problem
 
 
-def test_a_smaller_disk_can_be_asked_for(
-    article: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_smaller_disk_can_be_asked_for(article: Spec) -> None:
     """``--disk-limit`` holds on a disk with room, and is named."""
-    free(1000 * GB, monkeypatch)
-    problem = disk_problem(DUMP, COCO_IMAGES, article, tmp_path, 10 * GB)
+    problem = disk(DUMP, article, 1000 * GB, limit=10 * GB)
     assert "10.0 GB of the disk (--disk-limit)" in problem
 
 
-def test_the_disk_is_the_dumps_problem_only(
-    article: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_disk_is_the_dumps_problem_only(article: Spec) -> None:
     """Nobody else is refused for want of it."""
-    free(1000, monkeypatch)
     for variant in NO_LIMITS:
-        assert bool(disk_problem(variant, COCO_IMAGES, article, tmp_path, None)) == (variant.kind == "dump")
+        assert bool(disk(variant, article, 1000)) == (variant.kind == "dump")
 
 
-def test_the_limit_of_reading_a_dump_needs_disk_too(
-    article: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_limit_of_reading_a_dump_needs_disk_too(article: Spec) -> None:
     """It writes one; other limits write nothing, and the one that copies holds some memory."""
-    free(1000, monkeypatch)
-    refused = [each.name for each in LIMITS if disk_problem(each, COCO_IMAGES, article, tmp_path, None)]
+    refused = [each.name for each in LIMITS if disk(each, article, 1000)]
     assert refused == ["limit_dump_read"]
     assert [each.name for each in LIMITS if memory_needed(each, COCO_IMAGES, article)] == [
         "limit_memory_copy"
     ]
+
+
+def names_refused(needs: list[Need], memory: int, disk: int = 0) -> dict[str, str]:
+    """Return who is refused, with why; the streaming variant and the dump may be named instead."""
+    frugal = [Need(VARIANTS["tfdata_no_cache"], 24, 0), Need(DUMP, 24, 10)]
+    return refused(needs, Free(memory, disk), WorkerLimits(60.0), frugal)
+
+
+def test_workers_share_the_memory() -> None:
+    """All live at once, so one that would fit alone may not fit beside the others: it says so."""
+    baseline, cache = Need(VARIANTS[BASELINE], 24, 0), Need(MEMORY, 24, 300_000)
+    assert names_refused([baseline, cache], 1_500_000_000) == {}
+    crowded = names_refused([baseline, cache, Need(VARIANTS["tfdata_no_cache"], 24, 0)], 1_500_000_000)
+    assert list(crowded) == [MEMORY.name]
+    assert "beside the 1.4 GB of the other workers" in crowded[MEMORY.name]
+    assert "fewer variants at once" in crowded[MEMORY.name]
+
+
+def test_who_is_refused_takes_no_memory() -> None:
+    """Of a cache and a buffer that do not fit together only the larger is refused, and told of less."""
+    needs = [Need(VARIANTS[BASELINE], 24, 0), Need(DUMP, 24, 10), Need(MEMORY, 24, 24)]
+    found = names_refused(needs, 3 * WORKER_BYTES + 30)
+    assert list(found) == [MEMORY.name]
+    assert f"use tfdata_no_cache or {DUMP.name}, " in found[MEMORY.name]
+
+
+def test_if_nothing_takes_less_the_baseline_does(article: Spec) -> None:
+    """Whoever lacks memory is told of one that runs anywhere."""
+    assert f"use {BASELINE}, " in memory_problem(need_of(MEMORY, COCO_IMAGES, article), GB, None)
+
+
+def test_limits_leave_room_for_others(article: Spec) -> None:
+    """They come without TensorFlow, so that a cache fits beside them that would not beside variants."""
+    needs = [
+        need_of(each, 24, article) for each in (VARIANTS[BASELINE], MEMORY, VARIANTS["limit_read_files"])
+    ]
+    assert needs[2].worker == LIMIT_WORKER_BYTES
+    free = 2 * WORKER_BYTES + needs[1].memory + LIMIT_WORKER_BYTES
+    assert names_refused(needs, free) == {}
+    assert list(names_refused(needs, free - 1)) == [MEMORY.name]
+
+
+def test_both_processes_of_a_variant_count() -> None:
+    """One that is compared with base has two, each with a cache and a dump of its own."""
+    alone = Need(DUMP, 24, 100, disk=1000)
+    both = replace(alone, processes=2)
+    assert names_refused([both], 2 * (WORKER_BYTES + 100), 2000) == {}
+    assert "memory" in names_refused([both], 2 * (WORKER_BYTES + 100) - 1, 2000)[DUMP.name]
+    assert "of the disk" in names_refused([both], 2 * (WORKER_BYTES + 100), 1999)[DUMP.name]
+    assert names_refused([alone], WORKER_BYTES + 100, 1000) == {}
+
+
+def test_dumps_share_the_disk() -> None:
+    """Of two dumps that do not fit beside each other only the larger is refused."""
+    mapped = Need(VARIANTS["uint8_memory_map"], 24, 0, disk=74_000)
+    found = names_refused([Need(DUMP, 24, 0, disk=4 * 74_000), mapped], 1000 * GB, 5 * 74_000 - 1)
+    assert list(found) == [DUMP.name]
+    assert "beside the 74 KB of the other variants" in found[DUMP.name]

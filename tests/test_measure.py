@@ -7,39 +7,47 @@ import io
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from loader_gate.base.base import Base
+from loader_gate.machine.machine import Machine
 from loader_gate.progress import Progress
-from loader_gate.registry.variant import BASELINE, Variant, built_in_variants
-from loader_gate.rotation.rotation import Watch, rotate
-from loader_gate.session import guard as limits
-from loader_gate.session import measuring
-from loader_gate.session.guard import WORKER_BYTES
-from loader_gate.session.measuring import Limits, Measuring, Result
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.variant import BASELINE, Variant
+from loader_gate.rotation.pace import Pace
+from loader_gate.session import measure, workers, writing
+from loader_gate.session.gating import Gating
+from loader_gate.session.guard import Room
+from loader_gate.session.result import Result
+from loader_gate.session.settings import Place, Settings
 from loader_gate.trees.tree import Tree
-from loader_gate.verdict.rules import Rules
+from loader_gate.verdict.floors import Choice
 from loader_gate.worker.epoch import DRAIN
+from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.origin import Origin
 from loader_gate.worker.process import WorkerError
-from loader_gate.workloads.workload import Device, workload
+from loader_gate.workloads.device import Device
+from loader_gate.workloads.known import workload
+from loader_gate.workloads.workload import Asked, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loader_gate.registry.spec import Spec
-    from loader_gate.rotation.measurement import Measurement
 
 VARIANTS = built_in_variants()
 STREAMING, MEMORY, DUMP = "tfdata_no_cache", "tfdata_memory_cache", "tfdata_file_cache"
 GB = 10**9
+THIS_MACHINE = Machine("this one", 2, 100 * GB, "Linux", "x86_64", None, {})
 
 
-class Machine:
+class MadeUp:
     """Everything that made-up workers share: what they do, and what they have done."""
 
     def __init__(self) -> None:
@@ -54,18 +62,18 @@ class Machine:
 class FakeWorker:
     """Answers at once, with the seconds that its machine says; a dump's first epoch writes it."""
 
-    machine: Machine
+    machine: MadeUp
 
     def __init__(
         self,
         variant: Variant,
-        search_path: list[str],
+        search_path: tuple[str, ...],
         hang_seconds: float,
         *,
         origin: Origin | None = None,
         **_: Any,
     ) -> None:
-        assert (search_path, hang_seconds) == ([], 60.0)
+        assert (search_path, hang_seconds) == ((), 60.0)
         self.at_base = origin is not None
         self.variant = variant
         self.folder: Path | None = None
@@ -112,67 +120,78 @@ class FakeWorker:
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+def machine(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
     """Put made-up workers in the place of real ones."""
-    made_up = Machine()
+    made_up = MadeUp()
     monkeypatch.setattr(FakeWorker, "machine", made_up, raising=False)
-    monkeypatch.setattr(measuring, "WorkerProcess", FakeWorker)
-    monkeypatch.setattr(measuring, "free_memory", lambda: 100 * GB)
+    monkeypatch.setattr(workers, "WorkerProcess", FakeWorker)
+    monkeypatch.setattr(measure, "free_memory", lambda: 100 * GB)
     return made_up
 
 
-#: All floors are far away.
-RULES = Rules({variant.name: 0.01 for variant in VARIANTS}, cores=2)
+@dataclass(frozen=True)
+class Prepared:
+    """All that a measuring takes; tests replace what they are about."""
+
+    workload: Workload
+    tree: Tree
+    settings: Settings
+    base: Base | None = None
+
+    def with_room(self, **changed: Any) -> Prepared:
+        """Return the same with another room."""
+        room = replace(self.settings.room, **changed)
+        return replace(self, settings=replace(self.settings, room=room))
+
+    def run(self, *wanted: str) -> Result:
+        """Measure some variants."""
+        return measure.measure(self.workload, self.settings, self.tree, wanted, self.base, io.StringIO())
+
+
+def prepare(tree: Tree, name: str, *, batch_size: int = 5, floor: float = 0.01) -> Prepared:
+    """Prepare to measure a workload on a machine with room, by a floor that is far away."""
+    asked = Asked(Device("emulated"), 32, batch_size)
+    settings = Settings(
+        VARIANTS,
+        asked,
+        Pace(600.0, tolerance=0.03),
+        Room(WorkerLimits(60.0)),
+        Gating(
+            Path("floors.toml"),
+            Choice(None, "none"),
+            own=dict.fromkeys((each.name for each in VARIANTS), floor),
+        ),
+        Place(THIS_MACHINE),
+    )
+    return Prepared(workload(name, asked), tree, settings)
 
 
 @pytest.fixture
-def new_measuring(tiny_tree: Tree, machine: Machine) -> Callable[..., Measuring]:
+def new_measuring(tiny_tree: Tree, machine: MadeUp) -> Callable[..., Prepared]:
     """Return a function that prepares to measure a workload."""
     assert machine.started == []
-
-    def make(name: str, device: str = "emulated", batch_size: int = 5, **settings: Any) -> Measuring:
-        prepared = Measuring(
-            workload=workload(name, Device(device), 32, batch_size, None),
-            tree=tiny_tree,
-            search_path=[],
-            limits=Limits(600.0, 60.0, 100 * GB),
-            rules=RULES,
-            others=lambda: None,
-            stream=io.StringIO(),
-            machine="this one",
-        )
-        return replace(prepared, **settings)
-
-    return make
+    return partial(prepare, tiny_tree)
 
 
-def run(prepared: Measuring, *wanted: str) -> Result:
-    """Measure some variants."""
-    return prepared.run(VARIANTS, wanted)
-
-
-def test_the_rotation_knows_of_other_programs(
-    new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("others", "status"), [(0.0, "fail"), (None, "fail"), (1.0, "undecided")])
+def test_other_programs_are_an_excuse(
+    others: float | None,
+    status: str,
+    new_measuring: Callable[..., Prepared],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is told how many cores they use."""
-    told = []
-
-    def rotation(*arguments: Any) -> dict[str, Measurement]:
-        watch = arguments[-1]
-        assert isinstance(watch, Watch)
-        told.append(watch.others())
-        return rotate(*arguments)
-
-    monkeypatch.setattr(measuring, "rotate", rotation)
-    run(new_measuring("loading", others=lambda: 0.7), STREAMING)
-    assert told == [0.7]
+    """What they take of the machine, since measuring began, is held against a speedup below its floor."""
+    monkeypatch.setattr(measure, "used_by_others", lambda *_: others)
+    found = new_measuring("loading", floor=3.0).run(STREAMING).measurements[STREAMING].verdict
+    assert found.status == status
+    assert ("other programs used 1.0 of 2 cores" in found.reason) == (status == "undecided")
 
 
-def test_limits_in_the_rotation(new_measuring: Callable[..., Measuring], machine: Machine) -> None:
+def test_limits_in_the_rotation(new_measuring: Callable[..., Prepared], machine: MadeUp) -> None:
     """What they bound has a share of them; they take little memory, and none writes to disk for long."""
     limits = ("limit_dump_read", "limit_memory_copy", "limit_read_files")
     machine.seconds.update(dict(zip(limits, (0.05, 0.1, 0.4), strict=True)))
-    result = run(new_measuring("loading"), DUMP, STREAMING, *limits)
+    result = new_measuring("loading").run(DUMP, STREAMING, *limits)
     shares = {
         name: (each.share.limit, round(each.share.estimate.ratio, 3))
         for name, each in result.measurements.items()
@@ -189,17 +208,6 @@ def test_limits_in_the_rotation(new_measuring: Callable[..., Measuring], machine
         assert not folder.exists()
 
 
-def test_limits_leave_room_for_others(
-    new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch, machine: Machine
-) -> None:
-    """They come without TensorFlow, so that a cache fits beside them that would not beside variants."""
-    machine.seconds["limit_read_files"] = 0.4
-    monkeypatch.setattr(measuring, "free_memory", lambda: 2 * WORKER_BYTES + 250_000_000)
-    result = run(new_measuring("loading"), MEMORY, "limit_read_files")
-    assert result.measurements[MEMORY].verdict.status == "pass"
-    assert reason(run(new_measuring("loading"), MEMORY, STREAMING), MEMORY)
-
-
 def reason(result: Result, name: str) -> str:
     """Return why a variant was not measured."""
     found = result.measurements[name].verdict
@@ -208,11 +216,11 @@ def reason(result: Result, name: str) -> str:
 
 
 def test_the_folder_of_a_cache_goes_with_its_worker(
-    new_measuring: Callable[..., Measuring], machine: Machine
+    new_measuring: Callable[..., Prepared], machine: MadeUp
 ) -> None:
     """A cache that was begun by a variant that fails would only take the disk from others."""
     machine.fails = {DUMP}
-    result = run(new_measuring("loading"), DUMP, MEMORY)
+    result = new_measuring("loading").run(DUMP, MEMORY)
     assert reason(result, DUMP) == "its worker raised OSError"
     assert result.measurements[MEMORY].verdict.status == "pass"
     for name in (DUMP, MEMORY):
@@ -222,10 +230,10 @@ def test_the_folder_of_a_cache_goes_with_its_worker(
 
 
 def test_the_folder_of_a_dump_stays(
-    new_measuring: Callable[..., Measuring], machine: Machine, tmp_path: Path
+    new_measuring: Callable[..., Prepared], machine: MadeUp, tmp_path: Path
 ) -> None:
     """Its writer ends before others read it; and it may be kept."""
-    result = run(new_measuring("dump", keep_dumps=tmp_path), DUMP)
+    result = new_measuring("dump").with_room(keep_dumps=tmp_path).run(DUMP)
     assert result.measurements[DUMP].verdict.status == "pass"
     assert machine.folders[DUMP] is None
     assert len(list(tmp_path.rglob("images.index"))) == 1
@@ -237,31 +245,31 @@ def about_the_dump(result: Result) -> str:
     return line
 
 
-def test_what_a_dump_loses_is_beside_it(new_measuring: Callable[..., Measuring]) -> None:
+def test_what_a_dump_loses_is_beside_it(new_measuring: Callable[..., Prepared]) -> None:
     """A lossy dump is small for a reason: its line says what the check found."""
-    assert "bytes an image, " in (line := about_the_dump(run(new_measuring("dump"), DUMP)))
+    assert "bytes an image, " in (line := about_the_dump(new_measuring("dump").run(DUMP)))
     assert ", median PSNR 40.0 dB, written in " in line
 
 
-def test_when_a_dump_has_paid_for_itself(new_measuring: Callable[..., Measuring], machine: Machine) -> None:
+def test_when_a_dump_has_paid_for_itself(new_measuring: Callable[..., Prepared], machine: MadeUp) -> None:
     """After so many epochs, or never: the streaming variant says."""
     machine.seconds[STREAMING] = 0.3
     machine.seconds[DUMP] = 0.2
-    result = run(new_measuring("dump"), DUMP)
+    result = new_measuring("dump").run(DUMP)
     assert result.extra_info[DUMP]["break_even_epochs"] == 1
     assert f"has paid for itself after 1 epoch against {STREAMING}" in about_the_dump(result)
     machine.seconds[STREAMING] = 0.1
-    result = run(new_measuring("dump"), DUMP)
+    result = new_measuring("dump").run(DUMP)
     assert result.extra_info[DUMP]["break_even_epochs"] is None
     assert f"never pays against {STREAMING}" in about_the_dump(result)
 
 
 def test_when_it_is_not_known_whether_a_dump_pays(
-    new_measuring: Callable[..., Measuring], machine: Machine
+    new_measuring: Callable[..., Prepared], machine: MadeUp
 ) -> None:
     """Without the streaming variant nobody knows: that is not "never"."""
     machine.fails = {STREAMING}
-    result = run(new_measuring("dump"), DUMP)
+    result = new_measuring("dump").run(DUMP)
     assert result.extra_info[DUMP]["break_even_epochs"] is None
     line = about_the_dump(result)
     assert f"is not known, as {STREAMING} could not be measured" in line
@@ -270,12 +278,14 @@ def test_when_it_is_not_known_whether_a_dump_pays(
 
 @pytest.mark.parametrize("same", [True, False], ids=["the same machine", "another machine"])
 def test_a_dump_of_another_session(
-    same: bool, new_measuring: Callable[..., Measuring], tmp_path: Path
+    same: bool, new_measuring: Callable[..., Prepared], tmp_path: Path
 ) -> None:
     """It says when and where it was written; another machine's seconds give no break-even here."""
-    run(new_measuring("dump", keep_dumps=tmp_path), DUMP)
-    prepared = new_measuring("dump", keep_dumps=tmp_path, machine="this one" if same else "another")
-    result = run(prepared, DUMP)
+    new_measuring("dump").with_room(keep_dumps=tmp_path).run(DUMP)
+    place = Place(THIS_MACHINE if same else replace(THIS_MACHINE, cpu="another"))
+    prepared = new_measuring("dump").with_room(keep_dumps=tmp_path)
+    prepared = replace(prepared, settings=replace(prepared.settings, place=place))
+    result = prepared.run(DUMP)
     line, info = about_the_dump(result), result.extra_info[DUMP]
     where = "this machine" if same else "another machine"
     assert f"used again, written by {where} on {info['dump_date']} in 0.2 s" in line
@@ -284,7 +294,7 @@ def test_a_dump_of_another_session(
 
 
 def test_the_page_cache_is_looked_at_before_the_passes(
-    new_measuring: Callable[..., Measuring], machine: Machine, monkeypatch: pytest.MonkeyPatch
+    new_measuring: Callable[..., Prepared], machine: MadeUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They bring all of a dump into it, so that afterwards nothing could be told."""
     started: list[list[str]] = []
@@ -293,30 +303,30 @@ def test_the_page_cache_is_looked_at_before_the_passes(
         started.append([*machine.started])
         return 0.25
 
-    monkeypatch.setattr(measuring, "cached_share", share)
-    result = run(new_measuring("dump"), DUMP)
+    monkeypatch.setattr(writing, "cached_share", share)
+    result = new_measuring("dump").run(DUMP)
     assert started == [[DUMP]]  # its writer, and no reader
     assert result.extra_info[DUMP]["page_cache_share"] == 0.25
     assert "25% of it in the page cache before that" in about_the_dump(result)
 
 
 def test_progress_is_said_while_a_dump_is_written(
-    new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch
+    new_measuring: Callable[..., Prepared], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How much of it is there, as often as its writer gives a sign of life."""
     said: list[tuple[float, str]] = []
     monkeypatch.setattr(Progress, "update", lambda _, done, text="": said.append((done, text)))
-    run(new_measuring("dump"), DUMP)
+    new_measuring("dump").run(DUMP)
     assert (1.0, f"{DUMP}, 295 KB of 295 KB") in said
 
 
 def test_progress_is_said_while_the_accelerator_is_set_up(
-    new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch
+    new_measuring: Callable[..., Prepared], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its speed takes some epochs of the slowest variant."""
     said: list[str] = []
     monkeypatch.setattr(Progress, "update", lambda _, __, text="": said.append(text))
-    result = run(new_measuring("training"), STREAMING)
+    result = new_measuring("training").run(STREAMING)
     assert str(result.workload.device).startswith("emulated:")
     for what in ("warming up", "timing"):
         assert f"{what} {BASELINE}, for its speed" in said
@@ -325,10 +335,10 @@ def test_progress_is_said_while_the_accelerator_is_set_up(
 
 @pytest.mark.parametrize("batch_size", [24, 8])
 def test_a_speed_needs_some_batches(
-    batch_size: int, new_measuring: Callable[..., Measuring], machine: Machine
+    batch_size: int, new_measuring: Callable[..., Prepared], machine: MadeUp
 ) -> None:
     """The first one does not count: of one to three there is no speed to tell, and what to do is said."""
-    result = run(new_measuring("training", batch_size=batch_size), STREAMING)
+    result = new_measuring("training", batch_size=batch_size).run(STREAMING)
     for name in (BASELINE, STREAMING):
         found = reason(result, name)
         for part in ("--device emulated", "need at least 4 batches", f"have {24 // batch_size} here"):
@@ -337,25 +347,25 @@ def test_a_speed_needs_some_batches(
     assert machine.started.count(BASELINE) == 1  # to be checked, but not for a speed
 
 
-def test_four_batches_are_enough(new_measuring: Callable[..., Measuring]) -> None:
+def test_four_batches_are_enough(new_measuring: Callable[..., Prepared]) -> None:
     """As is any number if the speed is given."""
-    assert run(new_measuring("training", batch_size=6), STREAMING).workload.device is not None
-    given = workload("training", Device("emulated", 100.0), 32, 24, None)
-    result = run(new_measuring("training", workload=given), STREAMING)
+    assert new_measuring("training", batch_size=6).run(STREAMING).workload.device is not None
+    given = workload("training", Asked(Device("emulated", 100.0), 32, 24))
+    result = replace(new_measuring("training"), workload=given).run(STREAMING)
     assert result.measurements[STREAMING].verdict.status == "pass"
 
 
 @pytest.mark.parametrize("name", ["loading", "training", "dump"])
 def test_no_room_for_the_reference(
-    name: str, new_measuring: Callable[..., Measuring], machine: Machine, monkeypatch: pytest.MonkeyPatch
+    name: str, new_measuring: Callable[..., Prepared], machine: MadeUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk is a reason that says what to do, for every variant; nobody is started."""
 
     def is_full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(measuring, "build_reference", is_full)
-    result = run(new_measuring(name), DUMP)
+    monkeypatch.setattr(measure, "build_reference", is_full)
+    result = new_measuring(name).run(DUMP)
     for each in (BASELINE, DUMP):
         assert "reference decode of the tree does not fit onto the disk of" in reason(result, each)
         assert "TMPDIR" in reason(result, each)
@@ -363,57 +373,44 @@ def test_no_room_for_the_reference(
 
 
 def test_workers_share_the_memory(
-    new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch
+    new_measuring: Callable[..., Prepared], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All live at once, so one that would fit alone may not fit beside the others: it says so."""
-    monkeypatch.setattr(measuring, "free_memory", lambda: 1_500_000_000)
-    alone = run(new_measuring("loading"), MEMORY)
+    monkeypatch.setattr(measure, "free_memory", lambda: 1_500_000_000)
+    alone = new_measuring("loading").run(MEMORY)
     assert alone.measurements[MEMORY].verdict.status == "pass"
-    crowded = run(new_measuring("loading"), MEMORY, STREAMING)
+    crowded = new_measuring("loading").run(MEMORY, STREAMING)
     assert "beside the 1.4 GB of the other workers" in reason(crowded, MEMORY)
     assert "fewer variants at once" in reason(crowded, MEMORY)
+    ways_out = reason(crowded, MEMORY).partition("use ")[2].partition(", ")[0].split(" or ")
+    assert STREAMING in ways_out
+    assert BASELINE not in ways_out
     assert crowded.measurements[STREAMING].verdict.status == "pass"
 
 
-def test_who_is_refused_takes_no_memory(
-    new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of a cache and a buffer that do not fit together only the larger is refused."""
-    image = 32 * 32 * 3 * 4
-    needed = {MEMORY: 24 * image, DUMP: 10 * image}
-    monkeypatch.setattr(measuring, "memory_needed", lambda variant, *_: needed.get(variant.name, 0))
-    monkeypatch.setattr(limits, "memory_needed", lambda variant, *_: needed.get(variant.name, 0))
-    monkeypatch.setattr(measuring, "free_memory", lambda: 3 * WORKER_BYTES + 30 * image)
-    result = run(new_measuring("loading"), MEMORY, DUMP)
-    ways_out = reason(result, MEMORY).partition("use ")[2].partition(", ")[0].split(" or ")
-    assert {DUMP, STREAMING} <= {*ways_out}
-    assert result.measurements[DUMP].verdict.status == "pass"
-
-
 def test_dumps_share_the_disk(
-    new_measuring: Callable[..., Measuring], machine: Machine, monkeypatch: pytest.MonkeyPatch
+    new_measuring: Callable[..., Prepared], machine: MadeUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two dumps that do not fit beside each other only the larger is refused."""
     mapped, pixels = "uint8_memory_map", 24 * 32 * 32 * 3
     machine.seconds[mapped] = 0.1
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * pixels - 1))
-    result = run(new_measuring("loading"), DUMP, mapped)
+    result = new_measuring("loading").run(DUMP, mapped)
     assert "beside the 74 KB of the other variants" in reason(result, DUMP)
     assert result.measurements[mapped].verdict.status == "pass"
 
 
 def test_the_guard_can_be_switched_off(
-    new_measuring: Callable[..., Measuring], monkeypatch: pytest.MonkeyPatch
+    new_measuring: Callable[..., Prepared], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then everything is started."""
-    monkeypatch.setattr(measuring, "free_memory", lambda: 0)
+    monkeypatch.setattr(measure, "free_memory", lambda: 0)
     prepared = new_measuring("loading")
-    assert reason(run(prepared, MEMORY), MEMORY)
-    prepared = replace(prepared, limits=replace(prepared.limits, guard=False))
-    assert run(prepared, MEMORY).measurements[MEMORY].verdict.status == "pass"
+    assert reason(prepared.run(MEMORY), MEMORY)
+    assert prepared.with_room(guarded=False).run(MEMORY).measurements[MEMORY].verdict.status == "pass"
 
 
-AT_BASE = {DUMP: Origin((), "python")}
+AT_BASE = Base("", "base", {DUMP: Origin((), "python")}, {}, {}, {})
 
 
 def outcomes(result: Result) -> dict[str, str]:
@@ -425,8 +422,8 @@ def outcomes(result: Result) -> dict[str, str]:
     ("size_at_base", "outcome", "status"), [(1.0, "same", "pass"), (0.9, "regression", "fail")]
 )
 def test_dumps_of_head_and_base(
-    new_measuring: Callable[..., Measuring],
-    machine: Machine,
+    new_measuring: Callable[..., Prepared],
+    machine: MadeUp,
     tmp_path: Path,
     size_at_base: float,
     outcome: str,
@@ -434,18 +431,18 @@ def test_dumps_of_head_and_base(
 ) -> None:
     """Each side reads its own; one that has grown fails, and base's is never kept."""
     machine.size_at_base = size_at_base
-    prepared = new_measuring("dump", origins=AT_BASE, tolerance=0.03, keep_dumps=tmp_path / "kept")
-    result = run(prepared, DUMP)
+    prepared = new_measuring("dump").with_room(keep_dumps=tmp_path / "kept")
+    result = replace(prepared, base=AT_BASE).run(DUMP)
     assert outcomes(result)["seconds"] == "same"
     assert outcomes(result)["dump bytes"] == outcome
     assert result.measurements[DUMP].verdict.status == status
     assert len([*(tmp_path / "kept").glob("*/images.index")]) == 1
 
 
-def test_a_dump_that_base_cannot_write(new_measuring: Callable[..., Measuring], machine: Machine) -> None:
+def test_a_dump_that_base_cannot_write(new_measuring: Callable[..., Prepared], machine: MadeUp) -> None:
     """Head is held against its floor alone, and it is said."""
     machine.base_fails = True
-    result = run(new_measuring("dump", origins=AT_BASE, tolerance=0.03), DUMP)
+    result = replace(new_measuring("dump"), base=AT_BASE).run(DUMP)
     assert result.measurements[DUMP].verdict.status == "pass"
     assert outcomes(result) == {}
     assert any(f"{DUMP} is not compared with base" in note for note in result.notes)

@@ -1,0 +1,242 @@
+"""The suite in one pytest session: what was asked for, what was measured, what goes into the books."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, TextIO
+
+from loader_gate.advice.space import taken_bytes
+from loader_gate.plugin import books
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.session.settings import Settings
+from loader_gate.verdict.floors import parse_floor
+from loader_gate.verdict.sentence import sentence
+from loader_gate.verdict.verdict import fails_item
+from loader_gate.workloads.known import known_workloads, workload
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+    from loader_gate.base.base import Base
+    from loader_gate.registry.variant import Variant
+    from loader_gate.report.session_table import Beside
+    from loader_gate.rotation.measurement import Measurement
+    from loader_gate.session.result import Result
+    from loader_gate.trees.tree import Tree
+
+
+class Suite:
+    """Holds the settings and the measurements of one pytest session.
+
+    Attributes:
+        settings: What was asked for.
+        machine: The machine it runs on.
+        absent: Of the variants that cannot be measured, what is not installed and how to install it, by name.
+        on_request: Workloads and the variants that take part in them only if ``--variant`` was given.
+        results: What was measured, by workload.
+        extra_infos: What the JSON says of each benchmark.
+        notes: Lines to print below the tables.
+    """
+
+    def __init__(self, settings: Settings, options: argparse.Namespace) -> None:
+        """Hold the settings of a session, and the options that say what becomes of its measurements."""
+        self.settings = settings
+        self.machine = settings.place.machine
+        self.absent = {each.name: absence for each in settings.everyone if (absence := each.absence())}
+        self.on_request = {
+            (name, each.name)
+            for each in built_in_variants()
+            for name in known_workloads()
+            if name not in each.default
+        }
+        self.results: dict[str, Result] = {}
+        self.extra_infos: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self._options = options
+        self._failures: dict[str, Exception] = {}
+        self._skipped: dict[str, tuple[str, ...]] = {}
+        self._base: Base | None = None
+        self._while_open = ExitStack()
+
+    @classmethod
+    def from_options(cls, options: argparse.Namespace, started_in: Path, not_timed: str) -> Suite:
+        """Check the options of a session; see `Settings.from_options`."""
+        return cls(Settings.from_options(options, started_in, not_timed), options)
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Return the variants that tests of this session may measure, the baseline first."""
+        return self.settings.variants
+
+    @property
+    def named(self) -> list[Variant]:
+        """Return the variants that the command line names: loaders, and with ``--variant`` built-in ones."""
+        return [each for each in self.variants if self._options.variant or not each.is_built_in]
+
+    def add_loaders(
+        self,
+        loaders: Sequence[Variant],
+        declared_floors: Mapping[tuple[str, str], float],
+        beside: Sequence[Variant] = (),
+    ) -> None:
+        """Let loaders join that were found by collecting tests; see `Settings.with_loaders`.
+
+        Raises:
+            RegistryError: One has the name of another variant.
+            FloorsError: A ``--floor`` is of a variant that there is not.
+        """
+        self.settings = self.settings.with_loaders(loaders, declared_floors, beside)
+        for text in self._options.floor:
+            parse_floor(text, [each.name for each in self.variants])
+
+    @property
+    def measured(self) -> bool:
+        """Return whether any variant has figures."""
+        return any(result.has_figures for result in self.results.values())
+
+    @property
+    def profile(self) -> str | None:
+        """Return the name of the profile whose floors hold."""
+        return self.settings.gating.profile
+
+    @property
+    def against(self) -> bool:
+        """Return whether variants are compared with a base."""
+        return self._options.against is not None or self._options.against_python is not None
+
+    def takes_part(self, variant: Variant, name: str, kinds: Collection[str]) -> bool:
+        """Return whether a variant is measured in a workload by a test of such kinds."""
+        by_default = (name, variant.name) not in self.on_request
+        return variant.kind in kinds and (by_default or bool(self._options.variant))
+
+    def open_base(self, names: Collection[str]) -> None:
+        """Find the code that variants are compared with; `close` removes what it takes.
+
+        Args:
+            names: The variants whose tests are going to run.
+
+        Raises:
+            RevisionError: There is no such revision or interpreter, or nothing in it to compare with.
+        """
+        from loader_gate.base.base import base_of
+
+        if self.settings.place.not_timed:
+            return
+        compared = [each for each in self.settings.compared(names) if each.name not in self.absent]
+        options, path = self._options, self.settings.place.search_path
+        base = base_of(options.against, options.against_python, compared, path)
+        self._base = self._while_open.enter_context(base)
+        other = {**self._base.missing, **self._base.deleted}
+        self.notes += [f"Against {self._base.description}: {name} {words}." for name, words in other.items()]
+
+    def close(self) -> None:
+        """Remove what `open_base` has made."""
+        self._while_open.close()
+
+    def measure(self, name: str, wanted: Sequence[str], tree: Tree, stream: TextIO) -> None:
+        """Measure a workload, and keep what was measured.
+
+        Args:
+            name: The workload's name.
+            wanted: Names of the variants to measure and gate; the baseline is measured in any case, and so is
+                what is to be measured beside.
+            tree: The images.
+            stream: Where progress is shown.
+
+        Raises:
+            DeviceError: TensorFlow cannot use the GPU that was asked for.
+        """
+        # What measures is not imported before it is needed: `pytest --help` has to stay quick.
+        from loader_gate.session.measure import measure
+
+        if name in self._failures:
+            raise self._failures[name]
+        known_workloads()[name].check_machine(self.settings.asked)
+        work = workload(name, self.settings.asked)
+        named = dict.fromkeys([*wanted, *(each.name for each in self.settings.beside_in(work))])
+        self._skipped[name] = tuple(f"{each} {self.absent[each]}" for each in named if each in self.absent)
+        installed = [each for each in wanted if each not in self.absent]
+        try:
+            self.results[name] = measure(work, self.settings, tree, installed, self._base, stream)
+        except Exception as error:  # every further test of the workload fails with it, at once
+            self._failures[name] = error
+            raise
+
+    def enter(self, name: str, variant: str, benchmark: BenchmarkFixture) -> None:
+        """Enter what was measured into pytest-benchmark's books."""
+        result = self.results[name]
+        measurement = result.measurements[variant]
+        if not measurement.variant_passes:
+            books.leave_out(benchmark)
+            return
+        info = {"profile": self.profile, **_about_the_work(result, measurement)}
+        if self._base is not None:
+            info["base_revision"] = self._base.revision or None
+        books.record(benchmark, measurement, len(result.tree), info)
+        self.extra_infos.append(dict(benchmark.extra_info))
+
+    def fails(self, name: str, variant: str) -> bool:
+        """Return whether a variant's test has to fail."""
+        return fails_item(self.results[name].measurements[variant].verdict, self._options.gate)
+
+    def sentence(self, name: str, variant: str) -> str:
+        """Return the verdict in one sentence."""
+        return sentence(self.results[name].measurements[variant].verdict, variant, name, self.profile)
+
+    def write_floors(self) -> None:
+        """Write the floors that the measurements support."""
+        self.notes += self.settings.gating.write_floors(self.results.values(), self.machine)
+
+    def table(self, name: str, colour: bool) -> list[str]:
+        """Return what there is to say of a workload at the end, in lines for people."""
+        from loader_gate.report.session_table import session_table
+
+        return session_table(self.results[name], self._beside(name), colour)
+
+    def article(self, colour: bool) -> list[str]:
+        """Return the article's table in lines for people; none if this session has none of its rows."""
+        from loader_gate.report.article import article_rows
+        from loader_gate.report.terminal import article_table
+
+        rows = article_rows(self.results)
+        return article_table(rows, colour) if rows else []
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the JSON says of the run as a whole."""
+        from loader_gate.report.session_table import about_run
+
+        return {
+            "schema": books.SCHEMA,
+            **about_run(self.results, {name: self._beside(name) for name in self.results}),
+            "gate": self._options.gate,
+            "notes": list(self.notes),
+        }
+
+    def _beside(self, name: str) -> Beside:
+        from loader_gate.report.session_table import Beside
+
+        result, base = self.results[name], self._base
+        return Beside(
+            self.machine,
+            self.settings.gating.reason(result.workload, result.tree),
+            None if base is None else base.description,
+            self._skipped.get(name, ()),
+        )
+
+
+def _about_the_work(result: Result, measurement: Measurement) -> dict[str, Any]:
+    """Return what the JSON says of the work that a variant has done, and of the bytes that it takes."""
+    variant, work, images = measurement.variant, result.workload, len(result.tree)
+    return {
+        "workload": work.name,
+        "tree": result.tree.digest,
+        "image_size": work.image_size[0],
+        "batch_size": work.batch_size,
+        "schema": books.SCHEMA,
+        **result.extra_info[variant.name],
+        **taken_bytes(variant, measurement.kind, images, work, measurement.written_bytes),
+    }

@@ -1,0 +1,108 @@
+"""What a session says of one workload at its end: to people below its table, and to the JSON."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from loader_gate.machine.noise import describe_noise
+from loader_gate.registry.variant import BASELINE
+from loader_gate.report.article import article_rows
+from loader_gate.report.terminal import change_table, share_lines, verdict_table
+from loader_gate.statistics.control import read_control
+from loader_gate.text import WIDTH
+from loader_gate.verdict.sentence import number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loader_gate.machine.machine import Machine
+    from loader_gate.session.result import Result
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What there is to say beside the figures of a workload.
+
+    Attributes:
+        machine: The machine.
+        floors: Why these floors hold, or why none does.
+        base: What variants are compared with, in words; None if with nothing.
+        skipped: Variants that are not installed, with what they need.
+    """
+
+    machine: Machine
+    floors: str
+    base: str | None = None
+    skipped: tuple[str, ...] = ()
+
+
+def session_table(result: Result, beside: Beside, colour: bool) -> list[str]:
+    """Return the tables of a workload and what is to be said below them, in lines for people.
+
+    Args:
+        result: What was measured.
+        beside: What there is to say beside that.
+        colour: Whether to colour verdicts for a terminal.
+    """
+    measurements = [*result.measurements.values()]
+    lines = verdict_table(measurements, len(result.tree), colour)
+    about = [*result.notes, *share_lines(measurements)]
+    if beside.base is not None:
+        lines += ["", *change_table(measurements, colour)]
+        about.append(f"Change: head / base, below 1 is better. Base: {beside.base}.")
+    about += [f"Skipped: {each}" for each in beside.skipped]
+    about += [
+        beside.floors,
+        f"Machine: {beside.machine.describe()}.",
+        f"Noise: {noise_seen(result)}.",
+    ]
+    return [*lines, *(line for text in about for line in textwrap.wrap(text, WIDTH))]
+
+
+def about_run(results: Mapping[str, Result], beside: Mapping[str, Beside]) -> dict[str, Any]:
+    """Return what the JSON says of a session's workloads, each by its name, and of the article.
+
+    Args:
+        results: What was measured.
+        beside: What there is to say beside that.
+    """
+    return {
+        "about": {name: _about_workload(result, beside[name]) for name, result in results.items()},
+        "article": [asdict(row) for row in article_rows(results)],
+        "unmeasured": [
+            {"variant": variant, "workload": name, "reason": measurement.verdict.reason}
+            for name, result in results.items()
+            for variant, measurement in result.measurements.items()
+            if measurement.verdict.status == "unmeasured"
+        ],
+    }
+
+
+def _about_workload(result: Result, beside: Beside) -> dict[str, Any]:
+    """Return what the JSON says of a workload as a whole."""
+    return {
+        "tree": result.tree.name,
+        "images": len(result.tree),
+        "notes": list(result.notes),
+        "floors": beside.floors,
+        "noise": noise_seen(result),
+        "base": beside.base,
+    }
+
+
+def noise_seen(result: Result) -> str:
+    """Return what is known of the noise that a workload was measured in, in words."""
+    passes = [timing.seconds for timing in result.measurements[BASELINE].variant_passes]
+    parts = [describe_noise(*result.noise)]
+    if passes:
+        control = read_control(passes)
+        found = control.estimate
+        interval = f"{number(found.low)}–{number(found.high)}"
+        moved = ": the machine moved" if control.moved else ""
+        parts.append(f"the baseline against itself {number(found.ratio)} ({interval}){moved}")
+        if control.contaminated:
+            blocks = len(passes) // 2
+            parts.append(f"{len(control.contaminated)} of {blocks} blocks contaminated")
+    return ", ".join(parts)

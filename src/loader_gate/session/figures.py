@@ -1,0 +1,168 @@
+"""What a workload has to say beside its speedups: how busy its device was, what its dumps take and gain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from loader_gate.rotation.measurement import Measurement
+from loader_gate.session.dumps import break_even_epochs
+from loader_gate.session.writing import Dumps
+from loader_gate.sizes import format_size
+from loader_gate.statistics.estimate import Estimate
+from loader_gate.trees.tree import Tree
+from loader_gate.verdict.change import judge_once, with_one_more
+from loader_gate.workloads.workload import Workload
+
+if TYPE_CHECKING:
+    from loader_gate.session.dumps import Dump
+    from loader_gate.session.writing import Written
+
+#: What a break-even is held against.
+STREAMING = "tfdata_no_cache"
+#: How many times the predicted bytes an image a dump may take.
+DUMP_CEILING = 1.02
+#: The share by which a dump may be larger than the one that base writes.
+DUMP_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What there is to say of one workload.
+
+    Attributes:
+        workload: The workload, with the device it ran on.
+        tree: The images.
+        dumps: What was written beforehand.
+        machine: The fingerprint of this machine.
+    """
+
+    workload: Workload
+    tree: Tree
+    dumps: Dumps
+    machine: str
+
+    def extra_info(self, measurements: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
+        """Return more to say of each variant in the JSON, by name."""
+        streaming = measurements.get(STREAMING)
+        return {
+            name: {**self._of_device(each), **self._of_dump(each, streaming)}
+            for name, each in measurements.items()
+        }
+
+    def judged(self, measurement: Measurement) -> Measurement:
+        """Fail a variant whose dump is larger than predicted, or than base's."""
+        written = self.dumps.head.get(measurement.variant.name)
+        if written is None or not measurement.variant_passes:
+            return measurement
+        return self._held_to_base(self._held_to_ceiling(measurement, written), written)
+
+    def _of_device(self, measurement: Measurement) -> dict[str, Any]:
+        timings = measurement.variant_passes
+        if self.workload.device is None or not timings:
+            return {}
+        busy = [each.accelerator_utilisation for each in timings if each.accelerator_utilisation]
+        return {
+            "device": str(self.workload.device),
+            "accelerator_utilisation": median(busy) if busy else None,
+        }
+
+    def _of_dump(self, measurement: Measurement, streaming: Measurement | None) -> dict[str, Any]:
+        written = self.dumps.head.get(measurement.variant.name)
+        if written is None or not measurement.variant_passes:
+            return {}
+        images, dump = len(self.tree), written.dump
+        predicted = measurement.variant.predicted_bytes(images, written.spec)
+        epochs, break_even = self._break_even(measurement, dump, streaming)
+        return {
+            "cold_seconds": dump.cold_seconds,
+            "dump_bytes": dump.bytes,
+            "dump_files": len(dump.files),
+            "dump_bytes_per_image": dump.bytes / images,
+            "predicted_bytes_per_image": None if predicted is None else predicted / images,
+            "median_psnr": measurement.median_psnr,
+            "break_even_epochs": epochs,
+            "break_even": break_even,
+            "dump_history": dump.history,
+            "dump_date": dump.date,
+            "dump_of_this_machine": dump.machine == self.machine,
+            "page_cache_share": written.cached_share,
+        }
+
+    def _break_even(
+        self, warm: Measurement, dump: Dump, streaming: Measurement | None
+    ) -> tuple[int | None, str]:
+        """Return after how many epochs a dump has paid for itself, and the same in words."""
+        not_known = "when it has paid for itself is not known"
+        if dump.machine != self.machine:  # seconds do not travel
+            return None, f"{not_known}, as another machine wrote it"
+        if streaming is None or not streaming.variant_passes:
+            return None, f"{not_known}, as {STREAMING} could not be measured"
+        epochs = break_even_epochs(dump.cold_seconds, _median_seconds(warm), _median_seconds(streaming))
+        if epochs is None:
+            return None, f"never pays against {STREAMING}"
+        plural = "" if epochs == 1 else "s"
+        return epochs, f"has paid for itself after {epochs} epoch{plural} against {STREAMING}"
+
+    def _held_to_ceiling(self, measurement: Measurement, written: Written) -> Measurement:
+        images = len(self.tree)
+        predicted = (measurement.variant.predicted_bytes(images, written.spec) or 0) / images
+        labels = 4 * len(self.tree.class_names)  # one-hot float32; the prediction is of pixels
+        size = written.dump.bytes / images
+        if not predicted or size <= DUMP_CEILING * predicted + labels:
+            return measurement
+        reason = (
+            f"but its dump takes {format_size(size)} an image, above the ceiling "
+            f"of {DUMP_CEILING} times the predicted {format_size(predicted)}: find what made it grow"
+        )
+        return replace(measurement, verdict=replace(measurement.verdict, status="fail", reason=reason))
+
+    def _held_to_base(self, measurement: Measurement, written: Written) -> Measurement:
+        base = self.dumps.base.get(measurement.variant.name)
+        if base is None or not base.dump.bytes or not measurement.verdict.changes:
+            return measurement
+        ratio = written.dump.bytes / base.dump.bytes
+        change = judge_once("dump bytes", Estimate(ratio, ratio, ratio, 1), DUMP_TOLERANCE)
+        return replace(measurement, verdict=with_one_more(measurement.verdict, change))
+
+
+def remarks(extra_info: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Put into words what the table has no column for."""
+    busy = [
+        f"{name} {info['accelerator_utilisation']:.0%}"
+        for name, info in extra_info.items()
+        if info.get("accelerator_utilisation") is not None
+    ]
+    if busy:
+        yield f"Accelerator busy after its first step: {', '.join(busy)}."
+    for name, info in extra_info.items():
+        if "dump_bytes" in info:
+            yield f"{name}: {_about_dump(info)}."
+
+
+def _about_dump(info: Mapping[str, Any]) -> str:
+    size, predicted = info["dump_bytes_per_image"], info["predicted_bytes_per_image"]
+    cached = info["page_cache_share"]
+    parts = [f"{format_size(info['dump_bytes'])} in {info['dump_files']} files, {size:,.0f} bytes an image"]
+    if predicted:
+        parts.append(f"{size / predicted - 1:+.2%} of the predicted {predicted:,.0f}")
+    if info["median_psnr"] is not None:
+        parts.append(f"median PSNR {info['median_psnr']:.1f} dB")
+    seconds = f"in {info['cold_seconds']:.3g} s"
+    if info["dump_history"].startswith("written"):
+        parts.append(f"{info['dump_history']} {seconds}")
+    else:
+        day = f" on {info['dump_date']}" if info["dump_date"] else ""
+        where = "this machine" if info["dump_of_this_machine"] else "another machine"
+        parts.append(f"{info['dump_history']}, written by {where}{day} {seconds}")
+    parts.append(info["break_even"])
+    parts.append("read by a fresh process")
+    if cached is not None:
+        parts[-1] += f", {cached:.0%} of it in the page cache before that"
+    return ", ".join(parts)
+
+
+def _median_seconds(measurement: Measurement) -> float:
+    return median(timing.seconds for timing in measurement.variant_passes)

@@ -1,0 +1,258 @@
+"""Measures one workload from beginning to end: reference, guard, dumps, rotation."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from loader_gate.machine.memory import free_memory
+from loader_gate.machine.noise import read_noise, used_by_others
+from loader_gate.progress import Progress
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import BASELINE, Variant
+from loader_gate.rotation.measurement import Measurement
+from loader_gate.rotation.rotation import Watch, rotate
+from loader_gate.rotation.runner import Job
+from loader_gate.same_work.reference import build_reference
+from loader_gate.session import accelerator
+from loader_gate.session.figures import STREAMING, Figures, remarks
+from loader_gate.session.guard import Free, need_of, refused
+from loader_gate.session.result import Result, without_passes
+from loader_gate.session.settings import Settings
+from loader_gate.session.workers import Launcher, SessionWorkers
+from loader_gate.session.writing import Dumps, DumpWriter, is_kept
+from loader_gate.trees.tree import Tree
+from loader_gate.worker.epoch import DRAIN
+from loader_gate.workloads.workload import Workload
+
+if TYPE_CHECKING:
+    from loader_gate.base.base import Base
+    from loader_gate.machine.noise import NoiseReading
+    from loader_gate.verdict.rules import Rules
+
+
+def measure(
+    workload: Workload,
+    settings: Settings,
+    tree: Tree,
+    wanted: Sequence[str],
+    base: Base | None,
+    stream: TextIO,
+) -> Result:
+    """Measure one workload.
+
+    Args:
+        workload: What a pass does.
+        settings: The settings of the session.
+        tree: The images.
+        wanted: Names of the variants whose tests run; the baseline is measured in any case, and so is what
+            the settings want measured beside others.
+        base: What variants are compared with, if with anything.
+        stream: Where progress is shown.
+    """
+    before = read_noise()
+    # A dump is held against a variant that this session may not have.
+    beside = [each.name for each in settings.beside_in(workload) if not each.absence()]
+    measured_names = tuple(dict.fromkeys([*wanted, *beside]))
+    known = tuple(dict.fromkeys([*settings.variants, *built_in_variants()]))
+    with _temporary_folder() as folder:
+        session = _Session(workload, settings, tree, known, base, stream)
+        problem = session.decode_reference(folder / "reference")
+        plan = session.plan(measured_names, folder, problem)
+        rules = settings.gating.rules(
+            workload,
+            tree,
+            [each for each in settings.variants if each.name in wanted],
+            settings.place.machine.cores,
+        )
+        measured = session.rotate(plan, measured_names, rules, folder, before) if plan.running else {}
+    figures = Figures(plan.workload, tree, plan.dumps, settings.place.machine.fingerprint)
+    measurements = {
+        each.name: without_passes(each, plan.refused[each.name])
+        if each.name in plan.refused
+        else measured[each.name]
+        for each in plan.variants
+    }
+    extra_info = figures.extra_info(measurements)
+    return Result(
+        plan.workload,
+        tree,
+        {name: figures.judged(each) for name, each in measurements.items()},
+        extra_info,
+        (before, read_noise()),
+        (*plan.notes, *remarks(extra_info)),
+    )
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="loader-gate-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is going to be measured, and what is not.
+
+    Attributes:
+        workload: The workload, with the device it runs on.
+        variants: Every variant that gets a measurement.
+        refused: Why some of them are not even started, by name.
+        dumps: What has been written beforehand.
+        notes: Lines for people.
+        not_timed: Why nothing may be timed; empty if it may.
+    """
+
+    workload: Workload
+    variants: Sequence[Variant]
+    refused: Mapping[str, str]
+    dumps: Dumps = field(default_factory=Dumps)
+    notes: tuple[str, ...] = ()
+    not_timed: str = ""
+
+    @property
+    def running(self) -> list[Variant]:
+        return [each for each in self.variants if each.name not in self.refused]
+
+
+@dataclass(frozen=True)
+class _Session:
+    """One workload on its way through; see `measure`."""
+
+    workload: Workload
+    settings: Settings
+    tree: Tree
+    known: Sequence[Variant]
+    base: Base | None
+    stream: TextIO
+
+    def decode_reference(self, folder: Path) -> str:
+        """Make the reference decode; return why that cannot be done, or nothing."""
+        size = self.workload.image_size
+        try:
+            with Progress("Decoding the reference", len(self.tree), self.stream) as progress:
+                build_reference(self.tree, size, folder, lambda done, _: progress.update(done))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return (
+                f"the reference decode of the tree does not fit onto the disk of {folder.parent.parent}: "
+                "free some, set TMPDIR to a larger disk, or use a smaller tree or --image-size"
+            )
+        return ""
+
+    def plan(self, wanted: Sequence[str], folder: Path, problem: str) -> _Plan:
+        """Refuse what cannot be measured, and prepare what the rest needs.
+
+        Args:
+            wanted: Names of the variants to measure.
+            folder: The session's own folder.
+            problem: Why nothing can be measured; empty if something can.
+        """
+        chosen = [each for each in self.known if each.name in {BASELINE, *wanted}]
+        not_timed = self.settings.place.not_timed
+        if problem:
+            return _Plan(self.workload, chosen, dict.fromkeys((each.name for each in chosen), problem))
+        plan = _Plan(self.workload, chosen, self._refused(chosen, folder), not_timed=not_timed)
+        if not_timed:
+            return plan
+        if self.workload.writes_dumps:
+            return self._with_dumps(plan, wanted, folder)
+        if self.workload.is_emulated:
+            found = accelerator.set_up(
+                self.workload, self.tree, self._spec(folder), self._launcher(), self.stream
+            )
+            return replace(plan, workload=found.workload, notes=found.notes, not_timed=found.problem)
+        return plan
+
+    def _refused(self, chosen: Sequence[Variant], folder: Path) -> dict[str, str]:
+        """Return why variants are refused whose cache or dump is predicted not to fit."""
+        room, images, spec = self.settings.room, len(self.tree), self._spec(folder)
+        if not room.guarded:
+            return {}
+        kept = room.keep_dumps if self.workload.writes_dumps else None
+        if kept is not None:
+            kept.mkdir(parents=True, exist_ok=True)
+            folder = kept
+        origins = self._launcher().origins
+        needs = {
+            each.name: need_of(
+                each,
+                images,
+                spec,
+                trains=self.workload.trains_a_model,
+                processes=2 if each.name in origins else 1,
+            )
+            for each in self.known
+        }
+        frugal = [
+            needs[each.name]
+            for each in self.known
+            if each.traits.is_frugal and self.workload.name in each.default and each.name != BASELINE
+        ]
+        return refused(
+            [
+                replace(needs[each.name], disk=0)
+                if is_kept(each, self.tree, spec, kept)
+                else needs[each.name]
+                for each in chosen
+            ],
+            Free(
+                min(free_memory(), self.settings.place.machine.memory_bytes), shutil.disk_usage(folder).free
+            ),
+            room.limits,
+            frugal,
+        )
+
+    def _with_dumps(self, plan: _Plan, wanted: Sequence[str], folder: Path) -> _Plan:
+        """Write the dumps; a variant that has none is not measured."""
+        launcher = self._launcher()
+        writer = DumpWriter(
+            self.tree,
+            lambda variant, at_base, own: launcher.start(variant, at_base, writes_to=own),
+            self.settings.place.machine.fingerprint,
+            self.settings.room.keep_dumps,
+            self.stream,
+        )
+        dumps = writer.write(plan.running, self._spec(folder), {*wanted} & {*launcher.origins})
+        refused, variants = {**plan.refused, **dumps.failed}, plan.variants
+        if dumps.head:
+            others = [each for each in self.known if each.name == STREAMING and each not in variants]
+            variants = [*variants, *others]
+        else:  # the baseline would be measured in vain
+            reason = "there is no dump to hold against it"
+            refused = {**dict.fromkeys((each.name for each in variants), reason), **refused}
+        return replace(plan, variants=variants, refused=refused, dumps=dumps, notes=dumps.notes)
+
+    def rotate(
+        self, plan: _Plan, wanted: Sequence[str], rules: Rules, folder: Path, before: NoiseReading
+    ) -> dict[str, Measurement]:
+        """Measure what runs; ``before`` is the noise before anything was done."""
+        workers = SessionWorkers(self._launcher(), self._spec(folder), plan.dumps, wanted)
+        # Building a model would be in vain, and an accelerator may not have its speed yet.
+        consumer = DRAIN if plan.not_timed else plan.workload.consumer
+        job = Job(self.tree, folder / "reference", consumer, plan.not_timed)
+        with Progress(f"Measuring {plan.workload.name}", None, self.stream) as progress:
+            watch = Watch(lambda text: progress.update(0, text), lambda: used_by_others(before, read_noise()))
+            return rotate(plan.running, workers, job, rules, self.settings.pace, watch)
+
+    def _spec(self, folder: Path) -> Spec:
+        return Spec(self.workload.image_size, self.workload.batch_size, True, 0, folder / "cache")
+
+    def _launcher(self) -> Launcher:
+        return Launcher(
+            self.settings.place.search_path,
+            self.settings.room.limits,
+            self.workload.uses_gpu,
+            {} if self.base is None else self.base.origins,
+        )

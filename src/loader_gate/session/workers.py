@@ -1,0 +1,93 @@
+"""The processes of one workload: where each takes its code from, and which folder it writes to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loader_gate.registry.spec import Spec
+from loader_gate.session.writing import AT_BASE, Dumps
+from loader_gate.worker.limits import WorkerLimits
+from loader_gate.worker.process import WorkerProcess
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loader_gate.registry.variant import Variant
+    from loader_gate.worker.origin import Origin
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """Starts processes.
+
+    Attributes:
+        search_path: Where they look for modules.
+        limits: What each may take.
+        see_gpu: Whether they may use a GPU.
+        origins: Where the code of variants at base comes from, by variant; of those that have one.
+    """
+
+    search_path: Sequence[str]
+    limits: WorkerLimits
+    see_gpu: bool
+    origins: Mapping[str, Origin]
+
+    def start(
+        self, variant: Variant, at_base: bool = False, *, writes_to: Path | None = None
+    ) -> WorkerProcess:
+        """Start a process.
+
+        Args:
+            variant: What it runs.
+            at_base: Whether that is the variant at base.
+            writes_to: The folder whose size is limited, if any.
+        """
+        return WorkerProcess(
+            variant,
+            self.search_path,
+            self.limits,
+            see_gpu=self.see_gpu,
+            disk_folder=writes_to,
+            origin=self.origins[variant.name] if at_base else None,
+        )
+
+
+@dataclass(frozen=True)
+class SessionWorkers:
+    """The workers that are timed; see `rotation.Workers`.
+
+    Attributes:
+        launcher: Starts their processes.
+        common: The epoch to deliver; each variant has a folder of its own in its folder.
+        dumps: What has been written for them to read.
+        wanted: Names of variants that are to be compared with base, where that is possible.
+    """
+
+    launcher: Launcher
+    common: Spec
+    dumps: Dumps
+    wanted: Collection[str]
+
+    def spec(self, variant: Variant, at_base: bool) -> Spec:
+        """Return the epoch that a variant has to deliver, on one of both sides."""
+        written = self.dumps.of(variant, at_base)
+        if written is not None:
+            return written.spec
+        return self.common.for_variant(f"{variant.name}{AT_BASE}" if at_base else variant.name)
+
+    def compares(self, variant: Variant) -> bool:
+        """Return whether a variant can be measured at base, too: if it reads a dump, base has to have one."""
+        name = variant.name
+        readable = name not in self.dumps.head or name in self.dumps.base
+        return name in self.wanted and name in self.launcher.origins and readable
+
+    def start(self, variant: Variant, at_base: bool) -> WorkerProcess:
+        """Start a worker; what it writes goes with it, but for a dump, which may be there to stay."""
+        if self.dumps.of(variant, at_base) is not None:
+            return self.launcher.start(variant, at_base)
+        folder = self.spec(variant, at_base).cache_dir
+        worker = self.launcher.start(variant, at_base, writes_to=folder if variant.traits.may_write else None)
+        worker.folder = folder
+        return worker
