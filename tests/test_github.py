@@ -30,6 +30,7 @@ ACTIONS = {file.parent.name: file for file in sorted((GITHUB / "actions").glob("
 RUN = {
     "python -m pip install tox && python -m tox run -e lint",
     "python -m pip install tox && python -m tox run -e test",
+    "python -m pip install tox && python -m tox run -e wheel",
     ".ci/chromium",
     ".github/scripts/history.sh restore",
     ".github/scripts/history.sh page",
@@ -243,15 +244,13 @@ def test_the_gate_collects(gate: Callable[..., subprocess.CompletedProcess[str]]
 def fake_python(tmp_path: Path) -> Path:
     """A Python whose pytest and pip only write down what they are asked."""
     programs, modules = tmp_path / "bin", tmp_path / "modules"
-    (modules / "pip").mkdir(parents=True)
     programs.mkdir()
     (programs / "python").symlink_to(sys.executable)
     note = "import json, sys\nprint('asked', json.dumps(sys.argv[1:]))\n"
-    (modules / "pip" / "__init__.py").touch()
-    (modules / "pip" / "__main__.py").write_text(note, encoding="utf-8")
-    pytest_program = programs / "pytest"
-    pytest_program.write_text(f"#!{sys.executable}\n{note}sys.exit(1)\n", encoding="utf-8")
-    pytest_program.chmod(0o755)
+    for name, end in (("pip", ""), ("pytest", "sys.exit(1)\n")):
+        (modules / name).mkdir(parents=True)
+        (modules / name / "__init__.py").touch()
+        (modules / name / "__main__.py").write_text(note + end, encoding="utf-8")
     return programs / "python"
 
 
@@ -314,17 +313,21 @@ def test_the_gate_without_a_pull_request(fake_python: Path, clone: Path, tmp_pat
 
 
 def test_the_gate_installs(fake_python: Path, clone: Path) -> None:
-    """Tested versions for the suite alone; with somebody's requirements those that fit both."""
-    suite = ["install", "--editable", str(ROOT)]
+    """Tested versions for the suite alone; with somebody's requirements those that fit both.
+
+    The suite itself is installed as anybody would, except in its own repository.
+    """
+    suite = ["install", str(ROOT)]
     constraint = ["--constraint", str(ROOT / "constraints.txt")]
     assert _asked(fake_python, clone, "install") == (0, [*suite, *constraint])
     assert _asked(fake_python, clone, "install", GATE_INSTALL="-r 'my needs.txt' -e .") == (
         0,
         [*suite, "-r", "my needs.txt", "-e", "."],
     )
-    of_the_suite = ["install", "--editable", f"{ROOT}[fast,report]"]
     asked = _asked(fake_python, clone, "install", GATE_EXTRAS="fast report")
-    assert asked == (0, [*of_the_suite, *constraint])
+    assert asked == (0, ["install", f"{ROOT}[fast,report]", *constraint])
+    asked = _asked(fake_python, ROOT, "install")
+    assert asked == (0, ["install", "--editable", str(ROOT), *constraint])
 
 
 def test_the_history_installs_what_its_page_needs() -> None:
