@@ -310,6 +310,8 @@ def test_the_gate_without_a_pull_request(fake_python: Path, clone: Path, tmp_pat
     assert not (tmp_path / "folder" / "pull-request.txt").exists()
     _, asked = _asked(fake_python, clone, "measure", GATE_AGAINST="v1.0", **push)
     assert "--against=v1.0" in asked
+    _, asked = _asked(fake_python, clone, "measure", GATE_TESTS="benchmarks/ 'my tests'", **push)
+    assert asked[:-1] == ["benchmarks/", "my tests"]
 
 
 def test_the_gate_installs(fake_python: Path, clone: Path) -> None:
