@@ -20,6 +20,9 @@ import numpy as np
 import pytest
 
 from loader_gate import Spec, Tree
+from loader_gate.plugin.options import OPTIONS
+from loader_gate.plugin.settings import read_settings
+from loader_gate.verdict.floors import load_floors
 from tests.sessions import ROOT
 
 if sys.version_info >= (3, 11):
@@ -132,6 +135,30 @@ def test_a_loader_loads(page: str, name: str, needs: str, tiny_tree: Tree, tmp_p
 def test_toml_parses(block: Block) -> None:
     """What is shown can be pasted."""
     assert tomllib.loads(block.text)
+
+
+def test_settings_are_accepted(tmp_path: Path) -> None:
+    """A table for ``pyproject.toml`` has only settings that there are, of the kind that they are."""
+    shown = [block for block in _blocks("toml") if "[tool.loader-gate]" in block.text]
+    assert shown
+    for block in shown:
+        file = tmp_path / "pyproject.toml"
+        file.write_text(block.text, encoding="utf-8")
+        assert read_settings(file)
+
+
+def test_every_setting_is_told_of() -> None:
+    """The table of settings has all that there are, and no other."""
+    table = _table(ROOT / "docs" / "gating-your-repository.md", "## Settings")
+    assert {*table} == {"variants", *(option.name for option in OPTIONS if option.in_file)}
+
+
+def test_floors_are_accepted(tmp_path: Path) -> None:
+    """A file of floors can be used as it is shown."""
+    (block,) = (each for each in _blocks("toml") if "[profiles." in each.text)
+    file = tmp_path / "floors.toml"
+    file.write_text(block.text, encoding="utf-8")
+    assert load_floors(file, ["tfdata_no_cache"])
 
 
 # Commands and options.
