@@ -191,9 +191,10 @@ def clone(tmp_path: Path) -> Path:
     _git(tmp_path, "clone", "--quiet", str(remote), str(clone))
     _git(clone, "checkout", "--quiet", "-b", "main")
     (clone / "my_loaders.py").write_text("def photos(tree, spec): pass\n", encoding="utf-8")
-    # Many a repository has a folder of that name.
-    (clone / "benchmarks").mkdir()
-    (clone / "benchmarks" / "__init__.py").write_text("raise SystemExit('the wrong one')", encoding="utf-8")
+    # Many a repository has folders of these names.
+    for name in ("benchmarks", "fixtures"):
+        (clone / name).mkdir()
+        (clone / name / "__init__.py").write_text("raise SystemExit('the wrong one')", encoding="utf-8")
     _git(clone, "add", ".")
     _git(clone, "commit", "--quiet", "-m", "Begin")
     _git(clone, "push", "--quiet", "origin", "main")
