@@ -203,7 +203,9 @@ def test_every_command_takes_its_options() -> None:
 
 def test_every_option_exists() -> None:
     """An option that a sentence names is one of pytest's here, or of our commands."""
-    known = OF_OTHERS | _options("".join(map(_help, ["pytest", *_modules()])))
+    # Long names are shown by --help only where the short ones are taken.
+    long = {f"--loader-gate-{option.name}" for option in OPTIONS}
+    known = OF_OTHERS | long | _options("".join(map(_help, ["pytest", *_modules()])))
     unknown = {
         f"{page.name}: {each}"
         for page in PAGES
@@ -297,8 +299,8 @@ def test_every_page_is_linked() -> None:
 
 
 def _table(page: Path, heading: str) -> Mapping[str, str]:
-    """Return a table of two columns, by what is code in the first; it is the first below a heading."""
-    text = page.read_text(encoding="utf-8").partition(f"\n{heading}\n")[2]
+    """Return the table of two columns below a heading, by what is code in the first."""
+    text = page.read_text(encoding="utf-8").partition(f"\n{heading}\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`.+?) \| (.+?) \|", text, flags=re.MULTILINE)
     return {name: meaning for names, meaning in rows for name in re.findall(r"`([^`]+)`", names)}
 
