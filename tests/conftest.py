@@ -9,11 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 # Imported here, as a session inside a test's process forgets in the end whatever it has imported.
+import numpy as np  # noqa: F401
+import pytest
 import rich.progress  # noqa: F401
 
+import loader_gate.plugin.annotations
+import loader_gate.plugin.ending
+import loader_gate.plugin.gate  # noqa: F401
 from loader_gate import variants
 from loader_gate.registry.variant import Variant
 from loader_gate.rotation.rotation import Measurement

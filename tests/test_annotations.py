@@ -113,11 +113,15 @@ def run_made_up(
     )
 
     def run(*options: str) -> pytest.RunResult:
-        plugins = ("loader_gate.plugin.trees", "loader_gate.plugin.hooks", "loader_gate.plugin.annotations")
         return pytester.runpytest_inprocess(
-            *(f"-p{plugin}" for plugin in plugins),
-            *("-pno:cacheprovider", "--variant=tfdata_no_cache", "--benchmark-storage=storage"),
+            *(
+                "-ploader_gate",
+                "-pno:cacheprovider",
+                "--variant=tfdata_no_cache",
+                "--benchmark-storage=storage",
+            ),
             *("--loader=my_loaders:fast", "--loader=my_loaders:lost", *options),
+            f"--floors={ROOT / 'benchmarks' / 'floors.toml'}",
         )
 
     return run

@@ -41,7 +41,7 @@ def root(pytester: pytest.Pytester) -> Path:
 
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
     """Run pytest with this plugin alone."""
-    return pytester.runpytest_inprocess("-p", "loader_gate.plugin.trees", "-p", "no:cacheprovider", *options)
+    return pytester.runpytest_inprocess("-p", "loader_gate", "-p", "no:cacheprovider", *options)
 
 
 @pytest.mark.usefixtures("cache", "root")
@@ -141,7 +141,7 @@ def test_help_names_every_option(pytester: pytest.Pytester) -> None:
 def test_nothing_heavy_is_imported() -> None:
     """The plugin costs `pytest --help` nothing: no NumPy, Pillow, rich before a tree is needed."""
     code = (
-        "import sys, pytest, loader_gate.plugin.trees, loader_gate.trees.tree; "
+        "import sys, pytest, loader_gate, loader_gate.plugin.hooks; "
         "heavy = {'numpy', 'PIL', 'scipy', 'rich', 'filelock', 'platformdirs', 'loader_gate.trees.prepare'}; "
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )

@@ -180,8 +180,7 @@ def user_folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> P
 
 def run_in_user_folder(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
     """Run pytest with the suite's plugins."""
-    plugins = ("-p", "loader_gate.plugin.trees", "-p", "loader_gate.plugin.hooks", "-p", "no:cacheprovider")
-    return pytester.runpytest_inprocess(*plugins, *options)
+    return pytester.runpytest_inprocess("-p", "loader_gate", "-p", "no:cacheprovider", *options)
 
 
 @pytest.mark.usefixtures("user_folder")
@@ -210,12 +209,9 @@ def test_a_report_of_nothing(pytester: pytest.Pytester) -> None:
         ("--variant fast --loader my_loaders:fast", "--variant fast: there is no such variant"),
         ("--device emulated --weights imagenet", "--weights imagenet: the emulated accelerator has no model"),
         ("--device emulated:9 --weights imagenet", "--weights imagenet: the emulated accelerator has no mod"),
-        ("--profile laptop", "--profile laptop: no such profile"),
+        ("--profile laptop", "--profile: there is no file of floors; give one with --floors FILE, or as"),
+        ("--update-floors", "--update-floors: there is no file of floors; give one with --floors FILE"),
         ("--profile laptop --floors good.toml", "--profile laptop: no such profile"),
-        (
-            "--floor tfdata_no_cash=2",
-            "--floor tfdata_no_cash=2: no such variant; did you mean tfdata_no_cache",
-        ),
         ("--floor tfdata_no_cache", "--floor tfdata_no_cache: expected VARIANT=X"),
         ("--floor tfdata_no_cache=", "--floor tfdata_no_cache=: the floor is ''"),
         ("--floor tfdata_no_cache=fast", "the floor is 'fast', expected a number above 0"),
@@ -223,11 +219,7 @@ def test_a_report_of_nothing(pytester: pytest.Pytester) -> None:
         ("--floor tfdata_no_cache=-1", "expected a number above 0"),
         ("--floor tfdata_no_cache=nan", "expected a number above 0"),
         ("--floor keras_image_data_generator=1", "is the baseline"),
-        (
-            "--floor tfdata_no_cache=1 --variant tfdata_file_cache",
-            "--floor tfdata_no_cache=1: no such variant",
-        ),
-        ("--floor fast=2", "--floor fast=2: no such variant"),
+        ("--floor my-loader=2", "--floor my-loader=2: no such variant"),
         ("--floors nowhere.toml", "nowhere.toml cannot be read"),
         ("--floors broken.toml", "broken.toml is not TOML"),
         ("--floors unknown_variant.toml", "tfdata_no_cash: no such variant; did you mean tfdata_no_cache"),
@@ -272,6 +264,30 @@ def test_wrong_options(options: str, message: str, user_folder: Path, pytester: 
     assert "Traceback" not in str(result.stderr)
     assert not result.outlines
     assert not (user_folder / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            "--floor tfdata_no_cash=2",
+            "--floor tfdata_no_cash=2: no such variant; did you mean tfdata_no_cache",
+        ),
+        (
+            "--floor tfdata_no_cache=1 --variant tfdata_file_cache",
+            "--floor tfdata_no_cache=1: no such variant",
+        ),
+        ("--floor fast=2", "--floor fast=2: no such variant"),
+    ],
+)
+@pytest.mark.usefixtures("user_folder")
+def test_floor_of_no_variant(options: str, message: str, pytester: pytest.Pytester) -> None:
+    """It may be a loader's that is only found by collecting, so it is wrong once all are collected."""
+    result = run_in_user_folder(pytester, *options.split())
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (error,) = (line for line in result.errlines if line)
+    assert error.startswith(f"ERROR: {message}")
+    assert "it ran" not in str(result.stdout)
 
 
 BENCHMARK = """

@@ -1,7 +1,10 @@
 """Measures how fast each way of loading images is, and stops the change that makes it slower.
 
 A loader imports from here what it needs: `Tree` (the images), `Spec` (the epoch to deliver), `cores()`. As a
-pytest plugin, ``pytest_plugins = ["loader_gate"]``, it brings the options, fixtures and hooks.
+pytest plugin, ``pytest_plugins = ["loader_gate"]``, it brings options, fixtures and hooks; what
+``@loader_gate.loading``, ``.training`` or ``.dump`` decorates is a benchmark.
+
+PYTEST_DONT_REWRITE (whoever imports this before pytest does is not warned of it)
 """
 
 from __future__ import annotations
@@ -11,21 +14,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from loader_gate.machine.cores import cores as cores
+    from loader_gate.registry.decorators import dump as dump
+    from loader_gate.registry.decorators import loading as loading
+    from loader_gate.registry.decorators import training as training
     from loader_gate.registry.spec import Spec as Spec
     from loader_gate.trees.tree import Tree as Tree
 
-__all__ = ["Spec", "Tree", "cores"]
+__all__ = ["Spec", "Tree", "cores", "dump", "loading", "training"]
 
-#: The module that each name lives in. None is imported before it is asked for: ordinary tests ask for none.
+#: What pytest loads with this module.
+pytest_plugins = ("loader_gate.plugin.hooks",)
+
+#: The module of each name that a loader runs on. None is imported before it is asked for: ordinary tests ask
+#: for none.
 HOMES = {
     "Spec": "loader_gate.registry.spec",
     "Tree": "loader_gate.trees.tree",
     "cores": "loader_gate.machine.cores",
 }
+#: The same of what declares a benchmark, which no loader runs on.
+_DECORATORS = dict.fromkeys(("dump", "loading", "training"), "loader_gate.registry.decorators")
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
-    if name not in HOMES:
+    home = HOMES.get(name) or _DECORATORS.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(HOMES[name]), name)
+    return getattr(importlib.import_module(home), name)

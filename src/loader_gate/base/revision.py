@@ -105,10 +105,9 @@ def _this_checkout(interpreter: Interpreter, variants: Sequence[Variant], search
     """Return this very code under another interpreter."""
     origins = {}
     for variant in variants:
-        root = None if variant.is_built_in else _import_root(variant.module, search_path)
         # A loader that an editable install finds by a hook is on no path that another Python would know.
-        roots = [] if root is None or str(root) in search_path else [str(root)]
-        path = _seen_by(interpreter, [*search_path, *roots])
+        roots = [root for root in _import_roots(variant, search_path) if root not in search_path]
+        path = _seen_by(interpreter, [*variant.path, *search_path, *roots])
         origins[variant.name] = Origin(path, interpreter.program)
     description = f"this checkout under {interpreter.describe()}"
     return Base("", description, origins, {}, {}, interpreter.versions)
@@ -231,14 +230,14 @@ class _Search:
                 self.missing.setdefault(variant.name, f"is new: {called} has no such module in {folder}")
 
     def _find_loader(self, loader: Variant) -> None:
-        file = module_file(loader.module, self.search_path)
+        file = Path(loader.file) if loader.file else module_file(loader.module, self.search_path)
         if file is None:
             self.missing[loader.name] = f"has no base: {loader.module} has no file that git could know"
             return
         repository = Repository.holding(file.parent)
         if repository is None:
             raise RevisionError(
-                f"--against {self.revision}: {file}, which holds --loader {loader.floor_key}, lies in no git "
+                f"--against {self.revision}: {file}, which holds {loader.floor_key}, lies in no git "
                 "repository; start pytest where the loader comes from a checkout, or leave out --against."
             )
         if not repository.is_tracked(file):
@@ -247,6 +246,9 @@ class _Search:
         top = self._check_out(repository)
         path, own = self._turned(loader, repository, top)
         there = module_file(loader.module, own, hooks=False)
+        if loader.file:
+            same_place = top / file.relative_to(repository.top)
+            there = same_place if same_place.is_file() else None
         called = self._called(repository)
         if there is None:
             self.missing[loader.name] = self._new_module(file, repository, top, called)
@@ -262,7 +264,8 @@ class _Search:
             self.missing[loader.name] = reason
             return
         path = _seen_by(self.interpreter, path)
-        self.origins[loader.name] = Origin(path, self.interpreter.program, None, str(top))
+        of_file = str(there) if loader.file else None
+        self.origins[loader.name] = Origin(path, self.interpreter.program, None, str(top), of_file)
 
     def _new_module(self, file: Path, repository: Repository, top: Path, called: str) -> str:
         gone = repository.deleted_modules(self._commit(repository))
@@ -278,8 +281,7 @@ class _Search:
         self, loader: Variant, repository: Repository, top: Path
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the search path with folders of a repository turned to its worktree, and those alone."""
-        root = _import_root(loader.module, self.search_path)
-        entries = [*self.search_path] if root is None else [str(root), *self.search_path]
+        entries = [*_import_roots(loader, self.search_path), *self.search_path]
         turned: dict[str, None] = {}
         kept = []
         for entry in entries:
@@ -329,13 +331,15 @@ def module_file(module: str, search_path: Iterable[str], *, hooks: bool = True) 
     return Path(spec.origin).resolve()
 
 
-def _import_root(module: str, search_path: Sequence[str]) -> Path | None:
-    """Return the folder that has to be on the search path for a module to be found."""
-    file = module_file(module, search_path)
+def _import_roots(variant: Variant, search_path: Sequence[str]) -> list[str]:
+    """Return the folders that have to be on the search path for a user's loader to be found."""
+    if variant.file:
+        return [*variant.path]
+    file = None if variant.is_built_in else module_file(variant.module, search_path)
     if file is None:
-        return None
+        return []
     inner = file.parent if file.name.startswith("__init__.") else file
-    return inner.parents[len(module.split(".")) - 1]
+    return [str(inner.parents[len(variant.module.split(".")) - 1])]
 
 
 def _renamed_from(new: Path, candidates: Iterable[Path]) -> Path | None:

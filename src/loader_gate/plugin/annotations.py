@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from loader_gate.plugin.hooks import SESSION
+from loader_gate.plugin.items import key_of
+from loader_gate.plugin.start import SUITE
 from loader_gate.worker.process import module_search_path
 
 if TYPE_CHECKING:
@@ -105,10 +106,10 @@ def pytest_runtest_makereport(
 def _annotation(
     item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
 ) -> Annotation | None:
-    marker, session = item.get_closest_marker("benchmark"), item.config.stash[SESSION]
-    if marker is None or not isinstance(item, pytest.Function) or "gate" not in item.fixturenames:
+    session, key = item.config.stash[SUITE], key_of(item)
+    if key is None:
         return None
-    workload, name = str(marker.kwargs.get("group")), str(item.callspec.params["variant"])
+    workload, name = key
     result = session.results.get(workload)
     measurement = None if result is None else result.measurements.get(name)
     status: str = "unmeasured" if measurement is None else measurement.verdict.status

@@ -1,10 +1,80 @@
-"""Whether a test of an earlier session was asked for in this one, told from pytest's arguments alone."""
+"""Which benchmarks are going to run, and why others are not: hooks, and what pytest's arguments tell."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fnmatch import fnmatch
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loader_gate.plugin.items import key_of
+from loader_gate.plugin.settings import asked
+from loader_gate.plugin.start import SUITE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from loader_gate.runs.comparison import Absent
+    from loader_gate.runs.saved import Entry, Key
+
+#: The benchmarks that are going to run, and those that an option such as ``-k`` has taken out.
+_SELECTED: pytest.StashKey[set[Key]] = pytest.StashKey()
+_DESELECTED: pytest.StashKey[set[Key]] = pytest.StashKey()
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Remember which benchmarks are left out on purpose."""
+    for item in items:
+        item.config.stash.setdefault(_DESELECTED, set()).update(_keys_of([item]))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Remember which benchmarks are going to run, and find the code that they are compared with."""
+    config = session.config
+    config.stash[_SELECTED] = _keys_of(session.items)
+    suite = config.stash[SUITE]
+    if suite.against and config.stash[_SELECTED] and not (config.option.collectonly or session.testsfailed):
+        from loader_gate.base.revision import RevisionError
+
+        try:
+            suite.open_base([variant for _, variant in config.stash.get(_SELECTED, set())])
+        except RevisionError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+def _keys_of(items: Iterable[pytest.Item]) -> set[Key]:
+    return {key for item in items if (key := key_of(item)) is not None}
+
+
+def why_absent(config: pytest.Config) -> Callable[[Entry], Absent]:
+    """Return a function that tells why a benchmark of a saved run has no figures in this session."""
+    suite = config.stash[SUITE]
+    chosen = {variant.name for variant in suite.variants}
+    options = asked(config)
+
+    def why(then: Entry) -> Absent:
+        if then.variant in suite.absent:
+            return "not run"
+        if then.key in config.stash.get(_SELECTED, set()):
+            return "unmeasured"
+        left_out = (
+            then.key in config.stash.get(_DESELECTED, set())
+            or (then.variant not in chosen if options.variant else then.key in suite.on_request)
+            # Files without a failure are not even collected.
+            or config.getoption("lf", False)
+            or not asked_for(
+                then.node_id,
+                config.args,
+                config.rootpath,
+                config.invocation_params.dir,
+                options.ignore or (),
+                options.ignore_glob or (),
+            )
+        )
+        return "not run" if left_out else "missing"
+
+    return why
 
 
 def asked_for(

@@ -1,128 +1,70 @@
-"""The pytest plugin: the options about the tree, and the fixture ``image_tree``."""
+"""The tree of a session, behind the fixture ``image_tree``, and what is shown of it."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import pytest
 
+from loader_gate.plugin.settings import SettingsError, asked
 from loader_gate.progress import Display
-from loader_gate.trees.request import PRESETS, TreeRequest
-from loader_gate.trees.tree import Tree, TreeError
+from loader_gate.trees.request import TreeRequest
+from loader_gate.trees.tree import TreeError
 
-_PRESET_HELP = "; ".join(f"{name}: {preset.about}" for name, preset in PRESETS.items())
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
-#: Every option: its name and what argparse wants to know.
-OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
-    (
-        "--image-root",
-        {
-            "metavar": "DIR",
-            "help": "measure on a real tree: DIR/<class>/<image> or DIR/cat.0.jpg, with or without train/",
-        },
-    ),
-    (
-        "--coco-annotations",
-        {
-            "metavar": "JSON",
-            "help": "with --image-root a flat folder of images: classes from a COCO instances file",
-        },
-    ),
-    (
-        "--tree",
-        {"choices": tuple(PRESETS), "help": f"a synthetic tree ({_PRESET_HELP}); default small"},
-    ),
-    (
-        "--tree-images",
-        {
-            "metavar": "N",
-            "type": int,
-            "help": "how many images: of the synthetic tree, or a stratified subset",
-        },
-    ),
-    ("--classes", {"metavar": "N", "type": int, "help": "how many classes"}),
-    (
-        "--images-per-class",
-        {"metavar": "N", "type": int, "help": "how many images a class; of a real tree, at most"},
-    ),
-    (
-        "--tree-seed",
-        {"metavar": "N", "type": int, "default": 0, "help": "seed of drawing and choosing images; default 0"},
-    ),
-    (
-        "--skip-bad-images",
-        {
-            "action": "store_true",
-            "help": "leave images out that cannot be decoded, instead of refusing the tree",
-        },
-    ),
-)
-
-_SUMMARY: pytest.StashKey[list[str]] = pytest.StashKey()
+    from loader_gate.trees.tree import Tree
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Register the options."""
-    # pytest finds a group by its name, but shows only the description that it was first given.
-    group = parser.getgroup("image loaders", "image loaders: how fast each way of loading images is")
-    for name, settings in OPTIONS:
-        group.addoption(name, **settings)
+class _Summary:
+    """Repeats at the end which tree it was, and what was left out of it."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = lines
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for line in self._lines:
+            terminalreporter.write_line(line)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Refuse options that are wrong or contradict each other, before anything runs."""
-    try:
-        tree_request(config).check()
-    except TreeError as error:
-        raise pytest.UsageError(str(error)) from error
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Repeat at the end which tree it was, and what was left out of it."""
-    for line in config.stash.get(_SUMMARY, []):
-        terminalreporter.write_line(line)
-
-
-@pytest.fixture(scope="session")
-def image_tree(request: pytest.FixtureRequest) -> Tree:
-    """The tree that the options ask for, built and checked, the same for every test of the session."""
-    # Not imported before it is needed: `pytest --help` has to stay quick.
+def provided_tree(config: pytest.Config) -> Tree:
+    """Return the tree that the options ask for, built and checked; fail the test if it is not usable."""
     from loader_gate.trees.prepare import prepare_tree
 
     problem = ""
-    with showing_progress(request.config) as stream:
+    with showing_progress(config) as stream:
         display = Display(stream)
         try:
-            tree = prepare_tree(tree_request(request.config), display)
-        except TreeError as error:
+            tree = prepare_tree(tree_request(config), display)
+        except (SettingsError, TreeError) as error:
             problem = f"No usable image tree: {error}"
     if problem:
         pytest.fail(problem, pytrace=False)
-    request.config.stash[_SUMMARY] = [f"Image tree {tree.describe()}", *display.notices]
+    config.pluginmanager.register(_Summary([f"Image tree {tree.describe()}", *display.notices]))
     return tree
 
 
 def tree_request(config: pytest.Config) -> TreeRequest:
     """Return the options about the tree as data."""
+    options = asked(config)
 
-    def path(option: str) -> Path | None:
-        value = config.getoption(option)
-        return None if value is None else config.invocation_params.dir / Path(value).expanduser()
+    def path(value: Path | None) -> Path | None:
+        return None if value is None else config.invocation_params.dir / value.expanduser()
 
     return TreeRequest(
-        image_root=path("--image-root"),
-        coco_annotations=path("--coco-annotations"),
-        tree=config.getoption("--tree"),
-        tree_images=config.getoption("--tree-images"),
-        classes=config.getoption("--classes"),
-        images_per_class=config.getoption("--images-per-class"),
-        tree_seed=config.getoption("--tree-seed"),
-        skip_bad_images=config.getoption("--skip-bad-images"),
+        image_root=path(options.image_root),
+        coco_annotations=path(options.coco_annotations),
+        tree=options.tree,
+        tree_images=options.tree_images,
+        classes=options.classes,
+        images_per_class=options.images_per_class,
+        tree_seed=options.tree_seed,
+        skip_bad_images=options.skip_bad_images,
     )
 
 

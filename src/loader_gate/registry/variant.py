@@ -67,6 +67,8 @@ class Variant:
         install: The command that installs them.
         default: The workloads in which it takes part without being asked for.
         bounds: Of a limit, the kinds of variants that can be no faster.
+        file: Of a loader that was found in a file: that file, as its module's name need not lead there.
+        path: Of such a loader: the folders in which its worker has to look for modules first.
     """
 
     name: str
@@ -77,6 +79,8 @@ class Variant:
     install: str = ""
     default: tuple[str, ...] = WORKLOADS
     bounds: tuple[str, ...] = ()
+    file: str = ""
+    path: tuple[str, ...] = ()
 
     @property
     def floor_key(self) -> str:

@@ -35,7 +35,7 @@ from loader_gate.workloads.workload import (
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -57,7 +57,8 @@ class Session:
     """Holds the options and the measurements of one pytest session.
 
     Attributes:
-        variants: The variants of this session, the baseline first.
+        variants: The variants of this session that tests may measure, the baseline first.
+        beside: Variants that are measured beside a repository's own loaders, and not gated.
         absent: Of those that cannot be measured, what is not installed and how to install it, by name.
         on_request: Workloads and the variants that take part in them only if ``--variant`` was given.
         machine: The machine it runs on.
@@ -76,10 +77,12 @@ class Session:
         device: Device,
         choice: floors.Choice,
         own_floors: dict[str, float],
+        beside: Sequence[Variant] = (),
     ) -> None:
         """Hold checked options; see `from_options`."""
         self.variants = tuple(variants)
-        self.absent = {each.name: absence for each in variants if (absence := each.absence())}
+        self.beside = tuple(beside)
+        self.absent = {each.name: absence for each in (*variants, *beside) if (absence := each.absence())}
         self.on_request = {
             (name, each.name)
             for each in built_in_variants()
@@ -97,6 +100,7 @@ class Session:
         self._not_timed = not_timed
         self._choice = choice
         self._own_floors = own_floors
+        self._declared_floors: dict[tuple[str, str], float] = {}
         self._device = device
         self._base: Base | None = None
         self._noise_before = read_noise()
@@ -131,13 +135,8 @@ class Session:
                     f"--loader {loader}: a variant is named {variant.name} already; rename the function."
                 )
             variants.append(variant)
-        known = floors.load_floors(
-            options.floors, [variant.name for variant in built_in], may_be_new=options.update_floors
-        )
         machine = read_machine()
-        choice = floors.pick_profile(
-            known, options.profile, machine.cores, machine.gpu is not None, may_be_new=options.update_floors
-        )
+        choice = _picked_floors(options, built_in, machine)
         if options.update_floors and choice.profile is None:
             raise floors.FloorsError(f"--update-floors: {choice.reason}")
         device = parse_device(options.device, machine.gpu is not None)
@@ -148,9 +147,41 @@ class Session:
                 f"--weights {options.weights}: the emulated accelerator has no model; leave it out, or give "
                 "--device cpu or gpu."
             )
-        names = [variant.name for variant in variants]
+        # A name may still turn out to be that of a loader which is found by collecting tests.
+        names = {variant.name for variant in variants}
+        names |= {name for text in options.floor if (name := text.rpartition("=")[0].strip()).isidentifier()}
         own_floors = dict(floors.parse_floor(text, names) for text in options.floor)
-        return cls(variants, options, search_path, not_timed, machine, device, choice, own_floors)
+        beside = _beside(built_in, options.variants)
+        return cls(variants, options, search_path, not_timed, machine, device, choice, own_floors, beside)
+
+    def add_loaders(
+        self,
+        loaders: Sequence[Variant],
+        declared_floors: Mapping[tuple[str, str], float],
+        beside: Sequence[Variant] = (),
+    ) -> None:
+        """Let loaders join that were found by collecting tests; called once, when all are.
+
+        Args:
+            loaders: The loaders.
+            declared_floors: The floors that they were declared with, by workload and name.
+            beside: More variants to measure beside them.
+
+        Raises:
+            RegistryError: One has the name of another variant.
+            FloorsError: A ``--floor`` is of a variant that there is not.
+        """
+        taken = {each.name for each in (*built_in_variants(), *self.variants)}
+        for loader in loaders:
+            if loader.name in taken:
+                raise RegistryError(
+                    f"{loader.file}: a variant is named {loader.name} already; rename the function."
+                )
+        self.variants += tuple(loaders)
+        self.beside = tuple(dict.fromkeys([*self.beside, *beside]))
+        self._declared_floors = dict(declared_floors)
+        for text in self._options.floor:
+            floors.parse_floor(text, [each.name for each in self.variants])
 
     @property
     def measured(self) -> bool:
@@ -171,13 +202,21 @@ class Session:
         """Return whether variants are compared with a base."""
         return self._options.against is not None or self._options.against_python is not None
 
+    @property
+    def named(self) -> list[Variant]:
+        """Return the variants that the command line names: loaders, and with ``--variant`` built-in ones."""
+        return [each for each in self.variants if self._options.variant or not each.is_built_in]
+
     def takes_part(self, variant: Variant, workload: str, kinds: Collection[str]) -> bool:
         """Return whether a variant is measured in a workload by a test of such kinds."""
         by_default = (workload, variant.name) not in self.on_request
         return variant.kind in kinds and (by_default or bool(self._options.variant))
 
-    def open_base(self) -> None:
+    def open_base(self, names: Collection[str]) -> None:
         """Find the code that variants are compared with; `close` removes what it takes.
+
+        Args:
+            names: The variants whose tests are going to run.
 
         Raises:
             RevisionError: There is no such revision or interpreter, or nothing in it to compare with.
@@ -187,7 +226,12 @@ class Session:
         if self._not_timed:
             return
         options = self._options
-        compared = [each for each in self.variants if each.kind != "limit" and each.name not in self.absent]
+        names = {BASELINE, *names, *(each.name for each in self.beside)}
+        compared = [
+            each
+            for each in dict.fromkeys([*self.variants, *self.beside])
+            if each.name in names and each.kind != "limit" and each.name not in self.absent
+        ]
         self._base = self._while_open.enter_context(
             base_of(options.against, options.against_python, compared, self._search_path)
         )
@@ -202,6 +246,8 @@ class Session:
         """Return the smallest speedup allowed, if there is one."""
         if variant.name in self._own_floors:
             return self._own_floors[variant.name]
+        if (work.name, variant.name) in self._declared_floors:
+            return self._declared_floors[work.name, variant.name]
         if work.floors is None or self._choice.profile is None or self._misfit(work, tree):
             return None
         return self._choice.profile.floor(work.floors, variant.floor_key)
@@ -218,7 +264,8 @@ class Session:
 
         Args:
             name: The workload's name.
-            wanted: Names of the variants to measure; the baseline is, in any case.
+            wanted: Names of the variants to measure and gate; the baseline is measured in any case, and so is
+                what is to be measured beside.
             tree: The images.
             stream: Where progress is shown.
 
@@ -236,8 +283,10 @@ class Session:
             )
         self._noise_before = read_noise()
         work = workload(name, self._device, options.image_size, options.batch_size, options.weights)
-        self._skipped[name] = [each for each in wanted if each in self.absent]
+        beside = [each.name for each in self.beside if name != "dump" or each.kind == "dump"]
+        self._skipped[name] = [each for each in dict.fromkeys([*wanted, *beside]) if each in self.absent]
         wanted = [each for each in wanted if each not in self.absent]
+        measured = [*dict.fromkeys([*wanted, *(each for each in beside if each not in self.absent)])]
         # Others than the wanted ones only have to be there to be compared with.
         gated = {
             variant.name: (self.floor(work, tree, variant),)
@@ -270,7 +319,7 @@ class Session:
         try:
             # A dump is held against a variant that this session may not have.
             everything = dict.fromkeys([*self.variants, *built_in_variants()])
-            self.results[name] = measuring.run([*everything], wanted)
+            self.results[name] = measuring.run([*everything], measured)
         except Exception as error:  # every further test of the workload fails with it, at once
             self._failures[name] = error
             raise
@@ -449,6 +498,36 @@ class Session:
 
 def _work(work: Workload, tree: Tree) -> floors.Work:
     return floors.Work(round(tree.mean_bytes()), work.image_size[0], len(tree), work.batch_size)
+
+
+def _picked_floors(
+    options: argparse.Namespace, built_in: Sequence[Variant], machine: Machine
+) -> floors.Choice:
+    """Return the profile to use, of the file of floors if there is one."""
+    if options.floors is None:
+        where = "give one with --floors FILE, or as floors in [tool.loader-gate] of pyproject.toml"
+        for option in ("update-floors", "profile"):
+            if getattr(options, option.replace("-", "_")):
+                raise floors.FloorsError(f"--{option}: there is no file of floors; {where}.")
+        return floors.Choice(None, f"No floors of a file: {where}.")
+    known = floors.load_floors(
+        options.floors, [variant.name for variant in built_in], may_be_new=options.update_floors
+    )
+    return floors.pick_profile(
+        known, options.profile, machine.cores, machine.gpu is not None, may_be_new=options.update_floors
+    )
+
+
+def _beside(built_in: Sequence[Variant], names: Sequence[str]) -> list[Variant]:
+    """Return the variants that pyproject.toml wants measured beside a repository's own loaders."""
+    known = {variant.name: variant for variant in built_in}
+    for name in names:
+        if name != ALL and name not in known:
+            raise RegistryError(
+                f"variants in [tool.loader-gate] of pyproject.toml: there is no variant {name}; known: "
+                f"{', '.join(known)}, or {ALL}."
+            )
+    return [each for each in built_in if each.name != BASELINE and (ALL in names or each.name in names)]
 
 
 def _chosen(built_in: Sequence[Variant], names: Sequence[str]) -> list[Variant]:

@@ -18,12 +18,14 @@ class Origin:
         package: The folder of another ``loader_gate``, for all that a variant may import; None is this
             checkout's.
         inside: The folder in which the loader's module must turn out to lie, or None if it is not checked.
+        file: The file of the loader's module there, if the loader was found in a file.
     """
 
     search_path: tuple[str, ...]
     python: str
     package: str | None = None
     inside: str | None = None
+    file: str | None = None
 
 
 def environment_of(program: str, search_path: Iterable[str]) -> dict[str, str]:

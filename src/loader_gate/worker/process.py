@@ -98,7 +98,7 @@ class WorkerProcess:
                 so that a change of the harness can never look like a change of a loader.
         """
         self.variant = variant
-        self._origin = origin or Origin(tuple(search_path), sys.executable)
+        self._origin = origin or Origin((*variant.path, *search_path), sys.executable)
         self._hang_seconds = hang_seconds
         self._memory_limit = memory_limit
         self._disk_limit, self._disk_folder = disk_limit, disk_folder
@@ -141,6 +141,7 @@ class WorkerProcess:
             "open",
             module=self.variant.module,
             function=self.variant.function,
+            file=self._origin.file or self.variant.file or None,
             built_in=self.variant.is_built_in,
             package=self._origin.package,
             inside=self._origin.inside,
@@ -277,5 +278,8 @@ def bytes_in(folder: Path) -> int:
 
 
 def module_search_path(started_in: Path) -> list[str]:
-    """Return the folders in which workers look for modules: the suite's own first, then the user's."""
-    return list(dict.fromkeys([_OWN_FOLDER, str(started_in), *(entry for entry in sys.path if entry)]))
+    """Return the folders in which workers look for modules: the user's first, then that of this package.
+
+    An installed package lies beside others, any of which may be called `benchmarks` as the user's own is.
+    """
+    return list(dict.fromkeys([str(started_in), *(entry for entry in sys.path if entry), _OWN_FOLDER]))

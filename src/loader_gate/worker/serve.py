@@ -256,6 +256,26 @@ def _loaded(name: str, file: Path) -> ModuleType:
     return module
 
 
+def import_file(name: str, file: Path) -> ModuleType:
+    """Import a module from its file: by its name if that leads there, so that imports inside it work.
+
+    Args:
+        name: The name that pytest knows the module by, which may lead elsewhere or nowhere.
+        file: The file.
+    """
+    spec = None
+    with contextlib.suppress(ImportError, ValueError):  # nothing of that name, or no package around it
+        spec = importlib.util.find_spec(name)
+    if spec is not None and spec.origin is not None and Path(spec.origin).resolve() == file.resolve():
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None  # noqa: S101 (for mypy)
+    assert spec.loader is not None  # noqa: S101
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def _require_inside(holder: Any, folder: Path) -> None:
     """Refuse a module that was imported from elsewhere than the revision that it is to be of."""
     file = getattr(holder, "__file__", None)
@@ -319,6 +339,7 @@ class Worker:
         self,
         module: str,
         function: str,
+        file: str | None,
         built_in: bool,
         package: str | None,
         inside: str | None,
@@ -342,7 +363,7 @@ class Worker:
             seed=spec["seed"],
             cache_dir=Path(spec["cache_dir"]),
         )
-        holder: Any = importlib.import_module(module)
+        holder: Any = importlib.import_module(module) if file is None else import_file(module, Path(file))
         if inside is not None:
             _require_inside(holder, Path(inside))
         load = getattr(holder, function)

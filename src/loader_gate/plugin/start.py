@@ -1,0 +1,86 @@
+"""The beginning of a session of ours: options are checked, and the hooks registered that judge and report."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loader_gate.plugin.benchmark_compare import Comparison
+from loader_gate.plugin.benchmark_storage import CompareError
+from loader_gate.plugin.hooks import compare_anew, give_back
+from loader_gate.plugin.interrupts import clean_end_on_sigterm
+from loader_gate.plugin.settings import SettingsError, asked
+from loader_gate.plugin.trees import tree_request
+from loader_gate.registry.variant import RegistryError
+from loader_gate.session.session import Session
+from loader_gate.trees.tree import TreeError
+from loader_gate.verdict.floors import FloorsError
+from loader_gate.workloads.workload import DeviceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUITE = pytest.StashKey[Session]()
+COMPARISON = pytest.StashKey[Comparison]()
+#: What an option or setting can be wrong by; the message is for the user.
+WRONG = (CompareError, DeviceError, FloorsError, RegistryError, SettingsError, TreeError)
+_HOOKS = tuple(f"loader_gate.plugin.{name}" for name in ("selection", "summary", "ending", "annotations"))
+
+
+def begin(config: pytest.Config) -> Session:
+    """Begin the session, unless it has begun, and return it.
+
+    Raises:
+        pytest.UsageError: An option or a setting is wrong.
+    """
+    if SUITE in config.stash:
+        return config.stash[SUITE]
+    if not config.pluginmanager.has_plugin("benchmark"):
+        raise pytest.UsageError(
+            "loader-gate enters what it measures into pytest-benchmark: leave out -p no:benchmark."
+        )
+    give_back(config)
+    try:
+        options = asked(config)
+        tree_request(config).check()
+        if options.report is not None:
+            _check_can_report(options.report)
+        suite = Session.from_options(options, config.invocation_params.dir, disabled(config))
+        comparison = Comparison(options, suite.machine)
+    except WRONG as error:
+        raise pytest.UsageError(str(error)) from error
+    comparison.tell_pytest_benchmark()
+    for name in ("benchmark_compare", "benchmark_compare_fail"):
+        setattr(config.option, name, getattr(options, name))
+    compare_anew(config)
+    config.stash[SUITE], config.stash[COMPARISON] = suite, comparison
+    config.add_cleanup(clean_end_on_sigterm())
+    config.add_cleanup(suite.close)
+    for name in _HOOKS:
+        config.pluginmanager.register(importlib.import_module(name), name)
+    return suite
+
+
+def _check_can_report(path: Path) -> None:
+    from loader_gate.report.page.html import ReportError, check_can_write
+
+    try:
+        check_can_write(path, "--report")
+    except ReportError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def disabled(config: pytest.Config) -> str:
+    """Return why pytest-benchmark will not time anything, or nothing if it will."""
+    if is_worker(config) or config.getoption("dist", "no") != "no":
+        return "pytest-xdist runs tests side by side, which would disturb every timing: run without -n"
+    if config.getoption("benchmark_disable") and not config.getoption("benchmark_enable"):
+        return "--benchmark-disable was given: leave it out to measure"
+    return ""
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Return whether this is a worker process of pytest-xdist."""
+    return hasattr(config, "workerinput")

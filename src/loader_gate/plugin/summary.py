@@ -1,0 +1,98 @@
+"""What is said at the end: in the terminal, and in the JSON of pytest-benchmark."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from loader_gate.plugin.selection import why_absent
+from loader_gate.plugin.settings import asked
+from loader_gate.plugin.start import COMPARISON, SUITE, disabled
+from loader_gate.plugin.trees import tree_request
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from loader_gate.advice.guide import Guide
+    from loader_gate.runs.comparison import Row
+
+#: Whether the run that was saved becomes a baseline, in a sentence.
+VERDICT = pytest.StashKey[str]()
+#: The map and the recommendation, made once: free memory changes.
+_GUIDE: pytest.StashKey[Guide] = pytest.StashKey()
+
+
+def _guide(config: pytest.Config) -> Guide | None:
+    """Return the map and the recommendation; None if nothing was measured."""
+    from loader_gate.advice.guide import guide_of_session
+
+    session = config.stash[SUITE]
+    if _GUIDE not in config.stash and session.extra_infos:
+        tree = next(iter(session.results.values())).tree
+        config.stash[_GUIDE] = guide_of_session(
+            session.extra_infos, tree, tree_request(config), asked(config)
+        )
+    return config.stash.get(_GUIDE, None)
+
+
+def compared_rows(config: pytest.Config) -> list[Row]:
+    """Return what became of each benchmark; nothing if none could be measured."""
+    if config.option.collectonly or disabled(config):
+        return []
+    return config.stash[COMPARISON].rows(why_absent(config))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Generator[None]:
+    """Print the tables of verdicts and of the comparison, last of all."""
+    from pytest_benchmark.session import PerformanceRegression
+
+    # pytest-benchmark has said what it found; the session fails for it, but ends as any other.
+    with contextlib.suppress(PerformanceRegression):
+        yield
+    session, comparison = config.stash[SUITE], config.stash[COMPARISON]
+    for workload in session.results:
+        terminalreporter.section(f"{workload}: speedup over the baseline")
+        for line in session.table(workload, colour=terminalreporter.hasmarkup):
+            terminalreporter.write_line(line)
+    article = session.article(colour=terminalreporter.hasmarkup)
+    if article:
+        terminalreporter.section("the article, measured here")
+        for line in article:
+            terminalreporter.write_line(line)
+    guide = _guide(config)
+    which = guide.lines(colour=terminalreporter.hasmarkup) if guide is not None else []
+    if which:
+        terminalreporter.section("which variant to use")
+        for line in which:
+            terminalreporter.write_line(line)
+    if comparison.wanted and not config.option.collectonly and not disabled(config):
+        terminalreporter.section("compared with a saved run")
+        for line in comparison.lines(compared_rows(config), colour=terminalreporter.hasmarkup):
+            terminalreporter.write_line(line)
+    if config.stash.get(VERDICT, ""):
+        terminalreporter.write_line(config.stash[VERDICT])
+    for note in session.notes:
+        terminalreporter.write_line(note, red=True)
+
+
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
+    """Leave out what changes from second to second, and say which machine this is."""
+    for key in [key for key in machine_info.get("cpu", {}) if key.startswith("hz_")]:
+        del machine_info["cpu"][key]
+    session = config.stash[SUITE]
+    machine_info["fingerprint"] = session.machine.fingerprint
+    machine_info["description"] = session.machine.describe()
+    machine_info["versions"] = dict(session.machine.versions)
+
+
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+    """Say of the whole run what no single benchmark can."""
+    about = config.stash[COMPARISON].as_json(why_absent(config))
+    guide = _guide(config)
+    of_variants = guide.as_json() if guide is not None else {}
+    output_json["loader_gate"] = {**config.stash[SUITE].as_json(), **of_variants, **about}
