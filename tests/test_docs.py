@@ -194,7 +194,7 @@ def test_every_command_takes_its_options() -> None:
     seen = set()
     for block, words in _commands():
         program = "" if not words else words[2] if words[:2] == ["python", "-m"] else words[0]
-        if program == "pytest" or program.startswith(("loader_gate.", "docs.", "tests.")):
+        if program == "pytest" or program.startswith(("loader_gate.", "docs.")):
             seen.add(program)
             unknown = _options(" ".join(words)) - _options(_help(program))
             assert not unknown, f"{block}: {program} has no {', '.join(sorted(unknown))}"
@@ -228,7 +228,7 @@ def test_every_option_is_told_of() -> None:
 def _modules() -> set[str]:
     """Return every module that README and docs run."""
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES if page.name != "CHANGELOG.md")
-    return {*re.findall(r"python -m ((?:loader_gate|docs|tests)\.[\w.]+\w)", text)}
+    return {*re.findall(r"python -m ((?:loader_gate|docs)\.[\w.]+\w)", text)}
 
 
 def test_every_module_runs() -> None:
