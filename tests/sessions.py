@@ -134,6 +134,10 @@ class Sessions:
             "TERM": "xterm",
         }
 
+    def add_to_path(self, folder: Path) -> None:
+        """Let sessions import from one more folder."""
+        self._environment["PYTHONPATH"] += f"{os.pathsep}{folder}"
+
     @contextmanager
     def started(self, *options: str, **settings: Any) -> Iterator[subprocess.Popen[str]]:
         """Start a session, and end it if it does not end by itself."""

@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from loader_gate.plugin.options import OPTIONS, TREES
+from loader_gate.trees.request import PRESETS
+from tests import node_ids as node_id_file
+from tests.node_ids import listed
+
 pytest_plugins = ("pytester",)
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,49 +24,10 @@ LIMIT = "benchmarks/test_limits.py::test_limit"
 LOADING = "benchmarks/test_loading.py::test_throughput"
 TRAINING = "benchmarks/test_training.py::test_epoch"
 
-#: Scripts, saved runs and people know the tests by these names: a change here breaks their history.
-NODE_IDS = [
-    f"{DUMP}[resized_jpeg_simplejpeg]",
-    f"{DUMP}[tfdata_file_cache]",
-    f"{DUMP}[uint8_memory_map]",
-    f"{LIMIT}[limit_dump_read]",
-    f"{LIMIT}[limit_jpeg_decode]",
-    f"{LIMIT}[limit_memory_copy]",
-    f"{LIMIT}[limit_read_files]",
-    f"{LOADING}[keras_image_data_generator]",
-    f"{LOADING}[native_threads]",
-    f"{LOADING}[resized_jpeg_simplejpeg]",
-    f"{LOADING}[tfdata_file_cache]",
-    f"{LOADING}[tfdata_memory_cache]",
-    f"{LOADING}[tfdata_no_cache]",
-    f"{LOADING}[tfdata_tuned]",
-    f"{LOADING}[uint8_memory]",
-    f"{LOADING}[uint8_memory_map]",
-    f"{TRAINING}[keras_image_data_generator]",
-    f"{TRAINING}[native_threads]",
-    f"{TRAINING}[tfdata_file_cache]",
-    f"{TRAINING}[tfdata_memory_cache]",
-    f"{TRAINING}[tfdata_no_cache]",
-]
-
-#: What runs only if ``--variant`` asks for it.
-ON_REQUEST = (
-    *("dali_cpu", "grain_array_record", "keras_image_dataset", "keras_py_dataset", "resized_jpeg_tfrecord"),
-    *("tfdata_snapshot", "tfdata_uint8_file_cache", "torch_pillow", "torch_simplejpeg"),
-    *("uint8_array_record", "webdataset_shards"),
-)
-
-#: Every option of the suite so far, as ``--help`` shows it.
-OPTIONS = (
-    *("--image-root=DIR", "--coco-annotations=JSON", "--tree=", "--tree-images=N", "--classes=N"),
-    *("--images-per-class=N", "--tree-seed=N", "--skip-bad-images", "--variant=NAME"),
-    *("--loader=MODULE:FUNCTION", "--image-size=PIXELS", "--batch-size=N", "--profile=NAME"),
-    *("--floor=VARIANT=X", "--floors=FILE", "--update-floors", "--gate={strict,lenient}"),
-    *("--budget=SECONDS", "--hang-after=SECONDS"),
-    *("--device=DEVICE", "--weights=FILE", "--memory-limit=SIZE", "--disk-limit=SIZE", "--no-guard"),
-    *("--keep-dumps=DIR", "--tolerance=PERCENT", "--accept"),
-    *("--against=REV", "--against-python=PATH", "--report=FILE.html"),
-)
+#: Scripts, saved runs and people know the tests by these names: a change breaks their history.
+#: Whoever adds a variant has them written anew: `python -m tests.node_ids`.
+LISTED = listed()
+NODE_IDS = [name for name, by_default in LISTED.items() if by_default]
 
 #: What takes long to import, and is needed only to measure.
 HEAVY = ("tensorflow", "keras", "torch", "scipy", "PIL", "rich", "tomlkit", "plotly", "jinja2")
@@ -128,11 +94,7 @@ def test_several_variants_in_the_suites_order(tmp_path: Path) -> None:
 def test_all_of_them(tmp_path: Path) -> None:
     """``--variant all`` adds what runs on request only, installed or not."""
     done, heavy = run_pytest(tmp_path, "benchmarks/", "--variant=all", "--collect-only", "-q")
-    found = node_ids(done.stdout)
-    assert {*NODE_IDS} <= {*found}
-    added = {each.partition("[")[2].rstrip("]") for each in {*found} - {*NODE_IDS}}
-    assert {*ON_REQUEST} <= added
-    assert {*ON_REQUEST} == {each for each in added if not any(f"[{each}]" in known for known in NODE_IDS)}
+    assert node_ids(done.stdout) == [*LISTED]
     assert heavy == ""
 
 
@@ -154,10 +116,26 @@ def test_help(tmp_path: Path) -> None:
     assert found
     assert "image loaders:" not in group.partition("\n")[2]
     lines = group.partition("\n\n")[0].splitlines()
-    shown = [line.split()[0] for line in lines if line.startswith("  --")]
-    assert len(shown) == len(OPTIONS)
-    for option in OPTIONS:
-        assert sum(line.startswith(option) for line in shown) == 1, option
+    shown = [line.split()[0].partition("=")[0] for line in lines if line.startswith("  --")]
+    assert shown == [f"--{option.name}" for option in OPTIONS]
+    assert "--loader-gate-" not in done.stdout
+
+
+def test_help_of_trees() -> None:
+    """What it says of them, without importing them, is what they are."""
+    assert {name: preset.about for name, preset in PRESETS.items()} == TREES
+
+
+def test_a_node_id_does_not_vanish_silently(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The command adds what is new, and forgets nothing unless it is told to."""
+    monkeypatch.setattr(node_id_file, "FILE", tmp_path / "node_ids.txt")
+    monkeypatch.setattr(node_id_file, "collected", lambda: {"a[x]": True, "a[y]": False})
+    assert node_id_file.main([]) == 0
+    monkeypatch.setattr(node_id_file, "collected", lambda: {"a[y]": False, "a[z]": True})
+    assert node_id_file.main([]) == 1
+    assert node_id_file.listed() == {"a[x]": True, "a[y]": False}
+    assert node_id_file.main(["--forget"]) == 0
+    assert node_id_file.listed() == {"a[y]": False, "a[z]": True}
 
 
 @pytest.fixture

@@ -356,9 +356,7 @@ def test_no_repository(tmp_path: Path, project: Path) -> None:
         with pytest.raises(RevisionError, match=r"is no git checkout.*a clone of it"):
             base_of("main", None, [built_in("first")], [], suite=folder / "src").__enter__()
     write(tmp_path / "alone/scratch.py", "def fast(tree, spec): return []\n")
-    with pytest.raises(
-        RevisionError, match=r"scratch\.py, which holds --loader scratch:fast, lies in no git"
-    ):
+    with pytest.raises(RevisionError, match=r"scratch\.py, which holds scratch:fast, lies in no git"):
         of_loader(tmp_path / "alone", "main", Variant("fast", "scratch", "fast")).__enter__()
 
 

@@ -100,7 +100,11 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     if _ITEMS in sys.modules or any_given(session.config):
         from loader_gate.plugin.items import complete
 
-        complete(session, items)
+        try:
+            complete(session, items)
+        except pytest.UsageError:
+            items.clear()  # pytest goes on to list them
+            raise
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loader_gate.plugin.books import passes_clock
-from loader_gate.plugin.start import SUITE, WRONG, begin
+from loader_gate.plugin.start import NO_BOOKS, SUITE, WRONG, begin
 from loader_gate.registry.decorators import Declared, declared_of
 from loader_gate.registry.variant import KINDS, WORKLOADS, Variant
 
@@ -58,6 +58,8 @@ def items_of(
         wrong = "a loader takes (tree, spec) and nothing else, so it cannot be parametrized"
     if wrong:
         raise collector.CollectError(f"{collector.nodeid}::{name}: {wrong}; write one function for each.")
+    if not collector.config.pluginmanager.has_plugin("benchmark"):
+        raise collector.CollectError(NO_BOOKS)
     variant = _found(collector, name, loader)
     items: list[pytest.Item | pytest.Collector] = []
     for each in declared:

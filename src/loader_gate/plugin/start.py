@@ -26,6 +26,7 @@ SUITE = pytest.StashKey[Session]()
 COMPARISON = pytest.StashKey[Comparison]()
 #: What an option or setting can be wrong by; the message is for the user.
 WRONG = (CompareError, DeviceError, FloorsError, RegistryError, SettingsError, TreeError)
+NO_BOOKS = "loader-gate enters what it measures into pytest-benchmark: leave out -p no:benchmark."
 _HOOKS = tuple(f"loader_gate.plugin.{name}" for name in ("selection", "summary", "ending", "annotations"))
 
 
@@ -38,9 +39,7 @@ def begin(config: pytest.Config) -> Session:
     if SUITE in config.stash:
         return config.stash[SUITE]
     if not config.pluginmanager.has_plugin("benchmark"):
-        raise pytest.UsageError(
-            "loader-gate enters what it measures into pytest-benchmark: leave out -p no:benchmark."
-        )
+        raise pytest.UsageError(NO_BOOKS)
     give_back(config)
     try:
         options = asked(config)
@@ -54,12 +53,12 @@ def begin(config: pytest.Config) -> Session:
     comparison.tell_pytest_benchmark()
     for name in ("benchmark_compare", "benchmark_compare_fail"):
         setattr(config.option, name, getattr(options, name))
-    compare_anew(config)
     config.stash[SUITE], config.stash[COMPARISON] = suite, comparison
     config.add_cleanup(clean_end_on_sigterm())
     config.add_cleanup(suite.close)
     for name in _HOOKS:
         config.pluginmanager.register(importlib.import_module(name), name)
+    compare_anew(config)
     return suite
 
 
