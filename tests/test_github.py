@@ -30,6 +30,7 @@ ACTIONS = {file.parent.name: file for file in sorted((GITHUB / "actions").glob("
 RUN = {
     "python -m pip install tox && python -m tox run -e lint",
     "python -m pip install tox && python -m tox run -e test",
+    "python -m pip install tox && python -m tox run -e wheel",
     ".ci/chromium",
     ".github/scripts/history.sh restore",
     ".github/scripts/history.sh page",
@@ -190,9 +191,10 @@ def clone(tmp_path: Path) -> Path:
     _git(tmp_path, "clone", "--quiet", str(remote), str(clone))
     _git(clone, "checkout", "--quiet", "-b", "main")
     (clone / "my_loaders.py").write_text("def photos(tree, spec): pass\n", encoding="utf-8")
-    # Many a repository has a folder of that name.
-    (clone / "benchmarks").mkdir()
-    (clone / "benchmarks" / "__init__.py").write_text("raise SystemExit('the wrong one')", encoding="utf-8")
+    # Many a repository has folders of these names.
+    for name in ("benchmarks", "fixtures"):
+        (clone / name).mkdir()
+        (clone / name / "__init__.py").write_text("raise SystemExit('the wrong one')", encoding="utf-8")
     _git(clone, "add", ".")
     _git(clone, "commit", "--quiet", "-m", "Begin")
     _git(clone, "push", "--quiet", "origin", "main")
@@ -243,15 +245,13 @@ def test_the_gate_collects(gate: Callable[..., subprocess.CompletedProcess[str]]
 def fake_python(tmp_path: Path) -> Path:
     """A Python whose pytest and pip only write down what they are asked."""
     programs, modules = tmp_path / "bin", tmp_path / "modules"
-    (modules / "pip").mkdir(parents=True)
     programs.mkdir()
     (programs / "python").symlink_to(sys.executable)
     note = "import json, sys\nprint('asked', json.dumps(sys.argv[1:]))\n"
-    (modules / "pip" / "__init__.py").touch()
-    (modules / "pip" / "__main__.py").write_text(note, encoding="utf-8")
-    pytest_program = programs / "pytest"
-    pytest_program.write_text(f"#!{sys.executable}\n{note}sys.exit(1)\n", encoding="utf-8")
-    pytest_program.chmod(0o755)
+    for name, end in (("pip", ""), ("pytest", "sys.exit(1)\n")):
+        (modules / name).mkdir(parents=True)
+        (modules / name / "__init__.py").touch()
+        (modules / name / "__main__.py").write_text(note + end, encoding="utf-8")
     return programs / "python"
 
 
@@ -311,20 +311,26 @@ def test_the_gate_without_a_pull_request(fake_python: Path, clone: Path, tmp_pat
     assert not (tmp_path / "folder" / "pull-request.txt").exists()
     _, asked = _asked(fake_python, clone, "measure", GATE_AGAINST="v1.0", **push)
     assert "--against=v1.0" in asked
+    _, asked = _asked(fake_python, clone, "measure", GATE_TESTS="benchmarks/ 'my tests'", **push)
+    assert asked[:-1] == ["benchmarks/", "my tests"]
 
 
 def test_the_gate_installs(fake_python: Path, clone: Path) -> None:
-    """Tested versions for the suite alone; with somebody's requirements those that fit both."""
-    suite = ["install", "--editable", str(ROOT)]
+    """Tested versions for the suite alone; with somebody's requirements those that fit both.
+
+    The suite itself is installed as anybody would, except in its own repository.
+    """
+    suite = ["install", str(ROOT)]
     constraint = ["--constraint", str(ROOT / "constraints.txt")]
     assert _asked(fake_python, clone, "install") == (0, [*suite, *constraint])
     assert _asked(fake_python, clone, "install", GATE_INSTALL="-r 'my needs.txt' -e .") == (
         0,
         [*suite, "-r", "my needs.txt", "-e", "."],
     )
-    of_the_suite = ["install", "--editable", f"{ROOT}[fast,report]"]
     asked = _asked(fake_python, clone, "install", GATE_EXTRAS="fast report")
-    assert asked == (0, [*of_the_suite, *constraint])
+    assert asked == (0, ["install", f"{ROOT}[fast,report]", *constraint])
+    asked = _asked(fake_python, ROOT, "install")
+    assert asked == (0, ["install", "--editable", str(ROOT), *constraint])
 
 
 def test_the_history_installs_what_its_page_needs() -> None:

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 SUITE = Path(__file__).resolve().parents[2]
-BASELINE = "keras_image_data_generator"
 
 
 class InputError(Exception):
@@ -24,10 +23,12 @@ def install(inputs: Mapping[str, str]) -> int:
     """Install the suite, and what the user's loader needs; return pip's exit code."""
     extras = ",".join(inputs.get("GATE_EXTRAS", "").split())
     suite = f"{SUITE}[{extras}]" if extras else str(SUITE)
-    command = [sys.executable, "-m", "pip", "install", "--editable", suite]
+    # The suite's own repository measures the files that are checked out, and those of a base.
+    editable = ["--editable"] if Path.cwd().resolve() == SUITE else []
     wanted = shlex.split(inputs.get("GATE_INSTALL", ""))
     # The versions that the suite was tested with, unless somebody else's requirements have a say.
-    command += wanted or ["--constraint", str(SUITE / "constraints.txt")]
+    wanted = wanted or ["--constraint", str(SUITE / "constraints.txt")]
+    command = [sys.executable, "-m", "pip", "install", *editable, suite, *wanted]
     return subprocess.run(command, check=False).returncode
 
 
@@ -55,13 +56,11 @@ def measure(inputs: Mapping[str, str]) -> int:
 def pytest_command(inputs: Mapping[str, str]) -> list[str]:
     """Return the command that measures.
 
-    It is the program pytest, not ``python -m pytest``, which would look for modules in the current folder
-    first: many a repository has a folder ``benchmarks``.
-
     Raises:
         InputError: An input cannot be used.
     """
-    program = str(Path(sys.executable).with_name("pytest"))
+    from loader_gate.registry.variant import BASELINE
+
     loaders = inputs.get("GATE_LOADER", "").split()
     variants = inputs.get("GATE_VARIANTS", "").split()
     options = [f"--loader={each}" for each in loaders]
@@ -73,10 +72,15 @@ def pytest_command(inputs: Mapping[str, str]) -> list[str]:
         options += [f"--{name}={value}"] if value else []
     base = base_revision(inputs)
     options += [f"--against={base}"] if base else []
-    return [program, *_tests(inputs), *options, *shlex.split(inputs.get("GATE_ARGUMENTS", ""))]
+    options += shlex.split(inputs.get("GATE_ARGUMENTS", ""))
+    return [sys.executable, "-m", "pytest", *_tests(inputs), *options]
 
 
 def _tests(inputs: Mapping[str, str]) -> list[str]:
+    """Return the user's own tests, or those of the suite that measure some workloads."""
+    own = shlex.split(inputs.get("GATE_TESTS", ""))
+    if own:
+        return own
     files = {file.stem.removeprefix("test_"): str(file) for file in SUITE.glob("benchmarks/test_*.py")}
     names = inputs.get("GATE_WORKLOADS", "").split() or ["loading"]
     for name in names:

@@ -1,0 +1,392 @@
+"""Builds the sdist and the wheel, checks them, and uses the wheel in somebody else's repository.
+
+That repository has folders of its own called ``benchmarks`` and ``fixtures``, settings that turn warnings
+into errors, and the plugins that ``pyproject.toml`` calls neighbours. It is made in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import venv
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+#: What a command may take: the longest installs TensorFlow.
+MOST_SECONDS = 900.0
+BASELINE = "keras_image_data_generator"
+#: The only room of ours that may be imported for an ordinary test.
+PLUGIN = "loader_gate.plugin"
+
+PROJECT = """
+[project]
+name = "somebodys"
+version = "1"
+
+[tool.pytest.ini_options]
+addopts = [
+    "-W", "error", "--strict-markers", "--strict-config", "--import-mode=importlib", "-p", "no:cacheprovider",
+    "--timeout=600",
+]
+asyncio_default_fixture_loop_scope = "function"
+pythonpath = ["."]
+testpaths = ["tests"]
+
+[tool.loader-gate]  # as small as a run can be and still be decided; noise never reaches the tolerance
+tree-images = 24
+classes = 2
+image-size = 64
+batch-size = 8
+budget = 40
+tolerance = 60
+"""
+
+CONFTEST = """
+from fixtures import sharpness
+
+pytest_plugins = ["loader_gate"]
+"""
+
+#: A package of theirs with a name that is also a folder of ours.
+FIXTURES = """
+import pytest
+
+
+@pytest.fixture
+def sharpness():
+    return 3
+"""
+
+#: What their loaders build on, as many a repository has it.
+DECODING = """
+import numpy as np
+from PIL import Image
+
+
+def batches(tree, spec):
+    height, width = spec.image_size
+    one_hot = np.eye(len(tree.class_names), dtype=np.float32)[list(tree.labels)]
+    order = np.random.permutation(len(tree)) if spec.shuffle else np.arange(len(tree))
+    for start in range(0, len(order), spec.batch_size):
+        batch = order[start : start + spec.batch_size]
+        images = []
+        for index in batch:
+            with Image.open(tree.paths[index]) as image:
+                images.append(np.asarray(image.convert("RGB").resize((width, height))))
+        yield np.stack(images).astype(np.float32) / 255, one_hot[batch]
+"""
+
+LOADERS = """
+from benchmarks.decoding import batches
+
+
+def photos(tree, spec):
+    yield from batches(tree, spec)
+"""
+
+DEARER = """
+import time
+
+from benchmarks.decoding import batches
+
+
+def photos(tree, spec):
+    for batch in batches(tree, spec):
+        time.sleep(0.3)
+        yield batch
+"""
+
+DECORATED = """
+import loader_gate
+
+from benchmarks.decoding import batches
+
+
+@loader_gate.loading(floor=0.05)
+def thumbnails(tree, spec):
+    yield from batches(tree, spec)
+"""
+
+#: An ordinary test, which writes down what was imported for it, and what handles signals.
+ORDINARY = """
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+
+def test_what_pytest_has_imported(sharpness):
+    assert sharpness == 3
+    Path(os.environ["IMPORTED"]).write_text(json.dumps(sorted(sys.modules)))
+    ours = {name for name in sys.modules if name.partition(".")[0] == "loader_gate"}
+    assert all(name == "loader_gate" or f"{name}.".startswith("loader_gate.plugin.") for name in ours), ours
+    assert "tensorflow" not in sys.modules
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+"""
+
+JOINED = ("--loader=benchmarks.loaders:photos", "--floor=photos=0.05")
+
+
+class CheckError(Exception):
+    """Something is not as it should be; the message says what, and shows what was said."""
+
+
+def main() -> int:
+    """Do all of it; return the exit code."""
+    with tempfile.TemporaryDirectory(prefix="loader-gate-wheel-") as name:
+        folder = Path(name)
+        try:
+            sdist, wheel = build(folder / "dist")
+            check_contents(sdist, wheel)
+            python = install(folder / "environment", wheel)
+            somebodys = Somebodys(folder, python)
+            check_ordinary_tests(somebodys)
+            check_a_run(somebodys)
+            check_a_dearer_loader(somebodys)
+        except CheckError as error:
+            print(error, file=sys.stderr)
+            return 1
+    print("The wheel does what it should in somebody else's repository.")
+    return 0
+
+
+# What is built.
+
+
+def build(folder: Path) -> tuple[Path, Path]:
+    """Build the sdist, and the wheel from it; return both."""
+    with step("build"):
+        run([sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)])
+        (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    return sdist, wheel
+
+
+def check_contents(sdist: Path, wheel: Path) -> None:
+    """Check that the index would take both, and that they hold what they should and nothing else."""
+    with step("check what is in it"):
+        run([sys.executable, "-m", "twine", "check", "--strict", str(sdist), str(wheel)])
+        run([sys.executable, "-m", "check_wheel_contents", "--toplevel", "loader_gate", str(wheel)])
+        with zipfile.ZipFile(wheel) as file:
+            in_wheel = {*file.namelist()}
+        for name in ("loader_gate/py.typed", "loader_gate/report/page/page.css"):
+            expect(name in in_wheel, f"{wheel.name} lacks {name}.")
+        expect(
+            any(name.endswith(".dist-info/licenses/LICENSE") for name in in_wheel),
+            f"{wheel.name} has no LICENSE.",
+        )
+        with tarfile.open(sdist) as archive:
+            members = [each.name.partition("/")[2] for each in archive.getmembers() if each.isfile()]
+        in_sdist = {name for name in members if "egg-info/" not in name} - {"PKG-INFO", "setup.cfg"}
+        if (ROOT / ".git").exists():
+            kept = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
+            wanted = {name for name in kept if (ROOT / name).exists()}
+            expect_same(f"{sdist.name} against what git keeps", in_sdist, wanted)
+
+
+def install(folder: Path, wheel: Path) -> Path:
+    """Install the wheel and its neighbours into an empty environment; return its Python."""
+    with step("install"):
+        venv.create(folder, with_pip=False)
+        python = folder / "bin" / "python"
+        run(
+            [
+                *(sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-compile"),
+                *("--constraint", str(ROOT / "constraints.txt")),
+                *("--group", f"{ROOT / 'pyproject.toml'}:neighbours", str(wheel)),
+            ]
+        )
+    return python
+
+
+# Somebody else's repository.
+
+
+class Somebodys:
+    """A repository that is not ours, of two commits, and the environment that it is tested in."""
+
+    def __init__(self, folder: Path, python: Path) -> None:
+        """Write the repository.
+
+        Args:
+            folder: Where it is to be, and everything that its sessions leave.
+            python: Of the environment that has the wheel.
+        """
+        self.root = folder / "somebodys"
+        self.folder = folder
+        self._python = python
+        files = {
+            "pyproject.toml": PROJECT,
+            "conftest.py": CONFTEST,
+            "benchmarks/__init__.py": "",
+            "benchmarks/decoding.py": DECODING,
+            "benchmarks/loaders.py": LOADERS,
+            "benchmarks/test_loaders.py": DECORATED,
+            "fixtures/__init__.py": FIXTURES,
+            "tests/test_ordinary.py": ORDINARY,
+        }
+        for name, text in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text.lstrip(), encoding="utf-8")
+        git(self.root, "init", "--quiet", "--initial-branch=main")
+        git(self.root, "add", ".")
+        git(self.root, "commit", "--quiet", "-m", "Begin")
+        (self.root / "benchmarks" / "loaders.py").write_text(DEARER.lstrip(), encoding="utf-8")
+        git(self.root, "commit", "--quiet", "--all", "-m", "Make a loader dearer")
+
+    def pytest(self, *arguments: str, expected: int = 0, **environment: str) -> str:
+        """Run their pytest in the repository's root, and return what it prints.
+
+        Raises:
+            CheckError: Its exit code is another one than expected.
+        """
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTEST_", "PYTHON", "COV_", "GITHUB_", "TOX_"))
+        }
+        temporary = self.folder / "temporary"
+        temporary.mkdir(exist_ok=True)
+        about = {"LOADER_GATE_CACHE": str(self.folder / "cache"), "TMPDIR": str(temporary), **environment}
+        command = [str(self._python.with_name("pytest")), *arguments]
+        return run(command, cwd=self.root, environment={**kept, **about}, expected=expected)
+
+    def measure(self, *arguments: str, expected: int = 0) -> dict[str, Mapping[str, object]]:
+        """Measure both loaders; return what was found of each, by the name of its variant."""
+        saved = self.folder / "run.json"
+        saved.unlink(missing_ok=True)
+        said = self.pytest("benchmarks", *JOINED, f"--benchmark-json={saved}", *arguments, expected=expected)
+        expect(saved.exists(), f"pytest-benchmark has saved nothing.\n{said}")
+        run = json.loads(saved.read_text(encoding="utf-8"))
+        return {
+            each["extra_info"]["variant"]: {**each["extra_info"], "said": said} for each in run["benchmarks"]
+        }
+
+
+def check_ordinary_tests(somebodys: Somebodys) -> None:
+    """Check that their other tests pay for nothing: all that is imported more is the plugin."""
+    imported = somebodys.folder / "imported.json"
+
+    def modules() -> set[str]:
+        began = time.monotonic()
+        somebodys.pytest(IMPORTED=str(imported))
+        print(f"  their tests: {time.monotonic() - began:.1f} s")
+        return {*json.loads(imported.read_text(encoding="utf-8"))}
+
+    with step("their ordinary tests, with us and without"):
+        conftest = somebodys.root / "conftest.py"
+        with_us = modules()
+        conftest.write_text(CONFTEST.partition("pytest_plugins")[0].lstrip(), encoding="utf-8")
+        without = modules()
+        conftest.write_text(CONFTEST.lstrip(), encoding="utf-8")
+        expect("loader_gate" in with_us, "the plugin was not loaded, so nothing was tested.")
+        more = {name for name in with_us - without if name.partition(".")[0] not in sys.stdlib_module_names}
+        heavy = {name for name in more if name != "loader_gate" and not f"{name}.".startswith(f"{PLUGIN}.")}
+        expect(not heavy, f"their ordinary tests import {', '.join(sorted(heavy))} because of us.")
+
+
+def check_a_run(somebodys: Somebodys) -> None:
+    """Check that both loaders are found and measured, and that a floor out of reach fails."""
+    with step("collect and measure"):
+        collected = somebodys.pytest("benchmarks", "--collect-only", "-q", *JOINED)
+        for name in ("photos", "thumbnails"):
+            expect(name in collected, f"{name} was not collected:\n{collected}")
+        found = somebodys.measure("--floor=thumbnails=1000", expected=1)
+        expect_verdicts(found, photos="pass", thumbnails="fail")
+
+
+def check_a_dearer_loader(somebodys: Somebodys) -> None:
+    """Check that the loader that a commit makes dearer fails, and no other."""
+    with step("compare with the commit before"):
+        found = somebodys.measure("--against=HEAD~1", expected=1)
+        expect_verdicts(found, photos="fail", thumbnails="pass")
+        change = found["photos"].get("change")
+        expect(isinstance(change, float) and change > 1, f"photos has changed by {change}, not above 1.")
+
+
+def expect_verdicts(found: Mapping[str, Mapping[str, object]], **expected: str) -> None:
+    """Raise an error that shows the session unless each loader has its verdict."""
+    verdicts = {name: each["verdict"] for name, each in found.items() if name != BASELINE}
+    said = "".join({str(each["said"]) for each in found.values()})
+    expect(verdicts == expected, f"expected {expected}, found {verdicts}.\n{said}")
+
+
+# How commands are run, and how it is said what is wrong.
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Say what is done, and how long it took."""
+    print(f"{name} …", flush=True)
+    began = time.monotonic()
+    yield
+    print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+
+
+def run(
+    command: list[str],
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    expected: int = 0,
+) -> str:
+    """Run a command, and return what it prints; it is ended with all its children if it takes too long.
+
+    Raises:
+        CheckError: It took too long, or its exit code is another one than expected.
+    """
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        start_new_session=True,
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=MOST_SECONDS)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise CheckError(f"{' '.join(command)} has not ended in {MOST_SECONDS:.0f} s.") from error
+            raise
+    if process.returncode != expected:
+        raise CheckError(
+            f"{' '.join(command)} ended with exit code {process.returncode}, expected {expected}:\n{said}"
+        )
+    return said
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder, as somebody without settings of their own; return what it prints."""
+    identity = ("user.name=Somebody", "user.email=somebody@example.org", "commit.gpgsign=false")
+    settings = [part for each in identity for part in ("-c", each)]
+    return run(["git", "-C", str(folder), *settings, *arguments]).strip()
+
+
+def expect(holds: bool, otherwise: str) -> None:
+    """Raise an error with a message unless something holds."""
+    if not holds:
+        raise CheckError(otherwise)
+
+
+def expect_same(what: str, found: Iterable[str], wanted: Iterable[str]) -> None:
+    """Raise an error that names what is missing and what is too much, if anything is."""
+    missing, more = sorted({*wanted} - {*found}), sorted({*found} - {*wanted})
+    expect(not missing and not more, f"{what}: missing {missing or 'nothing'}, too much {more or 'nothing'}.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
