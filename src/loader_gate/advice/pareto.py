@@ -15,10 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+from loader_gate.registry.kind import kind_named
 from loader_gate.runs.comparison import log_half_width
 from loader_gate.runs.parsing import read_entry
 from loader_gate.runs.saved import WorkKey
 from loader_gate.statistics.estimate import Estimate
+from loader_gate.workloads import dump, loading
 
 Front: TypeAlias = Literal["yes", "no", "undecided"]
 
@@ -26,7 +28,7 @@ Front: TypeAlias = Literal["yes", "no", "undecided"]
 SAME_BYTES = 1.02
 
 #: The workloads that a map can be of, the first that has something to say.
-MAPPED_WORKLOADS = ("loading", "dump")
+MAPPED_WORKLOADS = (loading.WORKLOAD.name, dump.WORKLOAD.name)
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,9 @@ def points_of(extra_infos: Iterable[Mapping[str, Any]]) -> list[MapPoint]:
     ]
     points = []
     for name, (point, work) in found[chosen].items():
-        dump, dump_work = found["dump"].get(name, (point, work))
+        dumped, dump_work = found[dump.WORKLOAD.name].get(name, (point, work))
         if dump_work == work:
-            point = replace(point, disk_bytes=dump.disk_bytes, cold_seconds=dump.cold_seconds)
+            point = replace(point, disk_bytes=dumped.disk_bytes, cold_seconds=dumped.cold_seconds)
         points.append(point)
     return points
 
@@ -106,7 +108,7 @@ def _read(info: Mapping[str, Any]) -> tuple[MapPoint, WorkKey] | None:
     kind, images = info.get("kind"), _size(info.get("images"))
     if entry is None or entry.images_per_second is None or info.get("verdict") == "unmeasured":
         return None
-    if not isinstance(kind, str) or kind == "limit":
+    if not isinstance(kind, str) or kind_named(kind).is_limit:
         return None
     # Runs from before the map say nothing of bytes, but the kind tells what takes none.
     written = _size(info.get("dump_bytes_per_image"))
@@ -118,8 +120,8 @@ def _read(info: Mapping[str, Any]) -> tuple[MapPoint, WorkKey] | None:
         kind=kind,
         images_per_second=entry.images_per_second,
         speedup=entry.estimate,
-        disk_bytes=0.0 if disk is None and kind != "dump" else disk,
-        memory_bytes=0.0 if memory is None and kind != "memory" else memory,
+        disk_bytes=0.0 if disk is None and not kind_named(kind).writes_dump else disk,
+        memory_bytes=0.0 if memory is None and not kind_named(kind).fills_memory else memory,
         buffer_bytes=_size(info.get("buffer_bytes")) or 0.0,
         cold_seconds=cold / images if cold and images else None,
     )

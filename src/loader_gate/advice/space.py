@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loader_gate.registry.kind import kind_named
 from loader_gate.registry.spec import Spec
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def taken_bytes(
     predicted = variant.predicted_bytes(images, spec)
     each = None if predicted is None else predicted / images
     return {
-        "disk_bytes_per_image": each if kind == "dump" else written / images,
-        "memory_bytes_per_image": each if kind == "memory" else 0,
+        "disk_bytes_per_image": each if kind_named(kind).writes_dump else written / images,
+        "memory_bytes_per_image": each if kind_named(kind).fills_memory else 0,
         "buffer_bytes": variant.predicted_buffer_bytes(_MANY, spec),
     }
 

@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 #: Whether the run that was saved becomes a baseline, in a sentence.
 VERDICT = pytest.StashKey[str]()
 #: The map and the recommendation, made once: free memory changes.
-_GUIDE: pytest.StashKey[Advice] = pytest.StashKey()
+_ADVICE: pytest.StashKey[Advice] = pytest.StashKey()
 
 
-def _guide(config: pytest.Config) -> Advice | None:
+def _advice(config: pytest.Config) -> Advice | None:
     """Return the map and the recommendation; None if nothing was measured."""
     from loader_gate.advice.advice import advice_of_session
 
     session = config.stash[SUITE]
-    if _GUIDE not in config.stash and session.extra_infos:
+    if _ADVICE not in config.stash and session.extra_infos:
         tree = next(iter(session.results.values())).tree
-        config.stash[_GUIDE] = advice_of_session(
+        config.stash[_ADVICE] = advice_of_session(
             session.extra_infos, tree, tree_request(config), asked(config)
         )
-    return config.stash.get(_GUIDE, None)
+    return config.stash.get(_ADVICE, None)
 
 
 def compared_rows(config: pytest.Config) -> list[ComparedBenchmark]:
@@ -64,8 +64,8 @@ def pytest_terminal_summary(
         terminalreporter.section("the article, measured here")
         for line in article:
             terminalreporter.write_line(line)
-    guide = _guide(config)
-    which = guide.lines(colour=terminalreporter.hasmarkup) if guide is not None else []
+    advice = _advice(config)
+    which = advice.lines(colour=terminalreporter.hasmarkup) if advice is not None else []
     if which:
         terminalreporter.section("which variant to use")
         for line in which:
@@ -93,6 +93,6 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Say of the whole run what no single benchmark can."""
     about = config.stash[COMPARISON].as_json(why_absent(config))
-    guide = _guide(config)
-    of_variants = guide.as_json() if guide is not None else {}
+    advice = _advice(config)
+    of_variants = advice.as_json() if advice is not None else {}
     output_json["loader_gate"] = {**config.stash[SUITE].as_json(), **of_variants, **about}

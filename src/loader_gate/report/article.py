@@ -13,6 +13,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from loader_gate.registry.variant import BASELINE
+from loader_gate.workloads import dump, loading, training
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,15 +104,16 @@ def article_rows(results: Mapping[str, Result]) -> list[ArticleRow]:
         results: What was measured, by workload.
     """
     rows: list[ArticleRow | None] = []
-    training = results.get("training")
+    trained = results.get(training.WORKLOAD.name)
     pets = any(result.tree.name.startswith("dogs-vs-cats") for result in results.values())
-    if training is not None:
-        claims = _claims_on_pets() if pets else _claims_on_coco(str(training.workload.device))
-        rows += [_row(training, variant, claim) for variant, claim in claims.items()]
-    if "dump" in results and not pets:
-        rows += _first_epoch(results["dump"])
-    if "loading" in results and not pets:
-        rows.append(_row(results["loading"], "tfdata_memory_cache", _LOADING_ALONE))
+    if trained is not None:
+        claims = _claims_on_pets() if pets else _claims_on_coco(str(trained.workload.device))
+        rows += [_row(trained, variant, claim) for variant, claim in claims.items()]
+    dumped, loaded = (results.get(each.WORKLOAD.name) for each in (dump, loading))
+    if dumped is not None and not pets:
+        rows += _first_epoch(dumped)
+    if loaded is not None and not pets:
+        rows.append(_row(loaded, "tfdata_memory_cache", _LOADING_ALONE))
     return [row for row in rows if row is not None]
 
 

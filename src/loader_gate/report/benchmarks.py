@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from loader_gate.registry.kind import kind_named
 from loader_gate.report.json_values import as_figure, as_figures, as_mapping, as_mappings
 
 #: Verdicts from worst to best, with the sign that goes with each: colour is never the only one.
@@ -56,7 +57,7 @@ class BenchmarkRow:
     @property
     def is_limit(self) -> bool:
         """Return whether it is no loader, but what the machine can do at most."""
-        return self.info.get("kind") == "limit"
+        return kind_named(str(self.info.get("kind"))).is_limit
 
     @property
     def is_doubtful(self) -> bool:

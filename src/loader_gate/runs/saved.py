@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TypeAlias
 
+from loader_gate.registry.kind import kind_named
 from loader_gate.statistics.estimate import Estimate
 
 #: The workload and the variant: what a benchmark is known by, wherever its test has moved to.
@@ -76,7 +77,7 @@ class Entry:
     @property
     def is_limit(self) -> bool:
         """Return whether it is a limit: what becomes of one is the machine's doing, and nobody's fault."""
-        return self.kind == "limit"
+        return kind_named(self.kind).is_limit
 
 
 @dataclass(frozen=True)

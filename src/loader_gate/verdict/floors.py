@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from loader_gate.statistics.estimate import Estimate
 
 
-#: Tables of floors; an emulated accelerator has its own, as its speedups are others than those of a model.
-FLOOR_TABLES = ("loading", "training", "training-emulated", "dump")
-
 #: The share that a written floor leaves below the low end of the interval: machines of one class differ.
 MARGIN = 0.10
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from loader_gate.registry.variant import BASELINE
 from loader_gate.verdict.floors import (
-    FLOOR_TABLES,
     MARGIN,
     NO_BASELINE_FLOOR,
     Conditions,
@@ -27,6 +26,7 @@ from loader_gate.verdict.floors import (
     supported_floor,
     unknown,
 )
+from loader_gate.workloads.known import floor_tables
 
 if TYPE_CHECKING:
     import datetime
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from loader_gate.statistics.estimate import Estimate
 
 
-_PROFILE_KEYS = ("min_cores", "gpu", "measured", *FLOOR_TABLES)
+_PROFILE_KEYS = ("min_cores", "gpu", "measured", *floor_tables())
 _CONDITION_KEYS = ("image_bytes", "image_size", "images", "batch_size")
 _MEASURED_KEYS = ("date", "machine", "versions", *_CONDITION_KEYS)
 
@@ -104,8 +104,8 @@ def write_floors(
     """
     import tomlkit
 
-    if workload not in FLOOR_TABLES:
-        raise FloorsError(f"{path}: {unknown(workload, FLOOR_TABLES, 'workload')}.")
+    if workload not in floor_tables():
+        raise FloorsError(f"{path}: {unknown(workload, floor_tables(), 'workload')}.")
     found = {key: supported_floor(estimate, margin) for key, estimate in estimates.items()}
     floors = {key: floor for key, floor in found.items() if floor > 0 and key != BASELINE}
     if not floors:
@@ -175,14 +175,14 @@ def _profile(name: str, table: dict[str, Any], known_variants: Collection[str], 
     if not isinstance(gpu, bool):
         raise FloorsError(f"{where}.gpu is {gpu!r}, expected true or false.")
     measured = _tables(table.get("measured", {}), f"{where}.measured")
-    _known(measured, FLOOR_TABLES, "workload", f"{where}.measured.")
+    _known(measured, floor_tables(), "workload", f"{where}.measured.")
     measured_on = {}
     for workload, stamp in measured.items():
         _known(stamp, _MEASURED_KEYS, "key", f"{where}.measured.{workload}.")
         conditions = _stamped_conditions(stamp, f"{where}.measured.{workload}")
         if conditions is not None:
             measured_on[workload] = conditions
-    workloads = _tables({key: table[key] for key in FLOOR_TABLES if key in table}, where)
+    workloads = _tables({key: table[key] for key in floor_tables() if key in table}, where)
     floors = {}
     for workload, entries in workloads.items():
         for key, floor in entries.items():

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loader_gate.registry.kind import DEFAULT_KIND
 from loader_gate.same_work.declared import Declared
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Loader:
             tree: The images.
             spec: The epoch to deliver.
         """
-        self.kind = getattr(holder, "KIND", "streaming")
+        self.kind = getattr(holder, "KIND", DEFAULT_KIND)
         self.declared = Declared(
             interpolation=getattr(holder, "INTERPOLATION", None),
             dtype=getattr(holder, "DTYPE", "float32"),

@@ -24,6 +24,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import loader_gate
+from loader_gate.registry.kind import kind_named
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.reference import Reference
 from loader_gate.worker.code_of_base import require_inside, use_code_of
@@ -121,7 +122,7 @@ class Worker:
             require_inside(holder, Path(inside))
         load = getattr(holder, function)
         self._loader = Loader(load, holder if built_in else load, self._tree, self._spec)
-        is_limit = built_in and self._loader.kind == "limit"
+        is_limit = built_in and kind_named(self._loader.kind).is_limit
         self._consumer = new_consumer(self._tree, self._spec, **({"name": "tally"} if is_limit else consumer))
         settle()
         return {
