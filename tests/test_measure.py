@@ -68,12 +68,12 @@ class FakeWorker:
         self,
         variant: Variant,
         search_path: tuple[str, ...],
-        hang_seconds: float,
+        limits: WorkerLimits,
         *,
         origin: Origin | None = None,
         **_: Any,
     ) -> None:
-        assert (search_path, hang_seconds) == ((), 60.0)
+        assert (search_path, limits.hang_seconds) == ((), 60.0)
         self.at_base = origin is not None
         self.variant = variant
         self.folder: Path | None = None
