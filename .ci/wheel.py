@@ -48,6 +48,7 @@ image-size = 64
 batch-size = 8
 budget = 40
 tolerance = 60
+variants = ["limit_memory_copy"]  # in the table beside their loaders
 """
 
 CONFTEST = """
@@ -303,6 +304,10 @@ def check_a_run(somebodys: Somebodys) -> None:
             expect(name in collected, f"{name} was not collected:\n{collected}")
         found = somebodys.measure("--floor=thumbnails=1000", expected=1)
         expect_verdicts(found, photos="pass", thumbnails="fail")
+        said = str(found["photos"]["said"])
+        expect(
+            "limit_memory_copy" in said, f"what pyproject.toml wants beside them was not measured.\n{said}"
+        )
 
 
 def check_a_dearer_loader(somebodys: Somebodys) -> None:

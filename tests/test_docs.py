@@ -10,8 +10,10 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -169,10 +171,16 @@ def test_floors_are_accepted(tmp_path: Path) -> None:
 @cache
 def _help(program: str) -> str:
     """Return what a program says of itself, with all of its commands."""
-    command = [sys.executable, "-m", *program.split()]
-    said = subprocess.run(
-        [*command, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
-    ).stdout
+    module, *command = program.split()
+    if module == "pytest":
+        called = [sys.executable, "-m", module, "--help"]
+        said = subprocess.run(called, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+    else:
+        is_package = importlib.import_module(module).__spec__.submodule_search_locations is not None
+        main = importlib.import_module(f"{module}.__main__" if is_package else module).main
+        with redirect_stdout(StringIO()) as output, pytest.raises(SystemExit, match=r"^0$"):
+            main([*command, "--help"])
+        said = output.getvalue()
     commands = re.search(r"^  [A-Z]+\n((?: {4}.+\n)+)", said, flags=re.MULTILINE)
     names = re.findall(r"^    ([\w-]+)  ", commands[1], flags=re.MULTILINE) if commands else []
     return said + "".join(_help(f"{program} {name}") for name in names)
