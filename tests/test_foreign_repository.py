@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -50,6 +50,13 @@ def write(folder: Path, files: dict[str, str]) -> None:
         file.write_text(text, encoding="utf-8")
 
 
+class Run(Protocol):
+    """Runs pytest in a folder."""
+
+    def __call__(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Return what came of it."""
+
+
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run pytest in a folder, with nothing of these tests on its path."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))}
@@ -63,6 +70,20 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=120,
         check=False,
     )
+
+
+@pytest.fixture
+def run_here(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return what runs pytest in a folder as `run` does, but in this process, which takes less long."""
+    monkeypatch.setenv("LOADER_GATE_CACHE", str(pytester.path / "cache"))
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+
+    def runs(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(folder)
+        done = pytester.runpytest_inprocess(*arguments)
+        return subprocess.CompletedProcess(arguments, done.ret, done.stdout.str(), done.stderr.str())
+
+    return runs
 
 
 def node_ids(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -201,7 +222,7 @@ def test_wrong_decorators(code: str, error: type[Exception], message: str) -> No
         eval(f"loader_gate.{code}")  # noqa: S307
 
 
-def test_collecting_loaders(tmp_path: Path) -> None:
+def test_collecting_loaders(tmp_path: Path, run_here: Run) -> None:
     """A loader is an item a workload, with its own marks; beside it, tests are what they were."""
     imported = "from benchmarks.test_loaders import photos\n"
     write(
@@ -214,7 +235,7 @@ def test_collecting_loaders(tmp_path: Path) -> None:
             "fixtures/__init__.py": "",
         },
     )
-    done = run(tmp_path, *STRICT, "benchmarks", "--collect-only", "-q", "--floor=photos=1.5")
+    done = run_here(tmp_path, *STRICT, "benchmarks", "--collect-only", "-q", "--floor=photos=1.5")
     assert done.returncode == 0, done.stdout + done.stderr
     there = ("photos[loading]", "photos[dump]", "later[training]", "test_plain")
     assert sorted(node_ids(done)) == sorted(
@@ -224,7 +245,7 @@ def test_collecting_loaders(tmp_path: Path) -> None:
             *(f"benchmarks/more/test_other.py::{name}" for name in there),
         ]
     )
-    done = run(tmp_path, *STRICT, "benchmarks", "-k", "later", "-rs")
+    done = run_here(tmp_path, *STRICT, "benchmarks", "-k", "later", "-rs")
     assert "2 skipped" in done.stdout
     assert "not today" in done.stdout
 
@@ -239,10 +260,10 @@ def test_collecting_loaders(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_no_loader_can_be(code: str, message: str, tmp_path: Path) -> None:
+def test_what_no_loader_can_be(code: str, message: str, tmp_path: Path, run_here: Run) -> None:
     """It is an error of collecting, in a line."""
     write(tmp_path, {"conftest.py": CONFTEST, "test_it.py": f"import pytest\nimport loader_gate\n{code}\n"})
-    done = run(tmp_path, *STRICT)
+    done = run_here(tmp_path, *STRICT)
     assert done.returncode == pytest.ExitCode.INTERRUPTED
     assert message in done.stdout
     assert "Traceback" not in done.stdout
@@ -271,22 +292,22 @@ def test_what_no_loader_can_be(code: str, message: str, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_once_collected(
-    files: dict[str, str], options: tuple[str, ...], message: str, tmp_path: Path
+    files: dict[str, str], options: tuple[str, ...], message: str, tmp_path: Path, run_here: Run
 ) -> None:
     """It is an error of usage as before collecting, and nothing is measured."""
     write(tmp_path, {"conftest.py": CONFTEST, "test_loaders.py": LOADERS, **files})
-    done = run(tmp_path, *STRICT, *options)
+    done = run_here(tmp_path, *STRICT, *options)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout + done.stderr
     (error,) = (line for line in done.stderr.splitlines() if line.startswith("ERROR: "))
     assert message in error
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_without_pytest_benchmark(tmp_path: Path) -> None:
+def test_without_pytest_benchmark(tmp_path: Path, run_here: Run) -> None:
     """There are no books to enter anything into: the way out is said."""
     write(tmp_path, {"conftest.py": CONFTEST, "test_loaders.py": LOADERS})
     for options, stream in (((), "stdout"), (("--image-size=32",), "stderr")):
-        done = run(tmp_path, *STRICT, "-p", "no:benchmark", *options)
+        done = run_here(tmp_path, *STRICT, "-p", "no:benchmark", *options)
         assert "leave out -p no:benchmark" in getattr(done, stream)
         assert done.returncode != 0
         assert "Traceback" not in done.stdout + done.stderr
@@ -307,20 +328,22 @@ def test_without_pytest_benchmark(tmp_path: Path) -> None:
         (("--image-size=32",), []),
     ],
 )
-def test_without_any_test(options: tuple[str, ...], expected: list[str], tmp_path: Path) -> None:
+def test_without_any_test(
+    options: tuple[str, ...], expected: list[str], tmp_path: Path, run_here: Run
+) -> None:
     """A loader or variant that no test measures has an item of its own, which ``-k`` can leave out."""
     write(
         tmp_path,
         {"mine/loaders.py": "raise SystemExit('imported')", "tests/test_it.py": "def test_it(): pass"},
     )
-    done = run(tmp_path, "-p", "loader_gate", *STRICT, *options, "--collect-only", "-q")
+    done = run_here(tmp_path, "-p", "loader_gate", *STRICT, *options, "--collect-only", "-q")
     assert [each for each in node_ids(done) if "test_it" not in each] == expected
 
 
-def test_variants_beside_loaders(tmp_path: Path) -> None:
+def test_variants_beside_loaders(tmp_path: Path, run_here: Run) -> None:
     """Where loaders have tests, ``--variant`` names what is measured beside them: no item is theirs."""
     write(tmp_path, {"conftest.py": CONFTEST, "test_loaders.py": LOADERS})
-    done = run(tmp_path, *STRICT, "--variant=tfdata_no_cache", "--collect-only", "-q")
+    done = run_here(tmp_path, *STRICT, "--variant=tfdata_no_cache", "--collect-only", "-q")
     assert "loader_gate::" not in done.stdout
     assert done.returncode == 0, done.stdout + done.stderr
 
