@@ -57,13 +57,26 @@ class Run(Protocol):
         """Return what came of it."""
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def installed(folder: Path) -> dict[str, str]:
+    """Return the environment in which the plugin is installed, which it need not be where tests run."""
+    about = folder / "installed" / "loader_gate_test-1.dist-info"
+    write(
+        about,
+        {
+            "METADATA": "Metadata-Version: 2.1\nName: loader-gate-test\nVersion: 1\n",
+            "entry_points.txt": "[pytest11]\nloader_gate = loader_gate\n",
+        },
+    )
+    return {"PYTHONPATH": str(about.parent)}
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run pytest in a folder, with nothing of these tests on its path."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))}
     return subprocess.run(
         [sys.executable, "-m", "pytest", *arguments],
         cwd=folder,
-        env={**inherited, "LOADER_GATE_CACHE": str(folder / "cache")},
+        env={**inherited, "LOADER_GATE_CACHE": str(folder / "cache"), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -113,17 +126,21 @@ def test_benchmark_of_their_own(benchmark):
 BEFORE = "import sys\nBEFORE = {name for name in ('tomllib',) if name in sys.modules}\n"
 
 
-@pytest.mark.parametrize("named_by", ["conftest", "option"])
+@pytest.mark.parametrize("named_by", ["conftest", "option", "installed"])
 def test_ordinary_tests_pay_nothing(named_by: str, tmp_path: Path) -> None:
     """Nothing of ours is imported beyond the plugin, nothing started or said, not even of a wrong setting."""
     settings = "[tool.loader-gate]\nno-such-setting = 1\n"
     write(tmp_path, {"test_inert.py": BEFORE + INERT, "pyproject.toml": settings})
     if named_by == "conftest":
         write(tmp_path, {"conftest.py": CONFTEST})
-    done = run(tmp_path, *STRICT, *(("-p", "loader_gate") if named_by == "option" else ()))
+    options = ("-p", "loader_gate") if named_by == "option" else ()
+    environment = installed(tmp_path) if named_by == "installed" else {}
+    done = run(tmp_path, *STRICT, *options, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    assert "loader" not in done.stdout
+    # pytest's own line of those that are installed says that it is.
+    said = [line for line in done.stdout.splitlines() if not line.startswith("plugins: ")]
+    assert "loader" not in "".join(said)
 
 
 @pytest.mark.parametrize("options", [(), ("-p", "loader_gate")])
@@ -186,6 +203,36 @@ def pytest_collection_finish(session):
     assert "another plugin has --device" in " ".join(shown.split())
     assert "--loader-gate-profile=NAME" in shown
     assert "--loader-gate-gate" not in shown
+
+
+@pytest.mark.parametrize("conftest", ["", CONFTEST])
+@pytest.mark.parametrize("options", [(), ("-p", "loader_gate")])
+def test_installed(options: tuple[str, ...], conftest: str, tmp_path: Path) -> None:
+    """That is enough, and to name it as well is harmless; a conftest.py below the root keeps its options."""
+    theirs = "def test_theirs(request):\n    assert request.config.option.device == 'theirs'\n"
+    files = {"benchmarks/test_loaders.py": LOADERS, "tests/test_it.py": theirs}
+    write(tmp_path, {**files, "tests/conftest.py": TAKES_DEVICE, "conftest.py": conftest})
+    environment = installed(tmp_path)
+    done = run(tmp_path, *STRICT, *options, "tests", **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ours = ("--loader-gate-device=cpu", "--collect-only", "-q")
+    done = run(tmp_path, *STRICT, *options, *ours, "benchmarks", "tests", **environment)
+    assert "benchmarks/test_loaders.py::photos[loading]" in node_ids(done), done.stdout + done.stderr
+
+
+def test_switched_off(tmp_path: Path) -> None:
+    """``-p no:loader_gate`` does it, whoever names the plugin."""
+    write(tmp_path, {"test_loaders.py": LOADERS, "conftest.py": CONFTEST})
+    done = run(tmp_path, "-p", "no:loader_gate", "--collect-only", "-q", **installed(tmp_path))
+    assert node_ids(done) == ["test_loaders.py::test_plain"]
+
+
+def test_without_autoload(tmp_path: Path) -> None:
+    """Who has pytest load no installed plugin names it, and then it is there."""
+    write(tmp_path, {"test_loaders.py": LOADERS, "conftest.py": CONFTEST})
+    environment = {**installed(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = run(tmp_path, *STRICT, "-p", "benchmark", "--device=cpu", "--collect-only", "-q", **environment)
+    assert "test_loaders.py::photos[loading]" in node_ids(done), done.stdout + done.stderr
 
 
 # Decorated loaders.

@@ -33,7 +33,7 @@ _HELD_BACK: pytest.StashKey[tuple[object, object]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Register the options, at once if a conftest.py has loaded the plugin: others have theirs by then."""
+    """Register the options, at once if a conftest.py has loaded the plugin: too late for the hook below."""
     if any(
         Path(getattr(each, "__file__", None) or "").name == "conftest.py"
         for each in pluginmanager.get_plugins()
@@ -48,7 +48,7 @@ class _OptionsAreThere:
 
 @pytest.hookimpl(trylast=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> None:
-    """Register the options otherwise: loaded by ``-p``, the plugin is there before those that come after."""
+    """Register the options otherwise, once plugins and conftest.py files have theirs."""
     if not early_config.pluginmanager.has_plugin("loader_gate options"):
         add_options(parser)
 
