@@ -441,13 +441,32 @@ def test_a_worker_imports_the_file(
         worker.end()
 
 
-def test_at_another_revision(their_loader: Variant, tmp_path: Path) -> None:
-    """The file is that of the worktree, by its place in the repository, and so is what it imports."""
+def commit_all(folder: Path) -> None:
+    """Make a folder a repository of one commit."""
     from tests.test_against_end_to_end import git
 
-    git(tmp_path, "init", "--quiet")
-    git(tmp_path, "add", "--all")
-    git(tmp_path, "commit", "--quiet", "--message", "First")
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "First")
+
+
+def test_a_first_loader(tmp_path: Path, run_here: Run) -> None:
+    """The change that brings it is no error: a note, in no colour of alarm, says what is not compared."""
+    nothing_runs = "def pytest_runtestloop():\n    return True\n"
+    write(tmp_path, {"conftest.py": CONFTEST + nothing_runs})
+    commit_all(tmp_path)
+    write(tmp_path, {"test_loaders.py": LOADERS})
+    done = run_here(tmp_path, *STRICT, "--against=HEAD", "--color=yes")
+    lines = done.stdout.splitlines()
+    (note,) = (line for line in lines if "photos has no base: git does not track" in line)
+    assert "\x1b" not in note
+    (complaint,) = (line for line in lines if "Nothing was measured" in line)
+    assert complaint.startswith("\x1b[31m")
+
+
+def test_at_another_revision(their_loader: Variant, tmp_path: Path) -> None:
+    """The file is that of the worktree, by its place in the repository, and so is what it imports."""
+    commit_all(tmp_path)
     with base_of("HEAD", None, [their_loader], module_search_path(tmp_path)) as base:
         origin = base.origins["photos"]
         assert origin.inside is not None
