@@ -12,6 +12,8 @@ import pytest
 
 import loader_gate
 from loader_gate.base.base import base_of
+from loader_gate.plugin.items import to_measure
+from loader_gate.registry.decorators import Declared, declared_of
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.trees.tree import Tree
@@ -246,6 +248,18 @@ def test_decorators_leave_the_function_alone() -> None:
 
     decorated = loader_gate.loading(floor=2)(loader_gate.training(photos))
     assert decorated is photos
+    assert declared_of(photos) == (Declared("loading", 2.0, __name__), Declared("training", None, __name__))
+
+
+def test_what_cannot_be_looked_at_is_no_loader() -> None:
+    """Such as a lazy proxy outside of its context, or one that skips a test."""
+
+    class Proxy:
+        @property
+        def __dict__(self) -> Any:  # type: ignore[override]
+            return pytest.skip("cannot be had")
+
+    assert declared_of(Proxy()) == ()
 
 
 @pytest.mark.parametrize(
@@ -271,28 +285,50 @@ def test_wrong_decorators(code: str, error: type[Exception], message: str) -> No
 
 def test_collecting_loaders(tmp_path: Path, run_here: Run) -> None:
     """A loader is an item a workload, with its own marks; beside it, tests are what they were."""
-    imported = "from benchmarks.test_loaders import photos\n"
+    imported = """
+import loader_gate
+from benchmarks.test_loaders import photos
+
+class TestIt:
+    loader = staticmethod(photos)
+
+def given(tree, spec):
+    return []
+"""
+    given = """
+import loader_gate
+from benchmarks.test_imported import given, photos
+
+named = loader_gate.loading(floor=1.2)(given)
+
+class TestIt:
+    loader = given
+"""
+    other = LOADERS.replace("photos", "others").replace("later", "never")
     write(
         tmp_path,
         {
             "conftest.py": CONFTEST,
             "benchmarks/test_loaders.py": LOADERS,
             "benchmarks/test_imported.py": imported,
-            "benchmarks/more/test_other.py": LOADERS,
+            "benchmarks/test_given.py": given,
+            "benchmarks/more/test_other.py": other,
             "fixtures/__init__.py": "",
         },
     )
     done = run_here(tmp_path, *STRICT, "benchmarks", "--collect-only", "-q", "--floor=photos=1.5")
     assert done.returncode == 0, done.stdout + done.stderr
     there = ("photos[loading]", "photos[dump]", "later[training]", "test_plain")
+    more = ("others[loading]", "others[dump]", "never[training]", "test_plain")
     assert sorted(node_ids(done)) == sorted(
         [
-            *(f"benchmarks/test_imported.py::photos[{workload}]" for workload in ("loading", "dump")),
+            "benchmarks/test_given.py::named[loading]",
             *(f"benchmarks/test_loaders.py::{name}" for name in there),
-            *(f"benchmarks/more/test_other.py::{name}" for name in there),
+            *(f"benchmarks/more/test_other.py::{name}" for name in more),
         ]
     )
-    done = run_here(tmp_path, *STRICT, "benchmarks", "-k", "later", "-rs")
+    done = run_here(tmp_path, *STRICT, "benchmarks", "-k", "later or never", "-rs")
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "2 skipped" in done.stdout
     assert "not today" in done.stdout
 
@@ -330,10 +366,11 @@ def test_what_no_loader_can_be(code: str, message: str, tmp_path: Path, run_here
             "variants in [tool.loader-gate] of pyproject.toml: there is no variant tfdata_no_cash",
         ),
         (
-            {"test_more.py": LOADERS.replace("photos", "tfdata_no_cache")},
+            {"test_more.py": LOADERS.replace("photos", "tfdata_no_cache").replace("later", "never")},
             (),
             "test_more.py: a variant is named tfdata_no_cache already; rename the function.",
         ),
+        ({"more/test_more.py": LOADERS}, (), "a loader is named photos already, in "),
         ({}, ("--benchmark-compare-fail=mean:5%",), "--benchmark-compare-fail: there is nothing to compare"),
         ({}, ("--against=HEAD~1",), "--against HEAD~1: "),
     ],
@@ -348,6 +385,73 @@ def test_what_is_wrong_once_collected(
     (error,) = (line for line in done.stderr.splitlines() if line.startswith("ERROR: "))
     assert message in error
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_fixtures_of_theirs(tmp_path: Path, run_here: Run) -> None:
+    """What is called as ours of the suite are is none of ours, and decorated loaders do without it."""
+    theirs = """
+import pytest
+
+@pytest.fixture(params=["a", "b"])
+def variant(request):
+    return request.param
+
+@pytest.fixture
+def gate():
+    raise AssertionError("not theirs")
+
+@pytest.fixture(scope="session")
+def image_tree():
+    raise AssertionError("not theirs")
+"""
+    test = """
+import pytest
+
+@pytest.fixture
+def gate():
+    return 3
+
+@pytest.mark.benchmark(group="doors")
+def test_doors(variant, gate, benchmark):
+    benchmark(lambda: gate)
+"""
+    files = {"conftest.py": CONFTEST + theirs, "test_loaders.py": LOADERS, "test_doors.py": test}
+    write(tmp_path, files)
+    (tmp_path / "empty").mkdir()
+    done = run_here(tmp_path, *STRICT, "-k", "doors or photos", "--image-root=empty")
+    assert "not theirs" not in done.stdout
+    assert "2 passed, 2 deselected, 2 errors" in done.stdout
+    assert "No usable image tree" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("mark", "runs"),
+    [
+        ("skip", False),
+        ("skipif(True, reason='so')", False),
+        ("skipif(condition=True, reason='so')", False),
+        ("skipif(False, reason='so')", True),
+        ("skipif('False')", True),
+        ("xfail(run=False)", False),
+        ("xfail(True, run=False, reason='so')", False),
+        ("xfail(False, run=False, reason='so')", True),
+        ("xfail", True),
+    ],
+)
+def test_what_a_mark_skips(mark: str, runs: bool, pytester: pytest.Pytester) -> None:
+    """It is not measured for nobody to see."""
+    code = f"""
+import pytest
+import loader_gate
+
+@pytest.mark.{mark}
+@loader_gate.loading
+def photos(tree, spec): ...
+"""
+    pytester.makeconftest(CONFTEST)
+    item = pytester.getitem(code, "photos[loading]")
+    assert to_measure([item], ()) == ([("loading", "photos")] if runs else [])
+    assert to_measure([item], ["photos"]) == [("loading", "photos")]
 
 
 def test_without_pytest_benchmark(tmp_path: Path, run_here: Run) -> None:
