@@ -13,6 +13,7 @@ import pytest
 import loader_gate
 from loader_gate.base.base import base_of
 from loader_gate.plugin.items import to_measure
+from loader_gate.plugin.settings import settings_file
 from loader_gate.registry.decorators import Declared, declared_of
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
@@ -489,6 +490,36 @@ def test_without_any_test(
     )
     done = run_here(tmp_path, "-p", "loader_gate", *STRICT, *options, "--collect-only", "-q")
     assert [each for each in node_ids(done) if "test_it" not in each] == expected
+
+
+def test_a_floor_of_a_variant_beside_loaders(tmp_path: Path, run_here: Run) -> None:
+    """It has to be kept, so the variant has an item in each workload of the loaders that it takes part in."""
+    write(tmp_path, {"conftest.py": CONFTEST, "test_loaders.py": LOADERS})
+    options = ("--variant=tfdata_no_cache", "--variant=tfdata_memory_cache", "--floor=tfdata_no_cache=2")
+    done = run_here(tmp_path, *STRICT, *options, "--collect-only", "-q")
+    added = [each for each in node_ids(done) if each.startswith("loader_gate::")]
+    assert sorted(added) == [f"loader_gate::tfdata_no_cache[{name}]" for name in ("loading", "training")]
+
+
+def test_the_nearest_settings(tmp_path: Path, run_here: Run) -> None:
+    """A part of a repository has its own, or those of the folders above it, whatever pytest's root is."""
+    wrong = "[tool.loader-gate]\nno-such = 1\n"
+    files = {"part/inner/pyproject.toml": "[tool.other]\n", "part/inner/pytest.ini": "[pytest]\n"}
+    write(tmp_path, {"part/pyproject.toml": wrong, "pyproject.toml": "[tool.loader-gate]\n", **files})
+    inner = tmp_path / "part" / "inner"
+    assert settings_file(inner, inner) == tmp_path / "part" / "pyproject.toml"
+    assert settings_file(tmp_path, inner) == tmp_path / "pyproject.toml"
+    write(inner, {"conftest.py": CONFTEST, "test_loaders.py": LOADERS})
+    done = run_here(inner, *STRICT)
+    assert f"{tmp_path / 'part' / 'pyproject.toml'}: [tool.loader-gate] no-such" in done.stderr
+    (tmp_path / "part" / "pyproject.toml").unlink()
+    assert run_here(inner, *STRICT, "--collect-only").returncode == 0
+
+
+def test_settings_of_the_root_folder(tmp_path: Path) -> None:
+    """They count where the session starts elsewhere, and no folder above it has any."""
+    write(tmp_path, {"root/pyproject.toml": "[tool.loader-gate]\n", "elsewhere/pyproject.toml": ""})
+    assert settings_file(tmp_path / "elsewhere", tmp_path / "root") == tmp_path / "root" / "pyproject.toml"
 
 
 def test_variants_beside_loaders(tmp_path: Path, run_here: Run) -> None:

@@ -184,25 +184,41 @@ def complete(session: pytest.Session, items: list[pytest.Item]) -> None:
     }
     loaders = dict.fromkeys(item.stash[_VARIANT] for item in decorated)
     named = [] if by_parameter else suite.named
-    beside = [each for each in named if each.is_built_in and decorated]
+    of_suite = [each for each in named if each.is_built_in and decorated]
+    # What has to keep a floor needs a test that can fail.
+    beside = [each for each in of_suite if each.name not in suite.settings.gating.own]
     try:
         suite.add_loaders([*loaders], floors, beside)
     except WRONG as error:
         raise pytest.UsageError(str(error)) from error
-    items += _asked_for(session, suite, [each for each in named if each not in beside])
+    known = known_workloads()
+    first, of_decorated = (
+        next(iter(known)),
+        dict.fromkeys(each.stash[_DECLARED].workload for each in decorated),
+    )
+    asked_for = [
+        (variant, workload)
+        for variant in named
+        if variant not in beside
+        for workload in (of_decorated if variant in of_suite else [first])
+        if variant not in of_suite or variant.takes_part_in(known[workload])
+    ]
+    items += _asked_for(session, suite, asked_for)
     empty = [item for item in by_parameter if item.name.endswith("[NOTSET]")]
     if empty:
         config.hook.pytest_deselected(items=empty)
         items[:] = [item for item in items if item not in empty]
 
 
-def _asked_for(session: pytest.Session, suite: Suite, variants: Iterable[Variant]) -> list[pytest.Item]:
-    """Return the items of variants that the command line names and no test measures."""
+def _asked_for(
+    session: pytest.Session, suite: Suite, wanted: Iterable[tuple[Variant, str]]
+) -> list[pytest.Item]:
+    """Return the items of variants, each in a workload, that the command line names and no test measures."""
     parent = _AskedFor.from_parent(session, name="loader_gate", nodeid="loader_gate")
     items: list[pytest.Item] = []
-    for variant in variants:
+    for variant, workload in wanted:
         marks = [each.mark for each in _skipped(suite, variant.name)]
-        items.append(_item(parent, variant.name, next(iter(known_workloads())), variant.name, marks))
+        items.append(_item(parent, variant.name, workload, variant.name, marks))
         items[-1].stash[_VARIANT] = variant
     return items
 
