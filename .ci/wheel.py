@@ -53,8 +53,16 @@ variants = ["limit_memory_copy"]  # in the table beside their loaders
 
 CONFTEST = """
 from fixtures import sharpness
-
+"""
+#: What those add to it who switch off that pytest loads installed plugins.
+NAMED = """
 pytest_plugins = ["loader_gate"]
+"""
+
+#: An option of theirs that has the name of one of ours, in a folder below the root.
+CONFTEST_OF_TESTS = """
+def pytest_addoption(parser):
+    parser.addoption("--device", default="theirs")
 """
 
 #: A package of theirs with a name that is also a folder of ours.
@@ -126,8 +134,9 @@ import sys
 from pathlib import Path
 
 
-def test_what_pytest_has_imported(sharpness):
+def test_what_pytest_has_imported(sharpness, request):
     assert sharpness == 3
+    assert request.config.getoption("--device") == "theirs"
     Path(os.environ["IMPORTED"]).write_text(json.dumps(sorted(sys.modules)))
     ours = {name for name in sys.modules if name.partition(".")[0] == "loader_gate"}
     assert all(name == "loader_gate" or f"{name}.".startswith("loader_gate.plugin.") for name in ours), ours
@@ -197,7 +206,7 @@ def check_contents(sdist: Path, wheel: Path) -> None:
 def install(folder: Path, wheel: Path) -> Path:
     """Install the wheel and its neighbours into an empty environment; return its Python."""
     with step("install"):
-        venv.create(folder, with_pip=False)
+        venv.create(folder, with_pip=False, symlinks=True)
         python = folder / "bin" / "python"
         run(
             [
@@ -233,6 +242,7 @@ class Somebodys:
             "benchmarks/loaders.py": LOADERS,
             "benchmarks/test_loaders.py": DECORATED,
             "fixtures/__init__.py": FIXTURES,
+            "tests/conftest.py": CONFTEST_OF_TESTS,
             "tests/test_ordinary.py": ORDINARY,
         }
         for name, text in files.items():
@@ -278,19 +288,20 @@ def check_ordinary_tests(somebodys: Somebodys) -> None:
     """Check that their other tests pay for nothing: all that is imported more is the plugin."""
     imported = somebodys.folder / "imported.json"
 
-    def modules() -> set[str]:
+    def modules(*arguments: str) -> set[str]:
         began = time.monotonic()
-        somebodys.pytest(IMPORTED=str(imported))
+        somebodys.pytest(*arguments, IMPORTED=str(imported))
         print(f"  their tests: {time.monotonic() - began:.1f} s")
         return {*json.loads(imported.read_text(encoding="utf-8"))}
 
     with step("their ordinary tests, with us and without"):
         conftest = somebodys.root / "conftest.py"
         with_us = modules()
-        conftest.write_text(CONFTEST.partition("pytest_plugins")[0].lstrip(), encoding="utf-8")
-        without = modules()
+        conftest.write_text(CONFTEST.lstrip() + NAMED, encoding="utf-8")
+        named = modules()
         conftest.write_text(CONFTEST.lstrip(), encoding="utf-8")
-        expect("loader_gate" in with_us, "the plugin was not loaded, so nothing was tested.")
+        without = modules("-p", "no:loader_gate")
+        expect(PLUGIN in with_us & named - without, "the plugin was not loaded, so nothing was tested.")
         more = {name for name in with_us - without if name.partition(".")[0] not in sys.stdlib_module_names}
         heavy = {name for name in more if name != "loader_gate" and not f"{name}.".startswith(f"{PLUGIN}.")}
         expect(not heavy, f"their ordinary tests import {', '.join(sorted(heavy))} because of us.")

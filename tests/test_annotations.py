@@ -71,13 +71,13 @@ def test_place_of_a_variant() -> None:
     [
         ("\n\ndef fast(tree, spec): pass\n", 3),
         ("class fast: pass", 1),
-        ("fast = 1", 1),
+        ("\nfast = 1", 2),
         ("def", 1),
         ("\0", 1),
     ],
 )
 def test_place_of_a_loader(text: str, line: int, tmp_path: Path) -> None:
-    """A user's loader is found in a package, without importing it; line 1 if it is no plain function."""
+    """A user's loader is found in a package, without importing it; line 1 if that is not plain."""
     package = tmp_path / "source" / "my_package"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise SystemExit('imported')", encoding="utf-8")
@@ -86,6 +86,8 @@ def test_place_of_a_loader(text: str, line: int, tmp_path: Path) -> None:
     loader = user_variant("my_package.loaders:fast", path)
     assert place_of(loader, path, tmp_path) == ("source/my_package/loaders.py", line)
     assert place_of(loader, path, tmp_path / "elsewhere") == ("", 1)
+    by_file = replace(loader, module="test_loaders", file=str(package / "loaders.py"))
+    assert place_of(by_file, [], tmp_path) == ("source/my_package/loaders.py", line)
     assert place_of(Variant("gone", "my_package.gone", "gone"), path, tmp_path) == ("", 1)
 
 

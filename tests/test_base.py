@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -267,13 +268,27 @@ def test_a_revision_that_the_suite_does_not_know(suite: Path, project: Path) -> 
         assert "knows no such revision" in base.missing["first"]
 
 
+def test_an_installed_suite(project: Path, tmp_path: Path) -> None:
+    """Nothing is said of the suite's variants: nobody expects them to be compared."""
+    write(tmp_path / "installed/loader_gate/variants/__init__.py", "")
+    wanted = [built_in("first"), PHOTOS_LOADER]
+    search_path = module_search_path(project)
+    with base_of("HEAD", None, wanted, search_path, suite=tmp_path / "installed") as base:
+        assert [*base.origins] == ["photos"]
+        assert not base.missing
+
+
 def test_a_new_function(project: Path) -> None:
     """A function that its module lacked is missing, and those gone since are named, as it may be renamed."""
     loaders = project / "my_package/loaders.py"
     write(loaders, loaders.read_text(encoding="utf-8").replace("def photos", "def pictures"))
     loader = Variant("pictures", "my_package.loaders", "pictures")
-    with pytest.raises(RevisionError, match=r"pictures is new: my_package.loaders of main .* but has photos"):
-        of_loader(project, "main", loader).__enter__()
+    with of_loader(project, "main", loader) as base:
+        assert not base.origins
+        assert re.fullmatch(
+            r"is new: my_package.loaders of main .* but has photos, .*", base.missing["pictures"]
+        )
+        assert base.revision == git(project, "rev-parse", "main")
 
 
 @pytest.mark.parametrize(
@@ -307,11 +322,9 @@ def test_a_new_and_a_renamed_module(project: Path) -> None:
         assert base.missing["moved"].startswith("is new: HEAD (")
     (package / "loaders.py").unlink()
     write(package / "kept.py", "def kept(tree, spec): return []\n")
-    with (
-        pytest.raises(RevisionError, match=r"moved looks renamed: it was my_package/loaders.py in HEAD"),
-        base_of("HEAD", None, variants[1:], [str(project)]),
-    ):
-        pass
+    with base_of("HEAD", None, variants[1:], [str(project)]) as base:
+        assert not base.origins
+        assert base.missing["moved"].startswith("looks renamed: it was my_package/loaders.py in HEAD")
 
 
 def test_an_untracked_loader(project: Path) -> None:
@@ -322,8 +335,15 @@ def test_an_untracked_loader(project: Path) -> None:
         assert [*base.origins] == ["photos"]
         assert "git does not track" in base.missing["fast"]
         assert "add and commit" in base.missing["fast"]
-    with pytest.raises(RevisionError, match="nothing to compare with: fast has no base"):
-        of_loader(project, "HEAD", loader).__enter__()
+    with of_loader(project, "HEAD", loader) as base:
+        assert [*base.missing] == ["fast"]
+        assert base.description == f"HEAD ({base.revision[:7]} Do not mirror)"
+    with pytest.raises(RevisionError, match="knows no such revision"):
+        of_loader(project, "no-such", loader).__enter__()
+    package = Variant("fast", "namespace", "fast")
+    (project / "namespace").mkdir()
+    with pytest.raises(RevisionError, match="nothing to compare with: fast has no base: namespace has no"):
+        of_loader(project, "HEAD", package).__enter__()
 
 
 def test_an_unknown_revision(suite: Path, tmp_path: Path) -> None:

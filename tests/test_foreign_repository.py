@@ -12,6 +12,9 @@ import pytest
 
 import loader_gate
 from loader_gate.base.base import base_of
+from loader_gate.plugin.items import to_measure
+from loader_gate.plugin.settings import settings_file
+from loader_gate.registry.decorators import Declared, declared_of
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.trees.tree import Tree
@@ -57,13 +60,26 @@ class Run(Protocol):
         """Return what came of it."""
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def installed(folder: Path) -> dict[str, str]:
+    """Return the environment in which the plugin is installed, which it need not be where tests run."""
+    about = folder / "installed" / "loader_gate_test-1.dist-info"
+    write(
+        about,
+        {
+            "METADATA": "Metadata-Version: 2.1\nName: loader-gate-test\nVersion: 1\n",
+            "entry_points.txt": "[pytest11]\nloader_gate = loader_gate\n",
+        },
+    )
+    return {"PYTHONPATH": str(about.parent)}
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run pytest in a folder, with nothing of these tests on its path."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))}
     return subprocess.run(
         [sys.executable, "-m", "pytest", *arguments],
         cwd=folder,
-        env={**inherited, "LOADER_GATE_CACHE": str(folder / "cache")},
+        env={**inherited, "LOADER_GATE_CACHE": str(folder / "cache"), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -113,17 +129,21 @@ def test_benchmark_of_their_own(benchmark):
 BEFORE = "import sys\nBEFORE = {name for name in ('tomllib',) if name in sys.modules}\n"
 
 
-@pytest.mark.parametrize("named_by", ["conftest", "option"])
+@pytest.mark.parametrize("named_by", ["conftest", "option", "installed"])
 def test_ordinary_tests_pay_nothing(named_by: str, tmp_path: Path) -> None:
     """Nothing of ours is imported beyond the plugin, nothing started or said, not even of a wrong setting."""
     settings = "[tool.loader-gate]\nno-such-setting = 1\n"
     write(tmp_path, {"test_inert.py": BEFORE + INERT, "pyproject.toml": settings})
     if named_by == "conftest":
         write(tmp_path, {"conftest.py": CONFTEST})
-    done = run(tmp_path, *STRICT, *(("-p", "loader_gate") if named_by == "option" else ()))
+    options = ("-p", "loader_gate") if named_by == "option" else ()
+    environment = installed(tmp_path) if named_by == "installed" else {}
+    done = run(tmp_path, *STRICT, *options, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    assert "loader" not in done.stdout
+    # pytest's own line of those that are installed says that it is.
+    said = [line for line in done.stdout.splitlines() if not line.startswith("plugins: ")]
+    assert "loader" not in "".join(said)
 
 
 @pytest.mark.parametrize("options", [(), ("-p", "loader_gate")])
@@ -188,6 +208,36 @@ def pytest_collection_finish(session):
     assert "--loader-gate-gate" not in shown
 
 
+@pytest.mark.parametrize("conftest", ["", CONFTEST])
+@pytest.mark.parametrize("options", [(), ("-p", "loader_gate")])
+def test_installed(options: tuple[str, ...], conftest: str, tmp_path: Path) -> None:
+    """That is enough, and to name it as well is harmless; a conftest.py below the root keeps its options."""
+    theirs = "def test_theirs(request):\n    assert request.config.option.device == 'theirs'\n"
+    files = {"benchmarks/test_loaders.py": LOADERS, "tests/test_it.py": theirs}
+    write(tmp_path, {**files, "tests/conftest.py": TAKES_DEVICE, "conftest.py": conftest})
+    environment = installed(tmp_path)
+    done = run(tmp_path, *STRICT, *options, "tests", **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ours = ("--loader-gate-device=cpu", "--collect-only", "-q")
+    done = run(tmp_path, *STRICT, *options, *ours, "benchmarks", "tests", **environment)
+    assert "benchmarks/test_loaders.py::photos[loading]" in node_ids(done), done.stdout + done.stderr
+
+
+def test_switched_off(tmp_path: Path) -> None:
+    """``-p no:loader_gate`` does it, whoever names the plugin."""
+    write(tmp_path, {"test_loaders.py": LOADERS, "conftest.py": CONFTEST})
+    done = run(tmp_path, "-p", "no:loader_gate", "--collect-only", "-q", **installed(tmp_path))
+    assert node_ids(done) == ["test_loaders.py::test_plain"]
+
+
+def test_without_autoload(tmp_path: Path) -> None:
+    """Who has pytest load no installed plugin names it, and then it is there."""
+    write(tmp_path, {"test_loaders.py": LOADERS, "conftest.py": CONFTEST})
+    environment = {**installed(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = run(tmp_path, *STRICT, "-p", "benchmark", "--device=cpu", "--collect-only", "-q", **environment)
+    assert "test_loaders.py::photos[loading]" in node_ids(done), done.stdout + done.stderr
+
+
 # Decorated loaders.
 
 
@@ -199,6 +249,18 @@ def test_decorators_leave_the_function_alone() -> None:
 
     decorated = loader_gate.loading(floor=2)(loader_gate.training(photos))
     assert decorated is photos
+    assert declared_of(photos) == (Declared("loading", 2.0, __name__), Declared("training", None, __name__))
+
+
+def test_what_cannot_be_looked_at_is_no_loader() -> None:
+    """Such as a lazy proxy outside of its context, or one that skips a test."""
+
+    class Proxy:
+        @property
+        def __dict__(self) -> Any:  # type: ignore[override]
+            return pytest.skip("cannot be had")
+
+    assert declared_of(Proxy()) == ()
 
 
 @pytest.mark.parametrize(
@@ -224,28 +286,50 @@ def test_wrong_decorators(code: str, error: type[Exception], message: str) -> No
 
 def test_collecting_loaders(tmp_path: Path, run_here: Run) -> None:
     """A loader is an item a workload, with its own marks; beside it, tests are what they were."""
-    imported = "from benchmarks.test_loaders import photos\n"
+    imported = """
+import loader_gate
+from benchmarks.test_loaders import photos
+
+class TestIt:
+    loader = staticmethod(photos)
+
+def given(tree, spec):
+    return []
+"""
+    given = """
+import loader_gate
+from benchmarks.test_imported import given, photos
+
+named = loader_gate.loading(floor=1.2)(given)
+
+class TestIt:
+    loader = given
+"""
+    other = LOADERS.replace("photos", "others").replace("later", "never")
     write(
         tmp_path,
         {
             "conftest.py": CONFTEST,
             "benchmarks/test_loaders.py": LOADERS,
             "benchmarks/test_imported.py": imported,
-            "benchmarks/more/test_other.py": LOADERS,
+            "benchmarks/test_given.py": given,
+            "benchmarks/more/test_other.py": other,
             "fixtures/__init__.py": "",
         },
     )
     done = run_here(tmp_path, *STRICT, "benchmarks", "--collect-only", "-q", "--floor=photos=1.5")
     assert done.returncode == 0, done.stdout + done.stderr
     there = ("photos[loading]", "photos[dump]", "later[training]", "test_plain")
+    more = ("others[loading]", "others[dump]", "never[training]", "test_plain")
     assert sorted(node_ids(done)) == sorted(
         [
-            *(f"benchmarks/test_imported.py::photos[{workload}]" for workload in ("loading", "dump")),
+            "benchmarks/test_given.py::named[loading]",
             *(f"benchmarks/test_loaders.py::{name}" for name in there),
-            *(f"benchmarks/more/test_other.py::{name}" for name in there),
+            *(f"benchmarks/more/test_other.py::{name}" for name in more),
         ]
     )
-    done = run_here(tmp_path, *STRICT, "benchmarks", "-k", "later", "-rs")
+    done = run_here(tmp_path, *STRICT, "benchmarks", "-k", "later or never", "-rs")
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "2 skipped" in done.stdout
     assert "not today" in done.stdout
 
@@ -283,10 +367,11 @@ def test_what_no_loader_can_be(code: str, message: str, tmp_path: Path, run_here
             "variants in [tool.loader-gate] of pyproject.toml: there is no variant tfdata_no_cash",
         ),
         (
-            {"test_more.py": LOADERS.replace("photos", "tfdata_no_cache")},
+            {"test_more.py": LOADERS.replace("photos", "tfdata_no_cache").replace("later", "never")},
             (),
             "test_more.py: a variant is named tfdata_no_cache already; rename the function.",
         ),
+        ({"more/test_more.py": LOADERS}, (), "a loader is named photos already, in "),
         ({}, ("--benchmark-compare-fail=mean:5%",), "--benchmark-compare-fail: there is nothing to compare"),
         ({}, ("--against=HEAD~1",), "--against HEAD~1: "),
     ],
@@ -301,6 +386,73 @@ def test_what_is_wrong_once_collected(
     (error,) = (line for line in done.stderr.splitlines() if line.startswith("ERROR: "))
     assert message in error
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_fixtures_of_theirs(tmp_path: Path, run_here: Run) -> None:
+    """What is called as ours of the suite are is none of ours, and decorated loaders do without it."""
+    theirs = """
+import pytest
+
+@pytest.fixture(params=["a", "b"])
+def variant(request):
+    return request.param
+
+@pytest.fixture
+def gate():
+    raise AssertionError("not theirs")
+
+@pytest.fixture(scope="session")
+def image_tree():
+    raise AssertionError("not theirs")
+"""
+    test = """
+import pytest
+
+@pytest.fixture
+def gate():
+    return 3
+
+@pytest.mark.benchmark(group="doors")
+def test_doors(variant, gate, benchmark):
+    benchmark(lambda: gate)
+"""
+    files = {"conftest.py": CONFTEST + theirs, "test_loaders.py": LOADERS, "test_doors.py": test}
+    write(tmp_path, files)
+    (tmp_path / "empty").mkdir()
+    done = run_here(tmp_path, *STRICT, "-k", "doors or photos", "--image-root=empty")
+    assert "not theirs" not in done.stdout
+    assert "2 passed, 2 deselected, 2 errors" in done.stdout
+    assert "No usable image tree" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("mark", "runs"),
+    [
+        ("skip", False),
+        ("skipif(True, reason='so')", False),
+        ("skipif(condition=True, reason='so')", False),
+        ("skipif(False, reason='so')", True),
+        ("skipif('False')", True),
+        ("xfail(run=False)", False),
+        ("xfail(True, run=False, reason='so')", False),
+        ("xfail(False, run=False, reason='so')", True),
+        ("xfail", True),
+    ],
+)
+def test_what_a_mark_skips(mark: str, runs: bool, pytester: pytest.Pytester) -> None:
+    """It is not measured for nobody to see."""
+    code = f"""
+import pytest
+import loader_gate
+
+@pytest.mark.{mark}
+@loader_gate.loading
+def photos(tree, spec): ...
+"""
+    pytester.makeconftest(CONFTEST)
+    item = pytester.getitem(code, "photos[loading]")
+    assert to_measure([item], ()) == ([("loading", "photos")] if runs else [])
+    assert to_measure([item], ["photos"]) == [("loading", "photos")]
 
 
 def test_without_pytest_benchmark(tmp_path: Path, run_here: Run) -> None:
@@ -338,6 +490,36 @@ def test_without_any_test(
     )
     done = run_here(tmp_path, "-p", "loader_gate", *STRICT, *options, "--collect-only", "-q")
     assert [each for each in node_ids(done) if "test_it" not in each] == expected
+
+
+def test_a_floor_of_a_variant_beside_loaders(tmp_path: Path, run_here: Run) -> None:
+    """It has to be kept, so the variant has an item in each workload of the loaders that it takes part in."""
+    write(tmp_path, {"conftest.py": CONFTEST, "test_loaders.py": LOADERS})
+    options = ("--variant=tfdata_no_cache", "--variant=tfdata_memory_cache", "--floor=tfdata_no_cache=2")
+    done = run_here(tmp_path, *STRICT, *options, "--collect-only", "-q")
+    added = [each for each in node_ids(done) if each.startswith("loader_gate::")]
+    assert sorted(added) == [f"loader_gate::tfdata_no_cache[{name}]" for name in ("loading", "training")]
+
+
+def test_the_nearest_settings(tmp_path: Path, run_here: Run) -> None:
+    """A part of a repository has its own, or those of the folders above it, whatever pytest's root is."""
+    wrong = "[tool.loader-gate]\nno-such = 1\n"
+    files = {"part/inner/pyproject.toml": "[tool.other]\n", "part/inner/pytest.ini": "[pytest]\n"}
+    write(tmp_path, {"part/pyproject.toml": wrong, "pyproject.toml": "[tool.loader-gate]\n", **files})
+    inner = tmp_path / "part" / "inner"
+    assert settings_file(inner, inner) == tmp_path / "part" / "pyproject.toml"
+    assert settings_file(tmp_path, inner) == tmp_path / "pyproject.toml"
+    write(inner, {"conftest.py": CONFTEST, "test_loaders.py": LOADERS})
+    done = run_here(inner, *STRICT)
+    assert f"{tmp_path / 'part' / 'pyproject.toml'}: [tool.loader-gate] no-such" in done.stderr
+    (tmp_path / "part" / "pyproject.toml").unlink()
+    assert run_here(inner, *STRICT, "--collect-only").returncode == 0
+
+
+def test_settings_of_the_root_folder(tmp_path: Path) -> None:
+    """They count where the session starts elsewhere, and no folder above it has any."""
+    write(tmp_path, {"root/pyproject.toml": "[tool.loader-gate]\n", "elsewhere/pyproject.toml": ""})
+    assert settings_file(tmp_path / "elsewhere", tmp_path / "root") == tmp_path / "root" / "pyproject.toml"
 
 
 def test_variants_beside_loaders(tmp_path: Path, run_here: Run) -> None:
@@ -394,13 +576,32 @@ def test_a_worker_imports_the_file(
         worker.end()
 
 
-def test_at_another_revision(their_loader: Variant, tmp_path: Path) -> None:
-    """The file is that of the worktree, by its place in the repository, and so is what it imports."""
+def commit_all(folder: Path) -> None:
+    """Make a folder a repository of one commit."""
     from tests.test_against_end_to_end import git
 
-    git(tmp_path, "init", "--quiet")
-    git(tmp_path, "add", "--all")
-    git(tmp_path, "commit", "--quiet", "--message", "First")
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "First")
+
+
+def test_a_first_loader(tmp_path: Path, run_here: Run) -> None:
+    """The change that brings it is no error: a note, in no colour of alarm, says what is not compared."""
+    nothing_runs = "def pytest_runtestloop():\n    return True\n"
+    write(tmp_path, {"conftest.py": CONFTEST + nothing_runs})
+    commit_all(tmp_path)
+    write(tmp_path, {"test_loaders.py": LOADERS})
+    done = run_here(tmp_path, *STRICT, "--against=HEAD", "--color=yes")
+    lines = done.stdout.splitlines()
+    (note,) = (line for line in lines if "photos has no base: git does not track" in line)
+    assert "\x1b" not in note
+    (complaint,) = (line for line in lines if "Nothing was measured" in line)
+    assert complaint.startswith("\x1b[31m")
+
+
+def test_at_another_revision(their_loader: Variant, tmp_path: Path) -> None:
+    """The file is that of the worktree, by its place in the repository, and so is what it imports."""
+    commit_all(tmp_path)
     with base_of("HEAD", None, [their_loader], module_search_path(tmp_path)) as base:
         origin = base.origins["photos"]
         assert origin.inside is not None

@@ -1,8 +1,8 @@
 """Measures how fast each way of loading images is, and stops the change that makes it slower.
 
-A loader imports from here what it needs: `Tree` (the images), `Spec` (the epoch to deliver), `cores()`. As a
-pytest plugin, ``pytest_plugins = ["loader_gate"]``, it brings options, fixtures and hooks; what
-``@loader_gate.loading``, ``.training`` or ``.dump`` decorates is a benchmark.
+A loader imports from here what it needs: `Tree` (the images), `Spec` (the epoch to deliver), `cores()`.
+As the pytest plugin ``loader_gate``, there once it is installed, it brings options, fixtures and hooks;
+what ``@loader_gate.loading``, ``.training`` or ``.dump`` decorates is a benchmark.
 
 PYTEST_DONT_REWRITE (whoever imports this before pytest does is not warned of it)
 """

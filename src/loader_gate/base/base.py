@@ -37,7 +37,7 @@ class Base:
         revision: The full id of the commit: of the suite's repository, or, if that is not compared, of the
             first loader's; empty if only the interpreter differs.
         description: For people: what was asked for, and what that is.
-        origins: Where base workers take their code from, by variant, for those that base has.
+        origins: Where base workers take their code from, by variant, for those that base has; maybe for none.
         missing: Why base has none, for all other variants; words that follow the variant's name.
         deleted: Built-in variants that base has and this checkout lacks, with words that follow the name.
         versions: Of Python and packages, if base has another interpreter; else empty.
@@ -72,7 +72,7 @@ def base_of(
         suite: The folder that holds the package; another one only in tests.
 
     Raises:
-        RevisionError: There is nothing to compare with.
+        RevisionError: There is no such revision or interpreter, or no repository that could know it.
     """
     if revision is not None and (not revision.strip() or revision.startswith("-")):
         raise RevisionError(

@@ -47,15 +47,25 @@ class Checkouts:
             self._folders[repository] = self._worktrees.enter_context(worktree)
         return self._folders[repository]
 
+    @property
+    def is_known(self) -> bool:
+        """Return whether any repository was asked for the revision, and knew it."""
+        return bool(self._commits)
+
+    @property
+    def _compared(self) -> list[Repository]:
+        """Return the repositories that were checked out; all that know the revision if none was."""
+        return [*(self._folders or self._commits)]
+
     def first_commit(self) -> str:
         """Return the commit of the repository that was checked out first."""
-        return self._commits[next(iter(self._folders))]
+        return self._commits[self._compared[0]]
 
     def describe(self) -> str:
         """Return for people what was asked for, and what that is in each repository."""
-        several = len(self._folders) > 1
+        several = len(self._compared) > 1
         commits = [
             repository.describe(self._commits[repository]) + (f" in {repository.top.name}" if several else "")
-            for repository in self._folders
+            for repository in self._compared
         ]
         return f"{self.revision} ({', '.join(commits)})"

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from loader_gate.registry.variant import Variant
 
 
+class _NoCheckoutError(RevisionError):
+    """The suite is installed, so that nobody expects its own variants to be compared."""
+
+
 @dataclass(frozen=True)
 class Found:
     """What there is of some variants at a revision.
@@ -60,7 +64,7 @@ class Search:
         """Find all that there is.
 
         Raises:
-            RevisionError: There is nothing to compare with.
+            RevisionError: The revision is unknown, or nothing lies in a repository that could know it.
         """
         built_in = [variant for variant in variants if variant.is_built_in]
         loaders = [variant for variant in variants if not variant.is_built_in]
@@ -68,6 +72,9 @@ class Search:
         if built_in:
             try:
                 found = self._built_in(built_in)
+            except _NoCheckoutError:
+                if not loaders:
+                    raise
             except RevisionError as error:
                 # To compare one's own code needs no checkout of the suite, nor a revision of that name in it.
                 if not loaders:
@@ -78,7 +85,8 @@ class Search:
         origins = {name: origin for name, origin in of_loaders.items() if isinstance(origin, Origin)}
         missing = {name: reason for name, reason in of_loaders.items() if isinstance(reason, str)}
         found = Found({**found.origins, **origins}, {**found.missing, **missing}, found.deleted)
-        if not found.origins:
+        # What is merely new has no base, but can be compared as soon as there is one.
+        if not found.origins and not self.checkouts.is_known:
             reasons = "; ".join(f"{name} {reason}" for name, reason in found.missing.items())
             raise RevisionError(
                 f"--against {self.checkouts.revision}: there is nothing to compare with: {reasons}."
@@ -91,7 +99,7 @@ class Search:
         repository = Repository.holding(here)
         # Installed into a venv inside somebody's repository, it is no part of that.
         if repository is None or not repository.is_tracked(here / "__init__.py"):
-            raise RevisionError(
+            raise _NoCheckoutError(
                 f"--against {self.checkouts.revision}: the suite at {self.suite} is no git checkout, so its "
                 "variants have no other revision; run a clone of it, or give your own --loader, which is "
                 "compared in its own repository."
@@ -142,6 +150,7 @@ class Search:
                 "git repository; start pytest where the loader comes from a checkout, or leave out "
                 "--against."
             )
+        self.checkouts.commit(repository)
         if not repository.is_tracked(file):
             return f"has no base: git does not track {file}; add and commit it first"
         top = self.checkouts.folder(repository)

@@ -62,7 +62,7 @@ def _property(text: str) -> str:
 
 
 def place_of(variant: Variant, search_path: Sequence[str], repository: Path) -> tuple[str, int]:
-    """Return the file of a variant, relative to a repository, and the line of its function; imports nothing.
+    """Return the file of a variant, relative to a repository, and the line of its loader; imports nothing.
 
     The file is empty if there is none, or if it lies outside of the repository.
 
@@ -74,7 +74,7 @@ def place_of(variant: Variant, search_path: Sequence[str], repository: Path) -> 
     from loader_gate.base.modules import module_file
 
     top = repository.resolve()
-    file = module_file(variant.module, search_path)
+    file = Path(variant.file).resolve() if variant.file else module_file(variant.module, search_path)
     if file is None or not file.is_relative_to(top):
         return "", 1
     lines = [1]
@@ -82,6 +82,9 @@ def place_of(variant: Variant, search_path: Sequence[str], repository: Path) -> 
         for node in ast.parse(file.read_bytes()).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 lines += [node.lineno] * (node.name == variant.function)
+            elif isinstance(node, ast.Assign):
+                names = [each.id for each in node.targets if isinstance(each, ast.Name)]
+                lines += [node.lineno] * (variant.function in names)
     return file.relative_to(top).as_posix(), lines[-1]
 
 

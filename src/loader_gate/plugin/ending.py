@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loader_gate.plugin.items import key_of
+from loader_gate.plugin.items import to_measure
 from loader_gate.plugin.settings import asked
 from loader_gate.plugin.start import COMPARISON, SUITE, is_worker
 from loader_gate.plugin.summary import VERDICT, compared_rows
@@ -95,18 +95,18 @@ def pytest_judge_session(session: pytest.Session, exitstatus: int) -> None:
         try:
             suite.write_floors()
         except FloorsError as error:
-            suite.notes.append(str(error))
+            suite.complaints.append(str(error))
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    selected = [item for item in getattr(session, "items", []) if key_of(item) is not None]
+    selected = to_measure(getattr(session, "items", []), suite.absent)
     if selected and not config.option.collectonly and exitstatus == pytest.ExitCode.OK and not suite.measured:
-        suite.notes.append("Nothing was measured, so this run is no success.")
+        suite.complaints.append("Nothing was measured, so this run is no success.")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         failures = comparison.failures(compared_rows(config))
         if getattr(getattr(config, "_benchmarksession", None), "performance_regressions", []):
             failures.append("This run fails, as seconds are beyond --benchmark-compare-fail: see above.")
         if failures:
-            suite.notes += failures
+            suite.complaints += failures
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
     failed = session.exitstatus != pytest.ExitCode.OK
     config.stash[VERDICT] = comparison.verdict(_is_accepted(session), failed)

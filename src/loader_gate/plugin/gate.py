@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loader_gate.plugin.books import leave_out
-from loader_gate.plugin.items import key_of
+from loader_gate.plugin.items import to_measure
 from loader_gate.plugin.start import COMPARISON, SUITE
 from loader_gate.plugin.trees import showing_progress
 from loader_gate.verdict.verdict import UndecidedWarning
@@ -16,6 +16,7 @@ from loader_gate.verdict.verdict import UndecidedWarning
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
+    from loader_gate.plugin.suite import Suite
     from loader_gate.runs.saved import Key
     from loader_gate.trees.tree import Tree
 
@@ -38,9 +39,9 @@ def check(
     suite, slower = request.config.stash[SUITE], request.config.stash.setdefault(_SLOWER, {})
     if workload not in suite.results:
         with showing_progress(request.config) as stream:
-            suite.measure(workload, _selected(request.session, workload), tree, stream)
+            suite.measure(workload, _selected(suite, request.session, workload), tree, stream)
     key = workload, variant
-    if key in slower:  # the test runs again, or a loader is collected where it is imported, too
+    if key in slower:  # the test runs again
         leave_out(benchmark)
     else:
         suite.enter(workload, variant, benchmark)
@@ -56,7 +57,6 @@ def check(
             request.node.warn(UndecidedWarning(sentence))
 
 
-def _selected(session: pytest.Session, workload: str) -> list[str]:
+def _selected(suite: Suite, session: pytest.Session, workload: str) -> list[str]:
     """Return the variants whose test of this workload is going to run."""
-    keys = [key for item in session.items if (key := key_of(item)) is not None]
-    return [variant for each, variant in keys if each == workload]
+    return [variant for each, variant in to_measure(session.items, suite.absent) if each == workload]

@@ -33,7 +33,7 @@ _HELD_BACK: pytest.StashKey[tuple[object, object]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Register the options, at once if a conftest.py has loaded the plugin: others have theirs by then."""
+    """Register the options, at once if a conftest.py has loaded the plugin: too late for the hook below."""
     if any(
         Path(getattr(each, "__file__", None) or "").name == "conftest.py"
         for each in pluginmanager.get_plugins()
@@ -48,7 +48,7 @@ class _OptionsAreThere:
 
 @pytest.hookimpl(trylast=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> None:
-    """Register the options otherwise: loaded by ``-p``, the plugin is there before those that come after."""
+    """Register the options otherwise, once plugins and conftest.py files have theirs."""
     if not early_config.pluginmanager.has_plugin("loader_gate options"):
         add_options(parser)
 
@@ -88,10 +88,15 @@ def pytest_pycollect_makeitem(
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a benchmark that takes ``variant`` and ``gate`` once for each variant."""
     marker = metafunc.definition.get_closest_marker("benchmark")
-    if marker is not None and "group" in marker.kwargs and {"variant", "gate"} <= set(metafunc.fixturenames):
+    if marker is None or not {"variant", "gate"} <= set(metafunc.fixturenames):
+        return
+    from loader_gate.workloads.known import known_workloads
+
+    workload = marker.kwargs.get("group")
+    if isinstance(workload, str) and workload in known_workloads():
         from loader_gate.plugin.items import each_variant
 
-        each_variant(metafunc, marker.kwargs["group"])
+        each_variant(metafunc, workload)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -141,16 +146,34 @@ def pytest_benchmark_compare_machine_info() -> Generator[None]:
 
 
 @pytest.fixture(scope="session")
-def image_tree(request: pytest.FixtureRequest) -> Tree:
-    """The tree that the options ask for, built and checked, the same for every test of the session."""
+def loader_gate_tree(request: pytest.FixtureRequest) -> Tree:
+    """The tree of decorated loaders, by a name that no fixture of somebody else has."""
     from loader_gate.plugin.trees import provided_tree
 
     return provided_tree(request.config)
 
 
+@pytest.fixture(scope="session")
+def image_tree(loader_gate_tree: Tree) -> Tree:
+    """The tree that the options ask for, built and checked, the same for every test of the session."""
+    return loader_gate_tree
+
+
+@pytest.fixture
+def loader_gate_gate(
+    request: pytest.FixtureRequest, loader_gate_tree: Tree
+) -> Callable[[str, str, BenchmarkFixture], None]:
+    """The fixture ``gate`` of decorated loaders, by a name that no fixture of somebody else has."""
+    return _gate(request, loader_gate_tree)
+
+
 @pytest.fixture
 def gate(request: pytest.FixtureRequest, image_tree: Tree) -> Callable[[str, str, BenchmarkFixture], None]:
     """Return a function that measures a variant in a workload, enters it into the books, and gates it."""
+    return _gate(request, image_tree)
+
+
+def _gate(request: pytest.FixtureRequest, tree: Tree) -> Callable[[str, str, BenchmarkFixture], None]:
     from loader_gate.plugin.gate import check
 
-    return lambda workload, variant, benchmark: check(request, image_tree, workload, variant, benchmark)
+    return lambda workload, variant, benchmark: check(request, tree, workload, variant, benchmark)

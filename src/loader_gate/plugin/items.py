@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from loader_gate.registry.variant import Variant
 from loader_gate.workloads.known import known_workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from loader_gate.plugin.suite import Suite
     from loader_gate.runs.saved import Key
@@ -44,6 +43,8 @@ def items_of(
 ) -> list[pytest.Item | pytest.Collector] | None:
     """Return an item for each workload that a loader was declared a benchmark of; None if it was for none.
 
+    There is none where it is only imported, nor by a second name.
+
     Args:
         collector: What holds the loader.
         name: The loader's name there.
@@ -52,23 +53,33 @@ def items_of(
     declared = declared_of(loader)
     if not declared:
         return None
+    home = _module_of(collector).obj
+    declared = tuple(each for each in declared if each.module == home.__name__)
+    in_class = isinstance(collector, pytest.Class)
+    names = [each for each, value in vars(home).items() if value is loader]
+    if not declared or (names and (in_class or name != _own_name(loader, names, home.__name__))):
+        return []
     marks = getattr(loader, "pytestmark", [])
-    wrong = (
-        "a loader is a function of a module, not of a class" if isinstance(collector, pytest.Class) else ""
-    )
+    wrong = "a loader is a function of a module, not of a class" if in_class else ""
     if any(mark.name == "parametrize" for mark in marks):
         wrong = "a loader takes (tree, spec) and nothing else, so it cannot be parametrized"
     if wrong:
         raise collector.CollectError(f"{collector.nodeid}::{name}: {wrong}; write one function for each.")
     if not collector.config.pluginmanager.has_plugin("benchmark"):
         raise collector.CollectError(NO_BOOKS)
-    variant = _found(collector, name, loader)
+    variant = _found(collector, name)
     items: list[pytest.Item | pytest.Collector] = []
     for each in declared:
         item = _item(collector, name, each.workload, variant.name, marks, loader)
         item.stash[_VARIANT], item.stash[_DECLARED] = variant, each
         items.append(item)
     return items
+
+
+def _own_name(loader: object, names: Sequence[str], module: str) -> str:
+    """Return which of a module's names for a loader is its own: that of its ``def``, else the last."""
+    defined = getattr(loader, "__name__", "") if getattr(loader, "__module__", "") == module else ""
+    return defined if defined in names else names[-1]
 
 
 def _item(
@@ -81,8 +92,8 @@ def _item(
 ) -> pytest.Function:
     """Return the item that measures a variant in a workload."""
 
-    def measured(gate: Any, benchmark: Any) -> None:
-        gate(workload, variant, benchmark)
+    def measured(loader_gate_gate: Any, benchmark: Any) -> None:
+        loader_gate_gate(workload, variant, benchmark)
 
     about: dict[str, Any] = vars(measured)
     own = [pytest.mark.benchmark(group=workload, timer=passes_clock).mark, *marks]
@@ -96,31 +107,24 @@ def _item(
     return item
 
 
-def _found(collector: pytest.Module | pytest.Class, name: str, loader: object) -> Variant:
-    """Return the variant of a decorated loader, under a name that no other one has in this session."""
+def _found(collector: pytest.Module | pytest.Class, name: str) -> Variant:
+    """Return the variant of a decorated loader; another one of the same name is a problem of the session."""
     found = collector.config.stash.setdefault(_LOADERS, {})
-    module, function, file = _home(collector, name, loader)
-    for each in found.values():
-        if (each.file, each.function) == (str(file), function):
-            return each
-    own = function if function not in found else f"{module}.{function}"
+    file, module = collector.path.resolve(), _module_of(collector).obj.__name__
     root = _import_root(file, module)
     # Whatever the file is called, its imports may begin at the top of the repository.
     path = dict.fromkeys([*([root] if root else []), str(collector.config.rootpath)])
-    found[own] = Variant(own, module, function, file=str(file), path=tuple(path))
-    return found[own]
+    own = found.setdefault(name, Variant(name, module, name, file=str(file), path=tuple(path)))
+    if own.file != str(file):
+        why = f"{file}: a loader is named {name} already, in {own.file}; rename one of the two functions."
+        collector.config.stash.setdefault(_PROBLEM, why)
+    return own
 
 
-def _home(collector: pytest.Module | pytest.Class, name: str, loader: object) -> tuple[str, str, Path]:
-    """Return the module, name and file that a loader comes from, or where it is seen if that says nothing."""
-    module, own = getattr(loader, "__module__", None), getattr(loader, "__name__", name)
-    home = sys.modules.get(str(module))
-    file = getattr(home, "__file__", None)
-    if file is not None and getattr(home, own, None) is loader:
-        return str(module), own, Path(file).resolve()
-    module_here: pytest.Module | None = collector.getparent(pytest.Module)
-    assert module_here is not None  # noqa: S101 (for mypy)
-    return module_here.obj.__name__, name, collector.path.resolve()
+def _module_of(collector: pytest.Module | pytest.Class) -> pytest.Module:
+    module: pytest.Module | None = collector.getparent(pytest.Module)
+    assert module is not None  # noqa: S101 (for mypy)
+    return module
 
 
 def _import_root(file: Path, module: str) -> str:
@@ -180,25 +184,41 @@ def complete(session: pytest.Session, items: list[pytest.Item]) -> None:
     }
     loaders = dict.fromkeys(item.stash[_VARIANT] for item in decorated)
     named = [] if by_parameter else suite.named
-    beside = [each for each in named if each.is_built_in and decorated]
+    of_suite = [each for each in named if each.is_built_in and decorated]
+    # What has to keep a floor needs a test that can fail.
+    beside = [each for each in of_suite if each.name not in suite.settings.gating.own]
     try:
         suite.add_loaders([*loaders], floors, beside)
     except WRONG as error:
         raise pytest.UsageError(str(error)) from error
-    items += _asked_for(session, suite, [each for each in named if each not in beside])
+    known = known_workloads()
+    first, of_decorated = (
+        next(iter(known)),
+        dict.fromkeys(each.stash[_DECLARED].workload for each in decorated),
+    )
+    asked_for = [
+        (variant, workload)
+        for variant in named
+        if variant not in beside
+        for workload in (of_decorated if variant in of_suite else [first])
+        if variant not in of_suite or variant.takes_part_in(known[workload])
+    ]
+    items += _asked_for(session, suite, asked_for)
     empty = [item for item in by_parameter if item.name.endswith("[NOTSET]")]
     if empty:
         config.hook.pytest_deselected(items=empty)
         items[:] = [item for item in items if item not in empty]
 
 
-def _asked_for(session: pytest.Session, suite: Suite, variants: Iterable[Variant]) -> list[pytest.Item]:
-    """Return the items of variants that the command line names and no test measures."""
+def _asked_for(
+    session: pytest.Session, suite: Suite, wanted: Iterable[tuple[Variant, str]]
+) -> list[pytest.Item]:
+    """Return the items of variants, each in a workload, that the command line names and no test measures."""
     parent = _AskedFor.from_parent(session, name="loader_gate", nodeid="loader_gate")
     items: list[pytest.Item] = []
-    for variant in variants:
+    for variant, workload in wanted:
         marks = [each.mark for each in _skipped(suite, variant.name)]
-        items.append(_item(parent, variant.name, next(iter(known_workloads())), variant.name, marks))
+        items.append(_item(parent, variant.name, workload, variant.name, marks))
         items[-1].stash[_VARIANT] = variant
     return items
 
@@ -206,7 +226,7 @@ def _asked_for(session: pytest.Session, suite: Suite, variants: Iterable[Variant
 def key_of(item: pytest.Item) -> Key | None:
     """Return the workload and the variant that an item measures; None if it is no benchmark of ours."""
     marker = item.get_closest_marker("benchmark")
-    if marker is None or not isinstance(item, pytest.Function) or "gate" not in item.fixturenames:
+    if marker is None or not isinstance(item, pytest.Function):
         return None
     workload = marker.kwargs.get("group")
     if not isinstance(workload, str) or workload not in known_workloads():
@@ -214,4 +234,32 @@ def key_of(item: pytest.Item) -> Key | None:
     if _VARIANT in item.stash:
         return workload, item.stash[_VARIANT].name
     params = getattr(getattr(item, "callspec", None), "params", {})
-    return (workload, str(params["variant"])) if "variant" in params else None
+    by_parameter = "gate" in item.fixturenames and "variant" in params
+    return (workload, str(params["variant"])) if by_parameter else None
+
+
+def to_measure(items: Iterable[pytest.Item], absent: Collection[str]) -> list[Key]:
+    """Return what items measure, without those that a mark skips.
+
+    Args:
+        items: Items, of which some may be no benchmarks of ours.
+        absent: Variants that are not installed: that they are skipped is for the suite to say.
+    """
+    return [
+        key
+        for item in items
+        if (key := key_of(item)) is not None and (key[1] in absent or not _is_skipped(item))
+    ]
+
+
+def _is_skipped(item: pytest.Item) -> bool:
+    """Return whether a mark skips an item, as far as that can be told without evaluating a string."""
+    for mark in item.iter_markers():
+        conditions = [*mark.args, *([mark.kwargs["condition"]] if "condition" in mark.kwargs else [])]
+        holds = any(each is True for each in conditions)
+        if mark.name == "skip" or (mark.name == "skipif" and holds):
+            return True
+        not_run = mark.name == "xfail" and mark.kwargs.get("run", True) is False
+        if not_run and (holds or not conditions) and not item.config.getoption("runxfail"):
+            return True
+    return False

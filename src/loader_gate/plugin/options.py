@@ -130,7 +130,8 @@ OPTIONS = (
         "names",
         "NAME",
         "measure only this variant and the baseline (may be given again); all takes every one that is "
-        "installed, rivals too (default: the article's, the fast ones and the limits)",
+        "installed, rivals too (default: the article's, the fast ones and the limits); beside your decorated "
+        "loaders: measure this variant too",
         default=[],
         in_file=False,
     ),

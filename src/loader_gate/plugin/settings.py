@@ -55,7 +55,7 @@ def asked(config: pytest.Config) -> argparse.Namespace:
         SettingsError: pyproject.toml has a setting that cannot be used.
     """
     if ASKED not in config.stash:
-        of_file = read_settings(config.rootpath / "pyproject.toml")
+        of_file = read_settings(settings_file(config.invocation_params.dir, config.rootpath))
         config.stash[ASKED] = _merged(config.option, of_file)
     return config.stash[ASKED]
 
@@ -81,8 +81,26 @@ def read_settings(file: Path) -> dict[str, Any]:
     Raises:
         SettingsError: One cannot be used, or the file is not TOML.
     """
+    return {name: _checked(name, value, file) for name, value in (_table(file) or {}).items()}
+
+
+def settings_file(started_in: Path, root: Path) -> Path:
+    """Return the file of settings of a session: the nearest that has any, from its folder upward.
+
+    Args:
+        started_in: The folder that the session was started in.
+        root: pytest's root folder, whose file counts if there is no such.
+
+    Raises:
+        SettingsError: A file on the way is not TOML.
+    """
+    files = (folder / "pyproject.toml" for folder in (started_in, *started_in.parents, root))
+    return next((file for file in files if _table(file) is not None), root / "pyproject.toml")
+
+
+def _table(file: Path) -> dict[str, Any] | None:
     if not file.is_file():
-        return {}
+        return None
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -92,10 +110,10 @@ def read_settings(file: Path) -> dict[str, Any]:
         tools = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
     except (OSError, ValueError) as error:
         raise SettingsError(f"{file}: {error}") from error
-    table = tools.get("loader-gate", {})
-    if not isinstance(table, dict):
+    table = tools.get("loader-gate")
+    if not isinstance(table, dict | None):
         raise SettingsError(f"{file}: [tool.loader-gate] is {table!r}, expected a table.")
-    return {name: _checked(name, value, file) for name, value in table.items()}
+    return table
 
 
 def _checked(name: str, value: object, file: Path) -> Any:

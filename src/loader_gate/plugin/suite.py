@@ -40,6 +40,7 @@ class Suite:
         results: What was measured, by workload.
         extra_infos: What the JSON says of each benchmark.
         notes: Lines to print below the tables.
+        complaints: More such lines, each of which says why the session fails.
     """
 
     def __init__(self, settings: Settings, options: argparse.Namespace) -> None:
@@ -56,6 +57,7 @@ class Suite:
         self.results: dict[str, Result] = {}
         self.extra_infos: list[dict[str, Any]] = []
         self.notes: list[str] = []
+        self.complaints: list[str] = []
         self._options = options
         self._failures: dict[str, Exception] = {}
         self._skipped: dict[str, tuple[str, ...]] = {}
@@ -120,7 +122,7 @@ class Suite:
             names: The variants whose tests are going to run.
 
         Raises:
-            RevisionError: There is no such revision or interpreter, or nothing in it to compare with.
+            RevisionError: There is no such revision or interpreter, or no repository that could know it.
         """
         from loader_gate.base.base import base_of
 
@@ -129,9 +131,13 @@ class Suite:
         compared = [each for each in self.settings.compared(names) if each.name not in self.absent]
         options, path = self._options, self.settings.place.search_path
         base = base_of(options.against, options.against_python, compared, path)
-        self._base = self._while_open.enter_context(base)
-        other = {**self._base.missing, **self._base.deleted}
-        self.notes += [f"Against {self._base.description}: {name} {words}." for name, words in other.items()]
+        found = self._while_open.enter_context(base)
+        others = [f"{name} {words}" for name, words in {**found.missing, **found.deleted}.items()]
+        if found.origins:
+            self._base = found
+            self.notes += [f"Against {found.description}: {words}." for words in others]
+        else:
+            self.notes.append(f"Nothing is compared with {found.description}: {'; '.join(others)}.")
 
     def close(self) -> None:
         """Remove what `open_base` has made."""
@@ -213,7 +219,7 @@ class Suite:
             "schema": books.SCHEMA,
             **about_run(self.results, {name: self._beside(name) for name in self.results}),
             "gate": self._options.gate,
-            "notes": list(self.notes),
+            "notes": [*self.notes, *self.complaints],
         }
 
     def _beside(self, name: str) -> Beside:

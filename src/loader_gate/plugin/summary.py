@@ -77,7 +77,9 @@ def pytest_terminal_summary(
     if config.stash.get(VERDICT, ""):
         terminalreporter.write_line(config.stash[VERDICT])
     for note in session.notes:
-        terminalreporter.write_line(note, red=True)
+        terminalreporter.write_line(note)
+    for complaint in session.complaints:
+        terminalreporter.write_line(complaint, red=True)
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -22,10 +23,12 @@ class Declared:
     Attributes:
         workload: What it is measured in.
         floor: The smallest speedup allowed, or None.
+        module: The name of the module that the decorator was called in, where alone it is a benchmark.
     """
 
     workload: str
     floor: float | None
+    module: str
 
 
 class _Decorator:
@@ -58,12 +61,13 @@ class _Decorator:
             raise TypeError(f"@{name}(floor={floor!r}): expected a number above 0, such as 1.2.")
         if floor is not None and not 0 < floor < math.inf:
             raise ValueError(f"@{name}(floor={floor!r}): expected a number above 0, such as 1.2.")
+        module = str(sys._getframe(1).f_globals.get("__name__", ""))
 
         def declare(function: _Loader) -> _Loader:
             before = declared_of(function)
             if any(each.workload == self._workload for each in before):
                 raise ValueError(f"@{name}: {function!r} has it already.")
-            own = Declared(self._workload, None if floor is None else float(floor))
+            own = Declared(self._workload, None if floor is None else float(floor), module)
             setattr(function, _ATTRIBUTE, (own, *before))
             return function
 
@@ -75,6 +79,11 @@ loading, training, dump = map(_Decorator, ("loading", "training", "dump"))
 
 def declared_of(function: object) -> tuple[Declared, ...]:
     """Return the benchmarks that a function was declared to be, the topmost decorator's first."""
-    # Not by getattr: a class would have what was said of its base, and a mock has everything.
-    held = getattr(function, "__dict__", {}).get(_ATTRIBUTE, ())
+    try:
+        # Not by getattr: a class would have what was said of its base, and a mock has everything.
+        held = getattr(function, "__dict__", {}).get(_ATTRIBUTE, ())
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # of a lazy proxy that cannot be resolved, or skips a test
+        return ()
     return held if isinstance(held, tuple) else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,18 +87,29 @@ class Gating:
         """
         if self.profile is None or self.file is None:
             return []
-        return [_written(self.file, self.profile, each, machine) for each in results]
+        return [
+            note
+            for each in results
+            for note in _written(self.file, self.profile, each, machine, self._declaring(each))
+        ]
+
+    def _declaring(self, result: Result) -> list[str]:
+        """Return the variants whose floor in a workload is their own, so that no file has to hold it."""
+        return [name for name in result.measurements if (result.workload.name, name) in self.declared]
 
 
-def _written(file: Path, profile: str, result: Result, machine: Machine) -> str:
-    """Write the floors of one workload; return what there is to say of that."""
+def _written(
+    file: Path, profile: str, result: Result, machine: Machine, declaring: Sequence[str]
+) -> list[str]:
+    """Write the floors of one workload, but for variants that declare theirs; return what there is to say."""
     table = result.workload.floors
     if table is None:
-        return "No floors are written for an accelerator of a speed that you have set."
+        return ["No floors are written for an accelerator of a speed that you have set."]
     estimates = {
         measurement.variant.floor_key: measurement.verdict.estimate
         for measurement in result.measurements.values()
-        if measurement.verdict.status == "pass"
+        if measurement.variant.name not in declaring
+        and measurement.verdict.status == "pass"
         and measurement.verdict.floor is not None
         and measurement.verdict.estimate is not None
     }
@@ -112,7 +123,8 @@ def _written(file: Path, profile: str, result: Result, machine: Machine) -> str:
         conditions=_conditions(result.workload, result.tree),
     )
     number = f"{len(written)} floor{'' if len(written) == 1 else 's'}"
-    return f"Wrote {number} of profile {profile}, {table}, to {file}."
+    kept = [f"{name} declares its own floor in {table}, which you change there." for name in declaring]
+    return [f"Wrote {number} of profile {profile}, {table}, to {file}.", *kept]
 
 
 def _conditions(workload: Workload, tree: Tree) -> floors.Conditions:
