@@ -338,6 +338,8 @@ def test_an_untracked_loader(project: Path) -> None:
     with of_loader(project, "HEAD", loader) as base:
         assert [*base.missing] == ["fast"]
         assert base.description == f"HEAD ({base.revision[:7]} Do not mirror)"
+        (remark,) = base.remarks()
+        assert remark.startswith(f"Nothing is compared with {base.description}: fast has no base: ")
     with pytest.raises(RevisionError, match="knows no such revision"):
         of_loader(project, "no-such", loader).__enter__()
     package = Variant("fast", "namespace", "fast")

@@ -50,6 +50,13 @@ class Base:
     deleted: Mapping[str, str]
     versions: Mapping[str, str]
 
+    def remarks(self) -> list[str]:
+        """Return what there is to say of variants that are not compared."""
+        others = [f"{name} {words}" for name, words in {**self.missing, **self.deleted}.items()]
+        if self.origins:
+            return [f"Against {self.description}: {words}." for words in others]
+        return [f"Nothing is compared with {self.description}: {'; '.join(others)}."]
+
 
 @contextmanager
 def base_of(

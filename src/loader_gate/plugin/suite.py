@@ -132,12 +132,8 @@ class Suite:
         options, path = self._options, self.settings.place.search_path
         base = base_of(options.against, options.against_python, compared, path)
         found = self._while_open.enter_context(base)
-        others = [f"{name} {words}" for name, words in {**found.missing, **found.deleted}.items()]
-        if found.origins:
-            self._base = found
-            self.notes += [f"Against {found.description}: {words}." for words in others]
-        else:
-            self.notes.append(f"Nothing is compared with {found.description}: {'; '.join(others)}.")
+        self._base = found if found.origins else None
+        self.notes += found.remarks()
 
     def close(self) -> None:
         """Remove what `open_base` has made."""
