@@ -558,7 +558,7 @@ def test_processes_that_differ(others: float | None, stage: Stage) -> None:
     found = stage.run(baseline=4.0, slower=moods, base={"slower": noisy(2.0, 0.01)}, others=others)
     assert outcomes(found)["slower"]["seconds"] == "undecided"
     reason = found["slower"].verdict.reason
-    assert "not told from what passes, and pairs of processes of one code, differ by" in reason
+    assert "no larger than what two passes, or two processes of the same code, may differ by" in reason
     beside = "differ by beside other programs, which used 0.4 of 2 cores: measure again"
     assert (beside in reason) is bool(others)
 

@@ -23,10 +23,10 @@ from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.declared import Declared
 from loader_gate.same_work.reference import Reference, build_reference
 from loader_gate.session.dumps import finished_dump
-from loader_gate.session.figures import DUMP_CEILING
 from loader_gate.trees.tree import Tree
 from loader_gate.variants.native_threads import Memory
 from loader_gate.variants.uint8_memory_map import to_float
+from loader_gate.verdict.dump_size import DUMP_CEILING
 from loader_gate.worker.process import WorkerProcess
 
 #: Those whose files the suite itself names, by what their bytes depend on.

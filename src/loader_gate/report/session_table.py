@@ -1,4 +1,7 @@
-"""What a session says of one workload at its end: to people below its table, and to the JSON."""
+"""What a session says of one workload at its end: to people below its table, and to the JSON.
+
+See ``terminal.py`` for the tables, and ``plugin/books.py`` for what the JSON says of each benchmark.
+"""
 
 from __future__ import annotations
 

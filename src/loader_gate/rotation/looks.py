@@ -1,7 +1,7 @@
 """A look at one variant: estimate, judge, stop. Pure: noise readings are arguments.
 
 After every block each variant is looked at. The intervals of all its looks have one error together (see
-``statistics/estimates.py``), so that measuring may stop at the first look that is clear. A verdict that fails
+``statistics/sequences.py``), so that measuring may stop at the first look that is clear. A verdict that fails
 somebody takes a second interval, which is surer, and a machine that neither moved nor was busy.
 """
 
@@ -33,7 +33,14 @@ from loader_gate.statistics.sequences import (
     estimate_at_any_look,
     robust_estimate_at_any_look,
 )
-from loader_gate.verdict.change import COMPARED_TOO, PEAK_MEMORY_TOLERANCE, Change, judge_once, with_changes
+from loader_gate.verdict.change import (
+    COMPARED_TOO,
+    PEAK_MEMORY,
+    PEAK_MEMORY_TOLERANCE,
+    Change,
+    judge_once,
+    with_changes,
+)
 from loader_gate.verdict.excuses import moved_reason, unconfirmed_reason
 from loader_gate.verdict.share import Share, share_of_limit
 
@@ -252,7 +259,7 @@ class _Look:
             ratio = peaks[0] / peaks[1]
             found = Estimate(ratio, ratio, ratio, len(base.passes) // 2)
             tolerance = max(PEAK_MEMORY_TOLERANCE, self.pace.tolerance)
-            changes.append(judge_once("peak memory", found, tolerance))
+            changes.append(judge_once(PEAK_MEMORY, found, tolerance))
         return changes
 
     def _estimate_once(

@@ -56,7 +56,7 @@ class Launcher:
 
 @dataclass(frozen=True)
 class SessionWorkers:
-    """The workers that are timed; see `rotation.Workers`.
+    """The workers that are timed; see ``rotation.runner.Workers``.
 
     Attributes:
         launcher: Starts their processes.

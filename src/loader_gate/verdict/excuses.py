@@ -67,6 +67,6 @@ def unconfirmed_reason(beside: str) -> str:
     """
     beside = f" {beside}" if beside else ""
     return (
-        f"not told from what passes, and pairs of processes of one code, differ by{beside}: measure again, "
-        "on a quieter machine or with a larger --budget"
+        "no larger than what two passes, or two processes of the same code, may differ by"
+        f"{beside}: measure again, on a quieter machine or with a larger --budget"
     )

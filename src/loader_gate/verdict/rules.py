@@ -1,4 +1,7 @@
-"""The rules of a session: how its options turn an estimate into a verdict."""
+"""The rules of a session: how its options turn an estimate into a verdict.
+
+See ``verdict.py`` for what decides a speedup, ``change.py`` for a regression, ``rotation/looks.py`` for when.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Times a pass: its epochs, the CPU seconds and the memory that it takes."""
+"""Times a pass: its epochs, the CPU seconds and the memory that it takes.
+
+What of an epoch is timed, each consumer says: see ``epoch.use_up`` and the modules of ``consumers/``.
+"""
 
 from __future__ import annotations
 
