@@ -9,8 +9,8 @@ import pytest
 from loader_gate.registry.variant import BASELINE
 from loader_gate.rotation.contestant import Contestant, Decisions
 from loader_gate.rotation.looks import (
-    EARLIEST_BESIDE_OTHERS_SECONDS,
     EARLIEST_CHANGE_SECONDS,
+    EARLIEST_WHEN_BUSY_SECONDS,
     _spread,
     last_look_at_baseline,
     look,
@@ -127,7 +127,7 @@ def test_a_change(seconds: float, expected: str) -> None:
 def test_a_change_takes_some_time() -> None:
     """However clear it is; beside other programs more of it."""
     block = 2 * (0.11 + 0.10)
-    for others, earliest in ((None, EARLIEST_CHANGE_SECONDS), (0.4, EARLIEST_BESIDE_OTHERS_SECONDS)):
+    for others, earliest in ((None, EARLIEST_CHANGE_SECONDS), (0.4, EARLIEST_WHEN_BUSY_SECONDS)):
         enough = round(earliest / block) + 1
         found = [
             outcome(

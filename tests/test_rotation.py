@@ -12,7 +12,7 @@ import pytest
 
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
-from loader_gate.rotation.looks import EARLIEST_BESIDE_OTHERS_SECONDS, EARLIEST_CHANGE_SECONDS
+from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS, EARLIEST_WHEN_BUSY_SECONDS
 from loader_gate.rotation.measurement import Measurement
 from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.rotation import Watch, rotate
@@ -546,7 +546,7 @@ def test_beside_other_programs_a_change_takes_longer(stage: Stage) -> None:
     found = stage.run(baseline=4.0, slower=noisy(2.4, 0.01), base={"slower": noisy(2.0, 0.01)}, others=0.4)
     passes = found["slower"].variant_passes + found["slower"].base_passes
     assert outcomes(found)["slower"]["seconds"] == "regression"
-    assert sum(timing.seconds for timing in passes) >= EARLIEST_BESIDE_OTHERS_SECONDS
+    assert sum(timing.seconds for timing in passes) >= EARLIEST_WHEN_BUSY_SECONDS
 
 
 @pytest.mark.parametrize("others", [None, 0.4])

@@ -90,7 +90,7 @@ class _NothingDecided:
     def judge_change(self, estimate: Estimate, tolerance: float, last: bool) -> Change | None:
         return Change("seconds", "same", estimate, tolerance) if last else None
 
-    def beside_others(self, others: float | None) -> str:  # noqa: ARG002 (as the rotation asks)
+    def busy_elsewhere(self, others: float | None) -> str:  # noqa: ARG002 (as the rotation asks)
         return ""
 
 

@@ -68,9 +68,9 @@ class Rules:
         """Return what became of the seconds of head against those of base; see ``change.judge_change``."""
         return change.judge_change(estimate, tolerance, last)
 
-    def beside_others(self, others: float | None) -> str:
+    def busy_elsewhere(self, others: float | None) -> str:
         """Return what other programs take of the machine, in words; nothing if that is little."""
-        return excuses.beside_others(others, self.cores)
+        return excuses.busy_elsewhere(others, self.cores)
 
     def _held_to(
         self, floor: float | None, estimate: Estimate, last: bool, others: float | None
