@@ -65,7 +65,7 @@ class Suite:
     ) -> None:
         """Stand in for `measure` of the plugin's own."""
         measurements = {variant: self._measurement(variant) for variant in wanted}
-        work = workload(name, replace(session.settings.asked, device=Device("cpu")))
+        work = workload(name, replace(session.settings.workload_options, device=Device("cpu")))
         extra_info: dict[str, dict[str, Any]] = {
             variant: {"device": "cpu"} if name == "training" else {} for variant in wanted
         }

@@ -176,7 +176,7 @@ def _help(program: str) -> str:
         called = [sys.executable, "-m", module, "--help"]
         said = subprocess.run(called, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
     else:
-        is_package = importlib.import_module(module).__spec__.submodule_search_locations is not None
+        is_package = hasattr(importlib.import_module(module), "__path__")
         main = importlib.import_module(f"{module}.__main__" if is_package else module).main
         with redirect_stdout(StringIO()) as output, pytest.raises(SystemExit, match=r"^0$"):
             main([*command, "--help"])

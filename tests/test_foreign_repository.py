@@ -170,10 +170,10 @@ def test_taken_names(plugins: tuple[str, ...], tmp_path: Path) -> None:
     named = CONFTEST if "loader_gate" not in plugins else ""
     check = """
 def pytest_collection_finish(session):
-    from loader_gate.plugin.settings import asked
+    from loader_gate.plugin.settings import options_of
     config = session.config
     assert (config.option.device, config.option.profile) == ("theirs", True)
-    options = asked(config)
+    options = options_of(config)
     assert (options.device, options.gate, options.batch_size) == ("cpu", "strict", 7)
 """
     write(tmp_path, {"conftest.py": named + TAKES_DEVICE + check})

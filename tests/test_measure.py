@@ -34,7 +34,7 @@ from loader_gate.worker.origin import Origin
 from loader_gate.worker.process import WorkerError
 from loader_gate.workloads.device import Device
 from loader_gate.workloads.known import workload
-from loader_gate.workloads.workload import Asked, Workload
+from loader_gate.workloads.workload import Workload, WorkloadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,10 +150,10 @@ class Prepared:
 
 def prepare(tree: Tree, name: str, *, batch_size: int = 5, floor: float = 0.01) -> Prepared:
     """Prepare to measure a workload on a machine with room, by a floor that is far away."""
-    asked = Asked(Device("emulated"), 32, batch_size)
+    workload_options = WorkloadOptions(Device("emulated"), 32, batch_size)
     settings = Settings(
         VARIANTS,
-        asked,
+        workload_options,
         Pace(600.0, tolerance=0.03),
         Room(WorkerLimits(60.0)),
         Gating(
@@ -163,7 +163,7 @@ def prepare(tree: Tree, name: str, *, batch_size: int = 5, floor: float = 0.01) 
         ),
         Place(THIS_MACHINE),
     )
-    return Prepared(workload(name, asked), tree, settings)
+    return Prepared(workload(name, workload_options), tree, settings)
 
 
 @pytest.fixture
@@ -350,7 +350,7 @@ def test_a_speed_needs_some_batches(
 def test_four_batches_are_enough(new_measuring: Callable[..., Prepared]) -> None:
     """As is any number if the speed is given."""
     assert new_measuring("training", batch_size=6).run(STREAMING).workload.device is not None
-    given = workload("training", Asked(Device("emulated", 100.0), 32, 24))
+    given = workload("training", WorkloadOptions(Device("emulated", 100.0), 32, 24))
     result = replace(new_measuring("training"), workload=given).run(STREAMING)
     assert result.measurements[STREAMING].verdict.status == "pass"
 

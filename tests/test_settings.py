@@ -19,7 +19,7 @@ from loader_gate.verdict.floors import Choice, Profile
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.workloads.device import Device
 from loader_gate.workloads.known import known_workloads
-from loader_gate.workloads.workload import Asked
+from loader_gate.workloads.workload import WorkloadOptions
 
 STREAMING = Variant("tfdata_no_cache", "loader_gate.variants.tfdata_no_cache")
 OWN = Variant("photos", "my_loaders", "photos", file="my_loaders.py")
@@ -27,7 +27,7 @@ LOADING, TRAINING = known_workloads()["loading"], known_workloads()["training"]
 PROFILE = Profile("mine", floors={"loading": {STREAMING.name: 1.5, OWN.floor_key: 1.1}})
 SETTINGS = Settings(
     (STREAMING,),
-    Asked(Device("cpu")),
+    WorkloadOptions(Device("cpu")),
     Pace(60.0),
     Room(WorkerLimits(60.0)),
     Gating(Path("floors.toml"), Choice(PROFILE, "picked")),
@@ -55,7 +55,7 @@ def test_loaders_join() -> None:
     limit = next(each for each in built_in_variants() if each.traits.is_limit)
     joined = SETTINGS.with_loaders([OWN], {}, [STREAMING, limit])
     assert joined.variants == (STREAMING, OWN)
-    assert joined.beside_in(LOADING) == [STREAMING, limit]
-    assert joined.beside_in(TRAINING) == [STREAMING]
+    assert joined.ungated_in(LOADING) == [STREAMING, limit]
+    assert joined.ungated_in(TRAINING) == [STREAMING]
     with pytest.raises(RegistryError, match=r"my_loaders.py: a variant is named tfdata_no_cache already"):
         SETTINGS.with_loaders([replace(OWN, name=STREAMING.name)], {})

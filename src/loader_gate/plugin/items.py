@@ -31,7 +31,7 @@ _LOADERS = pytest.StashKey[dict[str, Variant]]()
 _PROBLEM = pytest.StashKey[str]()
 
 
-class _AskedFor(pytest.Collector):
+class _CommandLine(pytest.Collector):
     """The parent of items that no file has: what the command line asks for."""
 
     def collect(self) -> list[pytest.Item | pytest.Collector]:
@@ -180,21 +180,21 @@ def complete(session: pytest.Session, items: list[pytest.Item]) -> None:
     }
     loaders = dict.fromkeys(item.stash[_VARIANT] for item in decorated)
     named = [] if by_parameter else suite.named
-    beside = [each for each in named if each.is_built_in and decorated]
+    ungated = [each for each in named if each.is_built_in and decorated]
     try:
-        suite.add_loaders([*loaders], floors, beside)
+        suite.add_loaders([*loaders], floors, ungated)
     except WRONG as error:
         raise pytest.UsageError(str(error)) from error
-    items += _asked_for(session, suite, [each for each in named if each not in beside])
+    items += _named_items(session, suite, [each for each in named if each not in ungated])
     empty = [item for item in by_parameter if item.name.endswith("[NOTSET]")]
     if empty:
         config.hook.pytest_deselected(items=empty)
         items[:] = [item for item in items if item not in empty]
 
 
-def _asked_for(session: pytest.Session, suite: Suite, variants: Iterable[Variant]) -> list[pytest.Item]:
+def _named_items(session: pytest.Session, suite: Suite, variants: Iterable[Variant]) -> list[pytest.Item]:
     """Return the items of variants that the command line names and no test measures."""
-    parent = _AskedFor.from_parent(session, name="loader_gate", nodeid="loader_gate")
+    parent = _CommandLine.from_parent(session, name="loader_gate", nodeid="loader_gate")
     items: list[pytest.Item] = []
     for variant in variants:
         marks = [each.mark for each in _skipped(suite, variant.name)]

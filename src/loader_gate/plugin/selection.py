@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loader_gate.plugin.items import key_of
-from loader_gate.plugin.settings import asked
+from loader_gate.plugin.settings import options_of
 from loader_gate.plugin.start import SUITE
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def why_absent(config: pytest.Config) -> Callable[[Entry], Absent]:
     """Return a function that tells why a benchmark of a saved run has no figures in this session."""
     suite = config.stash[SUITE]
     chosen = {variant.name for variant in suite.variants}
-    options = asked(config)
+    options = options_of(config)
 
     def why(then: Entry) -> Absent:
         if then.variant in suite.absent:
@@ -63,7 +63,7 @@ def why_absent(config: pytest.Config) -> Callable[[Entry], Absent]:
             or (then.variant not in chosen if options.variant else then.key in suite.on_request)
             # Files without a failure are not even collected.
             or config.getoption("lf", False)
-            or not asked_for(
+            or not is_in_arguments(
                 then.node_id,
                 config.args,
                 config.rootpath,
@@ -77,7 +77,7 @@ def why_absent(config: pytest.Config) -> Callable[[Entry], Absent]:
     return why
 
 
-def asked_for(
+def is_in_arguments(
     node_id: str,
     arguments: Sequence[str],
     root: Path,

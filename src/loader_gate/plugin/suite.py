@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from loader_gate.base.base import Base
     from loader_gate.registry.variant import Variant
-    from loader_gate.report.session_table import Beside
+    from loader_gate.report.session_table import TableNotes
     from loader_gate.rotation.measurement import Measurement
     from loader_gate.session.result import Result
     from loader_gate.trees.tree import Tree
@@ -81,7 +81,7 @@ class Suite:
         self,
         loaders: Sequence[Variant],
         declared_floors: Mapping[tuple[str, str], float],
-        beside: Sequence[Variant] = (),
+        ungated: Sequence[Variant] = (),
     ) -> None:
         """Let loaders join that were found by collecting tests; see `Settings.with_loaders`.
 
@@ -89,7 +89,7 @@ class Suite:
             RegistryError: One has the name of another variant.
             FloorsError: A ``--floor`` is of a variant that there is not.
         """
-        self.settings = self.settings.with_loaders(loaders, declared_floors, beside)
+        self.settings = self.settings.with_loaders(loaders, declared_floors, ungated)
         for text in self._options.floor:
             parse_floor(text, [each.name for each in self.variants])
 
@@ -155,9 +155,9 @@ class Suite:
 
         if name in self._failures:
             raise self._failures[name]
-        known_workloads()[name].check_machine(self.settings.asked)
-        work = workload(name, self.settings.asked)
-        named = dict.fromkeys([*wanted, *(each.name for each in self.settings.beside_in(work))])
+        known_workloads()[name].check_machine(self.settings.workload_options)
+        work = workload(name, self.settings.workload_options)
+        named = dict.fromkeys([*wanted, *(each.name for each in self.settings.ungated_in(work))])
         self._skipped[name] = tuple(f"{each} {self.absent[each]}" for each in named if each in self.absent)
         installed = [each for each in wanted if each not in self.absent]
         try:
@@ -195,7 +195,7 @@ class Suite:
         """Return what there is to say of a workload at the end, in lines for people."""
         from loader_gate.report.session_table import session_table
 
-        return session_table(self.results[name], self._beside(name), colour)
+        return session_table(self.results[name], self._notes_of(name), colour)
 
     def article(self, colour: bool) -> list[str]:
         """Return the article's table in lines for people; none if this session has none of its rows."""
@@ -211,16 +211,16 @@ class Suite:
 
         return {
             "schema": books.SCHEMA,
-            **about_run(self.results, {name: self._beside(name) for name in self.results}),
+            **about_run(self.results, {name: self._notes_of(name) for name in self.results}),
             "gate": self._options.gate,
             "notes": list(self.notes),
         }
 
-    def _beside(self, name: str) -> Beside:
-        from loader_gate.report.session_table import Beside
+    def _notes_of(self, name: str) -> TableNotes:
+        from loader_gate.report.session_table import TableNotes
 
         result, base = self.results[name], self._base
-        return Beside(
+        return TableNotes(
             self.machine,
             self.settings.gating.reason(result.workload, result.tree),
             None if base is None else base.description,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loader_gate.plugin.selection import why_absent
-from loader_gate.plugin.settings import asked
+from loader_gate.plugin.settings import options_of
 from loader_gate.plugin.start import COMPARISON, SUITE, disabled
 from loader_gate.plugin.trees import tree_request
 
@@ -32,7 +32,7 @@ def _advice(config: pytest.Config) -> Advice | None:
     if _ADVICE not in config.stash and session.extra_infos:
         tree = next(iter(session.results.values())).tree
         config.stash[_ADVICE] = advice_of_session(
-            session.extra_infos, tree, tree_request(config), asked(config)
+            session.extra_infos, tree, tree_request(config), options_of(config)
         )
     return config.stash.get(_ADVICE, None)
 

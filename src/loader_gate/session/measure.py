@@ -59,8 +59,8 @@ def measure(
     """
     before = read_noise()
     # A dump is held against a variant that this session may not have.
-    beside = [each.name for each in settings.beside_in(workload) if not each.absence()]
-    measured_names = tuple(dict.fromkeys([*wanted, *beside]))
+    ungated = [each.name for each in settings.ungated_in(workload) if not each.absence()]
+    measured_names = tuple(dict.fromkeys([*wanted, *ungated]))
     known = tuple(dict.fromkeys([*settings.variants, *built_in_variants()]))
     with _temporary_folder() as folder:
         session = _Session(workload, settings, tree, known, base, stream)
