@@ -104,11 +104,11 @@ def run_made_up(
         "lost": make_measurement("lost", status="unmeasured", estimate=None, seconds=()),
     }
 
-    def measure(session: Suite, name: str, *_: Any) -> None:
+    def measure(suite: Suite, name: str, *_: Any) -> None:
         work = workload(name, WorkloadOptions(Device("cpu")))
         noise = (read_noise(), read_noise())
         extra_info: dict[str, dict[str, Any]] = {each: {} for each in measurements}
-        session.results[name] = Result(work, tiny_tree, measurements, extra_info, noise, ())
+        suite.results[name] = Result(work, tiny_tree, measurements, extra_info, noise, ())
 
     monkeypatch.setattr(Suite, "measure", measure)
     pytester.makepyfile(

@@ -18,7 +18,7 @@ from loader_gate.rotation.looks import (
 )
 from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.schedule import RENEWED_AFTER
-from loader_gate.statistics.passes import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, MOST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, MOST_BLOCKS
 from loader_gate.verdict.rules import Rules
 from loader_gate.verdict.share import Share
 from tests.made_up_passes import Seconds, contestant

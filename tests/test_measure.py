@@ -21,9 +21,9 @@ from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.pace import Pace
-from loader_gate.session import measure, workers, writing
+from loader_gate.session import dump_writer, measure, workers
 from loader_gate.session.gating import Gating
-from loader_gate.session.guard import Room
+from loader_gate.session.guard import Allowance
 from loader_gate.session.result import Result
 from loader_gate.session.settings import Place, Settings
 from loader_gate.trees.tree import Tree
@@ -139,9 +139,9 @@ class Prepared:
     base: Base | None = None
 
     def with_room(self, **changed: Any) -> Prepared:
-        """Return the same with another room."""
-        room = replace(self.settings.room, **changed)
-        return replace(self, settings=replace(self.settings, room=room))
+        """Return the same with another allowance."""
+        allowance = replace(self.settings.allowance, **changed)
+        return replace(self, settings=replace(self.settings, allowance=allowance))
 
     def run(self, *wanted: str) -> Result:
         """Measure some variants."""
@@ -155,7 +155,7 @@ def prepare(tree: Tree, name: str, *, batch_size: int = 5, floor: float = 0.01) 
         VARIANTS,
         workload_options,
         Pace(600.0, tolerance=0.03),
-        Room(WorkerLimits(60.0)),
+        Allowance(WorkerLimits(60.0)),
         Gating(
             Path("floors.toml"),
             Choice(None, "none"),
@@ -303,7 +303,7 @@ def test_the_page_cache_is_looked_at_before_the_passes(
         started.append([*machine.started])
         return 0.25
 
-    monkeypatch.setattr(writing, "cached_share", share)
+    monkeypatch.setattr(dump_writer, "cached_share", share)
     result = new_measuring("dump").run(DUMP)
     assert started == [[DUMP]]  # its writer, and no reader
     assert result.extra_info[DUMP]["page_cache_share"] == 0.25

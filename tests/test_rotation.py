@@ -18,13 +18,13 @@ from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.rotation import Watch, rotate
 from loader_gate.rotation.runner import Job
 from loader_gate.rotation.schedule import RENEWED_AFTER
-from loader_gate.statistics.estimate import Estimate
-from loader_gate.statistics.passes import (
+from loader_gate.statistics.counts import (
     FEWEST_BLOCKS,
     FEWEST_TO_LOOK_EARLY,
     FEWEST_WARMUP_PASSES,
     MOST_BLOCKS,
 )
+from loader_gate.statistics.estimate import Estimate
 from loader_gate.statistics.sequences import ERROR, estimate_at_any_look, robust_estimate_at_any_look
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.rules import Rules

@@ -9,8 +9,8 @@ import pytest
 
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.statistics.control import Control
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.statistics.estimate import Estimate
-from loader_gate.statistics.passes import FEWEST_BLOCKS
 from loader_gate.verdict.excuses import busy_elsewhere, excuse, moved_reason, unconfirmed_reason
 from loader_gate.verdict.rules import Rules
 

@@ -11,7 +11,7 @@ from loader_gate.rotation import schedule
 from loader_gate.rotation.contestant import Arm, Contestant, Decisions, Opened
 from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.schedule import RENEWED_AFTER
-from loader_gate.statistics.passes import FEWEST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.verdict.change import Change
 from loader_gate.verdict.verdict import Verdict
 from tests.made_up_passes import contestant

@@ -12,7 +12,7 @@ from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.variant import RegistryError, Variant
 from loader_gate.rotation.pace import Pace
 from loader_gate.session.gating import Gating
-from loader_gate.session.guard import Room
+from loader_gate.session.guard import Allowance
 from loader_gate.session.settings import Place, Settings
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.floors import Choice, Profile
@@ -29,7 +29,7 @@ SETTINGS = Settings(
     (STREAMING,),
     WorkloadOptions(Device("cpu")),
     Pace(60.0),
-    Room(WorkerLimits(60.0)),
+    Allowance(WorkerLimits(60.0)),
     Gating(Path("floors.toml"), Choice(PROFILE, "picked")),
     Place(Machine("a CPU", 2, 10**9, "Linux", "x86_64", None, {})),
 )

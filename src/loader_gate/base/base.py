@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 #: The folder that holds the package.
-SUITE = Path(__file__).resolve().parents[2]
+PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def base_of(
     variants: Sequence[Variant],
     search_path: Sequence[str],
     *,
-    suite: Path = SUITE,
+    package_parent: Path = PACKAGE_PARENT,
 ) -> Iterator[Base]:
     """Provide the code to compare with; temporary worktrees are removed in the end, whatever happens.
 
@@ -69,7 +69,7 @@ def base_of(
         python: What ``--against-python`` was given, or None.
         variants: This checkout's variants, the user's own among them.
         search_path: Where workers of this checkout look for modules.
-        suite: The folder that holds the package; another one only in tests.
+        package_parent: The folder that holds the package; another one only in tests.
 
     Raises:
         RevisionError: There is nothing to compare with.
@@ -87,7 +87,7 @@ def base_of(
         return
     with ExitStack() as worktrees:
         checkouts = Checkouts(revision, worktrees)
-        found = Search(checkouts, interpreter, search_path, suite).run(variants)
+        found = Search(checkouts, interpreter, search_path, package_parent).run(variants)
         under = "" if interpreter.is_ours else f" under {interpreter.describe()}"
         yield Base(
             checkouts.first_commit(),

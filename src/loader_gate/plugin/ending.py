@@ -11,7 +11,7 @@ import pytest
 from loader_gate.plugin.items import key_of
 from loader_gate.plugin.settings import options_of
 from loader_gate.plugin.start import COMPARISON, SUITE, is_worker
-from loader_gate.plugin.summary import VERDICT, compared_rows
+from loader_gate.plugin.terminal_summary import ACCEPTANCE, compared_rows
 from loader_gate.verdict.floors import FloorsError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _as_saved(session: pytest.Session) -> dict[str, Any]:
     saved: dict[str, Any] = json.loads(json.dumps(data, default=str))
     about = saved["loader_gate"]
     # Only what is kept can be accepted.
-    about["accepted"] = _is_accepted(session) if config.stash.get(VERDICT, "") else None
+    about["accepted"] = _is_accepted(session) if config.stash.get(ACCEPTANCE, "") else None
     ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     about["session"] = {
         "failed": session.exitstatus != pytest.ExitCode.OK,
@@ -109,4 +109,4 @@ def pytest_judge_session(session: pytest.Session, exitstatus: int) -> None:
             suite.notes += failures
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
     failed = session.exitstatus != pytest.ExitCode.OK
-    config.stash[VERDICT] = comparison.verdict(_is_accepted(session), failed)
+    config.stash[ACCEPTANCE] = comparison.acceptance(_is_accepted(session), failed)

@@ -11,7 +11,7 @@ import pytest
 
 from loader_gate.plugin.books import passes_clock
 from loader_gate.plugin.start import NO_BOOKS, SUITE, WRONG, begin
-from loader_gate.registry.decorators import Declared, declared_of
+from loader_gate.registry.decorators import DeclaredBenchmark, declared_of
 from loader_gate.registry.kind import KINDS
 from loader_gate.registry.variant import Variant
 from loader_gate.workloads.known import known_workloads
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: The variant that an item measures, where it is no parameter of a test.
 _VARIANT = pytest.StashKey[Variant]()
-_DECLARED = pytest.StashKey[Declared]()
+_DECLARED = pytest.StashKey[DeclaredBenchmark]()
 #: The decorated loaders that were found, by the name that they have in this session.
 _LOADERS = pytest.StashKey[dict[str, Variant]]()
 #: Why the session could not begin in the middle of collecting, where pytest takes no wrong option.

@@ -27,7 +27,9 @@ COMPARISON = pytest.StashKey[EarlierRuns]()
 #: What an option or setting can be wrong by; the message is for the user.
 WRONG = (CompareError, DeviceError, FloorsError, RegistryError, SettingsError, TreeError)
 NO_BOOKS = "loader-gate enters what it measures into pytest-benchmark: leave out -p no:benchmark."
-_HOOKS = tuple(f"loader_gate.plugin.{name}" for name in ("selection", "summary", "ending", "annotations"))
+_HOOKS = tuple(
+    f"loader_gate.plugin.{name}" for name in ("selection", "terminal_summary", "ending", "annotations")
+)
 
 
 def begin(config: pytest.Config) -> Suite:

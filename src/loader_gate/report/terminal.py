@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from loader_gate.registry.variant import BASELINE
 from loader_gate.runs.sentences import with_interval
-from loader_gate.statistics.passes import FEWEST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.text import WIDTH, new_table, table_lines
 from loader_gate.verdict.change import COMPARED_TOO, DUMP_BYTES, PEAK_MEMORY
 from loader_gate.verdict.sentence import number

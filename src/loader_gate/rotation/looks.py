@@ -16,6 +16,7 @@ from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.contestant import Contestant, Decisions
 from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.control import Control, read_control
+from loader_gate.statistics.counts import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, planned_blocks
 from loader_gate.statistics.estimate import (
     SINGLE_LOOK_ERROR,
     Estimate,
@@ -25,7 +26,6 @@ from loader_gate.statistics.estimate import (
     pair_log_ratios,
     without,
 )
-from loader_gate.statistics.passes import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, planned_blocks
 from loader_gate.statistics.sequences import (
     ERROR,
     FAILING_ERROR,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
-from loader_gate.statistics.passes import epochs_per_pass, steady
+from loader_gate.statistics.counts import epochs_per_pass, steady
 from loader_gate.worker.limits import bytes_in
 from loader_gate.worker.process import WorkerError
 from loader_gate.worker.timing import PassTiming

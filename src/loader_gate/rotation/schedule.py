@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from loader_gate.progress import minutes_and_seconds
 from loader_gate.rotation.contestant import Arm, Contestant, cost
-from loader_gate.statistics.passes import FEWEST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 
 if TYPE_CHECKING:
     import random

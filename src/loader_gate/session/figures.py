@@ -8,8 +8,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.rotation.measurement import Measurement
+from loader_gate.session.dump_writer import Dumps
 from loader_gate.session.dumps import break_even_epochs
-from loader_gate.session.writing import Dumps
 from loader_gate.sizes import format_size
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.dump_size import held_to_base, held_to_ceiling

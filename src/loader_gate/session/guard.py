@@ -23,8 +23,8 @@ LIMIT_WORKER_BYTES = 200_000_000
 
 
 @dataclass(frozen=True)
-class Room:
-    """How much room there may be for workers, their caches and their dumps.
+class Allowance:
+    """What there may be of memory and disk for workers, their caches and their dumps.
 
     Attributes:
         limits: What each worker may take.

@@ -13,7 +13,7 @@ from loader_gate.registry.own import user_variant
 from loader_gate.registry.variant import ALL, BASELINE, RegistryError, Variant
 from loader_gate.rotation.pace import Pace
 from loader_gate.session.gating import Gating
-from loader_gate.session.guard import Room
+from loader_gate.session.guard import Allowance
 from loader_gate.verdict import floors
 from loader_gate.verdict.floors_file import load_floors
 from loader_gate.worker.limits import WorkerLimits
@@ -57,7 +57,7 @@ class Settings:
         variants: The variants that tests of this session may measure, the baseline first.
         workload_options: What the options ask of every workload.
         pace: How long variants are measured.
-        room: How much memory and disk they may take.
+        allowance: How much memory and disk they may take.
         gating: What they are held to.
         place: Where it runs.
         ungated: Variants that are measured beside a repository's own loaders, and not gated.
@@ -66,7 +66,7 @@ class Settings:
     variants: tuple[Variant, ...]
     workload_options: WorkloadOptions
     pace: Pace
-    room: Room
+    allowance: Allowance
     gating: Gating
     place: Place
     ungated: tuple[Variant, ...] = ()
@@ -108,7 +108,7 @@ class Settings:
             variants,
             workload_options,
             Pace(options.budget or (BUDGET_AGAINST if against else BUDGET), options.tolerance),
-            Room(limits, not options.no_guard, options.keep_dumps),
+            Allowance(limits, not options.no_guard, options.keep_dumps),
             Gating(
                 options.floors,
                 choice,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from loader_gate.registry.variant import BASELINE
-from loader_gate.statistics.passes import FEWEST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.verdict import change, excuses
 from loader_gate.verdict.floors import supported_floor
 from loader_gate.verdict.sentence import number
