@@ -170,7 +170,6 @@ def test_a_built_in_variant(suite: Path, temporary: Path) -> None:
         assert base.description == f"HEAD~1 ({base.revision[:7]} Begin)"
         assert not base.missing
         assert not base.deleted
-        assert not base.versions
         assert len(left_over(suite, temporary)) == 2
     assert not left_over(suite, temporary)
 
@@ -469,12 +468,12 @@ def test_our_own_interpreter(tmp_path: Path) -> None:
     search_path = module_search_path(tmp_path)
     with base_of(None, Path(sys.executable), [PHOTOS_LOADER], search_path) as base:
         assert base.origins == {"photos": Origin(tuple(search_path), sys.executable)}
-        assert (base.revision, dict(base.missing), dict(base.versions)) == ("", {}, {})
+        assert (base.revision, dict(base.missing)) == ("", {})
         assert base.description.startswith(f"this checkout under {sys.executable}")
 
 
 def test_another_interpreter(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It gets the code of the checkout, but none of our packages; its versions are kept."""
+    """It gets the code of the checkout, but none of our packages; its versions are said."""
     other = Interpreter("/another/python", False, {"python": "3.12.1", "numpy": "2.0.0"})
     monkeypatch.setattr("loader_gate.base.base.read_interpreter", lambda *_: other)
     search_path = [str(project), *module_search_path(tmp_path)]
@@ -485,7 +484,6 @@ def test_another_interpreter(project: Path, tmp_path: Path, monkeypatch: pytest.
             assert origin.search_path[0] == (origin.inside or str(project))
             assert {str(SUITE), str(tmp_path)} < set(origin.search_path)
             assert not any("site-packages" in entry for entry in origin.search_path)
-            assert base.versions == other.versions
             assert base.description.endswith("under /another/python (python 3.12.1, numpy 2.0.0)")
 
 

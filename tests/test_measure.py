@@ -410,7 +410,7 @@ def test_the_guard_can_be_switched_off(
     assert prepared.with_room(guarded=False).run(MEMORY).measurements[MEMORY].verdict.status == "pass"
 
 
-AT_BASE = Base("", "base", {DUMP: Origin((), "python")}, {}, {}, {})
+AT_BASE = Base("", "base", {DUMP: Origin((), "python")}, {}, {})
 
 
 def outcomes(result: Result) -> dict[str, str]:

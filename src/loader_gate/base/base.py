@@ -40,7 +40,6 @@ class Base:
         origins: Where base workers take their code from, by variant, for those that base has.
         missing: Why base has none, for all other variants; words that follow the variant's name.
         deleted: Built-in variants that base has and this checkout lacks, with words that follow the name.
-        versions: Of Python and packages, if base has another interpreter; else empty.
     """
 
     revision: str
@@ -48,7 +47,6 @@ class Base:
     origins: Mapping[str, Origin]
     missing: Mapping[str, str]
     deleted: Mapping[str, str]
-    versions: Mapping[str, str]
 
 
 @contextmanager
@@ -95,7 +93,6 @@ def base_of(
             found.origins,
             found.missing,
             found.deleted,
-            interpreter.versions,
         )
 
 
@@ -108,4 +105,4 @@ def _this_checkout(interpreter: Interpreter, variants: Sequence[Variant], search
         path = interpreter.seen([*variant.path, *search_path, *roots])
         origins[variant.name] = Origin(path, interpreter.program)
     description = f"this checkout under {interpreter.describe()}"
-    return Base("", description, origins, {}, {}, interpreter.versions)
+    return Base("", description, origins, {}, {})

@@ -38,7 +38,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         from loader_gate.base.repository import RevisionError
 
         try:
-            suite.open_base([variant for _, variant in config.stash.get(_SELECTED, set())])
+            suite.open_base([variant for _, variant in config.stash[_SELECTED]])
         except RevisionError as error:
             raise pytest.UsageError(str(error)) from error
 

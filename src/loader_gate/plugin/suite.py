@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from loader_gate.advice.space import taken_bytes
 from loader_gate.plugin import books
 from loader_gate.registry.built_in import built_in_variants
-from loader_gate.session.settings import Settings
+from loader_gate.session.settings import Settings, is_against
 from loader_gate.verdict.floors import parse_floor
 from loader_gate.verdict.sentence import sentence
 from loader_gate.verdict.verdict import fails_item
@@ -106,7 +106,7 @@ class Suite:
     @property
     def against(self) -> bool:
         """Return whether variants are compared with a base."""
-        return self._options.against is not None or self._options.against_python is not None
+        return is_against(self._options)
 
     def takes_part(self, variant: Variant, name: str, kinds: Collection[str]) -> bool:
         """Return whether a variant is measured in a workload by a test of such kinds."""

@@ -102,12 +102,11 @@ class Settings:
         # A name may still turn out to be that of a loader which is found by collecting tests.
         names = {variant.name for variant in variants}
         names |= {name for text in options.floor if (name := text.rpartition("=")[0].strip()).isidentifier()}
-        against = options.against is not None or options.against_python is not None
         limits = WorkerLimits(options.hang_after, options.memory_limit, options.disk_limit)
         return cls(
             variants,
             workload_options,
-            Pace(options.budget or (BUDGET_AGAINST if against else BUDGET), options.tolerance),
+            Pace(options.budget or (BUDGET_AGAINST if is_against(options) else BUDGET), options.tolerance),
             Allowance(limits, not options.no_guard, options.keep_dumps),
             Gating(
                 options.floors,
@@ -163,6 +162,11 @@ class Settings:
     def ungated_in(self, workload: Workload) -> list[Variant]:
         """Return the variants that are measured beside others in a workload, installed or not."""
         return [each for each in self.ungated if each.takes_part_in(workload)]
+
+
+def is_against(options: argparse.Namespace) -> bool:
+    """Return whether options ask for a base to compare with."""
+    return options.against is not None or options.against_python is not None
 
 
 def _check_numbers(options: argparse.Namespace) -> None:

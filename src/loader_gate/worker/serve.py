@@ -147,7 +147,7 @@ class Worker:
             batches(), self._tree, self._spec, self._loader.declared, Reference.open(Path(reference))
         )
         settle()
-        return asdict(check)
+        return {"reason": check.reason, "median_psnr": check.median_psnr}
 
     def do_pass(self, epochs: int) -> dict[str, Any]:
         """Time one pass."""
