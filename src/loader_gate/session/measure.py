@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from loader_gate.machine.files import TEMPORARY_PREFIX
 from loader_gate.machine.memory import free_memory
 from loader_gate.machine.noise import read_noise, used_by_others
 from loader_gate.progress import Progress
@@ -93,7 +94,7 @@ def measure(
 
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="loader-gate-"))
+    folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
     try:
         yield folder
     finally:
