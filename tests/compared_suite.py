@@ -60,18 +60,16 @@ class Suite:
         self._pytester = pytester
         self._make_measurement = make_measurement
 
-    def measure(
-        self, session: PluginSuite, name: str, wanted: list[str], _tree: Tree, _stream: TextIO
-    ) -> None:
+    def measure(self, suite: PluginSuite, name: str, wanted: list[str], _tree: Tree, _stream: TextIO) -> None:
         """Stand in for `measure` of the plugin's own."""
         measurements = {variant: self._measurement(variant) for variant in wanted}
-        work = workload(name, replace(session.settings.asked, device=Device("cpu")))
+        work = workload(name, replace(suite.settings.workload_options, device=Device("cpu")))
         extra_info: dict[str, dict[str, Any]] = {
             variant: {"device": "cpu"} if name == "training" else {} for variant in wanted
         }
         silence = NoiseReading(None, None, None, None)
         measurements.setdefault(BASELINE, self._measurement(BASELINE))
-        session.results[name] = Result(work, self.tree, measurements, extra_info, (silence, silence), ())
+        suite.results[name] = Result(work, self.tree, measurements, extra_info, (silence, silence), ())
 
     def _measurement(self, variant: str) -> Measurement:
         found = self.estimates.get(variant, estimate(2.0))

@@ -35,7 +35,7 @@ def contestant(
     found = Contestant(Variant(name, "made_up", kind=kind, bounds=bounds))
     found.opened = Opened(kind=kind)
     found.head.passes = passes(seconds, blocks)
-    found.baseline = passes(baseline, blocks)
+    found.baseline_passes = passes(baseline, blocks)
     if base is not None:
         found.base = Arm(at_base=True, passes=passes(base, blocks))
     return found

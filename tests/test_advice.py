@@ -27,9 +27,9 @@ from loader_gate.trees.tree import Tree
 from loader_gate.trees.whole import Whole, whole_of
 from loader_gate.workloads.device import Device
 from loader_gate.workloads.known import workload
-from loader_gate.workloads.workload import Asked
+from loader_gate.workloads.workload import WorkloadOptions
 
-LOADING = workload("loading", Asked(Device("cpu"), 256))
+LOADING = workload("loading", WorkloadOptions(Device("cpu"), 256))
 
 
 def info(variant: str, speedup: float, kind: str = "streaming", **others: Any) -> dict[str, Any]:

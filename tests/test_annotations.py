@@ -20,7 +20,7 @@ from loader_gate.session.result import Result
 from loader_gate.trees.tree import Tree
 from loader_gate.workloads.device import Device
 from loader_gate.workloads.known import workload
-from loader_gate.workloads.workload import Asked
+from loader_gate.workloads.workload import WorkloadOptions
 
 pytest_plugins = ("pytester",)
 
@@ -106,11 +106,11 @@ def run_made_up(
         "lost": make_measurement("lost", status="unmeasured", estimate=None, seconds=()),
     }
 
-    def measure(session: Suite, name: str, *_: Any) -> None:
-        work = workload(name, Asked(Device("cpu")))
+    def measure(suite: Suite, name: str, *_: Any) -> None:
+        work = workload(name, WorkloadOptions(Device("cpu")))
         noise = (read_noise(), read_noise())
         extra_info: dict[str, dict[str, Any]] = {each: {} for each in measurements}
-        session.results[name] = Result(work, tiny_tree, measurements, extra_info, noise, ())
+        suite.results[name] = Result(work, tiny_tree, measurements, extra_info, noise, ())
 
     monkeypatch.setattr(Suite, "measure", measure)
     pytester.makepyfile(

@@ -52,7 +52,7 @@ def classes() -> Iterator[tuple[str, ast.ClassDef]]:
 
 
 def test_who_imports_whom(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `.importlinter` says: a room imports only rooms below it, and only the plugin knows pytest."""
+    """As `.importlinter` says: a room imports only rooms earlier in the table, and who knows pytest."""
     linter = pytest.importorskip("importlinter.cli", reason="import-linter is not installed")
     monkeypatch.chdir(ROOT)
     status = linter.lint_imports(str(ROOT / ".importlinter"), no_cache=True, no_logo=True)

@@ -23,7 +23,7 @@ from loader_gate.trees.tree import Tree
 from loader_gate.verdict.verdict import baseline_verdict
 from loader_gate.workloads.device import Device
 from loader_gate.workloads.known import workload
-from loader_gate.workloads.workload import Asked
+from loader_gate.workloads.workload import WorkloadOptions
 
 IMAGES = 100
 TRAINING = ("tfdata_no_cache", "tfdata_file_cache", "tfdata_memory_cache")
@@ -56,7 +56,7 @@ def new_result(make_measurement: Callable[..., Measurement]) -> NewResult:
         own: dict[str, Estimate | str] = {BASELINE: Estimate(1.0, 1.0, 1.0, 4), **found}
         measurements = {each: measurement(each, value) for each, value in own.items()}
         info = {each: (extra_info or {}).get(each, {}) for each in measurements}
-        work = workload(name, Asked(device))
+        work = workload(name, WorkloadOptions(device))
         return Result(work, images, measurements, info, (QUIET, QUIET), ())
 
     return new

@@ -17,7 +17,8 @@ import pytest
 from loader_gate.base import interpreter
 from loader_gate.base.base import Base, base_of
 from loader_gate.base.interpreter import Interpreter, holds_packages, read_interpreter, without_packages
-from loader_gate.base.repository import PREFIX, Repository, RevisionError
+from loader_gate.base.repository import Repository, RevisionError
+from loader_gate.machine.files import TEMPORARY_PREFIX
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.same_work.reference import build_reference
@@ -161,7 +162,7 @@ def test_a_built_in_variant(suite: Path, temporary: Path) -> None:
     write(first, f"{before}\nFASTER = True\n")
     latest = commit(suite, "Make the first faster")
     search_path = [str(suite), *module_search_path(suite)]
-    with base_of("HEAD~1", None, [built_in("first")], search_path, suite=suite / "src") as base:
+    with base_of("HEAD~1", None, [built_in("first")], search_path, package_parent=suite / "src") as base:
         origin = base.origins["first"]
         assert origin.package is not None
         folder = Path(origin.package)
@@ -171,7 +172,6 @@ def test_a_built_in_variant(suite: Path, temporary: Path) -> None:
         assert base.description == f"HEAD~1 ({base.revision[:7]} Begin)"
         assert not base.missing
         assert not base.deleted
-        assert not base.versions
         assert len(left_over(suite, temporary)) == 2
     assert not left_over(suite, temporary)
 
@@ -181,7 +181,7 @@ def test_a_folder_inside_a_repository(new_repository: Callable[[str], Path], sui
     larger = new_repository("larger")
     shutil.copytree(suite / "src", larger / "tools/suite")
     commit(larger, "Begin")
-    with base_of("HEAD", None, [built_in("first")], [], suite=larger / "tools/suite") as base:
+    with base_of("HEAD", None, [built_in("first")], [], package_parent=larger / "tools/suite") as base:
         folder = Path(base.origins["first"].package or "")
         assert folder.parts[-3:] == ("tools", "suite", "loader_gate")
         assert (folder / "variants" / "first.py").is_file()
@@ -194,7 +194,7 @@ def test_new_deleted_and_renamed_variants(suite: Path) -> None:
     (variants / "second.py").unlink()
     write(variants / "fresh.py", "import os\n\n\ndef load(tree, spec): return os.listdir(tree.root)\n")
     wanted = [built_in(name) for name in ("tfdata_no_cache", "best", "fresh")]
-    with base_of("main", None, wanted, [], suite=suite / "src") as base:
+    with base_of("main", None, wanted, [], package_parent=suite / "src") as base:
         called = f"main ({base.revision[:7]})"
         assert [*base.origins] == ["tfdata_no_cache"]
         assert base.missing == {
@@ -245,7 +245,11 @@ def test_a_venv_in_the_repository_stays(project: Path) -> None:
 def test_both_repositories(suite: Path, project: Path, temporary: Path) -> None:
     """The same revision is resolved in each, and both are named."""
     with base_of(
-        "HEAD", None, [built_in("first"), PHOTOS_LOADER], module_search_path(project), suite=suite / "src"
+        "HEAD",
+        None,
+        [built_in("first"), PHOTOS_LOADER],
+        module_search_path(project),
+        package_parent=suite / "src",
     ) as base:
         assert [*base.origins] == ["first", "photos"]
         assert base.revision == git(suite, "rev-parse", "HEAD")
@@ -260,7 +264,11 @@ def test_a_revision_that_the_suite_does_not_know(suite: Path, project: Path) -> 
     """A team gates its own code by its own revisions; the suite's variants are named as not compared."""
     latest = git(project, "rev-parse", "HEAD")
     with base_of(
-        latest, None, [built_in("first"), PHOTOS_LOADER], module_search_path(project), suite=suite / "src"
+        latest,
+        None,
+        [built_in("first"), PHOTOS_LOADER],
+        module_search_path(project),
+        package_parent=suite / "src",
     ) as base:
         assert [*base.origins] == ["photos"]
         assert base.revision == latest
@@ -273,7 +281,7 @@ def test_an_installed_suite(project: Path, tmp_path: Path) -> None:
     write(tmp_path / "installed/loader_gate/variants/__init__.py", "")
     wanted = [built_in("first"), PHOTOS_LOADER]
     search_path = module_search_path(project)
-    with base_of("HEAD", None, wanted, search_path, suite=tmp_path / "installed") as base:
+    with base_of("HEAD", None, wanted, search_path, package_parent=tmp_path / "installed") as base:
         assert [*base.origins] == ["photos"]
         assert not base.missing
 
@@ -351,14 +359,14 @@ def test_an_untracked_loader(project: Path) -> None:
 def test_an_unknown_revision(suite: Path, tmp_path: Path) -> None:
     """The error says how to get it, as far as the repository knows."""
     with pytest.raises(RevisionError, match=r"--against no-such: .*suite knows no such.*git log --all"):
-        base_of("no-such", None, [built_in("first")], [], suite=suite / "src").__enter__()
+        base_of("no-such", None, [built_in("first")], [], package_parent=suite / "src").__enter__()
     git(suite, "branch", "feature")
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", suite.as_uri(), str(clone))
     with pytest.raises(RevisionError, match="git fetch origin no-such"):
-        base_of("no-such", None, [built_in("first")], [], suite=clone / "src").__enter__()
+        base_of("no-such", None, [built_in("first")], [], package_parent=clone / "src").__enter__()
     with pytest.raises(RevisionError, match="give origin/feature, which it does know"):
-        base_of("feature", None, [built_in("first")], [], suite=clone / "src").__enter__()
+        base_of("feature", None, [built_in("first")], [], package_parent=clone / "src").__enter__()
 
 
 def test_a_shallow_clone(suite: Path, tmp_path: Path) -> None:
@@ -368,7 +376,7 @@ def test_a_shallow_clone(suite: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", "--depth", "1", suite.as_uri(), str(clone))
     with pytest.raises(RevisionError, match=r"shallow.*git fetch --unshallow.*fetch-depth: 0"):
-        base_of("HEAD~1", None, [built_in("first")], [], suite=clone / "src").__enter__()
+        base_of("HEAD~1", None, [built_in("first")], [], package_parent=clone / "src").__enter__()
 
 
 def test_no_repository(tmp_path: Path, project: Path) -> None:
@@ -378,7 +386,7 @@ def test_no_repository(tmp_path: Path, project: Path) -> None:
     for folder in (tmp_path / "installed", installed):
         write(folder / "src/loader_gate/variants/__init__.py", "")
         with pytest.raises(RevisionError, match=r"is no git checkout.*a clone of it"):
-            base_of("main", None, [built_in("first")], [], suite=folder / "src").__enter__()
+            base_of("main", None, [built_in("first")], [], package_parent=folder / "src").__enter__()
     write(tmp_path / "alone/scratch.py", "def fast(tree, spec): return []\n")
     with pytest.raises(RevisionError, match=r"scratch\.py, which holds scratch:fast, lies in no git"):
         of_loader(tmp_path / "alone", "main", Variant("fast", "scratch", "fast")).__enter__()
@@ -389,21 +397,21 @@ def test_a_base_without_variants(suite: Path) -> None:
     tree = git(suite, "mktree", "--missing")
     first = git(suite, "commit-tree", tree, "-m", "Before all")
     with pytest.raises(RevisionError, match=r"has no src/loader_gate/variants, .* give a later revision"):
-        base_of(first, None, [built_in("first")], [], suite=suite / "src").__enter__()
+        base_of(first, None, [built_in("first")], [], package_parent=suite / "src").__enter__()
 
 
 @pytest.mark.parametrize("revision", ["", " ", "-f", "--upload-pack=touch x"])
 def test_a_revision_like_an_option(revision: str, suite: Path) -> None:
     """Git never sees it."""
     with pytest.raises(RevisionError, match="expected a git revision"):
-        base_of(revision, None, [built_in("first")], [], suite=suite / "src").__enter__()
+        base_of(revision, None, [built_in("first")], [], package_parent=suite / "src").__enter__()
 
 
 def test_without_git(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says what to install."""
     monkeypatch.setenv("PATH", "")
     with pytest.raises(RevisionError, match="no git on PATH"):
-        base_of("main", None, [built_in("first")], [], suite=suite / "src").__enter__()
+        base_of("main", None, [built_in("first")], [], package_parent=suite / "src").__enter__()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
@@ -411,7 +419,7 @@ def test_worktrees_go_after_an_exception(error: type[BaseException], suite: Path
     """Nothing is left, even if the worktree has been damaged or filled meanwhile."""
 
     def fail(prepare: Callable[[Path], object]) -> None:
-        with base_of("main", None, [built_in("first")], [], suite=suite / "src") as base:
+        with base_of("main", None, [built_in("first")], [], package_parent=suite / "src") as base:
             prepare(Path(base.origins["first"].inside or "").parents[2])
             raise error
 
@@ -427,18 +435,18 @@ def test_worktrees_go_after_an_exception(error: type[BaseException], suite: Path
 
 def test_what_a_kill_leaves_goes_with_the_next_session(suite: Path, temporary: Path, tmp_path: Path) -> None:
     """An entry of ours whose folder has gone is removed; a user's own on a drive taken out is not."""
-    for folder in (temporary / f"{PREFIX}lost", tmp_path / "on-a-drive"):
+    for folder in (temporary / f"{TEMPORARY_PREFIX}lost", tmp_path / "on-a-drive"):
         git(suite, "worktree", "add", "--quiet", "--detach", str(folder))
         shutil.rmtree(folder)
-    with base_of("main", None, [built_in("first")], [], suite=suite / "src"):
+    with base_of("main", None, [built_in("first")], [], package_parent=suite / "src"):
         pass
     assert left_over(suite, temporary) == ["on-a-drive"]
 
 
 def test_two_sessions_at_once(suite: Path, temporary: Path) -> None:
     """Each has a worktree of its own, and the end of one leaves the other's alone."""
-    one = base_of("main", None, [built_in("first")], [], suite=suite / "src")
-    two = base_of("main", None, [built_in("first")], [], suite=suite / "src")
+    one = base_of("main", None, [built_in("first")], [], package_parent=suite / "src")
+    two = base_of("main", None, [built_in("first")], [], package_parent=suite / "src")
     first, second = one.__enter__(), two.__enter__()
     folders = [Path(base.origins["first"].inside or "") for base in (first, second)]
     assert folders[0] != folders[1]
@@ -455,7 +463,7 @@ def test_no_hook_runs(suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     hook = write(suite / ".git/hooks/post-checkout", f"#!/bin/sh\ntouch {tmp_path}/ran\n")
     hook.chmod(0o755)
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
-    with base_of("main", None, [built_in("first")], [], suite=suite / "src"):
+    with base_of("main", None, [built_in("first")], [], package_parent=suite / "src"):
         pass
     assert not (tmp_path / "ran").exists()
 
@@ -463,7 +471,7 @@ def test_no_hook_runs(suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_repository_that_is_a_worktree_itself(suite: Path, tmp_path: Path) -> None:
     """A checkout made with `git worktree` can be compared as well."""
     git(suite, "worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"))
-    with base_of("HEAD", None, [built_in("first")], [], suite=tmp_path / "linked" / "src") as base:
+    with base_of("HEAD", None, [built_in("first")], [], package_parent=tmp_path / "linked" / "src") as base:
         assert [*base.origins] == ["first"]
     assert [path.name for path in (suite / ".git/worktrees").iterdir()] == ["linked"]
 
@@ -483,12 +491,12 @@ def test_our_own_interpreter(tmp_path: Path) -> None:
     search_path = module_search_path(tmp_path)
     with base_of(None, Path(sys.executable), [PHOTOS_LOADER], search_path) as base:
         assert base.origins == {"photos": Origin(tuple(search_path), sys.executable)}
-        assert (base.revision, dict(base.missing), dict(base.versions)) == ("", {}, {})
+        assert (base.revision, dict(base.missing)) == ("", {})
         assert base.description.startswith(f"this checkout under {sys.executable}")
 
 
 def test_another_interpreter(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It gets the code of the checkout, but none of our packages; its versions are kept."""
+    """It gets the code of the checkout, but none of our packages; its versions are said."""
     other = Interpreter("/another/python", False, {"python": "3.12.1", "numpy": "2.0.0"})
     monkeypatch.setattr("loader_gate.base.base.read_interpreter", lambda *_: other)
     search_path = [str(project), *module_search_path(tmp_path)]
@@ -499,7 +507,6 @@ def test_another_interpreter(project: Path, tmp_path: Path, monkeypatch: pytest.
             assert origin.search_path[0] == (origin.inside or str(project))
             assert {str(SUITE), str(tmp_path)} < set(origin.search_path)
             assert not any("site-packages" in entry for entry in origin.search_path)
-            assert base.versions == other.versions
             assert base.description.endswith("under /another/python (python 3.12.1, numpy 2.0.0)")
 
 
@@ -605,14 +612,18 @@ def test_workers_of_a_built_in_variant(suite: Path, tiny_tree: Tree, reference: 
     commit(suite, "Mirror")
     with (
         pytest.raises(WorkerError, match="of base"),
-        base_of("HEAD", None, [built_in("photos")], module_search_path(suite), suite=suite / "src") as base,
+        base_of(
+            "HEAD", None, [built_in("photos")], module_search_path(suite), package_parent=suite / "src"
+        ) as base,
         opened(built_in("photos"), suite, tiny_tree, base.origins["photos"]),
     ):
         pass
     write(variants / "__init__.py", "")
     commit(suite, "Do not exit")
     with (
-        base_of("HEAD", None, [built_in("photos")], module_search_path(suite), suite=suite / "src") as base,
+        base_of(
+            "HEAD", None, [built_in("photos")], module_search_path(suite), package_parent=suite / "src"
+        ) as base,
         opened(built_in("photos"), suite, tiny_tree, base.origins["photos"]) as worker,
     ):
         assert "mirror" in worker.ask("check", reference=reference)["reason"]
@@ -628,7 +639,7 @@ def test_a_loader_in_the_suites_own_folder(suite: Path, tiny_tree: Tree, referen
     write(suite / "my_turning.py", STRAIGHT)
     loader = Variant("photos", "my_loaders", "photos")
     with (
-        base_of("HEAD", None, [loader], module_search_path(suite), suite=suite / "src") as base,
+        base_of("HEAD", None, [loader], module_search_path(suite), package_parent=suite / "src") as base,
         opened(loader, suite, tiny_tree, base.origins["photos"]) as worker,
     ):
         assert base.origins["photos"].search_path[0] == base.origins["photos"].inside

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.statistics.estimate import Estimate
-from loader_gate.statistics.passes import FEWEST_BLOCKS
 from loader_gate.verdict.change import Change, judge_change, judge_once, with_changes, with_one_more
 from loader_gate.verdict.sentence import sentence
 from loader_gate.verdict.verdict import Verdict, baseline_verdict, judge

@@ -21,7 +21,7 @@ import pytest
 
 from loader_gate.plugin.books import SCHEMA
 from loader_gate.registry.variant import BASELINE
-from loader_gate.statistics.passes import FEWEST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.trees.tree import Tree
 from tests.sessions import AMPLE_BUDGET, ONLY_BASELINE, SMALL_BUDGET, STUCK_SECONDS, Run, Sessions, loaders
 

@@ -14,7 +14,7 @@ import loader_gate
 from loader_gate.base.base import base_of
 from loader_gate.plugin.items import to_measure
 from loader_gate.plugin.settings import settings_file
-from loader_gate.registry.decorators import Declared, declared_of
+from loader_gate.registry.decorators import DeclaredBenchmark, declared_of
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.trees.tree import Tree
@@ -190,10 +190,10 @@ def test_taken_names(plugins: tuple[str, ...], tmp_path: Path) -> None:
     named = CONFTEST if "loader_gate" not in plugins else ""
     check = """
 def pytest_collection_finish(session):
-    from loader_gate.plugin.settings import asked
+    from loader_gate.plugin.settings import options_of
     config = session.config
     assert (config.option.device, config.option.profile) == ("theirs", True)
-    options = asked(config)
+    options = options_of(config)
     assert (options.device, options.gate, options.batch_size) == ("cpu", "strict", 7)
 """
     write(tmp_path, {"conftest.py": named + TAKES_DEVICE + check})
@@ -249,7 +249,10 @@ def test_decorators_leave_the_function_alone() -> None:
 
     decorated = loader_gate.loading(floor=2)(loader_gate.training(photos))
     assert decorated is photos
-    assert declared_of(photos) == (Declared("loading", 2.0, __name__), Declared("training", None, __name__))
+    assert declared_of(photos) == (
+        DeclaredBenchmark("loading", 2.0, __name__),
+        DeclaredBenchmark("training", None, __name__),
+    )
 
 
 def test_what_cannot_be_looked_at_is_no_loader() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from loader_gate.registry.variant import BASELINE
-from loader_gate.statistics.passes import FEWEST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from tests.sample_loaders import SLEEP_SECONDS
 from tests.sessions import AMPLE_BUDGET, ONLY_BASELINE, ROOT, Run, Sessions, loaders
 

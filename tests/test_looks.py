@@ -9,8 +9,8 @@ import pytest
 from loader_gate.registry.variant import BASELINE
 from loader_gate.rotation.contestant import Contestant, Decisions
 from loader_gate.rotation.looks import (
-    EARLIEST_BESIDE_OTHERS_SECONDS,
     EARLIEST_CHANGE_SECONDS,
+    EARLIEST_WHEN_BUSY_SECONDS,
     _spread,
     last_look_at_baseline,
     look,
@@ -18,7 +18,7 @@ from loader_gate.rotation.looks import (
 )
 from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.schedule import RENEWED_AFTER
-from loader_gate.statistics.passes import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, MOST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, MOST_BLOCKS
 from loader_gate.verdict.rules import Rules
 from loader_gate.verdict.share import Share
 from tests.made_up_passes import Seconds, contestant
@@ -127,7 +127,7 @@ def test_a_change(seconds: float, expected: str) -> None:
 def test_a_change_takes_some_time() -> None:
     """However clear it is; beside other programs more of it."""
     block = 2 * (0.11 + 0.10)
-    for others, earliest in ((None, EARLIEST_CHANGE_SECONDS), (0.4, EARLIEST_BESIDE_OTHERS_SECONDS)):
+    for others, earliest in ((None, EARLIEST_CHANGE_SECONDS), (0.4, EARLIEST_WHEN_BUSY_SECONDS)):
         enough = round(earliest / block) + 1
         found = [
             outcome(

@@ -21,9 +21,9 @@ from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.pace import Pace
-from loader_gate.session import measure, workers, writing
+from loader_gate.session import dump_writer, measure, workers
 from loader_gate.session.gating import Gating
-from loader_gate.session.guard import Room
+from loader_gate.session.guard import Allowance
 from loader_gate.session.result import Result
 from loader_gate.session.settings import Place, Settings
 from loader_gate.trees.tree import Tree
@@ -34,7 +34,7 @@ from loader_gate.worker.origin import Origin
 from loader_gate.worker.process import WorkerError
 from loader_gate.workloads.device import Device
 from loader_gate.workloads.known import workload
-from loader_gate.workloads.workload import Asked, Workload
+from loader_gate.workloads.workload import Workload, WorkloadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,9 +139,9 @@ class Prepared:
     base: Base | None = None
 
     def with_room(self, **changed: Any) -> Prepared:
-        """Return the same with another room."""
-        room = replace(self.settings.room, **changed)
-        return replace(self, settings=replace(self.settings, room=room))
+        """Return the same with another allowance."""
+        allowance = replace(self.settings.allowance, **changed)
+        return replace(self, settings=replace(self.settings, allowance=allowance))
 
     def run(self, *wanted: str) -> Result:
         """Measure some variants."""
@@ -150,12 +150,12 @@ class Prepared:
 
 def prepare(tree: Tree, name: str, *, batch_size: int = 5, floor: float = 0.01) -> Prepared:
     """Prepare to measure a workload on a machine with room, by a floor that is far away."""
-    asked = Asked(Device("emulated"), 32, batch_size)
+    workload_options = WorkloadOptions(Device("emulated"), 32, batch_size)
     settings = Settings(
         VARIANTS,
-        asked,
+        workload_options,
         Pace(600.0, tolerance=0.03),
-        Room(WorkerLimits(60.0)),
+        Allowance(WorkerLimits(60.0)),
         Gating(
             Path("floors.toml"),
             Choice(None, "none"),
@@ -163,7 +163,7 @@ def prepare(tree: Tree, name: str, *, batch_size: int = 5, floor: float = 0.01) 
         ),
         Place(THIS_MACHINE),
     )
-    return Prepared(workload(name, asked), tree, settings)
+    return Prepared(workload(name, workload_options), tree, settings)
 
 
 @pytest.fixture
@@ -303,7 +303,7 @@ def test_the_page_cache_is_looked_at_before_the_passes(
         started.append([*machine.started])
         return 0.25
 
-    monkeypatch.setattr(writing, "cached_share", share)
+    monkeypatch.setattr(dump_writer, "cached_share", share)
     result = new_measuring("dump").run(DUMP)
     assert started == [[DUMP]]  # its writer, and no reader
     assert result.extra_info[DUMP]["page_cache_share"] == 0.25
@@ -350,7 +350,7 @@ def test_a_speed_needs_some_batches(
 def test_four_batches_are_enough(new_measuring: Callable[..., Prepared]) -> None:
     """As is any number if the speed is given."""
     assert new_measuring("training", batch_size=6).run(STREAMING).workload.device is not None
-    given = workload("training", Asked(Device("emulated", 100.0), 32, 24))
+    given = workload("training", WorkloadOptions(Device("emulated", 100.0), 32, 24))
     result = replace(new_measuring("training"), workload=given).run(STREAMING)
     assert result.measurements[STREAMING].verdict.status == "pass"
 
@@ -410,7 +410,7 @@ def test_the_guard_can_be_switched_off(
     assert prepared.with_room(guarded=False).run(MEMORY).measurements[MEMORY].verdict.status == "pass"
 
 
-AT_BASE = Base("", "base", {DUMP: Origin((), "python")}, {}, {}, {})
+AT_BASE = Base("", "base", {DUMP: Origin((), "python")}, {}, {})
 
 
 def outcomes(result: Result) -> dict[str, str]:

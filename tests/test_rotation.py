@@ -12,19 +12,19 @@ import pytest
 
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
-from loader_gate.rotation.looks import EARLIEST_BESIDE_OTHERS_SECONDS, EARLIEST_CHANGE_SECONDS
+from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS, EARLIEST_WHEN_BUSY_SECONDS
 from loader_gate.rotation.measurement import Measurement
 from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.rotation import Watch, rotate
 from loader_gate.rotation.runner import Job
 from loader_gate.rotation.schedule import RENEWED_AFTER
-from loader_gate.statistics.estimate import Estimate
-from loader_gate.statistics.passes import (
+from loader_gate.statistics.counts import (
     FEWEST_BLOCKS,
     FEWEST_TO_LOOK_EARLY,
     FEWEST_WARMUP_PASSES,
     MOST_BLOCKS,
 )
+from loader_gate.statistics.estimate import Estimate
 from loader_gate.statistics.sequences import ERROR, estimate_at_any_look, robust_estimate_at_any_look
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.rules import Rules
@@ -546,7 +546,7 @@ def test_beside_other_programs_a_change_takes_longer(stage: Stage) -> None:
     found = stage.run(baseline=4.0, slower=noisy(2.4, 0.01), base={"slower": noisy(2.0, 0.01)}, others=0.4)
     passes = found["slower"].variant_passes + found["slower"].base_passes
     assert outcomes(found)["slower"]["seconds"] == "regression"
-    assert sum(timing.seconds for timing in passes) >= EARLIEST_BESIDE_OTHERS_SECONDS
+    assert sum(timing.seconds for timing in passes) >= EARLIEST_WHEN_BUSY_SECONDS
 
 
 @pytest.mark.parametrize("others", [None, 0.4])
@@ -558,7 +558,7 @@ def test_processes_that_differ(others: float | None, stage: Stage) -> None:
     found = stage.run(baseline=4.0, slower=moods, base={"slower": noisy(2.0, 0.01)}, others=others)
     assert outcomes(found)["slower"]["seconds"] == "undecided"
     reason = found["slower"].verdict.reason
-    assert "not told from what passes, and pairs of processes of one code, differ by" in reason
+    assert "no larger than what two passes, or two processes of the same code, may differ by" in reason
     beside = "differ by beside other programs, which used 0.4 of 2 cores: measure again"
     assert (beside in reason) is bool(others)
 

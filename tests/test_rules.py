@@ -9,9 +9,9 @@ import pytest
 
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.statistics.control import Control
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.statistics.estimate import Estimate
-from loader_gate.statistics.passes import FEWEST_BLOCKS
-from loader_gate.verdict.excuses import beside_others, excuse, moved_reason, unconfirmed_reason
+from loader_gate.verdict.excuses import busy_elsewhere, excuse, moved_reason, unconfirmed_reason
 from loader_gate.verdict.rules import Rules
 
 LOOK = 9
@@ -44,7 +44,7 @@ def test_a_machine_that_moved() -> None:
 )
 def test_other_programs_in_words(others: float | None, words: str) -> None:
     """Only as many as matter, and only where the system shows them."""
-    assert beside_others(others, 2) == words
+    assert busy_elsewhere(others, 2) == words
     assert (words in unconfirmed_reason(words)) is True
     assert ("beside" in unconfirmed_reason(words)) is bool(words)
 

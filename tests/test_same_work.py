@@ -17,13 +17,13 @@ from loader_gate.same_work import identity, recognition
 from loader_gate.same_work import reference as reference_module
 from loader_gate.same_work.check import SameWork, check_epoch
 from loader_gate.same_work.count import EpochCount
-from loader_gate.same_work.declared import Declared
+from loader_gate.same_work.declared import DeclaredOutput
 from loader_gate.same_work.reference import Reference, build_reference, decode_image, resize_bilinear
 from loader_gate.trees.tree import Tree
 
 SIZE = (64, 64)
 BATCH = 8
-BILINEAR = Declared("bilinear")
+BILINEAR = DeclaredOutput("bilinear")
 Batch = tuple[Any, Any]
 
 
@@ -78,11 +78,11 @@ class Case:
             some = order[start : start + BATCH]
             yield images[some], labels[some]
 
-    def check(self, batches: Any, declared: Declared = BILINEAR) -> SameWork:
+    def check(self, batches: Any, declared: DeclaredOutput = BILINEAR) -> SameWork:
         """Check an epoch."""
         return check_epoch(batches, self.tree, self.spec, declared, self.reference)
 
-    def reason(self, batches: Any, declared: Declared = BILINEAR) -> str:
+    def reason(self, batches: Any, declared: DeclaredOutput = BILINEAR) -> str:
         """Return why an epoch fails."""
         reason = self.check(batches, declared).reason
         assert reason is not None
@@ -142,12 +142,12 @@ class TestHonest:
     def test_interpolation_is_found(self, case: Case, name: str) -> None:
         """Without a declared interpolation the best match of the three counts."""
         images = np.stack([decode_image(path, SIZE)[name] for path in case.tree.paths])
-        result = case.check(case.batches(images), Declared(None, "uint8", (0, 255)))
+        result = case.check(case.batches(images), DeclaredOutput(None, "uint8", (0, 255)))
         assert (result.reason, result.interpolation, result.lowest_psnr) == (None, name, 100.0)
 
     def test_declared_range(self, case: Case) -> None:
         """Images in -1 to 1 pass when that is what was declared."""
-        declared = Declared("bilinear", "float16", (-1, 1))
+        declared = DeclaredOutput("bilinear", "float16", (-1, 1))
         assert case.check(case.batches((case.images * 2 - 1).astype(np.float16)), declared).reason is None
 
     def test_scaled_decode_is_area(self, case: Case) -> None:
@@ -157,7 +157,7 @@ class TestHonest:
             with Image.open(path) as file:
                 file.draft("RGB", (64, 64))
                 images.append(resize_bilinear(np.asarray(file.convert("RGB")), SIZE))
-        result = case.check(case.batches(np.stack(images)), Declared("area", "uint8", (0, 255)))
+        result = case.check(case.batches(np.stack(images)), DeclaredOutput("area", "uint8", (0, 255)))
         assert result.reason is None
         assert result.lowest_psnr is not None
         assert result.lowest_psnr < 60
@@ -227,7 +227,9 @@ class TestForm:
         assert "0 to 255, not divided by 255?" in case.reason(case.batches(case.images * 255))
         assert "standardised?" in case.reason(case.batches(case.images - 0.5))
         assert "scaled down twice?" in case.reason(case.batches(case.images / 255))
-        assert "no value is below 0" in case.reason(case.batches(), Declared("bilinear", value_range=(-1, 1)))
+        assert "no value is below 0" in case.reason(
+            case.batches(), DeclaredOutput("bilinear", value_range=(-1, 1))
+        )
 
     def test_nan(self, case: Case) -> None:
         """Not a number is not a value."""
@@ -333,7 +335,7 @@ class TestPixels:
     def test_changed(self, case: Case, hint: str, change: Any, name: str | None) -> None:
         """Each usual change is told by name."""
         images = np.ascontiguousarray(change(case.images))
-        reason = case.reason(case.batches(images), Declared(name))
+        reason = case.reason(case.batches(images), DeclaredOutput(name))
         assert "look like no file of the tree" in reason
         assert hint in reason
 
@@ -347,7 +349,7 @@ class TestPixels:
         """Nearest sold as bilinear fails on images with texture, and the hint knows it."""
         case = Case(tmp_path, {f"a/{number}.jpg": picture(number, texture=25) for number in range(5)})
         images = np.stack([decode_image(path, SIZE)["nearest"] for path in case.tree.paths])
-        reason = case.reason(case.batches(images), Declared("bilinear", "uint8", (0, 255)))
+        reason = case.reason(case.batches(images), DeclaredOutput("bilinear", "uint8", (0, 255)))
         assert "differ from the reference for 'bilinear'" in reason
         assert "is it 'nearest', at 100.0 dB?" in reason
 
@@ -355,7 +357,7 @@ class TestPixels:
         """Pixels that are right on average only fail."""
         noise = np.random.default_rng(0).normal(0, 0.2, case.images.shape)
         images = (case.images + noise).clip(0, 1).astype(np.float32)
-        reason = case.reason(case.batches(images), Declared(None))
+        reason = case.reason(case.batches(images), DeclaredOutput(None))
         assert "compared images differ from the reference" in reason or "no file" in reason
 
 
@@ -365,9 +367,9 @@ class TestDeclared:
     def test_unknown(self) -> None:
         """A misspelt interpolation and an empty range are refused."""
         with pytest.raises(ValueError, match="'cubic' is unknown, expected one of nearest"):
-            Declared("cubic")
+            DeclaredOutput("cubic")
         with pytest.raises(ValueError, match="expected \\(black, white\\)"):
-            Declared(value_range=(1, 0))
+            DeclaredOutput(value_range=(1, 0))
 
 
 class TestEpochCount:
@@ -416,5 +418,5 @@ class TestTensorFlow:
         assert result.reason is None
         assert result.lowest_psnr is not None
         assert result.lowest_psnr > 32
-        assert case.check(batches, Declared(None)).interpolation == "bilinear"
+        assert case.check(batches, DeclaredOutput(None)).interpolation == "bilinear"
         assert "did not end" in case.reason(files.map(load).repeat().batch(BATCH))

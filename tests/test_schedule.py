@@ -11,7 +11,7 @@ from loader_gate.rotation import schedule
 from loader_gate.rotation.contestant import Arm, Contestant, Decisions, Opened
 from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.schedule import RENEWED_AFTER
-from loader_gate.statistics.passes import FEWEST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.verdict.change import Change
 from loader_gate.verdict.verdict import Verdict
 from tests.made_up_passes import contestant
@@ -85,12 +85,12 @@ def test_a_limit_waits_for_all_that_it_bounds() -> None:
     limit = Contestant(Variant("limit", "made_up", kind="limit", bounds=("streaming",)))
     rival = contestant("one")
     rival.opened = Opened(kind="streaming")
-    assert schedule.waits(limit, [limit, rival])
-    assert not schedule.waits(rival, [limit, rival])
+    assert schedule.is_needed_by_others(limit, [limit, rival])
+    assert not schedule.is_needed_by_others(rival, [limit, rival])
     rival.opened = Opened(kind="dump")
-    assert not schedule.waits(limit, [limit, rival])
+    assert not schedule.is_needed_by_others(limit, [limit, rival])
     rival.opened, rival.decisions = Opened(kind="streaming"), DECIDED
-    assert not schedule.waits(limit, [limit, rival])
+    assert not schedule.is_needed_by_others(limit, [limit, rival])
 
 
 def test_what_is_left_at_most() -> None:
@@ -117,11 +117,11 @@ def test_an_arm_that_failed_is_not_measured() -> None:
     compared = contestant("one", base=1.0)
     base = compared.base
     assert base is not None
-    assert compared.is_measured(compared.head)
-    assert compared.is_measured(base)
+    assert compared.goes_on_with(compared.head)
+    assert compared.goes_on_with(base)
     base.problem = "its worker hung"
-    assert compared.is_measured(compared.head)
-    assert not compared.is_measured(base)
+    assert compared.goes_on_with(compared.head)
+    assert not compared.goes_on_with(base)
     compared.head.problem = "its worker hung"
-    assert not compared.is_measured(compared.head)
-    assert not compared.is_measured(Arm())
+    assert not compared.goes_on_with(compared.head)
+    assert not compared.goes_on_with(Arm())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loader_gate.plugin.selection import asked_for
+from loader_gate.plugin.selection import is_in_arguments
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,14 @@ from loader_gate.plugin.selection import asked_for
         (["a.package"], True),
     ],
 )
-def test_asked_for(arguments: list[str], expected: bool, tmp_path: Path) -> None:
+def test_is_in_arguments(arguments: list[str], expected: bool, tmp_path: Path) -> None:
     """A test that is gone would have been collected from these arguments, or not."""
     (tmp_path / "benchmarks").mkdir()
     for name in ("test_loading.py", "test_training.py"):
         (tmp_path / "benchmarks" / name).touch()
     node_id = "benchmarks/test_training.py::test_epoch[one]"
-    assert asked_for(node_id, arguments, tmp_path, tmp_path) is expected
-    assert not asked_for(node_id, arguments, tmp_path, tmp_path, ignored=["benchmarks/test_training.py"])
-    assert not asked_for(node_id, arguments, tmp_path, tmp_path, ignored_globs=["*/test_tr*.py"])
+    assert is_in_arguments(node_id, arguments, tmp_path, tmp_path) is expected
+    assert not is_in_arguments(
+        node_id, arguments, tmp_path, tmp_path, ignored=["benchmarks/test_training.py"]
+    )
+    assert not is_in_arguments(node_id, arguments, tmp_path, tmp_path, ignored_globs=["*/test_tr*.py"])

@@ -15,7 +15,7 @@ from loader_gate.registry.variant import RegistryError, Variant
 from loader_gate.rotation.measurement import Measurement
 from loader_gate.rotation.pace import Pace
 from loader_gate.session.gating import Gating
-from loader_gate.session.guard import Room
+from loader_gate.session.guard import Allowance
 from loader_gate.session.result import Result
 from loader_gate.session.settings import Place, Settings
 from loader_gate.trees.tree import Tree
@@ -24,7 +24,7 @@ from loader_gate.verdict.floors_file import load_floors
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.workloads.device import Device
 from loader_gate.workloads.known import known_workloads, workload
-from loader_gate.workloads.workload import Asked
+from loader_gate.workloads.workload import WorkloadOptions
 
 STREAMING = Variant("tfdata_no_cache", "loader_gate.variants.tfdata_no_cache")
 OWN = Variant("photos", "my_loaders", "photos", file="my_loaders.py")
@@ -32,9 +32,9 @@ LOADING, TRAINING = known_workloads()["loading"], known_workloads()["training"]
 PROFILE = Profile("mine", floors={"loading": {STREAMING.name: 1.5, OWN.floor_key: 1.1}})
 SETTINGS = Settings(
     (STREAMING,),
-    Asked(Device("cpu")),
+    WorkloadOptions(Device("cpu")),
     Pace(60.0),
-    Room(WorkerLimits(60.0)),
+    Allowance(WorkerLimits(60.0)),
     Gating(Path("floors.toml"), Choice(PROFILE, "picked")),
     Place(Machine("a CPU", 2, 10**9, "Linux", "x86_64", None, {})),
 )
@@ -62,7 +62,7 @@ def test_declared_floors_are_not_written(
     other = replace(OWN, name="others", function="others")
     found = {each.name: replace(make_measurement(), variant=each) for each in (OWN, other)}
     result = Result(
-        workload("loading", SETTINGS.asked), tiny_tree, found, {}, (read_noise(), read_noise()), ()
+        workload("loading", SETTINGS.workload_options), tiny_tree, found, {}, (read_noise(), read_noise()), ()
     )
     file = tmp_path / "floors.toml"
     gating = replace(SETTINGS.gating, file=file, declared={("loading", OWN.name): 1.2}, updates_floors=True)
@@ -77,7 +77,7 @@ def test_loaders_join() -> None:
     limit = next(each for each in built_in_variants() if each.traits.is_limit)
     joined = SETTINGS.with_loaders([OWN], {}, [STREAMING, limit])
     assert joined.variants == (STREAMING, OWN)
-    assert joined.beside_in(LOADING) == [STREAMING, limit]
-    assert joined.beside_in(TRAINING) == [STREAMING]
+    assert joined.ungated_in(LOADING) == [STREAMING, limit]
+    assert joined.ungated_in(TRAINING) == [STREAMING]
     with pytest.raises(RegistryError, match=r"my_loaders.py: a variant is named tfdata_no_cache already"):
         SETTINGS.with_loaders([replace(OWN, name=STREAMING.name)], {})

@@ -10,16 +10,7 @@ import numpy as np
 import pytest
 
 from loader_gate.statistics.control import read_control
-from loader_gate.statistics.estimate import (
-    TO_DEVIATION,
-    Estimate,
-    estimate,
-    excess_spread,
-    log_ratios,
-    pair_log_ratios,
-    without,
-)
-from loader_gate.statistics.passes import (
+from loader_gate.statistics.counts import (
     FEWEST_BLOCKS,
     FEWEST_TO_LOOK_EARLY,
     FEWEST_WARMUP_PASSES,
@@ -28,6 +19,15 @@ from loader_gate.statistics.passes import (
     epochs_per_pass,
     planned_blocks,
     steady,
+)
+from loader_gate.statistics.estimate import (
+    TO_DEVIATION,
+    Estimate,
+    estimate,
+    excess_spread,
+    log_ratios,
+    pair_log_ratios,
+    without,
 )
 from loader_gate.statistics.sequences import (
     CLIPPED_AT,

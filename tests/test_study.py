@@ -52,8 +52,7 @@ from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation import looks
 from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS
 from loader_gate.rotation.schedule import RENEWED_AFTER
-from loader_gate.statistics import passes as timing
-from loader_gate.statistics import sequences
+from loader_gate.statistics import counts, sequences
 from loader_gate.trees.tree import Tree
 from loader_gate.worker.process import WorkerError
 from loader_gate.worker.timing import PassTiming
@@ -222,9 +221,9 @@ def test_recording_goes_on_where_it_was(recorder: recording.Recorder, tmp_path: 
 
 def test_recording_may_be_longer_than_a_session(recorder: recording.Recorder) -> None:
     """The most blocks of a session do not hold here, and hold again afterwards."""
-    most = timing.MOST_BLOCKS
+    most = counts.MOST_BLOCKS
     assert replace(recorder, blocks=most + 20).session("Recording").blocks == most + 20
-    assert most == timing.MOST_BLOCKS
+    assert most == counts.MOST_BLOCKS
 
 
 def test_a_trace_names_nobody(recorder: recording.Recorder, tmp_path: Path) -> None:
@@ -356,7 +355,7 @@ def test_the_passes_of_a_block_stay_together(trace: Trace) -> None:
     # Head and base are equal in each block however much blocks differ: there is nothing to be uncertain of.
     found = theatre.session(Situation(FAST), "seed")
     assert found.changes["seconds"] == "same"
-    assert found.blocks < 2 * timing.FEWEST_BLOCKS
+    assert found.blocks < 2 * counts.FEWEST_BLOCKS
 
 
 def test_a_replay_survives_its_file(replayed: replaying.Replay, tmp_path: Path) -> None:

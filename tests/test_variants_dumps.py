@@ -20,13 +20,13 @@ from PIL import Image
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.same_work.check import check_epoch
-from loader_gate.same_work.declared import Declared
+from loader_gate.same_work.declared import DeclaredOutput
 from loader_gate.same_work.reference import Reference, build_reference
 from loader_gate.session.dumps import finished_dump
-from loader_gate.session.figures import DUMP_CEILING
 from loader_gate.trees.tree import Tree
 from loader_gate.variants.native_threads import Memory
 from loader_gate.variants.uint8_memory_map import to_float
+from loader_gate.verdict.dump_size import DUMP_CEILING
 from loader_gate.worker.process import WorkerProcess
 
 #: Those whose files the suite itself names, by what their bytes depend on.
@@ -102,7 +102,7 @@ def test_epochs(name: str, tree: Tree, spec: Spec, reference: Reference) -> None
     _, module = variant_named(name)
     batches = module.load(tree, spec)
     for _ in range(3):
-        check = check_epoch(iter(batches), tree, spec, Declared(module.INTERPOLATION), reference)
+        check = check_epoch(iter(batches), tree, spec, DeclaredOutput(module.INTERPOLATION), reference)
         assert check.reason is None
         assert check.images == IMAGES
     orders = [images_of(batches).mean(axis=(1, 2, 3)) for _ in range(3)]

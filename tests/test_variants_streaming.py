@@ -18,7 +18,7 @@ from PIL import Image
 
 from loader_gate.registry.spec import Spec
 from loader_gate.same_work.check import check_epoch
-from loader_gate.same_work.declared import Declared
+from loader_gate.same_work.declared import DeclaredOutput
 from loader_gate.same_work.reference import Reference, build_reference
 from loader_gate.trees.tree import Tree
 from loader_gate.variants import native_threads, tfdata_tuned
@@ -99,7 +99,9 @@ def hold_to_the_check(name: str, tree: Tree, spec: Spec, reference: Reference) -
             yield images, labels
 
     for _ in range(2):
-        assert check_epoch(epoch(), tree, spec, Declared(module.INTERPOLATION), reference).reason is None
+        assert (
+            check_epoch(epoch(), tree, spec, DeclaredOutput(module.INTERPOLATION), reference).reason is None
+        )
     assert orders[0] != orders[1]
     assert sorted(orders[0]) == sorted(orders[1])
 

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from loader_gate.registry.variant import BASELINE
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.statistics.estimate import Estimate
-from loader_gate.statistics.passes import FEWEST_BLOCKS
 from loader_gate.verdict.sentence import sentence
 from loader_gate.verdict.verdict import Verdict, baseline_verdict, fails_item, judge, unmeasured
 

@@ -20,8 +20,7 @@ from loader_gate.registry.variant import Variant
 from loader_gate.same_work.reference import build_reference
 from loader_gate.trees.tree import Tree
 from loader_gate.worker.limits import WorkerLimits
-from loader_gate.worker.loader import Loader
-from loader_gate.worker.passes import without_collecting
+from loader_gate.worker.loader import Loader, without_collecting
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
 
 NOTHING = Tree(Path(), (), (), (), "")

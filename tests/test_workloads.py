@@ -15,7 +15,7 @@ from loader_gate.workloads import training
 from loader_gate.workloads.device import Device, DeviceError, parse_device
 from loader_gate.workloads.known import floor_tables, known_workloads, workload
 from loader_gate.workloads.training import ARTICLE_RATIO
-from loader_gate.workloads.workload import Asked
+from loader_gate.workloads.workload import WorkloadOptions
 
 DRAIN = {"name": "drain"}
 
@@ -71,14 +71,14 @@ def test_a_gpu_that_is_not_there() -> None:
 def test_loading_and_dumping_use_no_device(name: str) -> None:
     """Both drain batches of 32 images of 224x224, whatever the device, and have floors of their own."""
     for device in (Device("auto"), Device("gpu"), Device("emulated", 100.0)):
-        found = workload(name, Asked(device))
+        found = workload(name, WorkloadOptions(device))
         assert (found.name, found.floors, found.device) == (name, name, None)
         assert (found.image_size, found.batch_size, found.consumer) == ((224, 224), 32, DRAIN)
 
 
 def test_training_on_a_cpu() -> None:
     """The model is so small that loading matters."""
-    found = workload("training", Asked(Device("cpu")))
+    found = workload("training", WorkloadOptions(Device("cpu")))
     assert (found.name, found.floors, found.device) == ("training", "training", Device("cpu"))
     assert (found.image_size, found.batch_size) == ((96, 96), 32)
     assert found.consumer == {"name": "model", "width": 0.35, "weights": None}
@@ -86,7 +86,7 @@ def test_training_on_a_cpu() -> None:
 
 def test_training_on_a_gpu() -> None:
     """Everything is as in the article."""
-    found = workload("training", Asked(Device("gpu")))
+    found = workload("training", WorkloadOptions(Device("gpu")))
     assert (found.floors, found.device) == ("training", Device("gpu"))
     assert (found.image_size, found.batch_size) == ((256, 256), 256)
     assert found.consumer == {"name": "model", "width": 1.0, "weights": None}
@@ -96,12 +96,14 @@ def test_training_on_a_gpu() -> None:
 def test_auto_asks_tensorflow(sees_gpu: bool, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU is taken where TensorFlow can use it, and the CPU where it cannot."""
     monkeypatch.setattr(training, "tensorflow_sees_gpu", lambda: sees_gpu)
-    assert workload("training", Asked(Device("auto"))) == workload("training", Asked(Device(name)))
+    assert workload("training", WorkloadOptions(Device("auto"))) == workload(
+        "training", WorkloadOptions(Device(name))
+    )
 
 
 def test_an_emulated_accelerator_of_a_given_speed() -> None:
     """It needs no model; and no floor of a file can hold for a speed that the user has chosen."""
-    found = workload("training", Asked(Device("emulated", 1500.0)))
+    found = workload("training", WorkloadOptions(Device("emulated", 1500.0)))
     assert (found.name, found.floors) == ("training", None)
     assert (found.image_size, found.batch_size) == ((224, 224), 32)
     assert found.device == Device("emulated", 1500.0)
@@ -110,7 +112,7 @@ def test_an_emulated_accelerator_of_a_given_speed() -> None:
 
 def test_an_emulated_accelerator_gets_its_speed_later() -> None:
     """Without a speed there is no device yet; ``at`` gives it one and changes nothing else."""
-    found = workload("training", Asked(Device("emulated"), 64, 8))
+    found = workload("training", WorkloadOptions(Device("emulated"), 64, 8))
     assert found.device is None
     assert found.floors == "training-emulated"
     assert found.consumer["name"] == "emulated"
@@ -124,16 +126,21 @@ def test_an_emulated_accelerator_gets_its_speed_later() -> None:
 @pytest.mark.parametrize("device", [Device("cpu"), Device("gpu"), Device("emulated", 10.0)])
 def test_options_go_before_defaults(name: str, device: Device) -> None:
     """``--image-size`` and ``--batch-size`` hold for every workload and device, each by itself too."""
-    default = workload(name, Asked(device))
-    assert workload(name, Asked(device, 48)) == replace(default, image_size=(48, 48))
-    assert workload(name, Asked(device, None, 7)) == replace(default, batch_size=7)
-    assert workload(name, Asked(device, 48, 7)) == replace(default, image_size=(48, 48), batch_size=7)
+    default = workload(name, WorkloadOptions(device))
+    assert workload(name, WorkloadOptions(device, 48)) == replace(default, image_size=(48, 48))
+    assert workload(name, WorkloadOptions(device, None, 7)) == replace(default, batch_size=7)
+    assert workload(name, WorkloadOptions(device, 48, 7)) == replace(
+        default, image_size=(48, 48), batch_size=7
+    )
 
 
 def test_weights_are_the_models() -> None:
     """``--weights`` reaches the model of either real device."""
     for device in (Device("cpu"), Device("gpu")):
-        assert workload("training", Asked(device, None, None, "imagenet")).consumer["weights"] == "imagenet"
+        assert (
+            workload("training", WorkloadOptions(device, None, None, "imagenet")).consumer["weights"]
+            == "imagenet"
+        )
 
 
 def test_a_workload_is_found_by_being_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +158,7 @@ def test_a_workload_is_found_by_being_there(tmp_path: Path, monkeypatch: pytest.
     try:
         assert (*known_workloads(),) == ("loading", "scrubbing", "training", "dump")
         assert floor_tables()[1:3] == ("scrubbing", "scrubbing-dry")
-        assert workload("scrubbing", Asked(Device("cpu"), 48)).image_size == (48, 48)
+        assert workload("scrubbing", WorkloadOptions(Device("cpu"), 48)).image_size == (48, 48)
     finally:
         known_workloads.cache_clear()
         sys.modules.pop("loader_gate.workloads.scrubbing", None)

@@ -24,7 +24,7 @@ from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.rotation import Watch, rotate
 from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
-from loader_gate.statistics.passes import FEWEST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
 from loader_gate.verdict.change import Change
@@ -90,7 +90,7 @@ class _NothingDecided:
     def judge_change(self, estimate: Estimate, tolerance: float, last: bool) -> Change | None:
         return Change("seconds", "same", estimate, tolerance) if last else None
 
-    def beside_others(self, others: float | None) -> str:  # noqa: ARG002 (as the rotation asks)
+    def busy_elsewhere(self, others: float | None) -> str:  # noqa: ARG002 (as the rotation asks)
         return ""
 
 

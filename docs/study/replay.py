@@ -18,7 +18,7 @@ from docs.study.trace import load_trace
 from docs.study.virtual import Outcome, Situation, Theatre
 from loader_gate.progress import Progress
 from loader_gate.rotation.pace import Pace
-from loader_gate.statistics.passes import MOST_BLOCKS
+from loader_gate.statistics.counts import MOST_BLOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -16,6 +16,7 @@ from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS
 from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.estimate import SINGLE_LOOK_ERROR, estimate, log_ratios
 from loader_gate.statistics.sequences import CLIPPED_AT, FAILING_ERROR, SCORES_MIXED_OVER
+from loader_gate.verdict.change import COMPARED_TOO, PEAK_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from docs.study.trace import Trace
 
 FILE = "table.md"
-FIGURES = ("seconds", "CPU seconds", "first batch", "peak memory")
+FIGURES = ("seconds", *COMPARED_TOO, PEAK_MEMORY)
 #: What the gate has to reach on two shared cores.
 MOST_FALSE = 0.001
 FIVE_FOUND, FIVE_SECONDS = 0.99, 30.0

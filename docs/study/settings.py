@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from loader_gate.rotation import looks
 from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS
 from loader_gate.statistics import sequences
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.statistics.estimate import Estimate, estimate
-from loader_gate.statistics.passes import FEWEST_BLOCKS
 from loader_gate.statistics.sequences import (
     CLIPPED_AT,
     ERROR,

@@ -22,8 +22,8 @@ from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.rotation import Watch, run_blocks
 from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.control import read_control
+from loader_gate.statistics.counts import MOST_BLOCKS, planned_blocks
 from loader_gate.statistics.estimate import log_ratios, without
-from loader_gate.statistics.passes import MOST_BLOCKS, planned_blocks
 from loader_gate.verdict.rules import Rules
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 #: The folder that holds the package.
-SUITE = Path(__file__).resolve().parents[2]
+PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,6 @@ class Base:
         origins: Where base workers take their code from, by variant, for those that base has; maybe for none.
         missing: Why base has none, for all other variants; words that follow the variant's name.
         deleted: Built-in variants that base has and this checkout lacks, with words that follow the name.
-        versions: Of Python and packages, if base has another interpreter; else empty.
     """
 
     revision: str
@@ -48,7 +47,6 @@ class Base:
     origins: Mapping[str, Origin]
     missing: Mapping[str, str]
     deleted: Mapping[str, str]
-    versions: Mapping[str, str]
 
     def remarks(self) -> list[str]:
         """Return what there is to say of variants that are not compared."""
@@ -65,7 +63,7 @@ def base_of(
     variants: Sequence[Variant],
     search_path: Sequence[str],
     *,
-    suite: Path = SUITE,
+    package_parent: Path = PACKAGE_PARENT,
 ) -> Iterator[Base]:
     """Provide the code to compare with; temporary worktrees are removed in the end, whatever happens.
 
@@ -76,7 +74,7 @@ def base_of(
         python: What ``--against-python`` was given, or None.
         variants: This checkout's variants, the user's own among them.
         search_path: Where workers of this checkout look for modules.
-        suite: The folder that holds the package; another one only in tests.
+        package_parent: The folder that holds the package; another one only in tests.
 
     Raises:
         RevisionError: There is no such revision or interpreter, or no repository that could know it.
@@ -94,7 +92,7 @@ def base_of(
         return
     with ExitStack() as worktrees:
         checkouts = Checkouts(revision, worktrees)
-        found = Search(checkouts, interpreter, search_path, suite).run(variants)
+        found = Search(checkouts, interpreter, search_path, package_parent).run(variants)
         under = "" if interpreter.is_ours else f" under {interpreter.describe()}"
         yield Base(
             checkouts.first_commit(),
@@ -102,7 +100,6 @@ def base_of(
             found.origins,
             found.missing,
             found.deleted,
-            interpreter.versions,
         )
 
 
@@ -115,4 +112,4 @@ def _this_checkout(interpreter: Interpreter, variants: Sequence[Variant], search
         path = interpreter.seen([*variant.path, *search_path, *roots])
         origins[variant.name] = Origin(path, interpreter.program)
     description = f"this checkout under {interpreter.describe()}"
-    return Base("", description, origins, {}, {}, interpreter.versions)
+    return Base("", description, origins, {}, {})

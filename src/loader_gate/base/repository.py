@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loader_gate.machine.files import TEMPORARY_PREFIX
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PREFIX = "loader-gate-"
 #: Of a hook that runs pytest: they would turn every command to the hook's repository.
 _OF_A_HOOK = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -131,7 +132,7 @@ class Repository:
             RevisionError: It cannot be checked out.
         """
         self._forget_lost()
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX)).resolve()
         try:
             made = self._run("worktree", "add", "--quiet", "--detach", str(folder), commit)
             if made.returncode:
@@ -163,7 +164,11 @@ class Repository:
         """
         for line in self._run("worktree", "list", "--porcelain").stdout.splitlines():
             label, _, name = line.partition(" ")
-            if label == "worktree" and Path(name).name.startswith(PREFIX) and not Path(name).exists():
+            if (
+                label == "worktree"
+                and Path(name).name.startswith(TEMPORARY_PREFIX)
+                and not Path(name).exists()
+            ):
                 self._run("worktree", "remove", "--force", "--force", name)
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -52,13 +52,13 @@ class Search:
         checkouts: The revision.
         interpreter: The Python of base workers.
         search_path: Where workers of this checkout look for modules.
-        suite: The folder that holds the package.
+        package_parent: The folder that holds the package.
     """
 
     checkouts: Checkouts
     interpreter: Interpreter
     search_path: Sequence[str]
-    suite: Path
+    package_parent: Path
 
     def run(self, variants: Sequence[Variant]) -> Found:
         """Find all that there is.
@@ -95,14 +95,14 @@ class Search:
 
     def _built_in(self, built_in: Sequence[Variant]) -> Found:
         """Find the suite's own variants."""
-        here = (self.suite / "loader_gate" / "variants").resolve()
+        here = (self.package_parent / "loader_gate" / "variants").resolve()
         repository = Repository.holding(here)
         # Installed into a venv inside somebody's repository, it is no part of that.
         if repository is None or not repository.is_tracked(here / "__init__.py"):
             raise _NoCheckoutError(
-                f"--against {self.checkouts.revision}: the suite at {self.suite} is no git checkout, so its "
-                "variants have no other revision; run a clone of it, or give your own --loader, which is "
-                "compared in its own repository."
+                f"--against {self.checkouts.revision}: the suite at {self.package_parent} is no git "
+                "checkout, so its variants have no other revision; run a clone of it, or give your own "
+                "--loader, which is compared in its own repository."
             )
         folder = here.relative_to(repository.top)
         called = self.checkouts.called(repository)
@@ -203,7 +203,7 @@ class Search:
                 turned[str(there)] = None
             # What git does not know, such as a build folder, has no other revision. The suite stays for
             # processes that a loader starts: they may have to unpickle a tree.
-            if resolved == self.suite or not repository.is_tracked(resolved):
+            if resolved == self.package_parent or not repository.is_tracked(resolved):
                 kept.append(entry)
         own = tuple(turned)
         # The worker imports the harness before it looks here, so the worktree may hold another one.

@@ -1,4 +1,7 @@
-"""Steps and drift in a series of speedups: change points and linear trend, and what changed with them."""
+"""Steps and drift in a series of speedups: change points and linear trend, and what changed with them.
+
+``change_points.py`` finds them; here they get the runs that they lie at.
+"""
 
 from __future__ import annotations
 

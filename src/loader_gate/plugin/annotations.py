@@ -109,11 +109,11 @@ def pytest_runtest_makereport(
 def _annotation(
     item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
 ) -> Annotation | None:
-    session, key = item.config.stash[SUITE], key_of(item)
+    suite, key = item.config.stash[SUITE], key_of(item)
     if key is None:
         return None
     workload, name = key
-    result = session.results.get(workload)
+    result = suite.results.get(workload)
     measurement = None if result is None else result.measurements.get(name)
     status: str = "unmeasured" if measurement is None else measurement.verdict.status
     if report.failed and call.excinfo is not None:
@@ -122,10 +122,10 @@ def _annotation(
         # What is slower than a saved run fails with any verdict.
         status = "slower" if status == "pass" else status
     elif status == "undecided":
-        level, message = "warning", session.sentence(workload, name)
+        level, message = "warning", suite.sentence(workload, name)
     else:
         return None
-    variant = next(each for each in session.variants if each.name == name)
+    variant = next(each for each in suite.variants if each.name == name)
     repository = Path(os.environ.get("GITHUB_WORKSPACE") or item.config.invocation_params.dir)
     place = place_of(variant, module_search_path(item.config.invocation_params.dir), repository)
     return Annotation(level, f"{name} ({workload}): {status}", message, *place)

@@ -1,7 +1,7 @@
 """``--benchmark-compare`` of one session: the saved runs it is held against, and whether it becomes one.
 
 What a session is compared with is the last accepted run: one whose session did not fail. A slowdown that was
-saved is no baseline, so running again does not make it pass.
+saved is not accepted, so running again does not make it pass.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class EarlierRuns:
         """
         return bool(self._now) and (passed or (failed and self._options.accept))
 
-    def verdict(self, accepted: bool, failed: bool) -> str:
+    def acceptance(self, accepted: bool, failed: bool) -> str:
         """Return in a sentence what becomes of this run; nothing if it is not kept."""
         if not (self._is_stored and self._now and self._storage is not None):
             return ""

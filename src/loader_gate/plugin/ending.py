@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loader_gate.plugin.items import to_measure
-from loader_gate.plugin.settings import asked
+from loader_gate.plugin.settings import options_of
 from loader_gate.plugin.start import COMPARISON, SUITE, is_worker
-from loader_gate.plugin.summary import VERDICT, compared_rows
+from loader_gate.plugin.terminal_summary import ACCEPTANCE, compared_rows
 from loader_gate.verdict.floors import FloorsError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
         terminal = config.pluginmanager.getplugin("terminalreporter")
         if problem and terminal is not None:
             terminal.write_line(problem, red=True)
-    if asked(config).report is not None and not config.option.collectonly and not is_worker(config):
+    if options_of(config).report is not None and not config.option.collectonly and not is_worker(config):
         _report(session)
 
 
@@ -39,7 +39,7 @@ def _report(session: pytest.Session) -> None:
     """Write the report; a session that fails, or was cut short, has one too."""
     from loader_gate.report.make import write_session_report
 
-    config, path = session.config, asked(session.config).report
+    config, path = session.config, options_of(session.config).report
     terminal = config.pluginmanager.getplugin("terminalreporter")
     storage = Path(config.option.benchmark_storage.removeprefix("file://"))
     try:
@@ -70,7 +70,7 @@ def _as_saved(session: pytest.Session) -> dict[str, Any]:
     saved: dict[str, Any] = json.loads(json.dumps(data, default=str))
     about = saved["loader_gate"]
     # Only what is kept can be accepted.
-    about["accepted"] = _is_accepted(session) if config.stash.get(VERDICT, "") else None
+    about["accepted"] = _is_accepted(session) if config.stash.get(ACCEPTANCE, "") else None
     ended = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     about["session"] = {
         "failed": session.exitstatus != pytest.ExitCode.OK,
@@ -91,7 +91,7 @@ def pytest_judge_session(session: pytest.Session, exitstatus: int) -> None:
     """Write floors if asked to; and do not let a run be green that has not done what it should."""
     config = session.config
     suite, comparison = config.stash[SUITE], config.stash[COMPARISON]
-    if asked(config).update_floors and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+    if options_of(config).update_floors and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         try:
             suite.write_floors()
         except FloorsError as error:
@@ -109,4 +109,4 @@ def pytest_judge_session(session: pytest.Session, exitstatus: int) -> None:
             suite.complaints += failures
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
     failed = session.exitstatus != pytest.ExitCode.OK
-    config.stash[VERDICT] = comparison.verdict(_is_accepted(session), failed)
+    config.stash[ACCEPTANCE] = comparison.acceptance(_is_accepted(session), failed)

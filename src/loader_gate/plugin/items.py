@@ -10,7 +10,7 @@ import pytest
 
 from loader_gate.plugin.books import passes_clock
 from loader_gate.plugin.start import NO_BOOKS, SUITE, WRONG, begin
-from loader_gate.registry.decorators import Declared, declared_of
+from loader_gate.registry.decorators import DeclaredBenchmark, declared_of
 from loader_gate.registry.kind import KINDS
 from loader_gate.registry.variant import Variant
 from loader_gate.workloads.known import known_workloads
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 #: The variant that an item measures, where it is no parameter of a test.
 _VARIANT = pytest.StashKey[Variant]()
-_DECLARED = pytest.StashKey[Declared]()
+_DECLARED = pytest.StashKey[DeclaredBenchmark]()
 #: The decorated loaders that were found, by the name that they have in this session.
 _LOADERS = pytest.StashKey[dict[str, Variant]]()
 #: Why the session could not begin in the middle of collecting, where pytest takes no wrong option.
 _PROBLEM = pytest.StashKey[str]()
 
 
-class _AskedFor(pytest.Collector):
+class _CommandLine(pytest.Collector):
     """The parent of items that no file has: what the command line asks for."""
 
     def collect(self) -> list[pytest.Item | pytest.Collector]:
@@ -186,9 +186,9 @@ def complete(session: pytest.Session, items: list[pytest.Item]) -> None:
     named = [] if by_parameter else suite.named
     of_suite = [each for each in named if each.is_built_in and decorated]
     # What has to keep a floor needs a test that can fail.
-    beside = [each for each in of_suite if each.name not in suite.settings.gating.own]
+    ungated = [each for each in of_suite if each.name not in suite.settings.gating.own]
     try:
-        suite.add_loaders([*loaders], floors, beside)
+        suite.add_loaders([*loaders], floors, ungated)
     except WRONG as error:
         raise pytest.UsageError(str(error)) from error
     known = known_workloads()
@@ -196,25 +196,25 @@ def complete(session: pytest.Session, items: list[pytest.Item]) -> None:
         next(iter(known)),
         dict.fromkeys(each.stash[_DECLARED].workload for each in decorated),
     )
-    asked_for = [
+    named_items = [
         (variant, workload)
         for variant in named
-        if variant not in beside
+        if variant not in ungated
         for workload in (of_decorated if variant in of_suite else [first])
         if variant not in of_suite or variant.takes_part_in(known[workload])
     ]
-    items += _asked_for(session, suite, asked_for)
+    items += _named_items(session, suite, named_items)
     empty = [item for item in by_parameter if item.name.endswith("[NOTSET]")]
     if empty:
         config.hook.pytest_deselected(items=empty)
         items[:] = [item for item in items if item not in empty]
 
 
-def _asked_for(
+def _named_items(
     session: pytest.Session, suite: Suite, wanted: Iterable[tuple[Variant, str]]
 ) -> list[pytest.Item]:
     """Return the items of variants, each in a workload, that the command line names and no test measures."""
-    parent = _AskedFor.from_parent(session, name="loader_gate", nodeid="loader_gate")
+    parent = _CommandLine.from_parent(session, name="loader_gate", nodeid="loader_gate")
     items: list[pytest.Item] = []
     for variant, workload in wanted:
         marks = [each.mark for each in _skipped(suite, variant.name)]

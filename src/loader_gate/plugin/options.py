@@ -57,7 +57,7 @@ class Option:
         return f"loader_gate_{self.plain}"
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def argparse_arguments(self) -> dict[str, Any]:
         """Return what argparse wants to know of it; what is not given is always None."""
         if self.kind == "switch":
             return {"dest": self.dest, "action": "store_true", "default": None}
@@ -279,9 +279,9 @@ def add_options(parser: pytest.Parser) -> None:
         help_text = f"{option.help}; another plugin has {short}"
         if short not in taken:
             with suppress(ValueError, argparse.ArgumentError):
-                group.addoption(short, **option.settings, help=option.help)
+                group.addoption(short, **option.argparse_arguments, help=option.help)
                 help_text = argparse.SUPPRESS
-        group.addoption(long, **option.settings, help=help_text)
+        group.addoption(long, **option.argparse_arguments, help=help_text)
 
 
 def _taken_names(parser: pytest.Parser) -> set[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loader_gate.plugin.items import key_of
-from loader_gate.plugin.settings import asked
+from loader_gate.plugin.settings import options_of
 from loader_gate.plugin.start import SUITE
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         from loader_gate.base.repository import RevisionError
 
         try:
-            suite.open_base([variant for _, variant in config.stash.get(_SELECTED, set())])
+            suite.open_base([variant for _, variant in config.stash[_SELECTED]])
         except RevisionError as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -51,7 +51,7 @@ def why_absent(config: pytest.Config) -> Callable[[Entry], Absent]:
     """Return a function that tells why a benchmark of a saved run has no figures in this session."""
     suite = config.stash[SUITE]
     chosen = {variant.name for variant in suite.variants}
-    options = asked(config)
+    options = options_of(config)
 
     def why(then: Entry) -> Absent:
         if then.variant in suite.absent:
@@ -63,7 +63,7 @@ def why_absent(config: pytest.Config) -> Callable[[Entry], Absent]:
             or (then.variant not in chosen if options.variant else then.key in suite.on_request)
             # Files without a failure are not even collected.
             or config.getoption("lf", False)
-            or not asked_for(
+            or not is_in_arguments(
                 then.node_id,
                 config.args,
                 config.rootpath,
@@ -77,7 +77,7 @@ def why_absent(config: pytest.Config) -> Callable[[Entry], Absent]:
     return why
 
 
-def asked_for(
+def is_in_arguments(
     node_id: str,
     arguments: Sequence[str],
     root: Path,

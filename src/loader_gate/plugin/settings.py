@@ -18,7 +18,7 @@ from loader_gate.sizes import parse_size
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ASKED: pytest.StashKey[argparse.Namespace] = pytest.StashKey()
+_MERGED: pytest.StashKey[argparse.Namespace] = pytest.StashKey()
 
 #: What is measured beside a repository's own loaders: a key of the file that is no option.
 VARIANTS = Option("variants", "names", None, "")
@@ -48,16 +48,16 @@ class SettingsError(Exception):
     """A setting in pyproject.toml cannot be used; the message names file and key, and what was expected."""
 
 
-def asked(config: pytest.Config) -> argparse.Namespace:
+def options_of(config: pytest.Config) -> argparse.Namespace:
     """Return every option by its plain name, those of other plugins too.
 
     Raises:
         SettingsError: pyproject.toml has a setting that cannot be used.
     """
-    if ASKED not in config.stash:
+    if _MERGED not in config.stash:
         of_file = read_settings(settings_file(config.invocation_params.dir, config.rootpath))
-        config.stash[ASKED] = _merged(config.option, of_file)
-    return config.stash[ASKED]
+        config.stash[_MERGED] = _merged(config.option, of_file)
+    return config.stash[_MERGED]
 
 
 def _merged(given: argparse.Namespace, of_file: Mapping[str, Any]) -> argparse.Namespace:

@@ -11,7 +11,7 @@ from loader_gate.plugin.benchmark_storage import CompareError
 from loader_gate.plugin.earlier_runs import EarlierRuns
 from loader_gate.plugin.hooks import compare_anew, give_back
 from loader_gate.plugin.interrupts import clean_end_on_sigterm
-from loader_gate.plugin.settings import SettingsError, asked
+from loader_gate.plugin.settings import SettingsError, options_of
 from loader_gate.plugin.suite import Suite
 from loader_gate.plugin.trees import tree_request
 from loader_gate.registry.variant import RegistryError
@@ -27,7 +27,9 @@ COMPARISON = pytest.StashKey[EarlierRuns]()
 #: What an option or setting can be wrong by; the message is for the user.
 WRONG = (CompareError, DeviceError, FloorsError, RegistryError, SettingsError, TreeError)
 NO_BOOKS = "loader-gate enters what it measures into pytest-benchmark: leave out -p no:benchmark."
-_HOOKS = tuple(f"loader_gate.plugin.{name}" for name in ("selection", "summary", "ending", "annotations"))
+_HOOKS = tuple(
+    f"loader_gate.plugin.{name}" for name in ("selection", "terminal_summary", "ending", "annotations")
+)
 
 
 def begin(config: pytest.Config) -> Suite:
@@ -42,7 +44,7 @@ def begin(config: pytest.Config) -> Suite:
         raise pytest.UsageError(NO_BOOKS)
     give_back(config)
     try:
-        options = asked(config)
+        options = options_of(config)
         tree_request(config).check()
         if options.report is not None:
             _check_can_report(options.report)

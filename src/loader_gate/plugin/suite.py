@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from loader_gate.advice.space import taken_bytes
 from loader_gate.plugin import books
 from loader_gate.registry.built_in import built_in_variants
-from loader_gate.session.settings import Settings
+from loader_gate.session.settings import Settings, is_against
 from loader_gate.verdict.floors import parse_floor
 from loader_gate.verdict.sentence import sentence
 from loader_gate.verdict.verdict import fails_item
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from loader_gate.base.base import Base
     from loader_gate.registry.variant import Variant
-    from loader_gate.report.session_table import Beside
+    from loader_gate.report.session_table import TableNotes
     from loader_gate.rotation.measurement import Measurement
     from loader_gate.session.result import Result
     from loader_gate.trees.tree import Tree
@@ -83,7 +83,7 @@ class Suite:
         self,
         loaders: Sequence[Variant],
         declared_floors: Mapping[tuple[str, str], float],
-        beside: Sequence[Variant] = (),
+        ungated: Sequence[Variant] = (),
     ) -> None:
         """Let loaders join that were found by collecting tests; see `Settings.with_loaders`.
 
@@ -91,7 +91,7 @@ class Suite:
             RegistryError: One has the name of another variant.
             FloorsError: A ``--floor`` is of a variant that there is not.
         """
-        self.settings = self.settings.with_loaders(loaders, declared_floors, beside)
+        self.settings = self.settings.with_loaders(loaders, declared_floors, ungated)
         for text in self._options.floor:
             parse_floor(text, [each.name for each in self.variants])
 
@@ -108,7 +108,7 @@ class Suite:
     @property
     def against(self) -> bool:
         """Return whether variants are compared with a base."""
-        return self._options.against is not None or self._options.against_python is not None
+        return is_against(self._options)
 
     def takes_part(self, variant: Variant, name: str, kinds: Collection[str]) -> bool:
         """Return whether a variant is measured in a workload by a test of such kinds."""
@@ -157,9 +157,9 @@ class Suite:
 
         if name in self._failures:
             raise self._failures[name]
-        known_workloads()[name].check_machine(self.settings.asked)
-        work = workload(name, self.settings.asked)
-        named = dict.fromkeys([*wanted, *(each.name for each in self.settings.beside_in(work))])
+        known_workloads()[name].check_machine(self.settings.workload_options)
+        work = workload(name, self.settings.workload_options)
+        named = dict.fromkeys([*wanted, *(each.name for each in self.settings.ungated_in(work))])
         self._skipped[name] = tuple(f"{each} {self.absent[each]}" for each in named if each in self.absent)
         installed = [each for each in wanted if each not in self.absent]
         try:
@@ -197,7 +197,7 @@ class Suite:
         """Return what there is to say of a workload at the end, in lines for people."""
         from loader_gate.report.session_table import session_table
 
-        return session_table(self.results[name], self._beside(name), colour)
+        return session_table(self.results[name], self._notes_of(name), colour)
 
     def article(self, colour: bool) -> list[str]:
         """Return the article's table in lines for people; none if this session has none of its rows."""
@@ -213,16 +213,16 @@ class Suite:
 
         return {
             "schema": books.SCHEMA,
-            **about_run(self.results, {name: self._beside(name) for name in self.results}),
+            **about_run(self.results, {name: self._notes_of(name) for name in self.results}),
             "gate": self._options.gate,
             "notes": [*self.notes, *self.complaints],
         }
 
-    def _beside(self, name: str) -> Beside:
-        from loader_gate.report.session_table import Beside
+    def _notes_of(self, name: str) -> TableNotes:
+        from loader_gate.report.session_table import TableNotes
 
         result, base = self.results[name], self._base
-        return Beside(
+        return TableNotes(
             self.machine,
             self.settings.gating.reason(result.workload, result.tree),
             None if base is None else base.description,

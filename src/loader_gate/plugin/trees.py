@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import pytest
 
-from loader_gate.plugin.settings import SettingsError, asked
+from loader_gate.plugin.settings import SettingsError, options_of
 from loader_gate.progress import Display
 from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.tree import TreeError
@@ -51,7 +51,7 @@ def provided_tree(config: pytest.Config) -> Tree:
 
 def tree_request(config: pytest.Config) -> TreeRequest:
     """Return the options about the tree as data."""
-    options = asked(config)
+    options = options_of(config)
 
     def path(value: Path | None) -> Path | None:
         return None if value is None else config.invocation_params.dir / value.expanduser()

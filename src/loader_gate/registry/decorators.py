@@ -17,7 +17,7 @@ _ATTRIBUTE = "loader_gate_benchmarks"
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredBenchmark:
     """One benchmark that a loader function is declared to be.
 
     Attributes:
@@ -67,7 +67,7 @@ class _Decorator:
             before = declared_of(function)
             if any(each.workload == self._workload for each in before):
                 raise ValueError(f"@{name}: {function!r} has it already.")
-            own = Declared(self._workload, None if floor is None else float(floor), module)
+            own = DeclaredBenchmark(self._workload, None if floor is None else float(floor), module)
             setattr(function, _ATTRIBUTE, (own, *before))
             return function
 
@@ -77,7 +77,7 @@ class _Decorator:
 loading, training, dump = map(_Decorator, ("loading", "training", "dump"))
 
 
-def declared_of(function: object) -> tuple[Declared, ...]:
+def declared_of(function: object) -> tuple[DeclaredBenchmark, ...]:
     """Return the benchmarks that a function was declared to be, the topmost decorator's first."""
     try:
         # Not by getattr: a class would have what was said of its base, and a mock has everything.

@@ -1,4 +1,7 @@
-"""What a session says of one workload at its end: to people below its table, and to the JSON."""
+"""What a session says of one workload at its end: to people below its table, and to the JSON.
+
+See ``terminal.py`` for the tables, and ``plugin/books.py`` for what the JSON says of each benchmark.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Beside:
+class TableNotes:
     """What there is to say beside the figures of a workload.
 
     Attributes:
@@ -38,38 +41,38 @@ class Beside:
     skipped: tuple[str, ...] = ()
 
 
-def session_table(result: Result, beside: Beside, colour: bool) -> list[str]:
+def session_table(result: Result, notes: TableNotes, colour: bool) -> list[str]:
     """Return the tables of a workload and what is to be said below them, in lines for people.
 
     Args:
         result: What was measured.
-        beside: What there is to say beside that.
+        notes: What there is to say beside that.
         colour: Whether to colour verdicts for a terminal.
     """
     measurements = [*result.measurements.values()]
     lines = verdict_table(measurements, len(result.tree), colour)
     about = [*result.notes, *share_lines(measurements)]
-    if beside.base is not None:
+    if notes.base is not None:
         lines += ["", *change_table(measurements, colour)]
-        about.append(f"Change: head / base, below 1 is better. Base: {beside.base}.")
-    about += [f"Skipped: {each}" for each in beside.skipped]
+        about.append(f"Change: head / base, below 1 is better. Base: {notes.base}.")
+    about += [f"Skipped: {each}" for each in notes.skipped]
     about += [
-        beside.floors,
-        f"Machine: {beside.machine.describe()}.",
+        notes.floors,
+        f"Machine: {notes.machine.describe()}.",
         f"Noise: {noise_seen(result)}.",
     ]
     return [*lines, *(line for text in about for line in textwrap.wrap(text, WIDTH))]
 
 
-def about_run(results: Mapping[str, Result], beside: Mapping[str, Beside]) -> dict[str, Any]:
+def about_run(results: Mapping[str, Result], notes: Mapping[str, TableNotes]) -> dict[str, Any]:
     """Return what the JSON says of a session's workloads, each by its name, and of the article.
 
     Args:
         results: What was measured.
-        beside: What there is to say beside that.
+        notes: What there is to say beside that.
     """
     return {
-        "about": {name: _about_workload(result, beside[name]) for name, result in results.items()},
+        "about": {name: _about_workload(result, notes[name]) for name, result in results.items()},
         "article": [asdict(row) for row in article_rows(results)],
         "unmeasured": [
             {"variant": variant, "workload": name, "reason": measurement.verdict.reason}
@@ -80,15 +83,15 @@ def about_run(results: Mapping[str, Result], beside: Mapping[str, Beside]) -> di
     }
 
 
-def _about_workload(result: Result, beside: Beside) -> dict[str, Any]:
+def _about_workload(result: Result, notes: TableNotes) -> dict[str, Any]:
     """Return what the JSON says of a workload as a whole."""
     return {
         "tree": result.tree.name,
         "images": len(result.tree),
         "notes": list(result.notes),
-        "floors": beside.floors,
+        "floors": notes.floors,
         "noise": noise_seen(result),
-        "base": beside.base,
+        "base": notes.base,
     }
 
 

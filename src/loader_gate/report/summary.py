@@ -26,7 +26,7 @@ from loader_gate.report.markdown import (
     fitting,
     folded,
 )
-from loader_gate.report.summary_tables import (
+from loader_gate.report.markdown_tables import (
     EMOJI,
     article_table,
     changes_table,

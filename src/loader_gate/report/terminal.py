@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from loader_gate.registry.variant import BASELINE
 from loader_gate.runs.sentences import with_interval
-from loader_gate.statistics.passes import FEWEST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.text import WIDTH, new_table, table_lines
-from loader_gate.verdict.change import COMPARED_TOO
+from loader_gate.verdict.change import COMPARED_TOO, DUMP_BYTES, PEAK_MEMORY
 from loader_gate.verdict.sentence import number
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def change_table(measurements: Collection[Measurement], colour: bool) -> list[st
     """
     from rich.text import Text
 
-    figures = ("seconds", *COMPARED_TOO, "peak memory", "dump bytes")
+    figures = ("seconds", *COMPARED_TOO, PEAK_MEMORY, DUMP_BYTES)
     found = [
         (each.variant.name, {change.figure: change for change in each.verdict.changes})
         for each in measurements

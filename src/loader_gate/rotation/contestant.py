@@ -68,7 +68,7 @@ class Contestant:
         head: Its own arm.
         opened: What its worker said at the start.
         epochs: How many epochs make a pass that is long enough to time.
-        baseline: The baseline's passes of the blocks that head took part in.
+        baseline_passes: The baseline's passes of the blocks that head took part in.
         decisions: What the looks have decided.
     """
 
@@ -77,7 +77,7 @@ class Contestant:
     head: Arm = field(default_factory=Arm, init=False)
     opened: Opened = field(default=Opened(), init=False)
     epochs: int = field(default=1, init=False)
-    baseline: list[PassTiming] = field(default_factory=list, init=False)
+    baseline_passes: list[PassTiming] = field(default_factory=list, init=False)
     decisions: Decisions = field(default=Decisions(), init=False)
 
     @property
@@ -99,12 +99,12 @@ class Contestant:
         """Return its arms: head, and what it is compared with."""
         return [self.head] if self.compared_with is None else [self.head, self.compared_with]
 
-    def undecided_arms(self) -> list[Arm]:
-        """Return the arms to measure on: once the change is known, base's is not needed any more."""
+    def arms_to_measure(self) -> list[Arm]:
+        """Return the arms to measure further: once the change is known, base's is not needed any more."""
         return [self.head] if self.decisions.change is not None else self.arms()
 
-    def is_measured(self, arm: Arm) -> bool:
-        """Return whether one of its arms is still to be measured."""
+    def goes_on_with(self, arm: Arm) -> bool:
+        """Return whether one of its arms is measured further."""
         return self.verdict is None and arm in self.arms()
 
     def named(self, arm: Arm) -> str:
@@ -113,8 +113,8 @@ class Contestant:
 
     def spent_seconds(self) -> float:
         """Return the measuring time that counts against its budget; see `Pace`."""
-        beside = self.baseline if self.compared_with is None else self.compared_with.passes
-        return sum(cost(timing) for timing in (*self.head.passes, *beside))
+        against = self.baseline_passes if self.compared_with is None else self.compared_with.passes
+        return sum(cost(timing) for timing in (*self.head.passes, *against))
 
     def block_seconds(self) -> float:
         """Return how much of its budget one block takes on average."""
@@ -126,7 +126,7 @@ class Contestant:
             variant=self.variant,
             kind=self.opened.kind,
             verdict=self.verdict or unmeasured("the session ended before it was its turn"),
-            baseline_passes=tuple(self.baseline),
+            baseline_passes=tuple(self.baseline_passes),
             variant_passes=tuple(self.head.passes),
             build_seconds=self.opened.build_seconds,
             median_psnr=self.opened.median_psnr,

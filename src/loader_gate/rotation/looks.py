@@ -1,7 +1,7 @@
 """A look at one variant: estimate, judge, stop. Pure: noise readings are arguments.
 
 After every block each variant is looked at. The intervals of all its looks have one error together (see
-``statistics/estimates.py``), so that measuring may stop at the first look that is clear. A verdict that fails
+``statistics/sequences.py``), so that measuring may stop at the first look that is clear. A verdict that fails
 somebody takes a second interval, which is surer, and a machine that neither moved nor was busy.
 """
 
@@ -16,6 +16,7 @@ from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.contestant import Contestant, Decisions
 from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.control import Control, read_control
+from loader_gate.statistics.counts import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, planned_blocks
 from loader_gate.statistics.estimate import (
     SINGLE_LOOK_ERROR,
     Estimate,
@@ -25,7 +26,6 @@ from loader_gate.statistics.estimate import (
     pair_log_ratios,
     without,
 )
-from loader_gate.statistics.passes import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, planned_blocks
 from loader_gate.statistics.sequences import (
     ERROR,
     FAILING_ERROR,
@@ -33,7 +33,14 @@ from loader_gate.statistics.sequences import (
     estimate_at_any_look,
     robust_estimate_at_any_look,
 )
-from loader_gate.verdict.change import COMPARED_TOO, PEAK_MEMORY_TOLERANCE, Change, judge_once, with_changes
+from loader_gate.verdict.change import (
+    COMPARED_TOO,
+    PEAK_MEMORY,
+    PEAK_MEMORY_TOLERANCE,
+    Change,
+    judge_once,
+    with_changes,
+)
 from loader_gate.verdict.excuses import moved_reason, unconfirmed_reason
 from loader_gate.verdict.share import Share, share_of_limit
 
@@ -49,7 +56,7 @@ if TYPE_CHECKING:
 #: are, have seen one mood of the machine only.
 EARLIEST_CHANGE_SECONDS = 10.0
 #: Beside other programs so much measuring time: their moods last longer.
-EARLIEST_BESIDE_OTHERS_SECONDS = 30.0
+EARLIEST_WHEN_BUSY_SECONDS = 30.0
 
 
 class AnyRules(Protocol):
@@ -61,7 +68,7 @@ class AnyRules(Protocol):
     def judge_change(self, estimate: Estimate, tolerance: float, last: bool) -> Change | None:
         """Return what became of the seconds, or None for "more blocks"."""
 
-    def beside_others(self, others: float | None) -> str:
+    def busy_elsewhere(self, others: float | None) -> str:
         """Return what other programs take of the machine, in words; nothing if that is little."""
 
 
@@ -81,7 +88,7 @@ def look(contestant: Contestant, rules: AnyRules, pace: Pace, others: float | No
     if planned is None:
         planned = planned_blocks(pace.budget_seconds, contestant.block_seconds(), pace.most_blocks)
     now = _Look(contestant, rules, pace, others, planned)
-    if now.waits:
+    if now.is_too_early:
         return replace(before, planned=planned)
     if contestant.variant.name == BASELINE:
         return replace(before, planned=planned, change=now.change())
@@ -123,7 +130,7 @@ class _Look:
     planned: int
 
     @property
-    def is_only_one(self) -> bool:
+    def looks_once(self) -> bool:
         """Return whether the blocks are looked at once: nothing waits for them, or they are too few."""
         return self.contestant.variant.traits.is_limit or self.planned < FEWEST_TO_LOOK_EARLY
 
@@ -140,22 +147,22 @@ class _Look:
         return is_over or self.contestant.blocks >= self._most_blocks
 
     @property
-    def waits(self) -> bool:
+    def is_too_early(self) -> bool:
         """Return whether blocks that are looked at once are not complete; a limit is told when to look."""
-        return self.is_only_one and not self.is_last and not self.contestant.variant.traits.is_limit
+        return self.looks_once and not self.is_last and not self.contestant.variant.traits.is_limit
 
     @property
     def _most_blocks(self) -> int:
         """Return after how many blocks the last look is; at a limit, nothing else needs more of them."""
         if self.contestant.variant.traits.is_limit:
             return FEWEST_BLOCKS
-        return self.planned if self.is_only_one else self.pace.most_blocks
+        return self.planned if self.looks_once else self.pace.most_blocks
 
     def speedup(self) -> Verdict | None:
         """Judge the speedup: to fail takes a surer interval, and a machine that does not move."""
         variant, last = self.contestant.variant, self.is_last
-        control = _control(self.contestant.baseline)
-        ratios = log_ratios(_seconds(self.contestant.baseline), _seconds(self.contestant.head.passes))
+        control = _control(self.contestant.baseline_passes)
+        ratios = log_ratios(_seconds(self.contestant.baseline_passes), _seconds(self.contestant.head.passes))
         clean = without(ratios, control.contaminated)
         found = self._estimate_speedup(clean, ERROR)
         verdict = self.rules.judge(variant, found, last, self.others)
@@ -183,22 +190,22 @@ class _Look:
 
     def _change_against(self, base: Arm) -> Change | None:
         """Judge the change: a surer interval, some time, and a machine that does not move make it one."""
-        last, beside = self.is_last, self.rules.beside_others(self.others)
-        control = _control(self.contestant.baseline)
+        last, busy = self.is_last, self.rules.busy_elsewhere(self.others)
+        control = _control(self.contestant.baseline_passes)
         ratios = pair_log_ratios(_seconds(self.contestant.head.passes), _seconds(base.passes))
         clean = without(ratios, control.contaminated, 2)
         change = self.rules.judge_change(self._estimate_change(clean, ERROR), self.pace.tolerance, last)
         if change is None or change.outcome not in ("regression", "improvement"):
             return change
-        earliest = EARLIEST_BESIDE_OTHERS_SECONDS if beside else EARLIEST_CHANGE_SECONDS
+        earliest = EARLIEST_WHEN_BUSY_SECONDS if busy else EARLIEST_CHANGE_SECONDS
         if not last and self.spent_seconds < earliest:
             return None
         spread = _spread(
             ratios,
             control.contaminated,
             2,
-            is_robust=not self.is_only_one,
-            one_pair_will_do=last and not beside,
+            is_robust=not self.looks_once,
+            one_pair_will_do=last and not busy,
         )
         surely = self._estimate_change(clean, FAILING_ERROR).widened(spread)
         confirmed = self.rules.judge_change(surely, self.pace.tolerance, last)
@@ -207,18 +214,18 @@ class _Look:
                 return None
             if change.outcome == "improvement":  # nothing that somebody has to look into
                 return replace(change, outcome="same")
-            return replace(change, outcome="undecided", reason=unconfirmed_reason(beside))
+            return replace(change, outcome="undecided", reason=unconfirmed_reason(busy))
         if change.outcome != "regression" or not control.moved:
             return change
         return replace(change, outcome="undecided", reason=moved_reason(control)) if last else None
 
     def _estimate_speedup(self, ratios: Sequence[float], error: float) -> Estimate:
         """Return the speedup from a log-ratio a block, valid for as often as it is looked at."""
-        return estimate(ratios, error) if self.is_only_one else estimate_at_any_look(ratios, error)
+        return estimate(ratios, error) if self.looks_once else estimate_at_any_look(ratios, error)
 
     def _estimate_change(self, ratios: Sequence[float], error: float) -> Estimate:
         """Return head / base from two log-ratios a block, valid for as often as it is looked at."""
-        if self.is_only_one:
+        if self.looks_once:
             return estimate(ratios, error, 2)
         return robust_estimate_at_any_look(ratios, error, 2)
 
@@ -238,7 +245,7 @@ class _Look:
         if base is None or len(base.passes) < 2 * FEWEST_BLOCKS:
             return [in_seconds]
         head = self.contestant.head.passes[: len(base.passes)]
-        control = _control(self.contestant.baseline[: len(base.passes)])
+        control = _control(self.contestant.baseline_passes[: len(base.passes)])
         if control.moved:
             return [in_seconds]
         changes = [in_seconds]
@@ -252,7 +259,7 @@ class _Look:
             ratio = peaks[0] / peaks[1]
             found = Estimate(ratio, ratio, ratio, len(base.passes) // 2)
             tolerance = max(PEAK_MEMORY_TOLERANCE, self.pace.tolerance)
-            changes.append(judge_once("peak memory", found, tolerance))
+            changes.append(judge_once(PEAK_MEMORY, found, tolerance))
         return changes
 
     def _estimate_once(
@@ -265,7 +272,7 @@ class _Look:
         clean = without(ratios, control.contaminated)
         if len(clean) < FEWEST_BLOCKS:
             return None
-        is_calm = not self.rules.beside_others(self.others)
+        is_calm = not self.rules.busy_elsewhere(self.others)
         spread = _spread(ratios, control.contaminated, 1, is_robust=False, one_pair_will_do=is_calm)
         return estimate(clean, SINGLE_LOOK_ERROR).widened(spread)
 
@@ -278,7 +285,7 @@ def share(contestant: Contestant, contestants: Iterable[Contestant]) -> Share | 
         count = min(len(contestant.head.passes), len(limit.head.passes))
         is_measured = limit.verdict is not None and limit.verdict.status != "unmeasured"
         if contestant.opened.kind in limit.variant.bounds and is_measured and count > 0:
-            sides = (limit.head.passes, contestant.head.passes, contestant.baseline)
+            sides = (limit.head.passes, contestant.head.passes, contestant.baseline_passes)
             shares.append(share_of_limit(limit.variant.name, *(_seconds(passes[:count]) for passes in sides)))
     return max(shares, key=lambda share: share.estimate.ratio, default=None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loader_gate.statistics.passes import MOST_BLOCKS
+from loader_gate.statistics.counts import MOST_BLOCKS
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def run_blocks(
         _run_block([baseline, *undecided], runner, order, say)
         others = watch.others()
         for contestant in (baseline, *undecided):
-            if not schedule.waits(contestant, undecided):
+            if not schedule.is_needed_by_others(contestant, undecided):
                 contestant.decisions = looks.look(contestant, rules, pace, others)
         runner.renew(schedule.due_for_renewal([baseline, *undecided]), [baseline, *undecided])
     if baseline.verdict is None:
@@ -134,7 +134,7 @@ def _run_block(
     turns = schedule.turns(contestants, order)
     passes: dict[Arm, list[PassTiming]] = {arm: [] for _, arm in turns}
     for contestant, arm in (*turns, *reversed(turns)):
-        if contestant.is_measured(arm) and baseline.verdict is None:
+        if contestant.goes_on_with(arm) and baseline.verdict is None:
             say(contestant.named(arm))
             timing = runner.run_pass(contestant, arm)
             if timing is not None:
@@ -142,7 +142,7 @@ def _run_block(
     if baseline.verdict is not None:
         return
     for contestant, arm in turns:
-        if contestant.is_measured(arm):
+        if contestant.goes_on_with(arm):
             arm.passes += passes[arm]
             if arm is contestant.head:
-                contestant.baseline += passes[baseline.head]
+                contestant.baseline_passes += passes[baseline.head]

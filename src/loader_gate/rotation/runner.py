@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
-from loader_gate.statistics.passes import epochs_per_pass, steady
+from loader_gate.statistics.counts import epochs_per_pass, steady
 from loader_gate.worker.limits import bytes_in
 from loader_gate.worker.process import WorkerError
 from loader_gate.worker.timing import PassTiming
@@ -101,9 +101,9 @@ class Runner:
         """Run passes until they are steady, and find how many epochs make a pass long enough to time."""
         for contestant in contestants:
             fastest = []
-            for arm in contestant.undecided_arms():
+            for arm in contestant.arms_to_measure():
                 seconds: list[float] = []
-                while contestant.is_measured(arm) and not steady(seconds):
+                while contestant.goes_on_with(arm) and not steady(seconds):
                     self._report(f"warming up {contestant.named(arm)}")
                     timing = self.run_pass(contestant, arm)
                     if timing is not None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from loader_gate.progress import minutes_and_seconds
 from loader_gate.rotation.contestant import Arm, Contestant, cost
-from loader_gate.statistics.passes import FEWEST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 
 if TYPE_CHECKING:
     import random
@@ -66,14 +66,14 @@ def turns(contestants: Iterable[Contestant], order: random.Random) -> list[Turn]
     order.shuffle(drawn)
     found = []
     for contestant in drawn:
-        arms = contestant.undecided_arms()
+        arms = contestant.arms_to_measure()
         order.shuffle(arms)
         found += [(contestant, arm) for arm in arms]
     return found
 
 
-def waits(contestant: Contestant, contestants: Iterable[Contestant]) -> bool:
-    """Return whether a variant is not looked at yet: a limit, while any that it bounds is undecided."""
+def is_needed_by_others(contestant: Contestant, contestants: Iterable[Contestant]) -> bool:
+    """Return whether a variant goes on for others: a limit, while anything that it bounds is undecided."""
     bounds = contestant.variant.bounds
     return any(each.verdict is None and each.opened.kind in bounds for each in contestants)
 
@@ -99,7 +99,7 @@ def seconds_left(baseline: Contestant, undecided: Sequence[Contestant], pace: Pa
             return len(undecided) * pace.budget_seconds
         left = pace.budget_seconds - contestant.spent_seconds()
         blocks = max(0.0, min(pace.most_blocks - contestant.blocks, left / contestant.block_seconds()))
-        both = [timing for arm in contestant.undecided_arms() for timing in arm.passes]
+        both = [timing for arm in contestant.arms_to_measure() for timing in arm.passes]
         own += blocks * sum(map(cost, both)) / contestant.blocks
         rounds = max(rounds, blocks)
     return own + rounds * (sum(map(cost, baseline.head.passes)) / max(baseline.blocks, 1))

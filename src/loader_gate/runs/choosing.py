@@ -1,4 +1,7 @@
-"""Which saved runs a session is compared with, and what is said of the choice."""
+"""Which saved runs a session is compared with, and what is said of the choice.
+
+From which of them each benchmark's figures are taken, ``comparison.figures_by_key`` says.
+"""
 
 from __future__ import annotations
 

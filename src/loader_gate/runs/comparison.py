@@ -149,8 +149,8 @@ def figures_by_key(runs: Sequence[SavedRun]) -> SavedFigures:
 
     That is the newest figures, which need not be in the last run, as a run may be of a part of the suite.
     Once a run without it was accepted although nobody had left it out, it is no longer part of the suite.
-    Doubtful figures come last: a slowdown that noise has hidden would else become the baseline, and then the
-    next one.
+    Doubtful figures come last: the next run would else be held against a slowdown that noise has hidden, and
+    the one after that against the next.
 
     Args:
         runs: The runs, newest first.

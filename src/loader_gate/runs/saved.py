@@ -106,7 +106,7 @@ class SavedRun:
 
     Attributes:
         path: The file.
-        accepted: Whether it may be a baseline; None if it is from before runs were marked.
+        accepted: Whether it may be compared with unasked; None if it is from before runs were marked.
         saved_on: When, in ISO format, if known.
         fingerprint: Of its machine, if known.
         machine: The machine in words.

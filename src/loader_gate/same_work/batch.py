@@ -12,7 +12,7 @@ from loader_gate.same_work.words import DifferenceError
 
 if TYPE_CHECKING:
     from loader_gate.registry.spec import Spec
-    from loader_gate.same_work.declared import Declared
+    from loader_gate.same_work.declared import DeclaredOutput
     from loader_gate.same_work.reference import Ints
     from loader_gate.trees.tree import Tree
 
@@ -28,7 +28,7 @@ class Batches:
         highest: The highest.
     """
 
-    def __init__(self, tree: Tree, spec: Spec, declared: Declared) -> None:
+    def __init__(self, tree: Tree, spec: Spec, declared: DeclaredOutput) -> None:
         """Expect batches of this tree and spec, as they are declared."""
         self._tree, self._spec, self._declared = tree, spec, declared
         self._last_batch = spec.batch_size

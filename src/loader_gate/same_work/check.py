@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from loader_gate.registry.spec import Spec
-    from loader_gate.same_work.declared import Declared
+    from loader_gate.same_work.declared import DeclaredOutput
     from loader_gate.trees.tree import Tree
 
 
@@ -47,7 +47,7 @@ class SameWork:
 
 
 def check_epoch(
-    batches: Iterable[Any], tree: Tree, spec: Spec, declared: Declared, reference: Reference
+    batches: Iterable[Any], tree: Tree, spec: Spec, declared: DeclaredOutput, reference: Reference
 ) -> SameWork:
     """Compare one epoch with the reference.
 
@@ -85,7 +85,7 @@ def check_epoch(
 class _Epoch:
     """One epoch on its way through the check."""
 
-    def __init__(self, tree: Tree, spec: Spec, declared: Declared, reference: Reference) -> None:
+    def __init__(self, tree: Tree, spec: Spec, declared: DeclaredOutput, reference: Reference) -> None:
         self._spec, self._declared = spec, declared
         names = (declared.interpolation,) if declared.interpolation else INTERPOLATIONS
         self._batches = Batches(tree, spec, declared)

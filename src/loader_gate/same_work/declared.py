@@ -1,4 +1,4 @@
-"""What a variant says it delivers."""
+"""What a variant says it delivers; that it is a benchmark, ``registry/decorators.py`` says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from loader_gate.same_work.reference import INTERPOLATIONS
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredOutput:
     """What a variant says it delivers.
 
     Attributes:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loader_gate.same_work.batch import Batches
-    from loader_gate.same_work.declared import Declared
+    from loader_gate.same_work.declared import DeclaredOutput
     from loader_gate.same_work.reference import Floats, Ints, Reference
     from loader_gate.trees.tree import Tree
 
@@ -25,7 +25,7 @@ class Identities:
     def __init__(
         self,
         tree: Tree,
-        declared: Declared,
+        declared: DeclaredOutput,
         reference: Reference,
         interpolations: Sequence[str],
         batches: Batches,

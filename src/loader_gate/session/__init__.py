@@ -1,4 +1,4 @@
-"""One session of measuring: its settings, and a workload from beginning to end: guard, dumps, rotation.
+"""One session of measuring: its settings, and a workload from its reference decode to its rotation.
 
-It may import every room above it in the architecture page, and knows no pytest.
+It may import every room earlier in the table of docs/architecture.md, and knows no pytest.
 """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from loader_gate.progress import Progress
 from loader_gate.registry.variant import BASELINE, Variant
-from loader_gate.statistics.passes import steady
+from loader_gate.statistics.counts import steady
 from loader_gate.worker.consumers.emulated import EmulatedAccelerator
 from loader_gate.worker.process import WorkerError
 from loader_gate.worker.timing import PassTiming

@@ -8,24 +8,18 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.rotation.measurement import Measurement
+from loader_gate.session.dump_writer import Dumps
 from loader_gate.session.dumps import break_even_epochs
-from loader_gate.session.writing import Dumps
 from loader_gate.sizes import format_size
-from loader_gate.statistics.estimate import Estimate
 from loader_gate.trees.tree import Tree
-from loader_gate.verdict.change import judge_once, with_one_more
+from loader_gate.verdict.dump_size import held_to_base, held_to_ceiling
 from loader_gate.workloads.workload import Workload
 
 if TYPE_CHECKING:
     from loader_gate.session.dumps import Dump
-    from loader_gate.session.writing import Written
 
 #: What a break-even is held against.
 STREAMING = "tfdata_no_cache"
-#: How many times the predicted bytes an image a dump may take.
-DUMP_CEILING = 1.02
-#: The share by which a dump may be larger than the one that base writes.
-DUMP_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -53,11 +47,18 @@ class Figures:
         }
 
     def judged(self, measurement: Measurement) -> Measurement:
-        """Fail a variant whose dump is larger than predicted, or than base's."""
+        """Let ``verdict/dump_size.py`` judge the size of a variant's dump, if it has one."""
         written = self.dumps.head.get(measurement.variant.name)
         if written is None or not measurement.variant_passes:
             return measurement
-        return self._held_to_base(self._held_to_ceiling(measurement, written), written)
+        images = len(self.tree)
+        predicted = (measurement.variant.predicted_bytes(images, written.spec) or 0) / images
+        labels = 4 * len(self.tree.class_names)  # one-hot float32; the prediction is of pixels
+        verdict = held_to_ceiling(measurement.verdict, written.dump.bytes / images, predicted, labels)
+        base = self.dumps.base.get(measurement.variant.name)
+        if base is not None and base.dump.bytes and verdict.changes:
+            verdict = held_to_base(verdict, written.dump.bytes, base.dump.bytes)
+        return replace(measurement, verdict=verdict)
 
     def _of_device(self, measurement: Measurement) -> dict[str, Any]:
         timings = measurement.variant_passes
@@ -105,27 +106,6 @@ class Figures:
             return None, f"never pays against {STREAMING}"
         plural = "" if epochs == 1 else "s"
         return epochs, f"has paid for itself after {epochs} epoch{plural} against {STREAMING}"
-
-    def _held_to_ceiling(self, measurement: Measurement, written: Written) -> Measurement:
-        images = len(self.tree)
-        predicted = (measurement.variant.predicted_bytes(images, written.spec) or 0) / images
-        labels = 4 * len(self.tree.class_names)  # one-hot float32; the prediction is of pixels
-        size = written.dump.bytes / images
-        if not predicted or size <= DUMP_CEILING * predicted + labels:
-            return measurement
-        reason = (
-            f"but its dump takes {format_size(size)} an image, above the ceiling "
-            f"of {DUMP_CEILING} times the predicted {format_size(predicted)}: find what made it grow"
-        )
-        return replace(measurement, verdict=replace(measurement.verdict, status="fail", reason=reason))
-
-    def _held_to_base(self, measurement: Measurement, written: Written) -> Measurement:
-        base = self.dumps.base.get(measurement.variant.name)
-        if base is None or not base.dump.bytes or not measurement.verdict.changes:
-            return measurement
-        ratio = written.dump.bytes / base.dump.bytes
-        change = judge_once("dump bytes", Estimate(ratio, ratio, ratio, 1), DUMP_TOLERANCE)
-        return replace(measurement, verdict=with_one_more(measurement.verdict, change))
 
 
 def remarks(extra_info: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -23,8 +23,8 @@ LIMIT_WORKER_BYTES = 200_000_000
 
 
 @dataclass(frozen=True)
-class Room:
-    """How much room there may be for workers, their caches and their dumps.
+class Allowance:
+    """What there may be of memory and disk for workers, their caches and their dumps.
 
     Attributes:
         limits: What each worker may take.
@@ -109,10 +109,10 @@ def refused(
     problems: dict[str, str] = {}
     for need in sorted(needs, key=lambda each: (each.memory, each.disk), reverse=True):
         left = [each for each in needs if each.variant.name not in problems]
-        beside = sum(each.processes * (each.worker + each.memory) for each in left)
+        together = sum(each.processes * (each.worker + each.memory) for each in left)
         smaller = [each.variant.name for each in frugal if each.memory < need.memory]
         problem = memory_problem(
-            need, free.memory, limits.memory_limit, beside - need.worker - need.memory, smaller
+            need, free.memory, limits.memory_limit, together - need.worker - need.memory, smaller
         ) or disk_problem(
             need,
             free.disk,

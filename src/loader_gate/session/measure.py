@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from loader_gate.machine.files import TEMPORARY_PREFIX
 from loader_gate.machine.memory import free_memory
 from loader_gate.machine.noise import read_noise, used_by_others
 from loader_gate.progress import Progress
@@ -22,12 +23,12 @@ from loader_gate.rotation.rotation import Watch, rotate
 from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
 from loader_gate.session import accelerator
+from loader_gate.session.dump_writer import Dumps, DumpWriter, is_kept
 from loader_gate.session.figures import STREAMING, Figures, remarks
 from loader_gate.session.guard import Free, need_of, refused
 from loader_gate.session.result import Result, without_passes
 from loader_gate.session.settings import Settings
 from loader_gate.session.workers import Launcher, SessionWorkers
-from loader_gate.session.writing import Dumps, DumpWriter, is_kept
 from loader_gate.trees.tree import Tree
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.workloads.workload import Workload
@@ -59,20 +60,20 @@ def measure(
     """
     before = read_noise()
     # A dump is held against a variant that this session may not have.
-    beside = [each.name for each in settings.beside_in(workload) if not each.absence()]
-    measured_names = tuple(dict.fromkeys([*wanted, *beside]))
+    ungated = [each.name for each in settings.ungated_in(workload) if not each.absence()]
+    measured_names = tuple(dict.fromkeys([*wanted, *ungated]))
     known = tuple(dict.fromkeys([*settings.variants, *built_in_variants()]))
     with _temporary_folder() as folder:
-        session = _Session(workload, settings, tree, known, base, stream)
-        problem = session.decode_reference(folder / "reference")
-        plan = session.plan(measured_names, folder, problem)
+        run = _WorkloadRun(workload, settings, tree, known, base, stream)
+        problem = run.decode_reference(folder / "reference")
+        plan = run.plan(measured_names, folder, problem)
         rules = settings.gating.rules(
             workload,
             tree,
             [each for each in settings.variants if each.name in wanted],
             settings.place.machine.cores,
         )
-        measured = session.rotate(plan, measured_names, rules, folder, before) if plan.running else {}
+        measured = run.rotate(plan, measured_names, rules, folder, before) if plan.running else {}
     figures = Figures(plan.workload, tree, plan.dumps, settings.place.machine.fingerprint)
     measurements = {
         each.name: without_passes(each, plan.refused[each.name])
@@ -93,7 +94,7 @@ def measure(
 
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="loader-gate-"))
+    folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
     try:
         yield folder
     finally:
@@ -126,7 +127,7 @@ class _Plan:
 
 
 @dataclass(frozen=True)
-class _Session:
+class _WorkloadRun:
     """One workload on its way through; see `measure`."""
 
     workload: Workload
@@ -177,10 +178,10 @@ class _Session:
 
     def _refused(self, chosen: Sequence[Variant], folder: Path) -> dict[str, str]:
         """Return why variants are refused whose cache or dump is predicted not to fit."""
-        room, images, spec = self.settings.room, len(self.tree), self._spec(folder)
-        if not room.guarded:
+        allowance, images, spec = self.settings.allowance, len(self.tree), self._spec(folder)
+        if not allowance.guarded:
             return {}
-        kept = room.keep_dumps if self.workload.writes_dumps else None
+        kept = allowance.keep_dumps if self.workload.writes_dumps else None
         if kept is not None:
             kept.mkdir(parents=True, exist_ok=True)
             folder = kept
@@ -210,7 +211,7 @@ class _Session:
             Free(
                 min(free_memory(), self.settings.place.machine.memory_bytes), shutil.disk_usage(folder).free
             ),
-            room.limits,
+            allowance.limits,
             frugal,
         )
 
@@ -221,7 +222,7 @@ class _Session:
             self.tree,
             lambda variant, at_base, own: launcher.start(variant, at_base, writes_to=own),
             self.settings.place.machine.fingerprint,
-            self.settings.room.keep_dumps,
+            self.settings.allowance.keep_dumps,
             self.stream,
         )
         dumps = writer.write(plan.running, self._spec(folder), {*wanted} & {*launcher.origins})
@@ -252,7 +253,7 @@ class _Session:
     def _launcher(self) -> Launcher:
         return Launcher(
             self.settings.place.search_path,
-            self.settings.room.limits,
+            self.settings.allowance.limits,
             self.workload.uses_gpu,
             {} if self.base is None else self.base.origins,
         )

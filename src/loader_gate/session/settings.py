@@ -13,14 +13,14 @@ from loader_gate.registry.own import user_variant
 from loader_gate.registry.variant import ALL, BASELINE, RegistryError, Variant
 from loader_gate.rotation.pace import Pace
 from loader_gate.session.gating import Gating
-from loader_gate.session.guard import Room
+from loader_gate.session.guard import Allowance
 from loader_gate.verdict import floors
 from loader_gate.verdict.floors_file import load_floors
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import module_search_path
 from loader_gate.workloads.device import parse_device
 from loader_gate.workloads.known import known_workloads
-from loader_gate.workloads.workload import Asked
+from loader_gate.workloads.workload import WorkloadOptions
 
 if TYPE_CHECKING:
     import argparse
@@ -55,21 +55,21 @@ class Settings:
 
     Attributes:
         variants: The variants that tests of this session may measure, the baseline first.
-        asked: What the options ask of every workload.
+        workload_options: What the options ask of every workload.
         pace: How long variants are measured.
-        room: How much memory and disk they may take.
+        allowance: How much memory and disk they may take.
         gating: What they are held to.
         place: Where it runs.
-        beside: Variants that are measured beside a repository's own loaders, and not gated.
+        ungated: Variants that are measured beside a repository's own loaders, and not gated.
     """
 
     variants: tuple[Variant, ...]
-    asked: Asked
+    workload_options: WorkloadOptions
     pace: Pace
-    room: Room
+    allowance: Allowance
     gating: Gating
     place: Place
-    beside: tuple[Variant, ...] = ()
+    ungated: tuple[Variant, ...] = ()
 
     @classmethod
     def from_options(cls, options: argparse.Namespace, started_in: Path, not_timed: str) -> Settings:
@@ -91,24 +91,23 @@ class Settings:
         variants = _with_loaders(_chosen(built_in, options.variant), built_in, options.loader, search_path)
         machine = read_machine()
         choice = _profile(options, built_in, machine)
-        asked = Asked(
+        workload_options = WorkloadOptions(
             parse_device(options.device, machine.gpu is not None),
             options.image_size,
             options.batch_size,
             options.weights,
         )
         for workload in known_workloads().values():
-            workload.check_options(asked)
+            workload.check_options(workload_options)
         # A name may still turn out to be that of a loader which is found by collecting tests.
         names = {variant.name for variant in variants}
         names |= {name for text in options.floor if (name := text.rpartition("=")[0].strip()).isidentifier()}
-        against = options.against is not None or options.against_python is not None
         limits = WorkerLimits(options.hang_after, options.memory_limit, options.disk_limit)
         return cls(
             variants,
-            asked,
-            Pace(options.budget or (BUDGET_AGAINST if against else BUDGET), options.tolerance),
-            Room(limits, not options.no_guard, options.keep_dumps),
+            workload_options,
+            Pace(options.budget or (BUDGET_AGAINST if is_against(options) else BUDGET), options.tolerance),
+            Allowance(limits, not options.no_guard, options.keep_dumps),
             Gating(
                 options.floors,
                 choice,
@@ -118,21 +117,21 @@ class Settings:
                 vague_above=options.tolerance if options.benchmark_compare_fail else None,
             ),
             Place(machine, tuple(search_path), not_timed),
-            _beside(built_in, options.variants),
+            _ungated(built_in, options.variants),
         )
 
     def with_loaders(
         self,
         loaders: Sequence[Variant],
         declared_floors: Mapping[tuple[str, str], float],
-        beside: Sequence[Variant] = (),
+        ungated: Sequence[Variant] = (),
     ) -> Settings:
         """Return the settings with loaders that were found by collecting tests.
 
         Args:
             loaders: The loaders.
             declared_floors: The floors that they were declared with, by workload and name.
-            beside: More variants to measure beside them.
+            ungated: More variants to measure beside them.
 
         Raises:
             RegistryError: One has the name of another variant.
@@ -147,22 +146,27 @@ class Settings:
             self,
             variants=(*self.variants, *loaders),
             gating=replace(self.gating, declared=dict(declared_floors)),
-            beside=tuple(dict.fromkeys([*self.beside, *beside])),
+            ungated=tuple(dict.fromkeys([*self.ungated, *ungated])),
         )
 
     @property
     def everyone(self) -> list[Variant]:
         """Return every variant that may be measured."""
-        return [*dict.fromkeys([*self.variants, *self.beside])]
+        return [*dict.fromkeys([*self.variants, *self.ungated])]
 
     def compared(self, names: Collection[str]) -> list[Variant]:
         """Return what may be compared with a base where the tests of these variants run: all but limits."""
-        names = {BASELINE, *names, *(each.name for each in self.beside)}
+        names = {BASELINE, *names, *(each.name for each in self.ungated)}
         return [each for each in self.everyone if each.name in names and not each.traits.is_limit]
 
-    def beside_in(self, workload: Workload) -> list[Variant]:
+    def ungated_in(self, workload: Workload) -> list[Variant]:
         """Return the variants that are measured beside others in a workload, installed or not."""
-        return [each for each in self.beside if each.takes_part_in(workload)]
+        return [each for each in self.ungated if each.takes_part_in(workload)]
+
+
+def is_against(options: argparse.Namespace) -> bool:
+    """Return whether options ask for a base to compare with."""
+    return options.against is not None or options.against_python is not None
 
 
 def _check_numbers(options: argparse.Namespace) -> None:
@@ -223,7 +227,7 @@ def _profile(options: argparse.Namespace, built_in: Sequence[Variant], machine: 
     return choice
 
 
-def _beside(built_in: Sequence[Variant], names: Sequence[str]) -> tuple[Variant, ...]:
+def _ungated(built_in: Sequence[Variant], names: Sequence[str]) -> tuple[Variant, ...]:
     """Return the variants that pyproject.toml wants measured beside a repository's own loaders."""
     known = {variant.name: variant for variant in built_in}
     for name in names:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loader_gate.registry.spec import Spec
-from loader_gate.session.writing import AT_BASE, Dumps
+from loader_gate.session.dump_writer import AT_BASE, Dumps
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerProcess
 
@@ -56,7 +56,7 @@ class Launcher:
 
 @dataclass(frozen=True)
 class SessionWorkers:
-    """The workers that are timed; see `rotation.Workers`.
+    """The workers that are timed; see ``rotation.runner.Workers``.
 
     Attributes:
         launcher: Starts their processes.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.statistics.estimate import (
     SINGLE_LOOK_ERROR,
     TO_DEVIATION,
@@ -16,7 +17,6 @@ from loader_gate.statistics.estimate import (
     log_of_seconds,
     without,
 )
-from loader_gate.statistics.passes import FEWEST_BLOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

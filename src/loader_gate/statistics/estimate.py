@@ -2,7 +2,7 @@
 
 A block is balanced (A B C … C B A), so that each variant runs twice, at the same mean time as the baseline,
 and a slow drift of the machine cancels. For a speedup the datum is a block: one log-ratio each. Head and base
-run side by side, in either order, so that their two pairs of passes in a block are two data.
+run one right after the other, in either order, so that their two pairs of passes in a block are two data.
 
 An interval assumes that the data are independent. Slow drift cancels within a block and does no harm; a state
 that lasts for several blocks and slows one variant only would: `docs/statistics.md` says by how much.

@@ -1,9 +1,10 @@
 """Confidence sequences: intervals that may be looked at after every block.
 
-A verdict may be taken after every block from the fourth on, as soon as it is clear. An interval that is made
-for one look would be wrong far more often than it says if it were looked at again and again until it is
-clear. These are made for that: the chance that *any* interval of a session misses the true ratio is at most
-the error, however many looks there are and for whatever reason measuring stops.
+A verdict may be taken as soon as it is clear, after every block from the fourth on, where the budget has room
+for more than a few. An interval that is made for one look would be wrong far more often than it says if it
+were looked at again and again until it is clear. These are made for that: the chance that *any* interval of
+a session misses the true ratio is at most the error, however many looks there are and for whatever reason
+measuring stops.
 
 - Of a speedup, `estimate_at_any_look` inverts the t-test that mixes over the size of the effect (Wang and
   Ramdas, "Anytime-valid t-tests and confidence sequences for Gaussian means with unknown variance", 2023).

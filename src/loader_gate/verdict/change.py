@@ -1,11 +1,15 @@
-"""What decides a regression: from an estimate of head / base to a change, and from changes to the verdict."""
+"""What decides a regression: from an estimate of head / base to a change, and from changes to the verdict.
+
+See ``rotation/looks.py``, too: what is a change here has to be one by a surer interval as well, after some
+measuring time, and a regression on a machine that did not move.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from loader_gate.statistics.passes import FEWEST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +25,9 @@ COMPARED_TOO = {
     "CPU seconds": ("cpu_seconds", 0.05),
     "first batch": ("first_batch_seconds", 0.20),
 }
-#: Likewise of the most memory resident at once.
-PEAK_MEMORY_TOLERANCE = 0.15
+#: Likewise of the most memory resident at once, and of the size of a dump.
+PEAK_MEMORY, PEAK_MEMORY_TOLERANCE = "peak memory", 0.15
+DUMP_BYTES, DUMP_BYTES_TOLERANCE = "dump bytes", 0.01
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Change:
     reason: str = ""
 
     def __str__(self) -> str:
-        """Return it in words: "seconds 1.071 times base's (95 % interval …), a regression beyond 3 %"."""
+        """Return it in words: "seconds 1.071 times base's (1.042 to 1.101), an improvement", say."""
         if self.estimate is None:
             return f"{self.figure} not compared with base: {self.reason}"
         low, high = self.estimate.low, self.estimate.high
@@ -62,7 +67,8 @@ def judge_change(estimate: Estimate, tolerance: float, last: bool) -> Change | N
     """Return what became of the seconds of head against those of base, or None while more blocks are needed.
 
     A regression has an interval that excludes no change, and an estimate beyond the tolerance; an improvement
-    likewise, the other way round. Head is the same if its interval ends within the tolerance.
+    likewise, the other way round. Head is the same if its interval ends within the tolerance and, as long as
+    there is time for another block, begins within it, too. Fewer than `FEWEST_BLOCKS` decide nothing.
 
     Args:
         estimate: Head seconds / base seconds, from all blocks so far.

@@ -36,7 +36,7 @@ def excuse(estimate: Estimate, floor: float | None, others: float | None, cores:
     )
 
 
-def beside_others(others: float | None, cores: int) -> str:
+def busy_elsewhere(others: float | None, cores: int) -> str:
     """Return what other programs take of the machine, in words; nothing if that is little, or not known.
 
     Args:
@@ -59,14 +59,14 @@ def moved_reason(control: Control) -> str:
     )
 
 
-def unconfirmed_reason(beside: str) -> str:
+def unconfirmed_reason(busy: str) -> str:
     """Return why a regression does not fail that the surer interval, by which it would, does not find.
 
     Args:
-        beside: What other programs take of the machine, by `beside_others`.
+        busy: What other programs take of the machine, by `busy_elsewhere`.
     """
-    beside = f" {beside}" if beside else ""
+    meanwhile = f" {busy}" if busy else ""
     return (
-        f"not told from what passes, and pairs of processes of one code, differ by{beside}: measure again, "
-        "on a quieter machine or with a larger --budget"
+        "no larger than what two passes, or two processes of the same code, may differ by"
+        f"{meanwhile}: measure again, on a quieter machine or with a larger --budget"
     )

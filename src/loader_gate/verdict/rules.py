@@ -1,4 +1,7 @@
-"""The rules of a session: how its options turn an estimate into a verdict."""
+"""The rules of a session: how its options turn an estimate into a verdict.
+
+See ``verdict.py`` for what decides a speedup, ``change.py`` for a regression, ``rotation/looks.py`` for when.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from loader_gate.registry.variant import BASELINE
-from loader_gate.statistics.passes import FEWEST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.verdict import change, excuses
 from loader_gate.verdict.floors import supported_floor
 from loader_gate.verdict.sentence import number
@@ -65,9 +68,9 @@ class Rules:
         """Return what became of the seconds of head against those of base; see ``change.judge_change``."""
         return change.judge_change(estimate, tolerance, last)
 
-    def beside_others(self, others: float | None) -> str:
+    def busy_elsewhere(self, others: float | None) -> str:
         """Return what other programs take of the machine, in words; nothing if that is little."""
-        return excuses.beside_others(others, self.cores)
+        return excuses.busy_elsewhere(others, self.cores)
 
     def _held_to(
         self, floor: float | None, estimate: Estimate, last: bool, others: float | None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.statistics.estimate import Estimate
-from loader_gate.statistics.passes import FEWEST_BLOCKS
 from loader_gate.verdict.sentence import number
 
 if TYPE_CHECKING:

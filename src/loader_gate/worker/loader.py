@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import gc
 import importlib.util
 import sys
 import threading
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.registry.kind import DEFAULT_KIND
-from loader_gate.same_work.declared import Declared
+from loader_gate.same_work.declared import DeclaredOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,7 +46,7 @@ class Loader:
             spec: The epoch to deliver.
         """
         self.kind = getattr(holder, "KIND", DEFAULT_KIND)
-        self.declared = Declared(
+        self.declared = DeclaredOutput(
             interpolation=getattr(holder, "INTERPOLATION", None),
             dtype=getattr(holder, "DTYPE", "float32"),
             value_range=tuple(getattr(holder, "VALUE_RANGE", (0.0, 1.0))),
@@ -118,3 +119,18 @@ def import_file(name: str, file: Path) -> ModuleType:
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@contextlib.contextmanager
+def without_collecting() -> Iterator[None]:
+    """Look for no garbage while modules are imported: what they make stays, and TensorFlow makes a lot.
+
+    A loader that turns collecting off, or gives it other thresholds, has its way.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(0, *usual[1:])
+    try:
+        yield
+    finally:
+        if gc.get_threshold() == (0, *usual[1:]):
+            gc.set_threshold(*usual)

@@ -1,4 +1,7 @@
-"""Times a pass: its epochs, the CPU seconds and the memory that it takes."""
+"""Times a pass: its epochs, the CPU seconds and the memory that it takes.
+
+What of an epoch is timed, each consumer says: see ``epoch.use_up`` and the modules of ``consumers/``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,21 +91,6 @@ def _peak_of(pid: int) -> int:
         return peak if sys.platform == "darwin" else peak * 1024
     fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     return int(fields.get("VmHWM", "0 kB").split()[0]) * 1024
-
-
-@contextlib.contextmanager
-def without_collecting() -> Iterator[None]:
-    """Look for no garbage while modules are imported: what they make stays, and TensorFlow makes a lot.
-
-    A loader that turns collecting off, or gives it other thresholds, has its way.
-    """
-    usual = gc.get_threshold()
-    gc.set_threshold(0, *usual[1:])
-    try:
-        yield
-    finally:
-        if gc.get_threshold() == (0, *usual[1:]):
-            gc.set_threshold(*usual)
 
 
 def settle() -> None:

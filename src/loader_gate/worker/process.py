@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loader_gate.machine.files import TEMPORARY_PREFIX
 from loader_gate.registry.variant import Variant
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.worker.origin import Origin, environment_of
@@ -96,7 +97,7 @@ class WorkerProcess:
         self._limits, self._disk_folder = limits, disk_folder
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
         # A worker that is killed cannot remove its temporary files, such as TensorFlow's generated code.
-        self._temporary = tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True)
+        self._temporary = tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True)
         self._connection, theirs = multiprocessing.Pipe()
         environment = {
             "TF_CPP_MIN_LOG_LEVEL": "2",

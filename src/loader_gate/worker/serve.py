@@ -30,8 +30,8 @@ from loader_gate.same_work.reference import Reference
 from loader_gate.worker.code_of_base import require_inside, use_code_of
 from loader_gate.worker.consumers.tally import Tally
 from loader_gate.worker.epoch import new_consumer
-from loader_gate.worker.loader import Loader, import_file
-from loader_gate.worker.passes import run_pass, settle, without_collecting
+from loader_gate.worker.loader import Loader, import_file, without_collecting
+from loader_gate.worker.passes import run_pass, settle
 
 if TYPE_CHECKING:
     from loader_gate import Spec, Tree
@@ -147,7 +147,7 @@ class Worker:
             batches(), self._tree, self._spec, self._loader.declared, Reference.open(Path(reference))
         )
         settle()
-        return asdict(check)
+        return {"reason": check.reason, "median_psnr": check.median_psnr}
 
     def do_pass(self, epochs: int) -> dict[str, Any]:
         """Time one pass."""

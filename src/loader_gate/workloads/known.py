@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from loader_gate import workloads
 
 if TYPE_CHECKING:
-    from loader_gate.workloads.workload import Asked, Workload
+    from loader_gate.workloads.workload import Workload, WorkloadOptions
 
 
 @cache
@@ -27,14 +27,14 @@ def known_workloads() -> Mapping[str, Workload]:
     return MappingProxyType({each.name: each for each in found})
 
 
-def workload(name: str, asked: Asked) -> Workload:
+def workload(name: str, options: WorkloadOptions) -> Workload:
     """Return a workload as the options want it.
 
     Args:
         name: Its name, one of `known_workloads`.
-        asked: What the options say.
+        options: What the options say.
     """
-    return known_workloads()[name].asked_for(asked)
+    return known_workloads()[name].with_options(options)
 
 
 def floor_tables() -> tuple[str, ...]:

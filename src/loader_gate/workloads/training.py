@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loader_gate.workloads.device import Device, DeviceError, tensorflow_sees_gpu
-from loader_gate.workloads.workload import Asked, Workload
+from loader_gate.workloads.workload import Workload, WorkloadOptions
 
 #: Of the article's last row: how many times what the generator can feed its device could take.
 ARTICLE_RATIO = 4.14
@@ -37,19 +37,19 @@ class Training(Workload):
         model = {"name": "model", "width": width, "weights": weights}
         return replace(self, image_size=(size, size), batch_size=batch_size, consumer=model, device=device)
 
-    def check_options(self, asked: Asked) -> None:
+    def check_options(self, options: WorkloadOptions) -> None:
         """Refuse weights that are not there, or that nothing would use."""
-        if asked.weights not in (None, "imagenet") and not Path(asked.weights).is_file():
-            raise DeviceError(f"--weights {asked.weights}: no such file; give one, or imagenet.")
-        if asked.weights is not None and asked.device.name == "emulated":
+        if options.weights not in (None, "imagenet") and not Path(options.weights).is_file():
+            raise DeviceError(f"--weights {options.weights}: no such file; give one, or imagenet.")
+        if options.weights is not None and options.device.name == "emulated":
             raise DeviceError(
-                f"--weights {asked.weights}: the emulated accelerator has no model; leave it out, or give "
+                f"--weights {options.weights}: the emulated accelerator has no model; leave it out, or give "
                 "--device cpu or gpu."
             )
 
-    def check_machine(self, asked: Asked) -> None:
+    def check_machine(self, options: WorkloadOptions) -> None:
         """Refuse a GPU that TensorFlow cannot use."""
-        if asked.device.name == "gpu" and not tensorflow_sees_gpu():
+        if options.device.name == "gpu" and not tensorflow_sees_gpu():
             raise DeviceError(
                 "--device gpu: TensorFlow sees none; install tensorflow[and-cuda], or use --device emulated."
             )

@@ -10,7 +10,7 @@ from loader_gate.workloads.device import Device
 
 
 @dataclass(frozen=True)
-class Asked:
+class WorkloadOptions:
     """What the options ask of every workload.
 
     Attributes:
@@ -72,14 +72,14 @@ class Workload:
         """Return whether workers have to see a GPU."""
         return self.device is not None and self.device.name == "gpu"
 
-    def asked_for(self, asked: Asked) -> Workload:
+    def with_options(self, options: WorkloadOptions) -> Workload:
         """Return the same workload as the options want it."""
-        side = asked.image_size
-        found = self.on(asked.device, asked.weights)
+        side = options.image_size
+        found = self.on(options.device, options.weights)
         return replace(
             found,
             image_size=(side, side) if side else found.image_size,
-            batch_size=asked.batch_size or found.batch_size,
+            batch_size=options.batch_size or found.batch_size,
         )
 
     def on(self, device: Device, weights: str | None) -> Workload:  # noqa: ARG002 (for those that use one)
@@ -99,14 +99,14 @@ class Workload:
             consumer={"name": "emulated", "images_per_second": images_per_second},
         )
 
-    def check_options(self, asked: Asked) -> None:
+    def check_options(self, options: WorkloadOptions) -> None:
         """Refuse options that it cannot follow, before anything is built.
 
         Raises:
             DeviceError: A device or weights that cannot be used.
         """
 
-    def check_machine(self, asked: Asked) -> None:
+    def check_machine(self, options: WorkloadOptions) -> None:
         """Refuse what this machine cannot do; looked at just before it is measured, as that takes seconds.
 
         Raises:

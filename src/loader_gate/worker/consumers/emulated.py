@@ -1,4 +1,4 @@
-"""Feeds the batches to a device that only waits."""
+"""Feeds the batches to a device that only waits; ``session/accelerator.py`` gives it its speed."""
 
 from __future__ import annotations
 

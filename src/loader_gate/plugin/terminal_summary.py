@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loader_gate.plugin.selection import why_absent
-from loader_gate.plugin.settings import asked
+from loader_gate.plugin.settings import options_of
 from loader_gate.plugin.start import COMPARISON, SUITE, disabled
 from loader_gate.plugin.trees import tree_request
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from loader_gate.advice.advice import Advice
     from loader_gate.runs.comparison import ComparedBenchmark
 
-#: Whether the run that was saved becomes a baseline, in a sentence.
-VERDICT = pytest.StashKey[str]()
+#: Whether the run that was saved becomes an accepted one, in a sentence.
+ACCEPTANCE = pytest.StashKey[str]()
 #: The map and the recommendation, made once: free memory changes.
 _ADVICE: pytest.StashKey[Advice] = pytest.StashKey()
 
@@ -28,11 +28,11 @@ def _advice(config: pytest.Config) -> Advice | None:
     """Return the map and the recommendation; None if nothing was measured."""
     from loader_gate.advice.advice import advice_of_session
 
-    session = config.stash[SUITE]
-    if _ADVICE not in config.stash and session.extra_infos:
-        tree = next(iter(session.results.values())).tree
+    suite = config.stash[SUITE]
+    if _ADVICE not in config.stash and suite.extra_infos:
+        tree = next(iter(suite.results.values())).tree
         config.stash[_ADVICE] = advice_of_session(
-            session.extra_infos, tree, tree_request(config), asked(config)
+            suite.extra_infos, tree, tree_request(config), options_of(config)
         )
     return config.stash.get(_ADVICE, None)
 
@@ -54,12 +54,12 @@ def pytest_terminal_summary(
     # pytest-benchmark has said what it found; the session fails for it, but ends as any other.
     with contextlib.suppress(PerformanceRegression):
         yield
-    session, comparison = config.stash[SUITE], config.stash[COMPARISON]
-    for workload in session.results:
+    suite, comparison = config.stash[SUITE], config.stash[COMPARISON]
+    for workload in suite.results:
         terminalreporter.section(f"{workload}: speedup over the baseline")
-        for line in session.table(workload, colour=terminalreporter.hasmarkup):
+        for line in suite.table(workload, colour=terminalreporter.hasmarkup):
             terminalreporter.write_line(line)
-    article = session.article(colour=terminalreporter.hasmarkup)
+    article = suite.article(colour=terminalreporter.hasmarkup)
     if article:
         terminalreporter.section("the article, measured here")
         for line in article:
@@ -74,11 +74,11 @@ def pytest_terminal_summary(
         terminalreporter.section("compared with a saved run")
         for line in comparison.lines(compared_rows(config), colour=terminalreporter.hasmarkup):
             terminalreporter.write_line(line)
-    if config.stash.get(VERDICT, ""):
-        terminalreporter.write_line(config.stash[VERDICT])
-    for note in session.notes:
+    if config.stash.get(ACCEPTANCE, ""):
+        terminalreporter.write_line(config.stash[ACCEPTANCE])
+    for note in suite.notes:
         terminalreporter.write_line(note)
-    for complaint in session.complaints:
+    for complaint in suite.complaints:
         terminalreporter.write_line(complaint, red=True)
 
 
@@ -86,10 +86,10 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     """Leave out what changes from second to second, and say which machine this is."""
     for key in [key for key in machine_info.get("cpu", {}) if key.startswith("hz_")]:
         del machine_info["cpu"][key]
-    session = config.stash[SUITE]
-    machine_info["fingerprint"] = session.machine.fingerprint
-    machine_info["description"] = session.machine.describe()
-    machine_info["versions"] = dict(session.machine.versions)
+    suite = config.stash[SUITE]
+    machine_info["fingerprint"] = suite.machine.fingerprint
+    machine_info["description"] = suite.machine.describe()
+    machine_info["versions"] = dict(suite.machine.versions)
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
