@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from loader_gate.same_work import recognition
 from loader_gate.same_work.recognition import Miscount, Recogniser
 from loader_gate.same_work.reference import INTERPOLATIONS, Floats, Ints, Reference
 
@@ -41,6 +42,20 @@ def test_near() -> None:
     assert distances.tolist() == pytest.approx([0.5, 1.5, 3.5])
     pictures, distances = recogniser([104, 100]).near(flat([126]))[0]
     assert (pictures.tolist(), distances.tolist()) == ([0], pytest.approx([2]))
+
+
+def test_many_pictures_are_searched_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree of SciPy finds what looking through all does."""
+    random = np.random.default_rng(7)
+    levels = random.integers(0, 236, 300).tolist()
+    images = flat(random.uniform(0, 255, 50).tolist())
+    few = recogniser(levels).near(images)
+    monkeypatch.setattr(recognition, "_MOST_LOOKED_THROUGH", 10)
+    many = recogniser(levels).near(images)
+    assert any(len(pictures) > 2 for pictures, _ in few)
+    for one, other in zip(few, many, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
 
 
 def test_texture_is_seen() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loader_gate.plugin.items import to_measure
+from loader_gate.plugin.items import key_of, to_measure
 from loader_gate.plugin.settings import options_of
 from loader_gate.plugin.start import COMPARISON, SUITE, is_worker
 from loader_gate.plugin.terminal_summary import ACCEPTANCE, compared_rows
@@ -97,7 +97,10 @@ def pytest_judge_session(session: pytest.Session, exitstatus: int) -> None:
         except FloorsError as error:
             suite.complaints.append(str(error))
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    selected = to_measure(getattr(session, "items", []), suite.absent)
+    items = getattr(session, "items", [])
+    # pytest-benchmark's --benchmark-skip marks all: that is no wish of whoever wrote a benchmark.
+    is_skipping = config.getoption("benchmark_skip", False)
+    selected = [*filter(key_of, items)] if is_skipping else to_measure(items, suite.absent)
     if selected and not config.option.collectonly and exitstatus == pytest.ExitCode.OK and not suite.measured:
         suite.complaints.append("Nothing was measured, so this run is no success.")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -8,7 +8,7 @@ are shared out when all have come: each picture gets as many as it should, if th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from loader_gate.same_work.reference import Floats, Ints, Reference, pooled
 
 # The most pictures one image may be.
 _CANDIDATES = 256
+# Among so many pictures, looking through all takes less than importing SciPy: a second in every worker.
+_MOST_LOOKED_THROUGH = 2048
 # What an image costs as a picture it cannot be: more than all distances of a sharing out together.
 _FAR = 1e6
 
@@ -80,11 +82,9 @@ class Recogniser:
                 closest, might as well be the one.
             most_told_apart: Of more pictures than this that all look alike, only the number of images counts.
         """
-        from scipy.spatial import cKDTree
-
         self._picture_of, self._count = reference.picture_of, len(reference.pixel_row)
         self._descriptors = [reference.descriptors[name] for name in interpolations]
-        self._trees = [cKDTree(_coarse(some)) for some in self._descriptors]
+        self._searches = [_search_among(_coarse(some)) for some in self._descriptors]
         self._close, self._too_close_to_tell = close, too_close_to_tell
         self._most_told_apart = most_told_apart
         self._keys, self._first, self._expected = np.unique(
@@ -128,11 +128,11 @@ class Recogniser:
     def near(self, grids: Floats) -> list[tuple[Ints, Floats]]:
         """Return, for each grid, the pictures that are close and their distances, closest first."""
         coarse = _coarse(grids)
-        # The trees only narrow the search down; the slack is for rounding.
-        near = [tree.query_ball_point(coarse, self._close + 0.01) for tree in self._trees]
+        # This only narrows the search down; the slack is for rounding.
+        near = [search(coarse, self._close + 0.01) for search in self._searches]
         found = []
         for row, grid in enumerate(grids):
-            pictures = np.unique(np.concatenate([np.asarray(some[row], np.int64) for some in near]))
+            pictures = np.unique(np.concatenate([some[row] for some in near]))
             distances = self._distances(grid, pictures)
             order = np.argsort(distances, kind="stable")
             order = order[distances[order] <= self._close]
@@ -203,6 +203,26 @@ class Recogniser:
         shared: Ints = own.copy()
         shared[rows[fits]] = slots[columns[fits]]
         return shared
+
+
+def _search_among(points: Floats) -> Callable[[Floats, float], Sequence[Ints]]:
+    """Return what finds, for each of some centres, the points that are no further away than a radius."""
+    if len(points) > _MOST_LOOKED_THROUGH:
+        from scipy.spatial import cKDTree
+
+        tree = cKDTree(points)
+
+        def search(centres: Floats, radius: float) -> Sequence[Ints]:
+            found: Any = tree.query_ball_point(centres, radius)
+            return [np.asarray(each, np.int64) for each in found]
+
+        return search
+
+    def look_through(centres: Floats, radius: float) -> list[Ints]:
+        squares = np.sum((points - centres[:, None]) ** 2, axis=2)
+        return [np.flatnonzero(row <= radius**2) for row in squares]
+
+    return look_through
 
 
 def _coarse(grids: npt.NDArray[Any]) -> Floats:
