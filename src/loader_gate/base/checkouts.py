@@ -1,4 +1,7 @@
-"""What one revision is in every repository that a session compares, checked out when it is first needed."""
+"""What one revision is in every repository that a session compares, checked out when it is first needed.
+
+The temporary worktree itself is made and removed by ``base/repository.py``.
+"""
 
 from __future__ import annotations
 

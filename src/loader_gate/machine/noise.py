@@ -1,8 +1,8 @@
 """What the system shows of noise: load, CPU time of others, stolen or withheld from us.
 
-Take a reading before measuring and one after; each figure is of what lies between them.
-``verdict/excuses.py`` says what becomes of a verdict on a noisy machine; ``statistics/control.py`` finds
-noise in the passes themselves.
+Take a reading before measuring and one after, as ``session/measure.py`` does; each figure is of what lies
+between them. ``verdict/excuses.py`` says what becomes of a verdict on a noisy machine;
+``statistics/control.py`` finds noise in the passes themselves.
 """
 
 from __future__ import annotations

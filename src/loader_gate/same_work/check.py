@@ -1,7 +1,8 @@
 """Does a variant do the same work? One epoch of it against the reference decode, before anything is timed.
 
 Every image has to come exactly once, with its label, in the shape, type and range the variant declares, and
-with pixels near the reference: `thresholds` says how near, and why.
+with pixels near the reference: `thresholds` says how near, and why. `batch` looks at the form of images and
+labels, `identity` at which file an image is and so at its label, `pixels` at the rest.
 """
 
 from __future__ import annotations

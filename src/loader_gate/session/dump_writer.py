@@ -1,4 +1,7 @@
-"""Writes the dumps of one workload, of head and of base, before anything is timed."""
+"""Has the dumps of one workload written, of head and of base, before anything is timed.
+
+What writes one, and says whether it is finished, is in ``session/dumps.py``.
+"""
 
 from __future__ import annotations
 
