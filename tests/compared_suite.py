@@ -84,8 +84,7 @@ class Suite:
         """Run a session."""
         arguments = options if any(each.startswith("suite") for each in options) else ("suite", *options)
         return self._pytester.runpytest_inprocess(
-            *("-p", "loader_gate.plugin.trees", "-p", "loader_gate.plugin.hooks"),
-            *("--floors=empty.toml", "--junitxml=junit.xml", *arguments),
+            *("-p", "loader_gate", "--floors=empty.toml", "--junitxml=junit.xml", *arguments),
             no_reraise_ctrlc=True,
         )
 
