@@ -169,7 +169,7 @@ class Stage:
                 Tree(self._folder, ("a/1.jpg", "b/1.jpg"), (0, 1), ("a", "b"), "digest"),
                 self._folder,
                 DRAIN,
-                only_check,
+                only_check=only_check,
             ),
             Rules({name: None if name in limits else floor for name in named}, cores=2),
             Pace(budget, tolerance=0.03),

@@ -134,7 +134,14 @@ class Theatre:
             contestant.base = Arm(at_base=True)
             played[contestant.base] = self._passes(drawn, name, "base", 0.0)
         rules = Rules({name: floor}, cores=1)
-        run_blocks([baseline, contestant], Player(played), rules, self._pace, Watch())
+        run_blocks(
+            [baseline, contestant],
+            Player(played),
+            rules,
+            self._pace,
+            Watch(),
+            random.Random(0),  # noqa: S311
+        )
         measurement = contestant.measurement(share=None)
         own = math.fsum(map(cost, (*measurement.variant_passes, *measurement.base_passes)))
         return Outcome(

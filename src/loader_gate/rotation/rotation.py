@@ -74,14 +74,20 @@ def rotate(
                 contestant.decisions = Decisions(verdict=unmeasured(job.only_check))
         else:
             runner.warm_up(contestants)
-            run_blocks(contestants, runner, rules, pace, watch)
+            order = random.Random(job.seed)  # noqa: S311 (an order of passes, no secret)
+            run_blocks(contestants, runner, rules, pace, watch, order)
     finally:
         runner.end()
     return {each.variant.name: each.measurement(looks.share(each, contestants)) for each in contestants}
 
 
 def run_blocks(
-    contestants: Sequence[Contestant], runner: AnyRunner, rules: AnyRules, pace: Pace, watch: Watch
+    contestants: Sequence[Contestant],
+    runner: AnyRunner,
+    rules: AnyRules,
+    pace: Pace,
+    watch: Watch,
+    order: random.Random,
 ) -> None:
     """Run blocks until nothing is undecided.
 
@@ -91,11 +97,11 @@ def run_blocks(
         rules: Judge the estimates.
         pace: How long it may take, and how finely to compare.
         watch: Who looks on.
+        order: Draws whose turn is when.
     """
     (baseline,) = (each for each in contestants if each.variant.name == BASELINE)
     challengers = [each for each in contestants if each is not baseline]
     challengers.sort(key=lambda each: each.variant.traits.is_limit)  # looked at when all others have been
-    order = random.Random(0)  # noqa: S311 (an order of passes, no secret)
     others: float | None = None
     while schedule.goes_on(baseline, challengers, pace):
         undecided = [each for each in challengers if each.verdict is None]

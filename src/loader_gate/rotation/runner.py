@@ -59,12 +59,14 @@ class Job:
         tree: The images.
         reference: The folder of the reference decode.
         consumer: What uses the batches; see ``WorkerProcess.open``.
+        seed: What is drawn in a session is drawn from it: the order of passes, which of them are checked.
         only_check: Why nothing may be timed, if so: variants are checked, and are then unmeasured.
     """
 
     tree: Tree
     reference: Path
     consumer: Mapping[str, Any]
+    seed: int = 0
     only_check: str = ""
 
 

@@ -7,7 +7,7 @@ labels, `identity` at which file an image is and so at its label, `pixels` at th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +15,13 @@ import numpy as np
 from loader_gate.same_work.batch import Batches
 from loader_gate.same_work.identity import Identities
 from loader_gate.same_work.pixels import Pixels
-from loader_gate.same_work.reference import INTERPOLATIONS, Reference, pooled
+from loader_gate.same_work.reference import INTERPOLATIONS, Ints, Reference, pooled
 from loader_gate.same_work.words import DifferenceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    import numpy.typing as npt
 
     from loader_gate.registry.spec import Spec
     from loader_gate.same_work.declared import DeclaredOutput
@@ -37,6 +39,8 @@ class SameWork:
         compared: Images whose pixels were compared.
         lowest_psnr: The lowest PSNR of these to the reference, in dB, at most :data:`PSNR_EQUAL`.
         median_psnr: The median of the same.
+        order: ``(images,)`` int64, for each image that came the position in the tree of a file that it may
+            be, the first of those that look alike; -1 if it is none.
     """
 
     reason: str | None
@@ -45,10 +49,16 @@ class SameWork:
     compared: int
     lowest_psnr: float | None
     median_psnr: float | None
+    order: Ints = field(compare=False, default_factory=lambda: np.empty(0, np.int64))
 
 
 def check_epoch(
-    batches: Iterable[Any], tree: Tree, spec: Spec, declared: DeclaredOutput, reference: Reference
+    batches: Iterable[Any],
+    tree: Tree,
+    spec: Spec,
+    declared: DeclaredOutput,
+    reference: Reference,
+    learn: Callable[[npt.NDArray[Any], Ints], None] = lambda _images, _files: None,
 ) -> SameWork:
     """Compare one epoch with the reference.
 
@@ -61,6 +71,8 @@ def check_epoch(
         spec: The size and batch size that were asked for.
         declared: What the variant says it delivers.
         reference: The reference decode of the same tree at the same size.
+        learn: Given the images of each batch, as they were delivered, and what they are; see
+            `SameWork.order`.
 
     Returns:
         What was found. Exceptions of the loader pass through.
@@ -72,7 +84,7 @@ def check_epoch(
         raise ValueError(
             f"The reference is of another tree or size ({reference.image_size}): build it again."
         )
-    epoch = _Epoch(tree, spec, declared, reference)
+    epoch = _Epoch(tree, spec, declared, reference, learn)
     reason = None
     try:
         for batch in batches:
@@ -86,8 +98,16 @@ def check_epoch(
 class _Epoch:
     """One epoch on its way through the check."""
 
-    def __init__(self, tree: Tree, spec: Spec, declared: DeclaredOutput, reference: Reference) -> None:
-        self._spec, self._declared = spec, declared
+    def __init__(
+        self,
+        tree: Tree,
+        spec: Spec,
+        declared: DeclaredOutput,
+        reference: Reference,
+        learn: Callable[[npt.NDArray[Any], Ints], None],
+    ) -> None:
+        self._spec, self._declared, self._learn = spec, declared, learn
+        self._order: list[Ints] = []
         names = (declared.interpolation,) if declared.interpolation else INTERPOLATIONS
         self._batches = Batches(tree, spec, declared)
         self._identities = Identities(tree, declared, reference, names, self._batches)
@@ -96,10 +116,12 @@ class _Epoch:
     def add(self, batch: Any) -> None:
         """Check one batch and remember what is needed at the end."""
         images, classes = self._batches.add(batch)
-        black, white = self._declared.value_range
-        levels = np.subtract(images, black, dtype=np.float32)
-        levels *= 255 / (white - black)
-        for level, match in zip(levels, self._identities.add(pooled(levels), classes), strict=True):
+        levels = self._declared.levels(self._declared.channels_last(images))
+        matches = self._identities.add(pooled(levels), classes)
+        files = np.array([-1 if match is None else match.file for match in matches], np.int64)
+        self._order.append(files)
+        self._learn(images, files)
+        for level, match in zip(levels, matches, strict=True):
             if match is not None:
                 self._pixels.add(level, match)
         self._identities.check_so_far()
@@ -120,4 +142,5 @@ class _Epoch:
             compared=compared,
             lowest_psnr=round(float(psnr.min()), 2) if compared else None,
             median_psnr=round(float(np.median(psnr)), 2) if compared else None,
+            order=np.concatenate(self._order) if self._order else np.empty(0, np.int64),
         )

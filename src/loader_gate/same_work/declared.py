@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from loader_gate.same_work.reference import INTERPOLATIONS
+import numpy as np
+import numpy.typing as npt
+
+from loader_gate.same_work.reference import INTERPOLATIONS, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -32,3 +36,19 @@ class DeclaredOutput:
             raise ValueError(f"interpolation {self.interpolation!r} is unknown, expected one of {known}.")
         if not self.value_range[0] < self.value_range[1]:
             raise ValueError(f"value_range {self.value_range} is empty, expected (black, white).")
+
+    def channels_last(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return images as delivered as a view ``(batch, height, width, 3)``."""
+        return images
+
+    def levels(self, images: npt.NDArray[Any]) -> Floats:
+        """Return images, or pixels, whose last axis is the three channels, in grey levels of 0 to 255."""
+        black, white = self.value_range
+        levels: Floats = np.subtract(images, black, dtype=np.float32)
+        levels *= 255 / (white - black)
+        return levels
+
+    def classes(self, labels: npt.NDArray[Any]) -> Ints:
+        """Return the ``(batch,)`` int64 classes of labels as delivered."""
+        found: Ints = labels.argmax(axis=1)
+        return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -10,17 +11,26 @@ class PassTiming:
     """One timed pass: one epoch, or the mean of several for a variant too fast to time once.
 
     Attributes:
-        seconds: From asking for the iterator to the last batch, with a device to the end of its last step, an
-            epoch.
+        seconds: From asking for the iterator to its end (``StopIteration``), with a device to the end of its
+            last step, an epoch. Without what the harness does meanwhile.
         first_batch_seconds: From asking for the iterator to the first batch, with a model to the end of its
             first step, an epoch.
-        teardown_seconds: The rest of the time that an epoch takes, not part of ``seconds``: destroying the
-            iterator, and what the harness does around the batches, such as reading the peak of memory.
-        cpu_seconds: User and system time of the worker and its child processes, an epoch.
-        peak_rss_bytes: The most memory resident at once, in the worker and its child processes.
+        teardown_seconds: From there to the iterator's destruction, not part of ``seconds``, an epoch.
+        cpu_seconds: User and system time of the worker and its child processes in ``seconds``, an epoch.
+        peak_rss_bytes: The most memory resident at once, in the worker and its child processes; what they
+            share counts once.
         epochs: How many epochs the pass has.
         accelerator_utilisation: Share of the time after the first step in which an emulated accelerator was
             busy; None without one.
+        batch_seconds: Percentiles (``p50``, ``p95``, ``p99``) and the ``longest`` of the time to the next
+            batch, the first of an epoch left out; None where there is no second one, or nobody sees it come.
+        shuffle_quality: How far its order is from a permutation drawn at random: 0 (not shuffled) to 1, the
+            least of its epochs; None where that is not known.
+        idle_seconds: How long the worker was not asked for anything before this pass.
+        idle_cpu_seconds: CPU time that it and its child processes used since the pass before ended, when
+            they should have been idle: while the iterator was destroyed, and until this pass began.
+        look_seconds: What of the time in between went into looking at batches, an epoch; not part of
+            ``seconds``.
     """
 
     seconds: float
@@ -30,3 +40,8 @@ class PassTiming:
     peak_rss_bytes: int
     epochs: int
     accelerator_utilisation: float | None = None
+    batch_seconds: Mapping[str, float] | None = None
+    shuffle_quality: float | None = None
+    idle_seconds: float = 0.0
+    idle_cpu_seconds: float = 0.0
+    look_seconds: float = 0.0
