@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,28 @@ import pytest
 
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
+from loader_gate.same_work.declared import DeclaredOutput
+from loader_gate.same_work.timed import Fingerprints, TimedEpoch
+from loader_gate.same_work.words import DifferenceError
 from loader_gate.trees.tree import Tree
 from loader_gate.worker import consumers
-from loader_gate.worker import epoch as epochs
+from loader_gate.worker import stopwatch as stopwatches
 from loader_gate.worker.consumers import emulated as emulating
 from loader_gate.worker.consumers.drain import Drain
 from loader_gate.worker.consumers.emulated import EmulatedAccelerator
 from loader_gate.worker.consumers.tally import Tally
-from loader_gate.worker.epoch import Consumer, EpochTimes
+from loader_gate.worker.epoch import Consumer, Epoch
 from loader_gate.worker.epoch import new_consumer as new_consumer_of
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
+from loader_gate.worker.stopwatch import Stopwatch
 from loader_gate.workloads.training import ARTICLE_RATIO
 
 BATCH = 4
 STEP = 0.02  # seconds that the emulated accelerator takes for a whole batch
 RATE = BATCH / STEP
 SPEC = Spec((1, 1), BATCH, shuffle=False, seed=0, cache_dir=Path("unused"))
+DECLARED = DeclaredOutput()
 
 
 class FakeTime:
@@ -43,6 +49,14 @@ class FakeTime:
         """Return the time."""
         return self.now
 
+    def process_time(self) -> float:
+        """Return the CPU time of the process: it always works."""
+        return self.now
+
+    def thread_time(self) -> float:
+        """Return that of the thread, of which there are no others."""
+        return self.now
+
     def sleep(self, seconds: float) -> None:
         """Sleep for at least so long."""
         assert seconds > 0
@@ -54,7 +68,7 @@ class FakeTime:
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     """Let consumers live by a clock of the test's own, and read loaders without TensorFlow."""
     fake = FakeTime()
-    for module in (epochs, emulating):
+    for module in (stopwatches, emulating):
         monkeypatch.setattr(module, "time", fake)
     monkeypatch.setattr(emulating, "as_dataset", lambda batches, *_: batches)
     return fake
@@ -85,33 +99,46 @@ def loading(batches: Iterable[Any], clock: FakeTime, seconds: float | Sequence[f
         yield batch
 
 
+@dataclass(frozen=True)
+class Times:
+    """When things happened in an epoch, and how busy the device was."""
+
+    first_batch: float | None
+    end: float
+    utilisation: float | None = None
+
+
 class Calls:
     """Counts the calls that a consumer makes back."""
 
     def __init__(self) -> None:
-        self.alive = self.ended = 0
+        self.alive = 0
+        self.waits: list[float] = []
 
-    def epoch(self, consumer: Consumer, batches: Iterable[Any]) -> EpochTimes:
-        """Use up an epoch."""
+    def epoch(self, consumer: Consumer, batches: Iterable[Any], tree: Tree | None = None) -> Times:
+        """Use up an epoch of a tree, or of a limit, which is not looked at; and refuse what is none."""
 
         def alive() -> None:
-            assert not self.ended
             self.alive += 1
 
-        def at_end() -> None:
-            self.ended += 1
+        seen = None if tree is None else TimedEpoch(Fingerprints(tree, SPEC, DECLARED, seed=0))
+        epoch = Epoch(Stopwatch(), seen, alive)
+        consumer.use_up(batches, epoch)
+        problem = None if seen is None else seen.problem()
+        if problem is not None:
+            raise DifferenceError(problem)
+        self.waits = epoch.waits
+        return Times(epoch.first_batch, epoch.stopwatch.seconds, epoch.utilisation)
 
-        return consumer.epoch(batches, alive, at_end)
 
-
-def emulated(tree: Tree, batches: Iterable[Any], images_per_second: float = RATE) -> EpochTimes:
+def emulated(tree: Tree, batches: Iterable[Any], images_per_second: float = RATE) -> Times:
     """Use up an epoch with an emulated accelerator."""
-    return Calls().epoch(EmulatedAccelerator(tree, SPEC, images_per_second), batches)
+    return Calls().epoch(EmulatedAccelerator(tree, SPEC, DECLARED, images_per_second), batches, tree)
 
 
 CONSUMERS: dict[str, Callable[[Tree], Consumer]] = {
-    "drain": lambda tree: Drain(tree, SPEC),
-    "emulated": lambda tree: EmulatedAccelerator(tree, SPEC, RATE),
+    "drain": lambda tree: Drain(tree, SPEC, DECLARED),
+    "emulated": lambda tree: EmulatedAccelerator(tree, SPEC, DECLARED, RATE),
 }
 
 
@@ -126,22 +153,22 @@ def test_a_kind_of_consumer_is_a_file() -> None:
     """It is found by its name, and nothing else is there."""
     names = {info.name for info in pkgutil.iter_modules(consumers.__path__)}
     assert names == {"drain", "emulated", "model", "tally"}
-    found = [new_consumer_of(tree_of(2), SPEC, name) for name in ("drain", "tally")]
+    found = [new_consumer_of(tree_of(2), SPEC, DECLARED, name) for name in ("drain", "tally")]
     assert [type(each) for each in found] == [Drain, Tally]
 
 
 def test_it_says_that_it_lives(new_consumer: Callable[[Tree], Consumer]) -> None:
-    """Once a batch, so that slow is not taken for hung; and once when the last batch is done."""
+    """Once a batch, so that slow is not taken for hung."""
     tree, calls = tree_of(10), Calls()
-    calls.epoch(new_consumer(tree), batches_of(tree))
-    assert (calls.alive, calls.ended) == (3, 1)
+    calls.epoch(new_consumer(tree), batches_of(tree), tree)
+    assert calls.alive == 3
 
 
 def test_epoch_after_epoch(new_consumer: Callable[[Tree], Consumer]) -> None:
     """Nothing is carried over from the epoch before."""
     tree = tree_of(10)
     consumer = new_consumer(tree)
-    first, second = (Calls().epoch(consumer, batches_of(tree)) for _ in range(2))
+    first, second = (Calls().epoch(consumer, batches_of(tree), tree) for _ in range(2))
     assert second.end == pytest.approx(first.end)
     assert second.utilisation == pytest.approx(first.utilisation)
 
@@ -149,8 +176,8 @@ def test_epoch_after_epoch(new_consumer: Callable[[Tree], Consumer]) -> None:
 @pytest.mark.parametrize("images", [6, 9, 11, 14])
 def test_a_wrong_number_of_images(images: int, new_consumer: Callable[[Tree], Consumer]) -> None:
     """An epoch that is short, or long, is none: both numbers are named."""
-    with pytest.raises(ValueError, match=rf"{images} images came, expected the 10 of the tree"):
-        Calls().epoch(new_consumer(tree_of(10)), batches_of(tree_of(images)))
+    with pytest.raises(DifferenceError, match=rf"{images} images came, expected the 10 of the tree"):
+        Calls().epoch(new_consumer(tree_of(10)), batches_of(tree_of(images)), tree_of(10))
 
 
 def test_wrong_labels(new_consumer: Callable[[Tree], Consumer]) -> None:
@@ -159,33 +186,35 @@ def test_wrong_labels(new_consumer: Callable[[Tree], Consumer]) -> None:
     swapped = [
         (images, labels[:, :1] * [1, 0] + labels[:, 1:] * [1, 0]) for images, labels in batches_of(tree)
     ]
-    with pytest.raises(ValueError, match=r"10 images of class 'a' came, expected 5"):
-        Calls().epoch(new_consumer(tree), swapped)
+    with pytest.raises(DifferenceError, match=r"10 images of class 'a' came, expected 5"):
+        Calls().epoch(new_consumer(tree), swapped, tree)
 
 
 def test_no_batch(new_consumer: Callable[[Tree], Consumer]) -> None:
     """An empty epoch says so, instead of having figures."""
-    with pytest.raises(ValueError, match="the epoch was empty"):
-        Calls().epoch(new_consumer(tree_of(10)), [])
+    with pytest.raises(DifferenceError, match="0 images came"):
+        Calls().epoch(new_consumer(tree_of(10)), [], tree_of(10))
 
 
 def test_a_limit_is_counted(clock: FakeTime) -> None:
     """It tells how many images it has dealt with, epoch after epoch, and nothing else is looked at."""
-    calls, limit = Calls(), Tally(tree_of(10), SPEC)
+    calls, limit = Calls(), Tally(tree_of(10), SPEC, DECLARED)
     times = calls.epoch(limit, loading([4, 4, 2], clock, 0.5))
     assert (times.first_batch, times.end, times.utilisation) == (0.5, 1.5, None)
-    assert (calls.alive, calls.ended) == (3, 1)
+    assert calls.alive == 3
     assert Calls().epoch(limit, loading([10], clock, 0.5)).end == 0.5
-    for counts, message in (([4, 4], "8 images were dealt with, expected the 10"), ([], "was empty")):
-        with pytest.raises(ValueError, match=message):
+    for counts, message in (([4, 4], "8 images were dealt with, expected the 10"), ([], "0 images were")):
+        with pytest.raises(DifferenceError, match=message):
             Calls().epoch(limit, counts)
 
 
 def test_draining_takes_what_loading_takes(clock: FakeTime) -> None:
     """To the first batch and to the last; no device, so nothing of one."""
     tree = tree_of(10)
-    found = Calls().epoch(Drain(tree, SPEC), loading(batches_of(tree), clock, [3.0, 1.0, 1.0]))
-    assert found == EpochTimes(3.0, 5.0)
+    found = Calls().epoch(
+        Drain(tree, SPEC, DECLARED), loading(batches_of(tree), clock, [3.0, 1.0, 1.0]), tree
+    )
+    assert found == Times(3.0, 5.0)
 
 
 def test_a_loader_that_is_fast_enough(clock: FakeTime) -> None:
@@ -264,7 +293,7 @@ def test_a_device_that_is_never_busy(clock: FakeTime) -> None:
 def test_the_pacing_error(images: int, late: float, clock: FakeTime) -> None:
     """It is the share by which an epoch of batches that are there takes too long: one late waking-up."""
     clock.late = late
-    error = EmulatedAccelerator(tree_of(images), SPEC, RATE).pacing_error()
+    error = EmulatedAccelerator(tree_of(images), SPEC, DECLARED, RATE).pacing_error()
     assert -1e-9 <= error <= late / (images / RATE) + 1e-9
     if images % BATCH == 0 or images < BATCH:  # else the short last step is over when the host wakes up
         assert error == pytest.approx(late / (images / RATE), abs=1e-9)
@@ -274,7 +303,7 @@ def test_the_pace_of_a_long_epoch(clock: FakeTime, monkeypatch: pytest.MonkeyPat
     """Its beginning is enough: nobody wants to wait for an epoch of nothing but sleep."""
     monkeypatch.setattr(emulating, "PACING_SECONDS", 10 * STEP)
     before, clock.late = clock.now, 0.005
-    error = EmulatedAccelerator(tree_of(1000 * BATCH), SPEC, RATE).pacing_error()
+    error = EmulatedAccelerator(tree_of(1000 * BATCH), SPEC, DECLARED, RATE).pacing_error()
     assert clock.now - before == pytest.approx(10 * STEP + clock.late)
     assert error == pytest.approx(clock.late / (10 * STEP))
 

@@ -57,10 +57,10 @@ class FakeWorker:
         self.ended = False
         self.asked = 0
 
-    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any]) -> dict[str, Any]:
+    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Be built."""
         assert spec.cache_dir.name == self.name
-        assert (len(tree), consumer) == (2, DRAIN)
+        assert (len(tree), consumer, seed) == (2, DRAIN, 0)
         (spec.cache_dir / "archive").write_bytes(b"x" * 7)
         return {"kind": "limit" if self.name.startswith("limit") else "streaming", "build_seconds": 0.5}
 
@@ -69,6 +69,8 @@ class FakeWorker:
         assert not self.ended
         if do == "check":
             return {"reason": self.check, "median_psnr": 40.0}
+        if do == "recall":
+            return {}
         self.journal.append(self.name)
         self.asked += 1
         if isinstance(self.seconds, Exception):

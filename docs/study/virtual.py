@@ -20,7 +20,7 @@ from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.contestant import Arm, Contestant, cost
 from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.rotation import Watch, run_blocks
-from loader_gate.rotation.schedule import RENEWED_AFTER
+from loader_gate.rotation.schedule import RENEWED_AFTER, Turn
 from loader_gate.statistics.control import read_control
 from loader_gate.statistics.counts import MOST_BLOCKS, planned_blocks
 from loader_gate.statistics.estimate import log_ratios, without
@@ -91,6 +91,9 @@ class Player:
     def run_pass(self, contestant: Contestant, arm: Arm) -> PassTiming:  # noqa: ARG002 (as the loop asks)
         """Return the next pass of an arm."""
         return next(self._left[arm])
+
+    def check(self, turns: Iterable[Turn]) -> None:
+        """Go on; recorded passes have been checked."""
 
     def renew(self, due: Sequence[Contestant], contestants: Iterable[Contestant]) -> None:
         """Go on; fresh processes are in what was drawn."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from loader_gate.rotation.looks import AnyRules
     from loader_gate.rotation.measurement import Measurement
     from loader_gate.rotation.pace import Pace
+    from loader_gate.rotation.schedule import Turn
     from loader_gate.worker.timing import PassTiming
 
 
@@ -45,6 +46,9 @@ class AnyRunner(Protocol):
 
     def run_pass(self, contestant: Contestant, arm: Arm) -> PassTiming | None:
         """Run one pass; None if it could not be."""
+
+    def check(self, turns: Iterable[Turn]) -> None:
+        """Check the work of one more epoch of each."""
 
     def renew(self, due: Sequence[Contestant], contestants: Iterable[Contestant]) -> None:
         """Let fresh processes go on."""
@@ -97,21 +101,24 @@ def run_blocks(
         rules: Judge the estimates.
         pace: How long it may take, and how finely to compare.
         watch: Who looks on.
-        order: Draws whose turn is when.
+        order: Draws whose turn is when, and after which block its work is checked again.
     """
     (baseline,) = (each for each in contestants if each.variant.name == BASELINE)
     challengers = [each for each in contestants if each is not baseline]
     challengers.sort(key=lambda each: each.variant.traits.is_limit)  # looked at when all others have been
+    checked_after = schedule.drawn_checks(contestants, order)
     others: float | None = None
     while schedule.goes_on(baseline, challengers, pace):
         undecided = [each for each in challengers if each.verdict is None]
         say = partial(_say, watch, pace, baseline, undecided, len(challengers))
         _run_block([baseline, *undecided], runner, order, say)
+        runner.check(schedule.due_for_check([baseline, *undecided], checked_after))
         others = watch.others()
         for contestant in (baseline, *undecided):
             if not schedule.is_needed_by_others(contestant, undecided):
                 contestant.decisions = looks.look(contestant, rules, pace, others)
         runner.renew(schedule.due_for_renewal([baseline, *undecided]), [baseline, *undecided])
+    runner.check((each, each.head) for each in contestants if each.head.problem is None)
     if baseline.verdict is None:
         baseline.decisions = looks.last_look_at_baseline(baseline, rules, pace, others)
         return

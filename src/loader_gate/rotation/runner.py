@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from loader_gate.machine.cores import cores
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
 from loader_gate.statistics.counts import epochs_per_pass, steady
 from loader_gate.worker.limits import bytes_in
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
     from loader_gate.registry.spec import Spec
     from loader_gate.registry.variant import Variant
+    from loader_gate.rotation.schedule import Turn
     from loader_gate.trees.tree import Tree
 
 
 class AnyWorker(Protocol):
     """What the rotation needs of a worker; see ``WorkerProcess``."""
 
-    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any]) -> dict[str, Any]:
+    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Build the variant."""
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
@@ -85,6 +86,7 @@ class Runner:
         self._job = job
         self._report = report
         self._running: dict[Arm, AnyWorker] = {}
+        self._fingerprints: dict[Arm, Path] = {}
 
     def start(self, variants: Iterable[Variant]) -> list[Contestant]:
         """Start every variant, at base too where it is compared; open each and check its work."""
@@ -140,6 +142,10 @@ class Runner:
         self._open_and_check(due)
         self.warm_up(contestants)
 
+    def check(self, turns: Iterable[Turn]) -> None:
+        """Hold one more epoch of each against the reference; nothing is timed meanwhile."""
+        self._check(turns, "checking again that {} does the same work", self._check_again)
+
     def end(self) -> None:
         """End every process."""
         self._end([*self._running])
@@ -149,20 +155,22 @@ class Runner:
 
     def _open_and_check(self, contestants: Iterable[Contestant]) -> None:
         """Build every variant and check its work; nothing is timed yet, so several may run at once."""
-        everything = [(contestant, arm) for contestant in contestants for arm in contestant.arms()]
-        pool = ThreadPoolExecutor(os.cpu_count())
+        turns = [(contestant, arm) for contestant in contestants for arm in contestant.arms()]
+        self._check(turns, "checking that {} does the same work", self._open)
+
+    def _check(self, turns: Iterable[Turn], doing: str, check: Callable[[Contestant, Arm], str]) -> None:
+        """Let several check at once what ``check`` tells of an arm: what is wrong with its work."""
+        everything = [(contestant, arm) for contestant, arm in turns if arm in self._running]
+        pool = ThreadPoolExecutor(cores())
         try:
-            jobs = [pool.submit(self._open, contestant, arm) for contestant, arm in everything]
+            jobs = [pool.submit(check, contestant, arm) for contestant, arm in everything]
             for (contestant, arm), job in zip(everything, jobs, strict=True):
-                doing = "starting {} anew" if arm.passes else "checking that {} does the same work"
-                self._report(doing.format(contestant.variant.name))
+                self._report(doing.format(contestant.named(arm)))
                 try:
-                    opened, problem = job.result()
+                    problem = job.result()
                 except WorkerError as error:
                     self._lose(arm, str(error))
                     continue
-                if arm is contestant.head:
-                    contestant.opened = opened
                 if problem:
                     self._lose(arm, f"it does other work than asked: {problem}")
         except BaseException:
@@ -171,17 +179,27 @@ class Runner:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _open(self, contestant: Contestant, arm: Arm) -> tuple[Opened, str]:
-        """Build one variant; return what its worker said, and what is wrong with its work."""
+    def _open(self, contestant: Contestant, arm: Arm) -> str:
+        """Build one variant; return what is wrong with its work."""
         job, worker = self._job, self._running[arm]
         spec = self._workers.spec(contestant.variant, arm.at_base)
-        answer = worker.open(job.tree, spec, job.consumer)
+        answer = worker.open(job.tree, spec, job.consumer, job.seed)
         written = bytes_in(spec.cache_dir)
-        if arm.passes:  # the same code as before: it is known to do the same work
-            return contestant.opened, ""
-        check = worker.ask("check", reference=str(job.reference))
-        opened = Opened(answer["kind"], answer["build_seconds"], written, check["median_psnr"])
-        return opened, check["reason"] or ""
+        if arm.passes:  # the same code as before: what it delivers is known
+            worker.ask("recall", fingerprints=str(self._fingerprints[arm]))
+            return ""
+        file = job.reference.parent / f"fingerprints-{len(self._fingerprints)}.npz"
+        self._fingerprints[arm] = file
+        check = worker.ask("check", reference=str(job.reference), fingerprints=str(file))
+        if arm is contestant.head:
+            contestant.opened = Opened(answer["kind"], answer["build_seconds"], written, check["median_psnr"])
+        return check["reason"] or ""
+
+    def _check_again(self, contestant: Contestant, arm: Arm) -> str:
+        """Return what is wrong with another epoch of a variant, if anything is."""
+        if contestant.variant.traits.is_limit:
+            return ""
+        return self._running[arm].ask("check", reference=str(self._job.reference))["reason"] or ""
 
     def _lose(self, arm: Arm, problem: str) -> None:
         """Measure an arm no further."""

@@ -22,7 +22,7 @@ from loader_gate.statistics.counts import FEWEST_BLOCKS
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from loader_gate.rotation.pace import Pace
 
@@ -89,6 +89,21 @@ def due_for_renewal(contestants: Iterable[Contestant]) -> list[Contestant]:
         and each.blocks > 0
         and each.blocks % RENEWED_AFTER == 0
     ]
+
+
+def drawn_checks(contestants: Iterable[Contestant], order: random.Random) -> dict[Contestant, int]:
+    """Return after how many of its blocks each variant's work is checked again: one of the first few."""
+    return {each: 1 + order.randrange(FEWEST_BLOCKS) for each in contestants}
+
+
+def due_for_check(contestants: Iterable[Contestant], after: Mapping[Contestant, int]) -> list[Turn]:
+    """Return whose work is checked now.
+
+    Args:
+        contestants: Who took part in the last block.
+        after: After how many blocks each is; see `drawn_checks`.
+    """
+    return [(each, arm) for each in contestants if each.blocks == after[each] for arm in each.arms()]
 
 
 def seconds_left(baseline: Contestant, undecided: Sequence[Contestant], pace: Pace) -> float:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.same_work.count import EpochCount
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from loader_gate.registry.spec import Spec
+    from loader_gate.same_work.declared import DeclaredOutput
     from loader_gate.trees.tree import Tree
 
 
-def as_dataset(batches: Iterable[Any], tree: Tree, spec: Spec, count: EpochCount | None = None) -> Any:
+def as_dataset(batches: Iterable[Any], tree: Tree, spec: Spec, declared: DeclaredOutput) -> Any:
     """Return what ``model.fit`` makes of a loader, without the batches it loads only to look at them.
 
     A ``tf.data.Dataset`` is used as it is. Anything else is read in a background thread, some batches ahead,
@@ -23,21 +22,17 @@ def as_dataset(batches: Iterable[Any], tree: Tree, spec: Spec, count: EpochCount
         batches: Begins a fresh epoch when it is iterated.
         tree: Gives the number of classes.
         spec: Gives the size of images.
-        count: Counts what is read in the background.
+        declared: Gives their type.
     """
     import tensorflow as tf
-
-    def counted() -> Iterator[Any]:
-        for images, labels in batches:
-            if count is not None:
-                count.add(images, labels)
-            yield images, labels
 
     if isinstance(batches, tf.data.Dataset):
         return batches
     signature = (
-        tf.TensorSpec((None, *spec.image_size, 3), tf.float32),
+        tf.TensorSpec((None, *spec.image_size, 3), declared.dtype),
         tf.TensorSpec((None, len(tree.class_names)), tf.float32),
     )
-    dataset = tf.data.Dataset.from_generator(counted, output_signature=signature)
+    dataset = tf.data.Dataset.from_generator(
+        lambda: ((images, labels) for images, labels in batches), output_signature=signature
+    )
     return dataset.prefetch(tf.data.AUTOTUNE)

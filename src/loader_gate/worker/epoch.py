@@ -1,87 +1,145 @@
-"""An epoch and what uses it up, which says when things happened in it.
+"""An epoch and what uses it up, which says when things happen in it.
 
 Every file of ``consumers/`` is a kind of consumer, found by its name; its ``CONSUMER`` takes the tree, the
-spec and the settings of that kind.
+spec, what the loader declares and the settings of that kind.
 """
 
 from __future__ import annotations
 
 import importlib
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from loader_gate.same_work.words import DifferenceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    import numpy.typing as npt
+
     from loader_gate.registry.spec import Spec
+    from loader_gate.same_work.declared import DeclaredOutput
+    from loader_gate.same_work.timed import TimedEpoch
     from loader_gate.trees.tree import Tree
+    from loader_gate.worker.stopwatch import Stopwatch
 
 #: The consumer of loading alone.
 DRAIN = {"name": "drain"}
 
 
-@dataclass(frozen=True)
-class EpochTimes:
-    """When things happened in one epoch, in seconds since the iterator was asked for.
+class Epoch:
+    """One epoch while it is used up: its clock, and what is seen of its batches.
 
     Attributes:
-        first_batch: The first batch had come; with a model, its first step was done.
-        end: The last batch had come; with a device, its last step was done.
+        stopwatch: Its clock.
+        seen: What is seen of its batches; None of a limit, which has none.
+        first_batch: The seconds at which its first batch had come; with a model, its first step was done.
+        waits: The seconds that each batch took to come since it was asked for.
         utilisation: Share of the time after the first step in which the device was busy; None where that is
             not known.
     """
 
-    first_batch: float
-    end: float
-    utilisation: float | None = None
+    def __init__(self, stopwatch: Stopwatch, seen: TimedEpoch | None, alive: Callable[[], None]) -> None:
+        """Begin with nothing.
+
+        Args:
+            stopwatch: Times it.
+            seen: What is to see its batches, if anything is.
+            alive: Called after each batch.
+        """
+        self.stopwatch, self.seen, self._alive = stopwatch, seen, alive
+        self.first_batch: float | None = None
+        self.waits: list[float] = []
+        self.utilisation: float | None = None
+        self._asked = 0.0
+
+    def take(self, batch: Any) -> None:
+        """Make a batch real, on the clock, and then look at it, while the clock is paused.
+
+        Images may be anything that `numpy.asarray` takes: lazy, or still on their way from a device. Some
+        pixels of every image are read on the clock, too, as their memory may be that of a file.
+
+        Raises:
+            DifferenceError: It is no batch as it was asked for and declared.
+        """
+        seen = self.seen
+        if seen is not None:
+            images, labels = _real(batch)
+            sample = seen.fingerprints.sample(images)
+        now = self.stopwatch.now()
+        self.stopwatch.pause()
+        self.waits.append(now - self._asked)
+        if self.first_batch is None:
+            self.first_batch = now
+        if seen is not None:
+            seen.add(images, labels, sample)
+        self._alive()
+        self._asked = now
+        self.stopwatch.go_on()
+
+    def ask(self) -> None:
+        """Say that the next batch is asked for only now, and not as soon as the one before had come."""
+        self._asked = self.stopwatch.now()
+
+    def alive(self) -> None:
+        """Say that batches come, where they do not come by here."""
+        self._alive()
+
+
+def _real(batch: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return images and labels on the host."""
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+        raise DifferenceError(f"a batch is a {type(batch).__name__}, expected a pair (images, labels).")
+    return np.asarray(batch[0]), np.asarray(batch[1])
 
 
 class Consumer(Protocol):
-    """Uses up one epoch."""
+    """Uses up epochs."""
 
-    def epoch(
-        self, batches: Iterable[Any], alive: Callable[[], None], at_end: Callable[[], None]
-    ) -> EpochTimes:
-        """Use up one epoch.
+    def use_up(self, batches: Iterable[Any], epoch: Epoch) -> None:
+        """Use up one epoch, and tear its iterator down.
 
         Args:
             batches: Begins a fresh epoch when it is iterated.
-            alive: To be called after each batch.
-            at_end: To be called after the last one, while the iterator is still there.
+            epoch: Told what happens, and when.
 
         Raises:
-            ValueError: It was not one whole epoch.
+            DifferenceError: It was not one whole epoch as it was asked for.
         """
 
 
-def new_consumer(tree: Tree, spec: Spec, name: str, **settings: Any) -> Consumer:
+def new_consumer(tree: Tree, spec: Spec, declared: DeclaredOutput, name: str, **settings: Any) -> Consumer:
     """Return a consumer of the kind of this name.
 
     Args:
         tree: The images of an epoch.
         spec: The epoch that is delivered.
+        declared: What the loader says it delivers.
         name: The name of a file of ``consumers/``.
         **settings: Those of the kind.
     """
     kind = importlib.import_module(f"loader_gate.worker.consumers.{name}")
-    consumer: Consumer = kind.CONSUMER(tree, spec, **settings)
+    consumer: Consumer = kind.CONSUMER(tree, spec, declared, **settings)
     return consumer
 
 
-def use_up(batches: Iterable[Any], add: Callable[[Any], None], alive: Callable[[], None]) -> EpochTimes:
-    """Add up what comes, and return when it came.
+def take_each(
+    batches: Iterable[Any], epoch: Epoch, then: Callable[[Any], None] = lambda _batch: None
+) -> None:
+    """Take each batch and let it go, until the iterator says that it has ended.
 
-    Raises:
-        ValueError: Nothing came.
+    Args:
+        batches: Begins a fresh epoch when it is iterated.
+        epoch: Told what happens.
+        then: What to do with each batch when it has come.
     """
-    first = last = None
-    start = time.perf_counter()
-    for batch in batches:
-        add(batch)
-        alive()
-        last = time.perf_counter()
-        first = first or last
-    if first is None or last is None:
-        raise ValueError("the epoch was empty")
-    return EpochTimes(first - start, last - start)
+    epoch.stopwatch.start()
+    iterator = iter(batches)
+    for batch in iterator:
+        epoch.take(batch)
+        then(batch)
+    epoch.stopwatch.stop()
+    # Only now: what destroying it takes has a figure of its own.
+    batch = iterator = None
+    epoch.stopwatch.torn_down()

@@ -7,8 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import psutil
-
+from loader_gate.machine.processes import held_memory
 from loader_gate.sizes import format_size
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class WorkerLimits:
             pid: The worker's process.
             disk_folder: The folder that it writes to, if that is limited.
         """
-        if self.memory_limit is not None and (held := _resident_bytes(pid)) > self.memory_limit:
+        if self.memory_limit is not None and (held := held_memory(pid)) > self.memory_limit:
             allowed = format_size(self.memory_limit)
             return f"ran out of memory: it held {format_size(held)} and may hold {allowed} (--memory-limit)"
         if self.disk_limit is None or disk_folder is None:
@@ -45,17 +44,6 @@ class WorkerLimits:
             allowed = format_size(self.disk_limit)
             return f"filled the disk: it wrote {format_size(written)} and may write {allowed} (--disk-limit)"
         return ""
-
-
-def _resident_bytes(pid: int) -> int:
-    """Return the memory that a process and its descendants hold."""
-    held = 0
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for each in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
-                held += each.memory_info().rss
-    return held
 
 
 def bytes_in(folder: Path) -> int:

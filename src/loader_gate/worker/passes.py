@@ -1,108 +1,152 @@
-"""Times a pass: its epochs, the CPU seconds and the memory that it takes.
+"""Times passes: the seconds of their epochs, the CPU seconds and the memory that they take.
 
-What of an epoch is timed, each consumer says: see ``epoch.use_up`` and the modules of ``consumers/``.
+What of an epoch is timed, each consumer says: see ``epoch.py`` and the modules of ``consumers/``.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import os
-import resource
-import sys
-import time
-from pathlib import Path
+import math
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
-from loader_gate.worker.epoch import Consumer, EpochTimes
+from loader_gate.machine.processes import forget_peak_memory
+from loader_gate.same_work.order import order_problem, shuffle_quality
+from loader_gate.same_work.timed import TimedEpoch
+from loader_gate.same_work.words import DifferenceError
+from loader_gate.worker.epoch import Consumer, Epoch
+from loader_gate.worker.stopwatch import Stopwatch
 from loader_gate.worker.timing import PassTiming
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
+
+    from loader_gate.same_work.reference import Ints
+    from loader_gate.same_work.timed import Fingerprints
+
+#: How many epochs back it is known in what order images came.
+ORDERS_KEPT = 8
 
 
-def run_pass(
-    consumer: Consumer, batches: Iterable[Any], epochs: int, alive: Callable[[], None]
-) -> PassTiming:
-    """Use up some epochs, and time them.
+class Passes:
+    """The passes of one worker.
 
-    Args:
-        consumer: Uses up an epoch.
-        batches: Begins a fresh epoch whenever it is iterated.
-        epochs: How many epochs make the pass.
-        alive: Called after each batch.
-
-    Raises:
-        ValueError: An epoch was empty, or had other images or labels than the tree.
+    Attributes:
+        stopwatch: Times them.
     """
-    gc.collect()
-    times: list[EpochTimes] = []
-    peaks: list[int] = []
-    teardown = 0.0
-    cpu_before = _cpu_seconds()
-    for _ in range(epochs):
-        start = time.perf_counter()
-        # The peak is read while child processes of the iterator are still there.
-        times.append(consumer.epoch(batches, alive, lambda: peaks.append(_peak_rss_bytes())))
-        teardown += time.perf_counter() - start - times[-1].end
-    cpu = _cpu_seconds() - cpu_before
-    busy = [each.utilisation for each in times if each.utilisation is not None]
-    return PassTiming(
-        seconds=sum(each.end for each in times) / epochs,
-        first_batch_seconds=sum(each.first_batch for each in times) / epochs,
-        teardown_seconds=teardown / epochs,
-        cpu_seconds=cpu / epochs,
-        peak_rss_bytes=max(peaks),
-        epochs=epochs,
-        accelerator_utilisation=sum(busy) / len(busy) if busy else None,
-    )
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        batches: Iterable[Any],
+        fingerprints: Fingerprints | None,
+        *,
+        shuffle: bool,
+        alive: Callable[[], None],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            consumer: Uses up epochs.
+            batches: Begins a fresh epoch whenever it is iterated.
+            fingerprints: What images look like; None of a limit, which has none.
+            shuffle: Whether each epoch should come in a new order.
+            alive: Called after each batch.
+        """
+        self.stopwatch = Stopwatch()
+        self._consumer, self._batches, self._alive = consumer, batches, alive
+        self._fingerprints, self._shuffle = fingerprints, shuffle
+        self._orders: deque[Ints] = deque(maxlen=ORDERS_KEPT)
+
+    def run(self, epochs: int) -> PassTiming:
+        """Use up some epochs, and time them.
+
+        Args:
+            epochs: How many make the pass.
+
+        Raises:
+            DifferenceError: One of them was no whole epoch as it was asked for.
+        """
+        clock = self.stopwatch
+        seconds = first = cpu = teardown = looked = 0.0
+        peak = 0
+        waits: list[float] = []
+        busy: list[float] = []
+        qualities: list[float] = []
+        for _ in range(epochs):
+            epoch = self._use_up()
+            seconds += clock.seconds
+            first += epoch.first_batch or 0.0
+            cpu += clock.cpu_seconds
+            teardown += clock.teardown_seconds
+            looked += clock.paused_seconds
+            peak = max(peak, clock.peak_bytes)
+            waits += epoch.waits[1:]
+            if epoch.utilisation is not None:
+                busy.append(epoch.utilisation)
+            quality = self._judge(epoch)
+            if quality is not None:
+                qualities.append(quality)
+        timing = PassTiming(
+            seconds=seconds / epochs,
+            first_batch_seconds=first / epochs,
+            teardown_seconds=teardown / epochs,
+            cpu_seconds=max(0.0, cpu) / epochs,
+            peak_rss_bytes=peak,
+            epochs=epochs,
+            accelerator_utilisation=sum(busy) / len(busy) if busy else None,
+            batch_seconds=percentiles(waits),
+            shuffle_quality=min(qualities, default=None),
+            idle_seconds=clock.idle_seconds,
+            idle_cpu_seconds=clock.idle_cpu_seconds,
+            look_seconds=looked / epochs,
+        )
+        clock.forget_idle()
+        return timing
+
+    def knows(self, order: Ints) -> str | None:
+        """Remember the order of a checked epoch; return what is wrong with it, if anything is."""
+        self._orders.append(order)
+        return order_problem(self._orders, self._shuffle)
+
+    def _use_up(self) -> Epoch:
+        seen = None if self._fingerprints is None else TimedEpoch(self._fingerprints)
+        epoch = Epoch(self.stopwatch, seen, self._alive)
+        self._consumer.use_up(self._batches, epoch)
+        gc.collect()  # what the epoch has left must not be collected in the next one
+        return epoch
+
+    def _judge(self, epoch: Epoch) -> float | None:
+        """Return the shuffle quality of an epoch, if it was one.
+
+        Raises:
+            DifferenceError: It was not.
+        """
+        seen = epoch.seen
+        if seen is None:
+            return None
+        problem = seen.problem()
+        if problem is None:
+            order = seen.order()
+            problem = self.knows(order)
+        if problem is not None:
+            raise DifferenceError(problem)
+        return shuffle_quality(order, len(order)) if self._shuffle else None
 
 
-def _cpu_seconds() -> float:
-    """Return CPU seconds of this process, its ended children and its running descendants."""
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    total = time.process_time() + ended.ru_utime + ended.ru_stime
-    for child in psutil.Process().children(recursive=True):
-        try:
-            used = child.cpu_times()
-        except psutil.Error:  # it ended since it was listed
-            continue
-        total += used.user + used.system
-    return total
-
-
-def _peak_rss_bytes() -> int:
-    """Return the sum of the peak resident sizes of this process and its running descendants."""
-    peak = _peak_of(os.getpid())
-    for child in psutil.Process().children(recursive=True):
-        peak += _peak_of(child.pid)
-    return peak
-
-
-def _peak_of(pid: int) -> int:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:  # no /proc, or the process has ended
-        if pid != os.getpid():
-            return 0
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
-    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    return int(fields.get("VmHWM", "0 kB").split()[0]) * 1024
+def percentiles(waits: Sequence[float]) -> dict[str, float] | None:
+    """Return percentiles of the time to the next batch, by name, by nearest rank; None if there are none."""
+    if not waits:
+        return None
+    ordered = sorted(waits)
+    ranks = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "longest": 1.0}
+    return {name: ordered[math.ceil(share * len(ordered)) - 1] for name, share in ranks.items()}
 
 
 def settle() -> None:
     """Leave what was there before the passes out of them."""
     gc.collect()
-    # What there is now stays: without it, the collection before a pass looks through the whole of TensorFlow,
-    # which takes as long as a short pass.
+    # What there is now stays: without it, the collection after an epoch looks through the whole of
+    # TensorFlow, which takes as long as a short epoch.
     gc.freeze()
-    _reset_peak_rss()
-
-
-def _reset_peak_rss() -> None:
-    """Let the peak begin anew, so that the check of the first epoch does not count (Linux only)."""
-    with contextlib.suppress(OSError):  # the peak then includes the check's own memory
-        Path("/proc/self/clear_refs").write_text("5")
+    forget_peak_memory()

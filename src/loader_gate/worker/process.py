@@ -119,13 +119,16 @@ class WorkerProcess:
                 start_new_session=True,  # Ctrl-C is the parent's to handle
             )
 
-    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any] = DRAIN) -> dict[str, Any]:
+    def open(
+        self, tree: Tree, spec: Spec, consumer: Mapping[str, Any] = DRAIN, seed: int = 0
+    ) -> dict[str, Any]:
         """Import and build the variant; return its ``kind`` and ``build_seconds``.
 
         Args:
             tree: The images.
             spec: The epoch to deliver.
             consumer: What uses the batches: its ``name`` and settings, see ``worker/epoch.py``.
+            seed: Draws which pixels of timed batches are looked at.
 
         Raises:
             WorkerError: It could not be.
@@ -142,13 +145,14 @@ class WorkerProcess:
             digest=tree.digest,
             spec={**asdict(spec), "cache_dir": str(spec.cache_dir)},
             consumer=dict(consumer),
+            seed=seed,
         )
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         """Send one request, and return the answer.
 
         Raises:
-            WorkerError: The worker raised, died or hung.
+            WorkerError: The worker raised, died or hung, or a timed epoch was not what was asked for.
         """
         try:
             self._connection.send_bytes(json.dumps({"do": do, **arguments}).encode())
@@ -168,6 +172,8 @@ class WorkerProcess:
             )
         if "error" in answer:
             raise WorkerError(self._explain(f"raised {answer['error']}"))
+        if "difference" in answer:
+            raise WorkerError(f"it does other work than asked, in a timed epoch: {answer['difference']}")
         return answer
 
     def _wait(self) -> None:

@@ -24,19 +24,19 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import loader_gate
+from loader_gate.machine.processes import adopt_orphans
 from loader_gate.registry.kind import kind_named
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.reference import Reference
+from loader_gate.same_work.timed import Fingerprints
+from loader_gate.same_work.words import DifferenceError
 from loader_gate.worker.code_of_base import require_inside, use_code_of
-from loader_gate.worker.consumers.tally import Tally
 from loader_gate.worker.epoch import new_consumer
 from loader_gate.worker.loader import Loader, import_file, without_collecting
-from loader_gate.worker.passes import run_pass, settle
+from loader_gate.worker.passes import Passes, settle
 
 if TYPE_CHECKING:
     from loader_gate import Spec, Tree
-    from loader_gate.worker.epoch import Consumer
-
 
 HEARTBEAT_SECONDS = 1.0
 
@@ -50,7 +50,8 @@ class Worker:
         self._requests: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self._next_heartbeat = 0.0
         self._loader: Loader
-        self._consumer: Consumer
+        self._fingerprints: Fingerprints | None
+        self._passes: Passes
         self._tree: Tree
         self._spec: Spec
 
@@ -60,6 +61,8 @@ class Worker:
         while (request := self._requests.get()) is not None:
             try:
                 answer = getattr(self, f"do_{request.pop('do')}")(**request)
+            except DifferenceError as difference:
+                answer = {"difference": str(difference)}
             except Exception as error:
                 with contextlib.suppress(OSError):  # the disk may be full that holds stderr
                     traceback.print_exc()
@@ -101,6 +104,7 @@ class Worker:
         digest: str,
         spec: dict[str, Any],
         consumer: dict[str, Any],
+        seed: int,
     ) -> dict[str, Any]:
         """Import the variant and build it, and what uses its batches.
 
@@ -122,8 +126,16 @@ class Worker:
             require_inside(holder, Path(inside))
         load = getattr(holder, function)
         self._loader = Loader(load, holder if built_in else load, self._tree, self._spec)
+        declared = self._loader.declared
         is_limit = built_in and kind_named(self._loader.kind).is_limit
-        self._consumer = new_consumer(self._tree, self._spec, **({"name": "tally"} if is_limit else consumer))
+        self._fingerprints = None if is_limit else Fingerprints(self._tree, self._spec, declared, seed)
+        self._passes = Passes(
+            new_consumer(self._tree, self._spec, declared, **({"name": "tally"} if is_limit else consumer)),
+            self._loader.batches,
+            self._fingerprints,
+            shuffle=self._spec.shuffle,
+            alive=self._alive,
+        )
         settle()
         return {
             "kind": self._loader.kind,
@@ -131,11 +143,17 @@ class Worker:
             "import_seconds": self._loader.import_seconds,
         }
 
-    def do_check(self, reference: str) -> dict[str, Any]:
-        """Hold one epoch against the reference decode; a limit's only has to be a whole one."""
-        if isinstance(self._consumer, Tally):
-            self._consumer.epoch(self._loader.batches, self._alive, lambda: None)
-            settle()
+    def do_check(self, reference: str, fingerprints: str | None = None) -> dict[str, Any]:
+        """Hold one epoch against the reference decode, and remember what its images look like.
+
+        A limit's epoch only has to be a whole one.
+
+        Args:
+            reference: The folder of the reference decode.
+            fingerprints: Where to keep what is remembered, for `do_recall`; nowhere if not said.
+        """
+        if self._fingerprints is None:
+            self._passes.run(epochs=1)
             return {"reason": None, "median_psnr": None}
 
         def batches() -> Iterator[Any]:
@@ -143,15 +161,30 @@ class Worker:
                 self._alive()
                 yield batch
 
-        check = check_epoch(
-            batches(), self._tree, self._spec, self._loader.declared, Reference.open(Path(reference))
-        )
-        settle()
-        return {"reason": check.reason, "median_psnr": check.median_psnr}
+        with self._passes.stopwatch.set_aside():
+            check = check_epoch(
+                batches(),
+                self._tree,
+                self._spec,
+                self._loader.declared,
+                Reference.open(Path(reference)),
+                self._fingerprints.learn,
+            )
+            reason = check.reason or self._passes.knows(check.order)
+            if reason is None and fingerprints is not None:
+                self._fingerprints.save(Path(fingerprints))
+            settle()
+        return {"reason": reason, "median_psnr": check.median_psnr}
+
+    def do_recall(self, fingerprints: str) -> dict[str, Any]:
+        """Remember what images look like that another process of the same code has delivered."""
+        if self._fingerprints is not None:
+            self._fingerprints.load(Path(fingerprints))
+        return {}
 
     def do_pass(self, epochs: int) -> dict[str, Any]:
         """Time one pass."""
-        return asdict(run_pass(self._consumer, self._loader.batches, epochs, self._alive))
+        return asdict(self._passes.run(epochs))
 
 
 def main() -> None:
@@ -159,6 +192,7 @@ def main() -> None:
     connection = Connection(int(sys.argv[1]))
     with contextlib.suppress(OSError):  # if memory runs out, Linux ends a worker, not the session
         Path("/proc/self/oom_score_adj").write_text("1000")
+    adopt_orphans()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     Worker(connection).serve()
     sys.stdout.flush()

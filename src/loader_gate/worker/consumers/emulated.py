@@ -6,16 +6,15 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.same_work.count import EpochCount
 from loader_gate.worker.dataset import as_dataset
-from loader_gate.worker.epoch import EpochTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from loader_gate.registry.spec import Spec
+    from loader_gate.same_work.declared import DeclaredOutput
     from loader_gate.trees.tree import Tree
-
+    from loader_gate.worker.epoch import Epoch
 
 #: How long the emulated accelerator's pace is measured at most.
 PACING_SECONDS = 10.0
@@ -29,43 +28,36 @@ class EmulatedAccelerator:
     woken up: what a sleep takes too long does not add up.
     """
 
-    def __init__(self, tree: Tree, spec: Spec, images_per_second: float) -> None:
+    def __init__(self, tree: Tree, spec: Spec, declared: DeclaredOutput, images_per_second: float) -> None:
         """Set the speed; infinity makes a device that is never busy."""
-        self._tree, self._spec = tree, spec
+        self._tree, self._spec, self._declared = tree, spec, declared
         self._images_per_second = images_per_second
 
-    def epoch(
-        self, batches: Iterable[Any], alive: Callable[[], None], at_end: Callable[[], None]
-    ) -> EpochTimes:
-        """Feed one epoch to the device."""
-        dataset = as_dataset(batches, self._tree, self._spec)
-        count = EpochCount()
+    def use_up(self, batches: Iterable[Any], epoch: Epoch) -> None:
+        """Feed one epoch to the device, which lives by the epoch's clock."""
+        dataset = as_dataset(batches, self._tree, self._spec, self._declared)
+        clock = epoch.stopwatch.now
         busy = free_at = after_first = 0.0
-        first = None
-        start = time.perf_counter()
-        for images, labels in dataset:
-            now = time.perf_counter()
-            if first is None:
-                first = free_at = now
-            step = len(images) / self._images_per_second
+        epoch.stopwatch.start()
+        iterator = iter(dataset)
+        for batch in iterator:
+            epoch.take(batch)
+            now = clock()
+            is_first = free_at == 0
+            step = len(batch[0]) / self._images_per_second
             begin = max(now, free_at)
-            _sleep_until(free_at)
+            _sleep_until(free_at, clock)
             free_at = begin + step
-            if count.images == 0:
+            if is_first:
                 after_first = free_at
             else:
                 busy += step
-            count.add(images, labels)
-            alive()
-        if first is None:
-            raise ValueError("the epoch was empty")
-        _sleep_until(free_at)
-        end = time.perf_counter()
-        at_end()
-        problem = count.problem(self._tree)
-        if problem is not None:
-            raise ValueError(problem)
-        return EpochTimes(first - start, end - start, busy / (end - after_first) if busy else None)
+            epoch.ask()
+        _sleep_until(free_at, clock)
+        end = epoch.stopwatch.stop()
+        batch = iterator = dataset = None
+        epoch.stopwatch.torn_down()
+        epoch.utilisation = busy / (end - after_first) if busy else None
 
     def pacing_error(self) -> float:
         """Return by what share an epoch of batches that are already there takes longer than planned.
@@ -79,15 +71,15 @@ class EmulatedAccelerator:
         free_at = start
         for each in sizes:
             begin = max(time.perf_counter(), free_at)
-            _sleep_until(free_at)
+            _sleep_until(free_at, time.perf_counter)
             free_at = begin + each / self._images_per_second
-        _sleep_until(free_at)
+        _sleep_until(free_at, time.perf_counter)
         return (time.perf_counter() - start) / (images / self._images_per_second) - 1
 
 
-def _sleep_until(moment: float) -> None:
-    """Sleep until ``time.perf_counter()`` shows ``moment``, or not at all if that has passed."""
-    left = moment - time.perf_counter()
+def _sleep_until(moment: float, clock: Callable[[], float]) -> None:
+    """Sleep until the clock shows ``moment``, or not at all if that has passed."""
+    left = moment - clock()
     if left > 0:
         time.sleep(left)
 

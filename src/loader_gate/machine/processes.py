@@ -1,0 +1,159 @@
+"""CPU time and memory of a process and all that it has started, without a walk through all processes."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what children leave behind when they end, so that it still counts (Linux only)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the running children of a process, theirs, and so on."""
+    if not Path("/proc/self/task").exists():
+        return _descendants_by_psutil(pid)
+    found: list[int] = []
+    todo = [pid]
+    while todo:
+        children = list(_children(todo.pop()))
+        found += children
+        todo += children
+    return found
+
+
+def _children(pid: int) -> Iterator[int]:
+    """Yield the children of all threads of a process."""
+    folder = f"/proc/{pid}/task"
+    with contextlib.suppress(OSError):  # it, or one of its threads, has ended
+        for thread in os.listdir(folder):  # noqa: PTH208 (a Path a thread takes longer than reading its file)
+            with contextlib.suppress(OSError), open(f"{folder}/{thread}/children", "rb") as file:  # noqa: PTH123
+                yield from map(int, file.read().split())
+
+
+def _descendants_by_psutil(pid: int) -> list[int]:
+    import psutil
+
+    try:
+        return [each.pid for each in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def cpu_seconds_of_children() -> float:
+    """Return the CPU time of all that this process has started: what runs, and what has ended."""
+    ended, running = _ended_seconds(), 0.0
+    for _ in range(3):  # again if one has ended in between: it would count twice, or not at all
+        before = ended
+        running = sum(map(_cpu_seconds_of, descendants(os.getpid())))
+        ended = _ended_seconds()
+        if ended == before:
+            break
+    return running + ended
+
+
+def _ended_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _cpu_seconds_of(pid: int) -> float:
+    """Return the CPU time of another process, without its children; 0 if it has ended."""
+    if sys.platform == "linux":
+        try:
+            # The clock that clock_getcpuclockid() gives: to the nanosecond, where /proc has hundredths.
+            return time.clock_gettime(~pid << 3 | 2)
+        except OSError:
+            return 0.0
+    import psutil
+
+    try:
+        used = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(used.user + used.system)
+
+
+def peak_memory(pid: int) -> int:
+    """Return the most memory, in bytes, that a process and what it has started have held: see `held_memory`.
+
+    A process that has ended does not count. Whether all held their most at the same moment is not known.
+    """
+    return _memory([pid, *descendants(pid)], at_peak=True)
+
+
+def forget_peak_memory() -> None:
+    """Let the peak of this process begin anew (Linux only)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def held_memory(pid: int) -> int:
+    """Return how much memory, in bytes, a process and what it has started hold.
+
+    What they share counts once, where the system shows it: pages that a forked child has not written to, and
+    shared memory, by the share of each (PSS); of files that are mapped, libraries most of all, what the one
+    has that has most. The share of each would count less of a file the more other programs use it.
+    """
+    return _memory([pid, *descendants(pid)], at_peak=False)
+
+
+def _memory(pids: list[int], at_peak: bool) -> int:
+    statuses = [status for pid in pids if (status := _status(pid))]
+    fallen = sum(each["VmHWM"] - each["VmRSS"] for each in statuses) if at_peak else 0
+    resident = sum(each["VmRSS"] for each in statuses)
+    shares = [_shares(pid) for pid in pids] if len(statuses) > 1 else []
+    if shares and all(shares):
+        own = sum(each["Pss_Anon"] + each["Pss_Shmem"] for each in shares)
+        resident = min(resident, own + max(each["RssFile"] for each in statuses))
+    return resident + fallen
+
+
+def _status(pid: int) -> dict[str, int]:
+    """Return sizes of a process in bytes; nothing if it has ended, or is about to be."""
+    sizes = _sizes(f"/proc/{pid}/status")
+    if "VmRSS" in sizes:
+        return {name: sizes.get(name, sizes["VmRSS"]) for name in ("VmRSS", "VmHWM")} | {
+            "RssFile": sizes.get("RssFile", 0)
+        }
+    if sys.platform == "linux":
+        return {}
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        resident = int(psutil.Process(pid).memory_info().rss)
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if pid == os.getpid() else 0
+        return {"VmRSS": resident, "VmHWM": max(resident, most), "RssFile": 0}
+    return {}
+
+
+def _shares(pid: int) -> dict[str, int]:
+    """Return a process' share of memory that it may share, in bytes; nothing where it is not shown."""
+    sizes = _sizes(f"/proc/{pid}/smaps_rollup")
+    return {name: sizes[name] for name in ("Pss_Anon", "Pss_Shmem")} if "Pss_Shmem" in sizes else {}
+
+
+def _sizes(path: str) -> dict[str, int]:
+    """Return the lines "Name: 12 kB" of a file, in bytes; none if it cannot be read."""
+    found = {}
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        number, _, unit = value.strip().partition(" ")
+        if unit == "kB":
+            found[name] = int(number) * 1024
+    return found

@@ -1,0 +1,106 @@
+"""The clock of a worker's epochs: their seconds, their CPU time, and what is used up between them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING
+
+from loader_gate.machine.processes import cpu_seconds_of_children, peak_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Stopwatch:
+    """Times epochs, one after another; nothing of what the harness does is on it.
+
+    An epoch goes through `start`, `stop` and `torn_down`, with `pause` and `go_on` in between, all of them
+    called by one thread: its CPU time outside of epochs is the harness' own, but for tearing down. All
+    other CPU time there is the loader's, which should be idle then.
+
+    Attributes:
+        seconds: What the last epoch took, when it has been stopped.
+        cpu_seconds: CPU time that it took, of all processes of the worker.
+        paused_seconds: How long it was paused.
+        peak_bytes: The most memory that these processes have held until its end.
+        teardown_seconds: From its end until its iterator was destroyed, when that has happened.
+        idle_seconds: How long nothing was asked for, before and between epochs, since `forget_idle`.
+        idle_cpu_seconds: CPU time that the loader used meanwhile, and while it was torn down.
+    """
+
+    def __init__(self) -> None:
+        """Wait for the first epoch: what was before it does not count."""
+        self.seconds = self.cpu_seconds = self.paused_seconds = self.teardown_seconds = 0.0
+        self.peak_bytes = 0
+        self._began = self._paused_at = self._paused_cpu = self._paused_cpu_at = 0.0
+        self._own_at = self._children_at = 0.0
+        self.forget_idle()
+        self._rest()
+
+    def start(self) -> None:
+        """Begin an epoch."""
+        self._count_idle()
+        self.paused_seconds = self._paused_cpu = 0.0
+        self._children_at = cpu_seconds_of_children()
+        self._own_at = time.process_time()
+        self._began = time.perf_counter()
+
+    def now(self) -> float:
+        """Return the seconds of the epoch so far."""
+        return time.perf_counter() - self._began - self.paused_seconds
+
+    def pause(self) -> None:
+        """Leave out what follows, until `go_on`."""
+        self._paused_at = time.perf_counter()
+        self._paused_cpu_at = time.thread_time()
+
+    def go_on(self) -> None:
+        """Let the clock run again."""
+        self._paused_cpu += time.thread_time() - self._paused_cpu_at
+        self.paused_seconds += time.perf_counter() - self._paused_at
+
+    def stop(self) -> float:
+        """End the epoch, whose iterator is still there; return its seconds."""
+        self.seconds = self.now()
+        own = time.process_time()
+        self._rest(own)
+        self.cpu_seconds = own - self._own_at + self._idle_children_at - self._children_at - self._paused_cpu
+        self.peak_bytes = peak_memory(os.getpid())
+        self._teardown_cpu_at = time.thread_time()
+        self._teardown_at = time.perf_counter()
+        return self.seconds
+
+    def torn_down(self) -> None:
+        """Say that the iterator has been destroyed."""
+        self._idle_at = time.perf_counter()
+        self.teardown_seconds = self._idle_at - self._teardown_at
+        self._teardown_cpu = time.thread_time() - self._teardown_cpu_at
+
+    @contextlib.contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Let something be done that is no epoch to time, and no idleness."""
+        self._count_idle()
+        yield
+        self._rest()
+
+    def forget_idle(self) -> None:
+        """Begin to count idleness anew."""
+        self.idle_seconds = self.idle_cpu_seconds = 0.0
+
+    def _rest(self, own: float | None = None) -> None:
+        """Let idleness begin."""
+        self._idle_own_at = time.process_time() if own is None else own
+        self._idle_thread_at = time.thread_time()
+        self._idle_children_at = cpu_seconds_of_children()
+        self._teardown_cpu = 0.0
+        self._idle_at = time.perf_counter()
+
+    def _count_idle(self) -> None:
+        """Let idleness end."""
+        self.idle_seconds += time.perf_counter() - self._idle_at
+        children = cpu_seconds_of_children() - self._idle_children_at
+        harness = time.thread_time() - self._idle_thread_at - self._teardown_cpu
+        own = time.process_time() - self._idle_own_at
+        self.idle_cpu_seconds += max(0.0, children + own - harness)
