@@ -1,0 +1,144 @@
+"""CPU time and memory of processes that others have started."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from loader_gate.machine.processes import (
+    cpu_seconds_of_children,
+    descendants,
+    held_memory,
+    peak_memory,
+)
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+
+
+@contextmanager
+def started(code: str) -> Iterator[subprocess.Popen[str]]:
+    """Start Python with some code, which has to say a line when it is ready; end it with all its children."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "ready"
+        yield process
+    finally:
+        os.killpg(process.pid, 9)
+        process.communicate()
+
+
+def test_children_and_theirs() -> None:
+    """All are found, of every thread; and none is left when they have ended."""
+    code = """
+        import subprocess, sys, threading, time
+        child = "import subprocess; subprocess.Popen(['sleep', '60']); print(1, flush=True); input()"
+        def start():
+            found = subprocess.Popen([sys.executable, "-c", child], stdin=-1, stdout=-1)
+            found.stdout.readline()
+            keep.append(found)
+        keep = []
+        thread = threading.Thread(target=start); thread.start(); thread.join()
+        start()
+        print("ready", flush=True); time.sleep(60)
+        """
+    with started(code) as process:
+        found = descendants(process.pid)
+        assert len(found) == len(set(found)) == 4
+        assert process.pid in descendants(os.getpid())
+    assert descendants(process.pid) == []
+
+
+def test_cpu_time_of_children_that_run_and_that_have_ended() -> None:
+    """It only grows: what a child has used stays when it ends."""
+    before = cpu_seconds_of_children()
+    with started("print('ready', flush=True)\nwhile True: pass"):
+        while cpu_seconds_of_children() < before + 0.2:
+            time.sleep(0.01)
+        running = cpu_seconds_of_children()
+    assert cpu_seconds_of_children() >= running - 0.02  # of what has ended, the system may show hundredths
+
+
+@linux
+def test_what_orphans_use_counts() -> None:
+    """A child that goes on when its parent has ended is adopted, so that no loader gets rid of its work so."""
+    code = """
+        import os, subprocess, sys, time
+        from loader_gate.machine.processes import adopt_orphans, cpu_seconds_of_children, descendants
+        adopt_orphans()
+        orphan = "import os\\nif os.fork() == 0:\\n  os.setsid()\\n  while True: pass"
+        subprocess.run([sys.executable, "-c", orphan], check=True)
+        before = cpu_seconds_of_children()
+        time.sleep(0.5)
+        assert descendants(os.getpid())
+        assert cpu_seconds_of_children() > before
+        os.kill(descendants(os.getpid())[0], 9)
+        print("ready", flush=True); time.sleep(60)
+        """
+    with started(code):
+        pass
+
+
+FORKS = """
+    import os, time
+    kept = bytearray(100_000_000)
+    ended, end = os.pipe()
+    for _ in range({children}):
+        if os.fork() == 0:
+            {child}
+            os.write(end, b"x")
+            time.sleep(60)
+    for _ in range({children}):
+        os.read(ended, 1)
+    print("ready", flush=True); time.sleep(60)
+    """
+
+
+@linux
+@pytest.mark.parametrize("measure", [held_memory, peak_memory])
+def test_what_forked_children_share_counts_once(measure: object) -> None:
+    """Four children of a process that holds 100 MB hold no 500 MB, unless they write to it."""
+    assert callable(measure)
+    with started(FORKS.format(children=4, child="pass")) as process:
+        assert 100e6 < measure(process.pid) < 200e6
+    with started(FORKS.format(children=4, child="kept[::4096] = b'x' * len(kept[::4096])")) as process:
+        assert 500e6 < measure(process.pid) < 700e6
+
+
+@linux
+def test_a_peak_that_is_over() -> None:
+    """It is remembered, of the process itself and of a child that still runs."""
+    code = """
+        import os, time
+        ended, end = os.pipe()
+        if os.fork() == 0:
+            bytearray(100_000_000)
+            os.write(end, b"x")
+            time.sleep(60)
+        bytearray(100_000_000)
+        os.read(ended, 1)
+        print("ready", flush=True); time.sleep(60)
+        """
+    with started(code) as process:
+        assert held_memory(process.pid) < 100e6
+        assert peak_memory(process.pid) > 200e6
+
+
+def test_a_process_that_is_gone_holds_nothing() -> None:
+    """It may end at any moment."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    assert (held_memory(process.pid), peak_memory(process.pid), descendants(process.pid)) == (0, 0, [])

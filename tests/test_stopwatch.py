@@ -1,0 +1,134 @@
+"""The clock of epochs on made-up times: what counts, what does not, and what idleness is."""
+
+from __future__ import annotations
+
+import pytest
+
+from loader_gate.worker import stopwatch as stopwatches
+from loader_gate.worker.stopwatch import Stopwatch
+
+
+class Made:
+    """Made-up clocks: of the wall, and of the CPU time of this thread, of the process and its children."""
+
+    def __init__(self) -> None:
+        self.wall = self.thread = self.process = self.children = 100.0
+
+    def perf_counter(self) -> float:
+        """Return the time."""
+        return self.wall
+
+    def thread_time(self) -> float:
+        """Return the CPU time of this thread."""
+        return self.thread
+
+    def process_time(self) -> float:
+        """Return the CPU time of all threads."""
+        return self.process
+
+    def work(self, seconds: float, others: float = 0.0, children: float = 0.0) -> None:
+        """Let this thread work for some time, other threads and child processes use so much CPU time more."""
+        self.wall += seconds
+        self.thread += seconds
+        self.process += seconds + others
+        self.children += children
+
+    def wait(self, seconds: float, others: float = 0.0, children: float = 0.0) -> None:
+        """Let this thread wait."""
+        self.wall += seconds
+        self.process += others
+        self.children += children
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Made:
+    """Let stopwatches live by made-up clocks."""
+    clocks = Made()
+    monkeypatch.setattr(stopwatches, "time", clocks)
+    monkeypatch.setattr(stopwatches, "cpu_seconds_of_children", lambda: clocks.children)
+    monkeypatch.setattr(stopwatches, "peak_memory", lambda _: 7)
+    return clocks
+
+
+def test_what_an_epoch_takes(made: Made) -> None:
+    """Its seconds, and the CPU time of all threads and child processes in them."""
+    watch = Stopwatch()
+    watch.start()
+    made.work(1.0, others=0.5, children=0.25)
+    assert watch.now() == pytest.approx(1.0)
+    made.wait(2.0, children=1.0)
+    assert watch.stop() == watch.seconds == pytest.approx(3.0)
+    assert watch.cpu_seconds == pytest.approx(1.0 + 0.5 + 0.25 + 1.0)
+    assert watch.peak_bytes == 7
+
+
+def test_what_the_harness_does_is_not_on_it(made: Made) -> None:
+    """Neither in the seconds nor in the CPU time; what others do meanwhile is in the CPU time."""
+    watch = Stopwatch()
+    watch.start()
+    made.work(1.0)
+    watch.pause()
+    made.work(10.0, others=0.1)
+    watch.go_on()
+    made.work(1.0)
+    watch.stop()
+    assert watch.seconds == pytest.approx(2.0)
+    assert watch.cpu_seconds == pytest.approx(2.1)
+    assert watch.paused_seconds == pytest.approx(10.0)
+
+
+def test_tearing_down_is_a_figure_of_its_own(made: Made) -> None:
+    """It is in no epoch's seconds, whatever it takes."""
+    watch = Stopwatch()
+    for teardown in (5.0, 0.0):
+        watch.start()
+        made.work(1.0)
+        watch.stop()
+        made.wait(teardown)
+        watch.torn_down()
+        assert (watch.seconds, watch.cpu_seconds) == (pytest.approx(1.0), pytest.approx(1.0))
+        assert watch.teardown_seconds == pytest.approx(teardown)
+
+
+def test_the_harness_is_not_the_loader_that_works_on(made: Made) -> None:
+    """Between epochs this thread's CPU time is the harness' own, and everybody else's the loader's."""
+    watch = Stopwatch()
+    for others, children in ((0.0, 0.0), (0.5, 0.0), (0.0, 0.25)):
+        watch.forget_idle()
+        watch.start()
+        made.work(1.0, others=1.0, children=1.0)
+        watch.stop()
+        watch.torn_down()
+        made.work(2.0)
+        made.wait(3.0, others, children)
+        watch.start()
+        assert watch.idle_cpu_seconds == pytest.approx(others + children)
+        assert watch.idle_seconds == pytest.approx(5.0)
+        watch.stop()
+        watch.torn_down()
+
+
+def test_work_while_tearing_down_is_the_loaders(made: Made) -> None:
+    """An iterator that decodes while it is destroyed works when it should be idle."""
+    watch = Stopwatch()
+    watch.start()
+    watch.stop()
+    made.work(0.5)
+    watch.torn_down()
+    made.work(2.0)
+    watch.start()
+    assert watch.idle_cpu_seconds == pytest.approx(0.5)
+
+
+def test_a_check_is_neither_an_epoch_nor_idleness(made: Made) -> None:
+    """What a loader does when it is asked for an epoch to look at is no work of its own accord."""
+    watch = Stopwatch()
+    watch.start()
+    watch.stop()
+    watch.torn_down()
+    made.wait(1.0, others=0.25)
+    with watch.set_aside():
+        made.work(4.0, others=4.0, children=4.0)
+    made.wait(1.0, others=0.25)
+    watch.start()
+    assert (watch.idle_seconds, watch.idle_cpu_seconds) == (pytest.approx(2.0), pytest.approx(0.5))
