@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,6 +153,91 @@ def loses_an_image(tree: Tree, spec: Spec) -> Epochs:
                 yield (images, labels) if self.epochs == 1 else (images[:-1], labels[:-1])
 
     return Forgetful(tree, spec)
+
+
+def works_after_the_last(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that takes its time between its last batch and saying that it has ended."""
+
+    class Late(Epochs):
+        def __iter__(self) -> Iterator[Batch]:
+            yield from super().__iter__()
+            time.sleep(10 * SLEEP_SECONDS)
+
+    return Late(tree, spec)
+
+
+def works_when_destroyed(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader whose iterator takes its time to be destroyed, and uses the CPU meanwhile."""
+
+    class Iteration:
+        def __init__(self, batches: Iterator[Batch]) -> None:
+            self._batches = batches
+
+        def __iter__(self) -> Iteration:
+            return self
+
+        def __next__(self) -> Batch:
+            return next(self._batches)
+
+        def __del__(self) -> None:
+            burn(10 * SLEEP_SECONDS)
+
+    class Heavy(Epochs):
+        def __iter__(self) -> Iterator[Batch]:
+            return Iteration(super().__iter__())
+
+    return Heavy(tree, spec)
+
+
+def burn(seconds: float) -> None:
+    """Use so much CPU time of this thread."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+def works_on(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader with a thread that works all the time, between epochs too."""
+    threading.Thread(target=burn, args=(600.0,), daemon=True).start()
+    return Epochs(tree, spec)
+
+
+def leaves_a_daemon(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader with a process that works all the time, and whose parent is gone."""
+    started = subprocess.run(
+        [sys.executable, "-c", "import os\nif os.fork() == 0:\n  os.setsid()\n  while True: pass  # daemon"],
+        check=True,
+    )
+    assert started.returncode == 0
+    return Epochs(tree, spec)
+
+
+class Lazy:
+    """Images that are only made when somebody asks for an array of them."""
+
+    def __init__(self, images: Any) -> None:
+        """Keep what they are made of."""
+        self._images = images
+
+    def __len__(self) -> int:
+        """Return how many they are."""
+        return len(self._images)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """Make them."""
+        time.sleep(SLEEP_SECONDS)
+        return np.array(self._images, dtype)
+
+
+def lazy(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that leaves the work to whoever looks at its images."""
+
+    class LazyEpochs(Epochs):
+        def __iter__(self) -> Iterator[Batch]:
+            for images, labels in super().__iter__():
+                yield Lazy(images), labels
+
+    return LazyEpochs(tree, spec)
 
 
 not_a_function = 3

@@ -79,7 +79,7 @@ def test_what_orphans_use_counts() -> None:
         import os, subprocess, sys, time
         from loader_gate.machine.processes import adopt_orphans, cpu_seconds_of_children, descendants
         adopt_orphans()
-        orphan = "import os\\nif os.fork() == 0:\\n  os.setsid()\\n  while True: pass"
+        orphan = "import os\\nif os.fork() == 0:\\n  while True: pass"
         subprocess.run([sys.executable, "-c", orphan], check=True)
         before = cpu_seconds_of_children()
         time.sleep(0.5)

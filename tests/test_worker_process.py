@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -22,6 +23,7 @@ from loader_gate.trees.tree import Tree
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.loader import Loader, without_collecting
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
+from tests.sample_loaders import SLEEP_SECONDS
 
 NOTHING = Tree(Path(), (), (), (), "")
 
@@ -90,6 +92,50 @@ def test_a_pass_is_timed(function: str, tiny_tree: Tree, spec: Spec, reference: 
             assert timing["cpu_seconds"] > 0
             assert timing["teardown_seconds"] >= 0
             assert 1e6 < timing["peak_rss_bytes"] < 2e9
+
+
+def passes_of(function: str, tree: Tree, spec: Spec, reference: str) -> list[dict[str, Any]]:
+    """Return the second and third of three passes of a loader, with a pause in between."""
+    with opened(function, tree, spec) as worker:
+        assert not worker.ask("check", reference=reference)["reason"]
+        worker.ask("pass", epochs=1)
+        second = worker.ask("pass", epochs=1)
+        time.sleep(5 * SLEEP_SECONDS)
+        return [second, worker.ask("pass", epochs=1)]
+
+
+def test_work_behind_the_last_batch_counts(tiny_tree: Tree, spec: Spec, reference: str) -> None:
+    """The clock stops when the iterator says that it has ended, and not when the last batch has come."""
+    for timing in passes_of("works_after_the_last", tiny_tree, spec, reference):
+        assert timing["seconds"] > 10 * SLEEP_SECONDS > timing["first_batch_seconds"]
+
+
+def test_destroying_an_iterator_has_its_own_figure(tiny_tree: Tree, spec: Spec, reference: str) -> None:
+    """And what it works meanwhile is work when it should be idle."""
+    timings = passes_of("works_when_destroyed", tiny_tree, spec, reference)
+    for timing in timings:
+        assert timing["teardown_seconds"] >= 10 * SLEEP_SECONDS
+        assert timing["cpu_seconds"] < 10 * SLEEP_SECONDS < timing["idle_cpu_seconds"]
+
+
+def test_lazy_images_are_made_on_the_clock(tiny_tree: Tree, spec: Spec, reference: str) -> None:
+    """A batch is real before the next one is asked for."""
+    batches = -(-len(tiny_tree) // spec.batch_size)
+    for timing in passes_of("lazy", tiny_tree, spec, reference):
+        assert timing["seconds"] > batches * SLEEP_SECONDS
+        assert timing["batch_seconds"]["p50"] > SLEEP_SECONDS
+
+
+@pytest.mark.parametrize("function", ["works_on", "leaves_a_daemon"])
+def test_a_loader_that_works_on_between_passes(
+    function: str, tiny_tree: Tree, spec: Spec, reference: str
+) -> None:
+    """It is seen, be it in a thread or in a process that has cut all ties; an honest one uses nothing."""
+    busy = passes_of(function, tiny_tree, spec, reference)[-1]
+    idle = passes_of("photos", tiny_tree, spec, reference)[-1]
+    assert min(busy["idle_seconds"], idle["idle_seconds"]) > 5 * SLEEP_SECONDS
+    assert busy["idle_cpu_seconds"] > 5 * max(idle["idle_cpu_seconds"], 0.005)
+    assert gone(lambda: processes_with("while True: pass  # daemon"))
 
 
 def test_a_one_shot_loader_pays_for_its_own_beginning(tiny_tree: Tree, spec: Spec) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.machine.files import TEMPORARY_PREFIX
+from loader_gate.machine.processes import descendants
 from loader_gate.registry.variant import Variant
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.worker.origin import Origin, environment_of
@@ -229,11 +230,16 @@ class WorkerProcess:
         """Make sure that nothing of the process group is left."""
         if self._stderr.closed:  # it has ended before
             return
+        # A child may have left the group.
+        children = descendants(self._process.pid)
         self.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE_SECONDS)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        for child in children:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(child, signal.SIGKILL)
         self._process.wait()
         self._stderr.close()
         self._temporary.cleanup()
