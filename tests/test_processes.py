@@ -74,7 +74,7 @@ def test_cpu_time_of_children_that_run_and_that_have_ended() -> None:
 
 @linux
 def test_what_orphans_use_counts() -> None:
-    """A child that goes on when its parent has ended is adopted, so that no loader gets rid of its work so."""
+    """A child that goes on when its parent has ended is adopted, so that its work still counts."""
     code = """
         import os, subprocess, sys, time
         from loader_gate.machine.processes import adopt_orphans, cpu_seconds_of_children, descendants

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from itertools import chain, count, cycle, islice, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -49,13 +49,18 @@ FIRST_LOOK_AT_CHANGE = next(
 )
 
 
+#: What is wrong with a variant's work at every check, or at one after another.
+Checks: TypeAlias = "str | Iterator[str]"
+
+
 class FakeWorker:
     """Answers from a script, and notes what it was asked in a journal shared by all."""
 
-    def __init__(self, name: str, seconds: Seconds, journal: list[str], check: str = "") -> None:
+    def __init__(self, name: str, seconds: Seconds, journal: list[str], check: Checks = "") -> None:
         self.name, self.seconds, self.journal, self.check = name, seconds, journal, check
         self.ended = False
         self.asked = 0
+        self.checked_after: list[int] = []
 
     def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Be built."""
@@ -68,7 +73,9 @@ class FakeWorker:
         """Answer one request."""
         assert not self.ended
         if do == "check":
-            return {"reason": self.check, "median_psnr": 40.0}
+            self.checked_after.append(self.asked)
+            reason = self.check if isinstance(self.check, str) else next(self.check)
+            return {"reason": reason, "median_psnr": 40.0}
         if do == "recall":
             return {}
         self.journal.append(self.name)
@@ -138,7 +145,7 @@ class Stage:
         floor: float = 1.5,
         budget: float = 1e6,
         only_check: str = "",
-        checks: dict[str, str] | None = None,
+        checks: dict[str, Checks] | None = None,
         base: dict[str, Seconds] | None = None,
         bounds: tuple[str, ...] = ("streaming",),
         others: float | Iterator[float] | None = None,
@@ -310,6 +317,27 @@ def test_other_work_is_not_timed(stage: Stage) -> None:
     assert found["cheat"].verdict.status == "unmeasured"
     assert "3 images are missing" in found["cheat"].verdict.reason
     assert stage.workers["cheat"].asked == 0
+
+
+def test_work_is_checked_before_amid_and_after(stage: Stage) -> None:
+    """Before anything is timed, at a drawn pass, and when the last has been: all at different times."""
+    stage.run(baseline=4.0, fast=1.0)
+    for name in (BASELINE, "fast"):
+        worker = stage.workers[name]
+        assert len(worker.checked_after) == 3
+        assert worker.checked_after[0] == 0
+        assert worker.checked_after[1] > FEWEST_WARMUP_PASSES
+        assert worker.checked_after[2] == worker.asked
+
+
+@pytest.mark.parametrize("honest", [1, 2])
+def test_a_variant_that_is_honest_at_first(honest: int, stage: Stage) -> None:
+    """It is unmeasured as soon as a check finds it out, be it the last one; the others are not."""
+    checks: dict[str, Checks] = {"cheat": chain(repeat("", honest), repeat("3 images are missing"))}
+    found = stage.run(baseline=4.0, fast=1.0, cheat=1.0, checks=checks)
+    assert found["cheat"].verdict.status == "unmeasured"
+    assert "3 images are missing" in found["cheat"].verdict.reason
+    assert found["fast"].verdict.status == found[BASELINE].verdict.status == "pass"
 
 
 def test_only_check(stage: Stage) -> None:

@@ -35,6 +35,22 @@ def test_a_block_has_an_order_of_all_arms() -> None:
     assert len(set(drawn)) > 5
 
 
+def test_the_work_of_everybody_is_checked_again_at_a_drawn_moment() -> None:
+    """Once, after one of the first blocks, which another seed draws anew; head's and base's."""
+    everybody = [contestant(BASELINE), contestant("one", base=1.0)]
+    drawn = [
+        schedule.drawn_checks(everybody, random.Random(seed))  # noqa: S311 (an order, no secret)
+        for seed in range(40)
+    ]
+    for each in everybody:
+        assert {after[each] for after in drawn} == set(range(1, FEWEST_BLOCKS + 1))
+    after = {everybody[0]: 3, everybody[1]: 2}
+    for blocks, due in ((1, []), (2, ["one", "one at base"]), (3, [BASELINE]), (4, [])):
+        now = [contestant(BASELINE, blocks=blocks), contestant("one", base=1.0, blocks=blocks)]
+        turns = schedule.due_for_check(now, dict(zip(now, after.values(), strict=True)))
+        assert [each.named(arm) for each, arm in turns] == due
+
+
 def test_it_goes_on_while_anything_is_undecided() -> None:
     """Or compared; else until the baseline, which nobody waits for, has enough blocks."""
     baseline, rival = contestant(BASELINE, blocks=FEWEST_BLOCKS), contestant("one")
