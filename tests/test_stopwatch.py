@@ -120,6 +120,20 @@ def test_work_while_tearing_down_is_the_loaders(made: Made) -> None:
     assert watch.idle_cpu_seconds == pytest.approx(0.5)
 
 
+def test_work_while_the_harness_waits_is_the_loaders(made: Made) -> None:
+    """A handler of a signal works in the harness' own thread."""
+    watch = Stopwatch()
+    watch.start()
+    watch.stop()
+    watch.torn_down()
+    made.work(2.0)
+    with watch.waiting():
+        made.work(0.5)
+    made.work(2.0)
+    watch.start()
+    assert watch.idle_cpu_seconds == pytest.approx(0.5)
+
+
 def test_a_check_is_neither_an_epoch_nor_idleness(made: Made) -> None:
     """What a loader does when it is asked for an epoch to look at is no work of its own accord."""
     watch = Stopwatch()

@@ -6,6 +6,7 @@ spec, what the loader declares and the settings of that kind.
 
 from __future__ import annotations
 
+import gc
 import importlib
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -82,6 +83,11 @@ class Epoch:
         """Say that the next batch is asked for only now, and not as soon as the one before had come."""
         self._asked = self.stopwatch.now()
 
+    def torn_down(self) -> None:
+        """Say that the iterator has been destroyed, but for what the garbage collector has to find."""
+        gc.collect()  # now, or it would be in the next epoch
+        self.stopwatch.torn_down()
+
     def alive(self) -> None:
         """Say that batches come, where they do not come by here."""
         self._alive()
@@ -142,4 +148,4 @@ def take_each(
     epoch.stopwatch.stop()
     # Only now: what destroying it takes has a figure of its own.
     batch = iterator = None
-    epoch.stopwatch.torn_down()
+    epoch.torn_down()

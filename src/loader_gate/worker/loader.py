@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,9 @@ class Loader:
         self.import_seconds = sum(imports)
         self.batches: Iterable[Any] = batches
         if isinstance(batches, Iterator):
-            self.batches = _CalledAnew(batches, lambda: function(tree, spec))
+            self.batches = _CalledAnew(
+                batches, lambda epoch: function(tree, replace(spec, seed=spec.seed + epoch))
+            )
 
 
 @contextlib.contextmanager
@@ -89,16 +92,20 @@ def _timed_imports() -> Iterator[list[float]]:
 class _CalledAnew:
     """Makes epochs of a loader that returns an iterator (a generator, say), which is spent after one.
 
-    The loader is called anew for each, on the clock, as its user would have to.
+    The loader is called anew for each, on the clock, as its user would have to; with a seed of its own, or one
+    that draws its order from the seed would draw the same again.
     """
 
-    def __init__(self, first: Iterable[Any], again: Callable[[], Iterable[Any]]) -> None:
+    def __init__(self, first: Iterable[Any], again: Callable[[int], Iterable[Any]]) -> None:
         self._first: Iterable[Any] | None = first
-        self._again = again
+        self._again, self._epoch = again, 0
 
     def __iter__(self) -> Iterator[Any]:
         first, self._first = self._first, None
-        return iter(self._again() if first is None else first)
+        if first is None:
+            self._epoch += 1
+            return iter(self._again(self._epoch))
+        return iter(first)
 
 
 def import_file(name: str, file: Path) -> ModuleType:

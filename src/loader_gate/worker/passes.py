@@ -15,7 +15,6 @@ from loader_gate.same_work.order import order_problem, shuffle_quality
 from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.worker.epoch import Consumer, Epoch
-from loader_gate.worker.stopwatch import Stopwatch
 from loader_gate.worker.timing import PassTiming
 
 if TYPE_CHECKING:
@@ -23,23 +22,21 @@ if TYPE_CHECKING:
 
     from loader_gate.same_work.reference import Ints
     from loader_gate.same_work.timed import Fingerprints
+    from loader_gate.worker.stopwatch import Stopwatch
 
 #: How many epochs back it is known in what order images came.
 ORDERS_KEPT = 8
 
 
 class Passes:
-    """The passes of one worker.
-
-    Attributes:
-        stopwatch: Times them.
-    """
+    """The passes of one worker."""
 
     def __init__(
         self,
         consumer: Consumer,
         batches: Iterable[Any],
         fingerprints: Fingerprints | None,
+        stopwatch: Stopwatch,
         *,
         shuffle: bool,
         alive: Callable[[], None],
@@ -50,10 +47,11 @@ class Passes:
             consumer: Uses up epochs.
             batches: Begins a fresh epoch whenever it is iterated.
             fingerprints: What images look like; None of a limit, which has none.
+            stopwatch: Times epochs.
             shuffle: Whether each epoch should come in a new order.
             alive: Called after each batch.
         """
-        self.stopwatch = Stopwatch()
+        self._stopwatch = stopwatch
         self._consumer, self._batches, self._alive = consumer, batches, alive
         self._fingerprints, self._shuffle = fingerprints, shuffle
         self._orders: deque[Ints] = deque(maxlen=ORDERS_KEPT)
@@ -67,7 +65,7 @@ class Passes:
         Raises:
             DifferenceError: One of them was no whole epoch as it was asked for.
         """
-        clock = self.stopwatch
+        clock = self._stopwatch
         seconds = first = cpu = teardown = looked = 0.0
         peak = 0
         waits: list[float] = []
@@ -111,9 +109,8 @@ class Passes:
 
     def _use_up(self) -> Epoch:
         seen = None if self._fingerprints is None else TimedEpoch(self._fingerprints)
-        epoch = Epoch(self.stopwatch, seen, self._alive)
+        epoch = Epoch(self._stopwatch, seen, self._alive)
         self._consumer.use_up(self._batches, epoch)
-        gc.collect()  # what the epoch has left must not be collected in the next one
         return epoch
 
     def _judge(self, epoch: Epoch) -> float | None:

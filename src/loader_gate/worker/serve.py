@@ -34,6 +34,7 @@ from loader_gate.worker.code_of_base import require_inside, use_code_of
 from loader_gate.worker.epoch import new_consumer
 from loader_gate.worker.loader import Loader, import_file, without_collecting
 from loader_gate.worker.passes import Passes, settle
+from loader_gate.worker.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from loader_gate import Spec, Tree
@@ -52,13 +53,14 @@ class Worker:
         self._loader: Loader
         self._fingerprints: Fingerprints | None
         self._passes: Passes
+        self._stopwatch = Stopwatch()
         self._tree: Tree
         self._spec: Spec
 
     def serve(self) -> None:
         """Answer until the parent closes the connection."""
         threading.Thread(target=self._receive, daemon=True).start()
-        while (request := self._requests.get()) is not None:
+        while (request := self._next_request()) is not None:
             try:
                 answer = getattr(self, f"do_{request.pop('do')}")(**request)
             except DifferenceError as difference:
@@ -68,6 +70,10 @@ class Worker:
                     traceback.print_exc()
                 answer = {"error": f"{type(error).__name__}: {error}"}
             self._send(answer)
+
+    def _next_request(self) -> dict[str, Any] | None:
+        with self._stopwatch.waiting():
+            return self._requests.get()
 
     def _receive(self) -> None:
         """Queue requests; end the whole process group when the parent has gone in the middle of one."""
@@ -133,6 +139,7 @@ class Worker:
             new_consumer(self._tree, self._spec, declared, **({"name": "tally"} if is_limit else consumer)),
             self._loader.batches,
             self._fingerprints,
+            self._stopwatch,
             shuffle=self._spec.shuffle,
             alive=self._alive,
         )
@@ -161,7 +168,7 @@ class Worker:
                 self._alive()
                 yield batch
 
-        with self._passes.stopwatch.set_aside():
+        with self._stopwatch.set_aside():
             check = check_epoch(
                 batches(),
                 self._tree,

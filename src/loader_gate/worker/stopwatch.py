@@ -17,8 +17,8 @@ class Stopwatch:
     """Times epochs, one after another; nothing of what the harness does is on it.
 
     An epoch goes through `start`, `stop` and `torn_down`, with `pause` and `go_on` in between, all of them
-    called by one thread: its CPU time outside of epochs is the harness' own, but for tearing down. All
-    other CPU time there is the loader's, which should be idle then.
+    called by one thread: its CPU time outside of epochs is the harness' own, but for tearing down and
+    `waiting`. All other CPU time there is the loader's, which should be idle then.
 
     Attributes:
         seconds: What the last epoch took, when it has been stopped.
@@ -76,7 +76,19 @@ class Stopwatch:
         """Say that the iterator has been destroyed."""
         self._idle_at = time.perf_counter()
         self.teardown_seconds = self._idle_at - self._teardown_at
-        self._teardown_cpu = time.thread_time() - self._teardown_cpu_at
+        self._loaders_cpu += time.thread_time() - self._teardown_cpu_at
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Let this thread wait for a request: CPU time that it uses meanwhile is not the harness' own.
+
+        A loader may have a handler of a signal.
+        """
+        began = time.thread_time()
+        try:
+            yield
+        finally:
+            self._loaders_cpu += time.thread_time() - began
 
     @contextlib.contextmanager
     def set_aside(self) -> Iterator[None]:
@@ -94,13 +106,13 @@ class Stopwatch:
         self._idle_own_at = time.process_time() if own is None else own
         self._idle_thread_at = time.thread_time()
         self._idle_children_at = cpu_seconds_of_children()
-        self._teardown_cpu = 0.0
+        self._loaders_cpu = 0.0
         self._idle_at = time.perf_counter()
 
     def _count_idle(self) -> None:
         """Let idleness end."""
         self.idle_seconds += time.perf_counter() - self._idle_at
         children = cpu_seconds_of_children() - self._idle_children_at
-        harness = time.thread_time() - self._idle_thread_at - self._teardown_cpu
+        harness = time.thread_time() - self._idle_thread_at - self._loaders_cpu
         own = time.process_time() - self._idle_own_at
         self.idle_cpu_seconds += max(0.0, children + own - harness)

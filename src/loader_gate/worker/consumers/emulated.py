@@ -56,7 +56,7 @@ class EmulatedAccelerator:
         _sleep_until(free_at, clock)
         end = epoch.stopwatch.stop()
         batch = iterator = dataset = None
-        epoch.stopwatch.torn_down()
+        epoch.torn_down()
         epoch.utilisation = busy / (end - after_first) if busy else None
 
     def pacing_error(self) -> float:

@@ -96,7 +96,7 @@ class Model:
         # Keras does not ask a dataset whose length it knows whether it has ended, and begins another epoch.
         self._fit(dataset.take_while(lambda *_: True), Told())
         del dataset
-        clock.torn_down()
+        epoch.torn_down()
         epoch.seen.keep(*self._trained_on.seen())
 
     def _fit(self, dataset: Any, *callbacks: Any) -> None:
