@@ -43,6 +43,7 @@ class Stopwatch:
         """Begin an epoch."""
         self._count_idle()
         self.paused_seconds = self._paused_cpu = 0.0
+        self.peak_bytes = 0
         self._children_at = cpu_seconds_of_children()
         self._own_at = time.process_time()
         self._began = time.perf_counter()
@@ -67,10 +68,14 @@ class Stopwatch:
         own = time.process_time()
         self._rest(own)
         self.cpu_seconds = own - self._own_at + self._idle_children_at - self._children_at - self._paused_cpu
-        self.peak_bytes = peak_memory(os.getpid())
+        self.look_at_memory()
         self._teardown_cpu_at = time.thread_time()
         self._teardown_at = time.perf_counter()
         return self.seconds
+
+    def look_at_memory(self) -> None:
+        """Let what is held now count for the epoch's peak: some processes end with it."""
+        self.peak_bytes = max(self.peak_bytes, peak_memory(os.getpid()))
 
     def torn_down(self) -> None:
         """Say that the iterator has been destroyed."""
