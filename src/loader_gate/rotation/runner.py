@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from loader_gate.machine.cores import cores
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
 from loader_gate.statistics.counts import epochs_per_pass, steady
 from loader_gate.worker.limits import bytes_in
@@ -150,7 +150,7 @@ class Runner:
     def _open_and_check(self, contestants: Iterable[Contestant]) -> None:
         """Build every variant and check its work; nothing is timed yet, so several may run at once."""
         everything = [(contestant, arm) for contestant in contestants for arm in contestant.arms()]
-        pool = ThreadPoolExecutor(os.cpu_count())
+        pool = ThreadPoolExecutor(cores())
         try:
             jobs = [pool.submit(self._open, contestant, arm) for contestant, arm in everything]
             for (contestant, arm), job in zip(everything, jobs, strict=True):
