@@ -215,4 +215,5 @@ def _torch(tree: Tree, spec: Spec, kept: bool) -> Witnessed:
         collate_fn=lambda batch: batch,
         persistent_workers=kept,
     )
-    return Witnessed(work, lambda: ((images.numpy(), labels.numpy()) for images, labels in loader))
+    # A copy, so that the memory that is shared with its workers is given back here, and not by who takes it.
+    return Witnessed(work, lambda: ((images.numpy().copy(), labels.numpy()) for images, labels in loader))
