@@ -19,6 +19,8 @@ MODULES = {path: ast.parse(path.read_bytes()) for path in sorted(PACKAGE.rglob("
 
 #: What takes long to import, and many who have us installed have no use for.
 HEAVY = {"keras", "matplotlib", "plotly", "scipy", "tensorflow", "torch"}
+#: How the standard library and psutil say how many there are.
+COUNTS_OF_CORES = {"cpu_count", "process_cpu_count", "sched_getaffinity", "cpu_affinity"}
 MOST_LINES = 200
 MOST_ARGUMENTS = 6
 
@@ -64,6 +66,22 @@ def test_what_a_loader_may_import_stands_alone() -> None:
     for home in {*loader_gate.HOMES.values()}:
         tree = MODULES[PACKAGE.joinpath(*home.split(".")[1:]).with_suffix(".py")]
         assert [name for name in imports(tree, everywhere=True) if name.startswith("loader_gate")] == []
+
+
+def test_cores_are_counted_in_one_place() -> None:
+    """Whoever asks the system or a library by himself leaves the affinity or the quota out."""
+    counted = {
+        file.relative_to(ROOT).as_posix(): {
+            each.attr if isinstance(each, ast.Attribute) else each.name
+            for each in ast.walk(ast.parse(file.read_bytes()))
+            if isinstance(each, ast.Attribute | ast.alias)
+        }
+        & COUNTS_OF_CORES
+        for folder in ("src", "benchmarks", "fixtures", "docs")
+        for file in sorted((ROOT / folder).rglob("*.py"))
+    }
+    found = {file: names for file, names in counted.items() if names}
+    assert found == {"src/loader_gate/machine/cores.py": {"cpu_count", "sched_getaffinity"}}
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed() -> None:

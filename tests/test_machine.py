@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import loader_gate
+from loader_gate.machine import cores as home_of_cores
 from loader_gate.machine import machine, noise
 from loader_gate.machine.machine import Machine, read_machine
 from loader_gate.machine.memory import free_memory
@@ -19,6 +21,7 @@ from loader_gate.machine.noise import (
     read_noise,
     steal_share,
     throttled_periods,
+    throttled_seconds,
     used_by_others,
 )
 
@@ -74,53 +77,134 @@ def test_fingerprint_is_of_what_stays() -> None:
     assert dataclasses.replace(MACHINE, gpu="A10G").fingerprint != MACHINE.fingerprint
 
 
+def test_fingerprint_of_saved_runs() -> None:
+    """Without a quota it is what runs have saved that were made before quotas had a part in it."""
+    assert MACHINE.fingerprint == "27dbdbe859aaba23"
+
+
+def test_fingerprint_of_a_quota() -> None:
+    """Two quotas may be of as many whole cores, but they are not as fast."""
+    limited = [dataclasses.replace(MACHINE, cores=1, quota=quota) for quota in (None, 1.0, 1.5, 1.9)]
+    assert len({each.fingerprint for each in limited}) == 4
+
+
 def test_describe() -> None:
-    """One line for people."""
+    """One line for people, and another one of what a quota means."""
     assert MACHINE.describe() == "A CPU, 2 cores, 8.0 GiB, no GPU, Linux x86_64"
+    assert MACHINE.remarks() == ()
+    limited = dataclasses.replace(MACHINE, cores=1, quota=1.5)
+    assert limited.describe() == "A CPU, 1 core by a quota of 1.5, 8.0 GiB, no GPU, Linux x86_64"
+    (remark,) = limited.remarks()
+    assert "CPU time of 1.5 cores" in remark
+    assert "count on 1 core" in remark
+
+
+#: What version 2 says of a quota, and version 1 in two files; how many cores' time that is, and whole cores.
+QUOTAS = [
+    ("50000 100000", 0.5, 1),
+    ("150000 100000", 1.5, 1),
+    ("190000 100000", 1.9, 1),
+    ("250000 100000", 2.5, 2),
+    ("100000 50000", 2.0, 2),
+    ("800000 100000", None, 8),
+    ("6400000 100000", None, 8),
+]
 
 
 @pytest.mark.usefixtures("many_cores")
-@pytest.mark.parametrize(
-    ("quota", "cores"), [("max 100000", 8), ("250000 100000", 2), ("50000 100000", 1), ("", 8)]
-)
-def test_cgroup_2(tmp_path: Path, quota: str, cores: int) -> None:
-    """The tightest quota and limit on the way to the root count."""
-    (tmp_path / "proc/self").mkdir(parents=True)
-    (tmp_path / "proc/self/cgroup").write_text("0::/outer/inner\n", encoding="utf-8")
-    group = tmp_path / "sys/fs/cgroup/outer"
-    (group / "inner").mkdir(parents=True)
-    (group / "cpu.max").write_text(f"{quota}\n", encoding="utf-8")
-    (group / "inner/cpu.max").write_text("max 100000\n", encoding="utf-8")
+@pytest.mark.parametrize(("text", "quota", "cores"), [*QUOTAS, ("max 100000", None, 8), ("", None, 8)])
+@pytest.mark.parametrize("level", ["", "outer", "outer/inner"])
+def test_cgroup_2(tmp_path: Path, text: str, quota: float | None, cores: int, level: str) -> None:
+    """The tightest quota and limit on the way to the root count, whatever level has it."""
+    put(tmp_path, proc__self__cgroup="0::/outer/inner\n")
+    mount = tmp_path / "sys/fs/cgroup"
+    group = mount / level
+    (mount / "outer/inner").mkdir(parents=True)
+    (mount / "outer/inner/cpu.max").write_text("max 100000\n", encoding="utf-8")
+    (mount / "outer/cpu.max").write_text("900000 100000\n", encoding="utf-8")
+    (group / "cpu.max").write_text(f"{text}\n", encoding="utf-8")
     (group / "memory.max").write_text("1048576\n", encoding="utf-8")
-    (group / "inner/memory.max").write_text("max\n", encoding="utf-8")
-    (group / "cpu.stat").write_text("usage_usec 5\nnr_periods 9\nnr_throttled 3\n", encoding="utf-8")
+    stat = "usage_usec 5\nnr_periods 9\nnr_throttled 3\nthrottled_usec 2500000\nnr_bursts 0\n"
+    (group / "cpu.stat").write_text(stat, encoding="utf-8")
     found = read_machine(tmp_path)
-    assert found.cores == cores
+    assert (found.cores, found.quota) == (cores, quota)
     assert found.memory_bytes == 1048576
-    assert read_noise(tmp_path).throttled_periods == 3
+    reading = read_noise(tmp_path)
+    assert (reading.throttled_periods, reading.throttled_seconds) == (3, 2.5)
+    assert (reading.busy_seconds is None) or quota is None
 
 
 @pytest.mark.usefixtures("many_cores")
+@pytest.mark.parametrize(("text", "quota", "cores"), [*QUOTAS, ("-1 100000", None, 8)])
 @pytest.mark.parametrize("mounted", ["cpu", "cpu,cpuacct"])
-def test_cgroup_1_in_a_container(tmp_path: Path, mounted: str) -> None:
-    """The path is the host's and not to be seen: the mount itself has the container's limits."""
-    (tmp_path / "proc/self").mkdir(parents=True)
-    (tmp_path / "proc/self/cgroup").write_text(
-        "9:name=systemd:/\n4:memory:/docker/12ab\n2:cpu,cpuacct:/docker/12ab\n", encoding="utf-8"
+@pytest.mark.parametrize("level", ["", "job", "job/step"])
+def test_cgroup_1_in_a_container(
+    tmp_path: Path, text: str, quota: float | None, cores: int, mounted: str, level: str
+) -> None:
+    """The path is the host's, of which only what lies below the container's group is to be seen."""
+    put(
+        tmp_path,
+        proc__self__cgroup="9:name=systemd:/\n4:memory:/docker/12ab\n2:cpu,cpuacct:/docker/12ab/job/step\n",
     )
-    cpu, memory = tmp_path / "sys/fs/cgroup" / mounted, tmp_path / "sys/fs/cgroup/memory"
-    cpu.mkdir(parents=True)
-    memory.mkdir(parents=True)
-    (cpu / "cpu.cfs_quota_us").write_text("300000\n", encoding="utf-8")
-    (cpu / "cpu.cfs_period_us").write_text("100000\n", encoding="utf-8")
+    mounts = tmp_path / "sys/fs/cgroup"
+    (mounts / "memory").mkdir(parents=True)
+    (mounts / mounted / "job/step").mkdir(parents=True)
+    cpu, memory = mounts / mounted / level, mounts / "memory"
+    for name, number in zip(("quota", "period"), text.split(), strict=True):
+        (cpu / f"cpu.cfs_{name}_us").write_text(f"{number}\n", encoding="utf-8")
+    stat = "nr_periods 9\nnr_throttled 3\nthrottled_time 2500000000\n"
+    (cpu / "cpu.stat").write_text(stat, encoding="utf-8")
     (memory / "memory.limit_in_bytes").write_text("2097152\n", encoding="utf-8")
     found = read_machine(tmp_path)
-    assert found.cores == 3
+    assert (found.cores, found.quota) == (cores, quota)
     assert found.memory_bytes == 2097152
-    (cpu / "cpu.cfs_quota_us").write_text("-1\n", encoding="utf-8")
+    reading = read_noise(tmp_path)
+    assert (reading.throttled_periods, reading.throttled_seconds) == (3, 2.5)
     (memory / "memory.limit_in_bytes").write_text("9223372036854771712\n", encoding="utf-8")
-    assert read_machine(tmp_path).cores == 8
     assert read_machine(tmp_path).memory_bytes > 2097152
+
+
+@pytest.mark.usefixtures("many_cores")
+def test_both_versions_of_cgroups(tmp_path: Path) -> None:
+    """Where both are mounted, version 2 has a folder beside those of version 1; either may have the quota."""
+    put(tmp_path, proc__self__cgroup="2:cpu:/job\n0::/slice\n")
+    newer, older = tmp_path / "sys/fs/cgroup/unified/slice", tmp_path / "sys/fs/cgroup/cpu/job"
+    newer.mkdir(parents=True)
+    older.mkdir(parents=True)
+    (newer / "cpu.max").write_text("300000 100000\n", encoding="utf-8")
+    assert read_machine(tmp_path).quota == 3
+    (older / "cpu.cfs_quota_us").write_text("200000\n", encoding="utf-8")
+    (older / "cpu.cfs_period_us").write_text("100000\n", encoding="utf-8")
+    assert read_machine(tmp_path).quota == 2
+
+
+@pytest.mark.usefixtures("many_cores")
+def test_what_variants_ask_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cores` is what a machine has; the quota is read once, as a loader may ask for every batch."""
+    put(tmp_path, proc__self__cgroup="0::/\n", sys__fs__cgroup__cpu_max="250000 100000\n")
+    monkeypatch.setattr(home_of_cores, "ROOT", tmp_path)
+    home_of_cores.quota_of_this_process.cache_clear()
+    try:
+        assert loader_gate.cores() == read_machine(tmp_path).cores == 2
+        put(tmp_path, sys__fs__cgroup__cpu_max="350000 100000\n")
+        assert loader_gate.cores() == 2
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5}, raising=False)
+        assert loader_gate.cores() == 1
+    finally:
+        home_of_cores.quota_of_this_process.cache_clear()
+
+
+def test_cores_are_light() -> None:
+    """A variant that asks for them imports nothing more of ours, and nothing that is installed."""
+    code = (
+        "import sys; before = {*sys.modules}; from loader_gate import cores; cores(); "
+        "ours = {name for name in sys.modules if name.startswith('loader_gate')}; "
+        "others = {name.partition('.')[0] for name in {*sys.modules} - before} - sys.stdlib_module_names; "
+        "print(sorted(ours), sorted(others))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    ours = ["loader_gate", "loader_gate.machine", "loader_gate.machine.cores"]
+    assert found.stdout.strip() == f"{ours} ['loader_gate']"
 
 
 @pytest.mark.parametrize(
@@ -177,9 +261,16 @@ def test_noise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_noise_throttled() -> None:
-    """Throttling is told in periods, and its absence too."""
-    before, after = NoiseReading(None, None, None, 3), NoiseReading(None, None, None, 5)
-    assert describe_noise(before, after) == "throttled in 2 periods"
+    """Throttling is told in seconds and periods, and its absence too."""
+    before, after = NoiseReading(None, None, None, 3), NoiseReading(None, None, None, 44)
+    assert describe_noise(before, after) == "throttled in 41 periods"
+    assert describe_noise(before, before) == "not throttled"
+    before = dataclasses.replace(before, throttled_seconds=1.5)
+    after = dataclasses.replace(after, throttled_seconds=4.75)
+    assert describe_noise(before, after) == "throttled for 3.2 s in 41 periods"
+    assert throttled_seconds(before, after) == 3.25
+    after = dataclasses.replace(after, throttled_periods=4)
+    assert describe_noise(before, after) == "throttled for 3.2 s in 1 period"
     assert describe_noise(before, before) == "not throttled"
 
 

@@ -276,6 +276,16 @@ def test_when_it_is_not_known_whether_a_dump_pays(
     assert "never" not in line
 
 
+def test_a_quota_is_told(new_measuring: Callable[..., Prepared]) -> None:
+    """The notes of a result are on every page about it: one says that a quota holds, if one does."""
+    prepared = new_measuring("loading")
+    assert not any("quota" in note for note in prepared.run(STREAMING).notes)
+    place = Place(replace(THIS_MACHINE, cores=1, quota=1.5))
+    prepared = replace(prepared, settings=replace(prepared.settings, place=place))
+    (note,) = (note for note in prepared.run(STREAMING).notes if "quota" in note)
+    assert note in place.machine.remarks()
+
+
 @pytest.mark.parametrize("same", [True, False], ids=["the same machine", "another machine"])
 def test_a_dump_of_another_session(
     same: bool, new_measuring: Callable[..., Prepared], tmp_path: Path

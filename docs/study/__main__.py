@@ -1,4 +1,4 @@
-"""The study, step by step: record, replay, live, report; or all of them in turn."""
+"""The study, step by step: record, replay, live, report; or all of them in turn. And its witness."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEPS = ("record", "replay", "live", "report")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step of the study, or all of them; return the exit code."""
     options = _parser().parse_args(arguments)
-    steps = {"record": _record, "replay": _replay, "live": _live, "report": _report}
+    steps = {"record": _record, "replay": _replay, "live": _live, "report": _report, "witness": _witness}
     chosen = STEPS if options.step == "all" else (options.step,)
     try:
         for number, step in enumerate(chosen, 1):
@@ -70,6 +70,12 @@ def _report(options: argparse.Namespace) -> None:
     )
 
 
+def _witness(options: argparse.Namespace) -> None:
+    from docs.study.witness import hold_against_witness
+
+    hold_against_witness(options.folder)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m docs.study", description=__doc__)
     commands = parser.add_subparsers(dest="step", required=True, metavar="STEP")
@@ -79,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         "live": "hold real sessions, with nothing changed and with planted slowdowns, until there are enough",
         "report": "write the tables and plots",
         "all": "all of these in turn",
+        "witness": "hold a worker's CPU time, memory and cores against cgroups (needs root)",
     }
     for step, about in every.items():
         command = commands.add_parser(

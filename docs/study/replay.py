@@ -16,6 +16,7 @@ from docs.study.rivals import Finding, find_with_rivals
 from docs.study.settings import CHOSEN, HELD_AGAINST, Setting, alternatives, applied
 from docs.study.trace import load_trace
 from docs.study.virtual import Outcome, Situation, Theatre
+from loader_gate.machine.cores import cores
 from loader_gate.progress import Progress
 from loader_gate.rotation.pace import Pace
 from loader_gate.statistics.counts import MOST_BLOCKS
@@ -166,7 +167,7 @@ def replay(
     with Progress("Replaying", sum(part.sessions for part in parts), stream) as progress:
         tallies = []
         done = 0
-        for part, outcomes in _held(path, trace, pace, parts, seed, jobs or os.cpu_count() or 1):
+        for part, outcomes in _held(path, trace, pace, parts, seed, jobs or cores()):
             tallies.append(_tally(part, outcomes))
             done += part.sessions
             progress.update(done, f"{part.situation.variant}, {part.setting.name}")

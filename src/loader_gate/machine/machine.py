@@ -17,8 +17,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loader_gate.machine.cgroup import cpu_quotas, memory_limits
+from loader_gate.machine.cores import cores_within, cpu_quota
 from loader_gate.machine.files import lines_of
+from loader_gate.machine.memory import usable_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,12 +36,13 @@ class Machine:
 
     Attributes:
         cpu: The CPU's model name.
-        cores: Cores this process may use: by affinity and cgroup quota, rounded down, at least 1.
+        cores: Cores this process may use, as ``loader_gate.cores`` has it.
         memory_bytes: Memory it may use: the machine's or its cgroup's limit.
         os: The operating system, such as Linux.
         architecture: Such as x86_64.
         gpu: The first NVIDIA GPU's name, or None.
         versions: Version of Python and of each of `PACKAGES` that is installed, by name.
+        quota: How many cores' time a cgroup allows; None if no less than all processors' it may run on.
     """
 
     cpu: str
@@ -50,6 +52,7 @@ class Machine:
     architecture: str
     gpu: str | None
     versions: Mapping[str, str]
+    quota: float | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -59,14 +62,28 @@ class Machine:
         as what a kernel keeps for itself changes from boot to boot.
         """
         parts = (self.cpu, self.cores, round(self.memory_bytes / _GIB), self.os, self.architecture, self.gpu)
-        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+        # Quotas of 1.5 and 1.9 are both of one core, but not as fast. Without one, the digest is as it was
+        # before there was a place for it: saved runs have it.
+        limited = () if self.quota is None else (self.quota,)
+        return hashlib.sha256(repr(parts + limited).encode()).hexdigest()[:16]
 
     def describe(self) -> str:
         """Return the machine in one line for people."""
-        cores = "1 core" if self.cores == 1 else f"{self.cores} cores"
+        cores = _cores(self.cores)
+        if self.quota is not None:
+            cores += f" by a quota of {self.quota:.3g}"
         gpu = self.gpu or "no GPU"
         memory = f"{self.memory_bytes / _GIB:.1f} GiB"
         return f"{self.cpu}, {cores}, {memory}, {gpu}, {self.os} {self.architecture}"
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return what there is to say of it beside what was measured on it, in sentences for people."""
+        if self.quota is None:
+            return ()
+        return (
+            f"A quota allows the CPU time of {_cores(self.quota)}: loaders, limits and the choice of a "
+            f"profile count on {_cores(self.cores)}, and nobody knows what other programs take from it.",
+        )
 
 
 def read_machine(root: Path = Path("/")) -> Machine:
@@ -75,16 +92,16 @@ def read_machine(root: Path = Path("/")) -> Machine:
     Args:
         root: The folder that holds ``proc`` and ``sys``; another one only in tests.
     """
-    import psutil
-
+    quota = cpu_quota(root)
     return Machine(
         cpu=_cpu_model(root),
-        cores=_usable_cores(root),
-        memory_bytes=min(psutil.virtual_memory().total, *memory_limits(root)),
+        cores=cores_within(quota),
+        memory_bytes=usable_memory(root),
         os=platform.system(),
         architecture=platform.machine(),
         gpu=_gpu_name(root),
         versions=_versions(),
+        quota=quota if quota < math.inf else None,
     )
 
 
@@ -103,9 +120,8 @@ def _cpu_model(root: Path) -> str:
     return platform.processor() or platform.machine() or "unknown CPU"
 
 
-def _usable_cores(root: Path) -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.floor(min(cores, *cpu_quotas(root))))
+def _cores(number: float) -> str:
+    return "1 core" if number == 1 else f"{number:.3g} cores"
 
 
 def _gpu_name(root: Path) -> str | None:

@@ -14,8 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from loader_gate.machine.cgroup import cgroup_folders, cpu_quotas
+from loader_gate.machine.cores import cgroup_folders, cpu_quota, processors
 from loader_gate.machine.files import lines_of
+
+#: Seconds in the unit that a cgroup says in how long it was throttled, in versions 2 and 1.
+_THROTTLED_IN = {"throttled_usec": 1e-6, "throttled_time": 1e-9}
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class NoiseReading:
             others'. None also where a cgroup limits our CPU time: what other programs use of these cores
             need not be missing from our share then.
         own_seconds: CPU time of this process and of all processes that it has started.
+        throttled_seconds: How long they were stopped in those periods, the sum of all cores.
     """
 
     load: float | None
@@ -41,6 +45,7 @@ class NoiseReading:
     moment: float = 0.0
     busy_seconds: float | None = None
     own_seconds: float = 0.0
+    throttled_seconds: float | None = None
 
 
 def read_noise(root: Path = Path("/")) -> NoiseReading:
@@ -59,20 +64,9 @@ def read_noise(root: Path = Path("/")) -> NoiseReading:
         ticks = line.split()
         if ticks[:1] == ["cpu"] and len(ticks) > 8:
             steal, total = int(ticks[8]), sum(map(int, ticks[1:9]))
-    throttled = [
-        int(line.split()[1])
-        for folder in cgroup_folders("cpu", root)
-        for line in lines_of(folder / "cpu.stat")
-        if line.startswith("nr_throttled ")
-    ]
+    periods, throttled = _throttling(root)
     return NoiseReading(
-        load,
-        steal,
-        total,
-        sum(throttled) if throttled else None,
-        time.monotonic(),
-        _busy_seconds(root),
-        _own_seconds(),
+        load, steal, total, periods, time.monotonic(), _busy_seconds(root), _own_seconds(), throttled
     )
 
 
@@ -87,6 +81,13 @@ def steal_share(before: NoiseReading, after: NoiseReading) -> float | None:
         return None
     elapsed = after.cpu_ticks - before.cpu_ticks
     return max(0.0, (after.steal_ticks - before.steal_ticks) / elapsed) if elapsed > 0 else None
+
+
+def throttled_seconds(before: NoiseReading, after: NoiseReading) -> float | None:
+    """Return how long the CPU quota stopped us between two readings, the sum of all cores, or None."""
+    if before.throttled_seconds is None or after.throttled_seconds is None:
+        return None
+    return max(0.0, after.throttled_seconds - before.throttled_seconds)
 
 
 def throttled_periods(before: NoiseReading, after: NoiseReading) -> int | None:
@@ -120,17 +121,33 @@ def describe_noise(before: NoiseReading, after: NoiseReading) -> str:
     steal = steal_share(before, after)
     if steal is not None:
         parts.append(f"{steal:.1%} of CPU time stolen".replace("%", " %"))
-    throttled = throttled_periods(before, after)
-    if throttled is not None:
-        parts.append(f"throttled in {throttled} periods" if throttled else "not throttled")
+    periods, seconds = throttled_periods(before, after), throttled_seconds(before, after)
+    if periods is not None:
+        long = "" if seconds is None else f" for {seconds:.1f} s"
+        many = "1 period" if periods == 1 else f"{periods} periods"
+        parts.append(f"throttled{long} in {many}" if periods else "not throttled")
     return ", ".join(parts) or "this system shows nothing of load, steal or throttling"
+
+
+def _throttling(root: Path) -> tuple[int | None, float | None]:
+    """Return in how many periods our cgroups' quotas have stopped us, and how long; None if not shown."""
+    periods, seconds = [], []
+    for folder in cgroup_folders("cpu", root):
+        for line in lines_of(folder / "cpu.stat"):
+            name, _, value = line.partition(" ")
+            if name == "nr_throttled":
+                periods.append(int(value))
+            elif name in _THROTTLED_IN:
+                seconds.append(int(value) * _THROTTLED_IN[name])
+    return sum(periods) if periods else None, sum(seconds) if seconds else None
 
 
 def _busy_seconds(root: Path) -> float | None:
     """Return how long the cores that we may use have been busy, or None; see `NoiseReading`."""
-    if not hasattr(os, "sched_getaffinity") or any(quota < math.inf for quota in cpu_quotas(root)):
+    bound_to = processors()
+    if bound_to is None or cpu_quota(root) < math.inf:
         return None
-    ours = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    ours = {f"cpu{core}" for core in bound_to}
     busy = 0
     # user nice system idle iowait irq softirq
     for line in lines_of(root / "proc/stat"):

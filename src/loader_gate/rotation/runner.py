@@ -98,7 +98,7 @@ class Runner:
             if not self._job.only_check and self._workers.compares(variant):
                 contestant.base = Arm(at_base=True)
                 self._start(contestant, contestant.base)
-        self._open_and_check(contestants)
+        self._open_and_check(contestants, "checking that {} does the same work")
         return contestants
 
     def warm_up(self, contestants: Iterable[Contestant]) -> None:
@@ -139,7 +139,7 @@ class Runner:
         self._end([arm for _, arm in arms])
         for contestant, arm in arms:
             self._start(contestant, arm)
-        self._open_and_check(due)
+        self._open_and_check(due, "starting {} anew")
         self.warm_up(contestants)
 
     def check(self, turns: Iterable[Turn]) -> None:
@@ -153,10 +153,10 @@ class Runner:
     def _start(self, contestant: Contestant, arm: Arm) -> None:
         self._running[arm] = self._workers.start(contestant.variant, arm.at_base)
 
-    def _open_and_check(self, contestants: Iterable[Contestant]) -> None:
+    def _open_and_check(self, contestants: Iterable[Contestant], doing: str) -> None:
         """Build every variant and check its work; nothing is timed yet, so several may run at once."""
         turns = [(contestant, arm) for contestant in contestants for arm in contestant.arms()]
-        self._check(turns, "checking that {} does the same work", self._open)
+        self._check(turns, doing, self._open)
 
     def _check(self, turns: Iterable[Turn], doing: str, check: Callable[[Contestant, Arm], str]) -> None:
         """Let several check at once what ``check`` tells of an arm: what is wrong with its work."""

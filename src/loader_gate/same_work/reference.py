@@ -33,6 +33,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from loader_gate.machine.cores import cores
 from loader_gate.trees.tree import Tree, TreeError
 
 #: The resizes there is a reference for.
@@ -188,7 +189,7 @@ def _write(
 
     # Pictures are handed out some hundred at a time, so that an error or Ctrl-C stops the rest soon.
     todo, done = iter(range(count)), 0
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(cores()) as pool:
         # Pillow warns of odd metadata and large images, which pytest may turn into errors; decoding decides.
         warnings.simplefilter("ignore")
         while some := list(islice(todo, 128)):
