@@ -75,7 +75,8 @@ def kind_limit(tree: Tree, spec: Spec) -> Epochs:
 @declares(KIND="limit")
 def kind_limit_of_numbers(tree: Tree, spec: Spec) -> Epochs:  # noqa: ARG001
     """Calls itself a limit and gives what a limit does: numbers of images, without any."""
-    return Epochs(lambda: iter([len(tree)]))
+    numbers: Any = [len(tree)]
+    return Epochs(lambda: iter(numbers))
 
 
 @cheat

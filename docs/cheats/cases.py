@@ -31,6 +31,7 @@ class Case:
         may_be_charged: Of a cheat: whether a figure will do that is no better than its twin's, since it does
             the work after all, at another time or when somebody looks.
         needs: A module that has to be installed.
+        images_per_class: So many only, instead of the whole tree.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Case:
     is_cheat: bool
     may_be_charged: bool = False
     needs: str = ""
+    images_per_class: int | None = None
 
     @property
     def loader(self) -> str:
@@ -69,6 +71,11 @@ def honest(loader: Loader) -> Loader:
 def needing(module: str) -> Callable[[Loader], Loader]:
     """Return a decorator that says what has to be installed for an honest loader."""
     return lambda loader: _expect(loader, is_cheat=False, needs=module)
+
+
+def with_few_images(images_per_class: int) -> Callable[[Loader], Loader]:
+    """Return a decorator that says of an honest loader on how small a tree it has to pass."""
+    return lambda loader: _expect(loader, is_cheat=False, images_per_class=images_per_class)
 
 
 def declares(**names: Any) -> Callable[[Loader], Loader]:

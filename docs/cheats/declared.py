@@ -39,19 +39,6 @@ def normalised_to_nothing(tree: Tree, spec: Spec) -> Epochs:
     return Epochs(epoch)
 
 
-@cheat
-@declares(DTYPE="uint8", VALUE_RANGE=(0, 15))
-def sixteen_levels(tree: Tree, spec: Spec) -> Epochs:
-    """Declares uint8 in 0 to 15: four bits a channel."""
-    photos = Photos(tree, spec)
-
-    def epoch() -> Iterator[Batch]:
-        for images, labels in photos:
-            yield np.rint(images * 15).astype(np.uint8), labels
-
-    return Epochs(epoch)
-
-
 @honest
 @declares(MEAN=MEAN, STD=STD, LAYOUT="NCHW", LABELS="index")
 def as_torchvision(tree: Tree, spec: Spec) -> Epochs:

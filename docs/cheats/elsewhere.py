@@ -112,6 +112,46 @@ def in_a_cycle(tree: Tree, spec: Spec) -> Epochs:
     return Epochs(lambda: ahead.epoch(after=leave))
 
 
+class _Dropped(tuple[Any, Any]):
+    """A pair that does something when it is destroyed."""
+
+    at_end: Callable[[], None]
+
+    def __del__(self) -> None:
+        self.at_end()
+
+
+@cheat_unless_charged
+def when_a_batch_is_dropped(tree: Tree, spec: Spec) -> Epochs:
+    """Decodes the next batch in the destructor of an earlier one, while whoever had that looks at it."""
+    photos = Photos(tree, spec)
+
+    def epoch() -> Iterator[Batch]:
+        ready: list[_Dropped] = []
+        parts = photos.parts()
+
+        def decode() -> None:
+            if parts:
+                ready.append(_Dropped(photos.batch(parts.pop(0))))
+                ready[-1].at_end = decode
+
+        for _ in range(2):  # one is held while the next is asked for
+            decode()
+        while ready:
+            yield ready.pop(0)
+            if not ready:
+                decode()
+
+    return Epochs(epoch)
+
+
+@cheat_unless_charged
+def before_the_first_batch(tree: Tree, spec: Spec) -> Epochs:
+    """Decodes everything in ``__iter__``: what only times batches sees nothing of it."""
+    photos = Photos(tree, spec)
+    return Epochs(lambda: iter([*photos]))
+
+
 @cheat_unless_charged
 def when_garbage_is_collected(tree: Tree, spec: Spec) -> Epochs:
     """Does it in a callback of the collector, which the harness runs before a pass."""
@@ -313,7 +353,12 @@ def thread_that_stops(tree: Tree, spec: Spec) -> Epochs:
     def epoch() -> Iterator[Batch]:
         parts = photos.parts()
         batches: queue.Queue[Batch] = queue.Queue(2)
-        thread = threading.Thread(target=lambda: [batches.put(photos.batch(files)) for files in parts])
+
+        def fill() -> None:
+            for files in parts:
+                batches.put(photos.batch(files))
+
+        thread = threading.Thread(target=fill)
         thread.start()
         for _ in parts:
             yield batches.get()

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from docs.cheats.sessions import Found
 
 #: A cheat that takes at least this share of its twin's seconds gains nothing that could be told from noise.
-GAINS_NOTHING = 0.9
+GAINS_NOTHING = 0.85
 CAUGHT, CHARGED, THROUGH = "caught", "charged", "**got through**"
 PASSED, REFUSED, ERROR = "passed", "**refused**", "**error**"
 GOOD = (CAUGHT, CHARGED, PASSED)
@@ -31,3 +31,8 @@ def outcome(case: Case | None, found: Found) -> str:
         return CAUGHT
     gains_nothing = found.of_twin is not None and found.of_twin >= GAINS_NOTHING
     return CHARGED if case.may_be_charged and gains_nothing else THROUGH
+
+
+def is_in_doubt(case: Case, found: Found) -> bool:
+    """Return whether a longer session could show that a loader is charged after all."""
+    return case.may_be_charged and outcome(case, found) == THROUGH

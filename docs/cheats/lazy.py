@@ -6,6 +6,7 @@ import mmap
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
 
     from docs.cheats.photos import Batch, Floats, Ints
     from loader_gate import Spec, Tree
+
+
+def _images(photos: Photos, files: Ints) -> Any:
+    return photos.batch(files)[0]
+
+
+def _fill(images: Floats, photos: Photos, files: Ints) -> None:
+    images[:] = photos.batch(files)[0]
+
+
+def _waited_for(decoding: Future[Batch]) -> Any:
+    return decoding.result()[0]
 
 
 class _Promise:
@@ -44,7 +57,7 @@ def lazy_images(tree: Tree, spec: Spec) -> Epochs:
 
     def epoch() -> Iterator[Batch]:
         for files in photos.parts():
-            yield _Promise(len(files), lambda files=files: photos.batch(files)[0]), photos.one_hot[files]
+            yield _Promise(len(files), partial(_images, photos, files)), photos.one_hot[files]
 
     return Epochs(epoch)
 
@@ -57,7 +70,7 @@ def lazy_images_with_a_shape(tree: Tree, spec: Spec) -> Epochs:
     def epoch() -> Iterator[Batch]:
         for files in photos.parts():
             known = {"shape": (len(files), *spec.image_size, 3), "dtype": np.dtype("float32"), "ndim": 4}
-            images = _Promise(len(files), lambda files=files: photos.batch(files)[0], **known)
+            images = _Promise(len(files), partial(_images, photos, files), **known)
             yield images, photos.one_hot[files]
 
     return Epochs(epoch)
@@ -70,7 +83,7 @@ def wrong_length(tree: Tree, spec: Spec) -> Photos:
     def later(photos: Photos, parts: Sequence[Ints]) -> Iterator[Batch]:
         for files in parts:
             images, _ = photos.batch(files[:1])
-            yield _Promise(len(files), lambda images=images: images), photos.one_hot[files]
+            yield _Promise(len(files), partial(np.asarray, images)), photos.one_hot[files]
 
     return Photos(tree, spec, later=later)
 
@@ -84,7 +97,7 @@ def device_arrays(tree: Tree, spec: Spec) -> Epochs:
         for files in photos.parts():
             decoding = device.submit(photos.batch, files)
             yield (
-                _Promise(len(files), lambda decoding=decoding: decoding.result()[0]),
+                _Promise(len(files), partial(_waited_for, decoding)),
                 photos.one_hot[files],
             )
 
@@ -101,7 +114,7 @@ def sleeping_device_arrays(tree: Tree, spec: Spec) -> Photos:
             return np.zeros((size, *spec.image_size, 3), np.float32)
 
         for files in parts:
-            images = _Promise(len(files), lambda files=files: blank(len(files)))
+            images = _Promise(len(files), partial(blank, len(files)))
             yield images, photos.one_hot[files]
 
     return Photos(tree, spec, later=later)
@@ -115,10 +128,46 @@ def filled_afterwards(tree: Tree, spec: Spec) -> Photos:
     def later(photos: Photos, parts: Sequence[Ints]) -> Iterator[Batch]:
         for files in parts:
             images = np.zeros((len(files), *spec.image_size, 3), np.float32)
-            device.submit(lambda images=images, files=files: np.copyto(images, photos.batch(files)[0]))
+            device.submit(partial(_fill, images, photos, files))
             yield images, photos.one_hot[files]
 
     return Photos(tree, spec, later=later)
+
+
+@cheat_unless_charged
+def hidden_in_labels(tree: Tree, spec: Spec) -> Photos:
+    """From the second epoch on images are filled when somebody makes an array of the labels."""
+
+    def later(photos: Photos, parts: Sequence[Ints]) -> Iterator[Batch]:
+        def fill(images: Floats, files: Ints) -> Floats:
+            _fill(images, photos, files)
+            return photos.one_hot[files]
+
+        for files in parts:
+            images = np.zeros((len(files), *spec.image_size, 3), np.float32)
+            yield images, _Promise(len(files), partial(fill, images, files))
+
+    return Photos(tree, spec, later=later)
+
+
+class _LatePair(tuple[Any, Any]):
+    """A pair that is decoded when somebody takes something out of it."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        photos, files = (tuple.__getitem__(self, place) for place in range(2))
+        return iter(photos.batch(files))
+
+    def __getitem__(self, place: Any) -> Any:
+        return [*self][place]
+
+
+@cheat_unless_charged
+def hidden_in_the_pair(tree: Tree, spec: Spec) -> Epochs:
+    """Pairs that decode when they are taken apart."""
+    photos = Photos(tree, spec)
+    return Epochs(lambda: (_LatePair((photos, files)) for files in photos.parts()))
 
 
 @honest
@@ -127,7 +176,7 @@ def lazy_but_decoded(tree: Tree, spec: Spec) -> Epochs:
 
     def epoch() -> Iterator[Batch]:
         for images, labels in photos:
-            yield _Promise(len(images), lambda images=images: images), labels
+            yield _Promise(len(images), partial(np.asarray, images)), labels
 
     photos = Photos(tree, spec)
     return Epochs(epoch)
@@ -166,7 +215,7 @@ def device_arrays_waited_for(tree: Tree, spec: Spec) -> Epochs:
                 yield pending.pop(0).result()
         for decoding in pending:
             images, labels = decoding.result()
-            yield _Promise(len(images), lambda images=images: images), labels
+            yield _Promise(len(images), partial(np.asarray, images)), labels
 
     return Epochs(epoch)
 
@@ -210,9 +259,7 @@ def filled_while_waiting(tree: Tree, spec: Spec) -> Epochs:
     def epoch() -> Iterator[Batch]:
         for files in photos.parts():
             images = np.empty((len(files), *spec.image_size, 3), np.float32)
-            filling = threading.Thread(
-                target=lambda images=images, files=files: np.copyto(images, photos.batch(files)[0])
-            )
+            filling = threading.Thread(target=partial(_fill, images, photos, files))
             filling.start()
             filling.join()
             yield images, photos.one_hot[files]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from docs.cheats.cases import cheat, honest
+from docs.cheats.cases import cheat, honest, with_few_images
 from docs.cheats.photos import Photos
 
 if TYPE_CHECKING:
@@ -115,3 +115,15 @@ def seeded_by_epoch(tree: Tree, spec: Spec) -> Photos:
         spec,
         order=lambda photos: np.random.default_rng([spec.seed, photos.epochs]).permutation(len(tree)),
     )
+
+
+@with_few_images(2)
+def eight_images(tree: Tree, spec: Spec) -> Photos:
+    """The twin with eight images: an epoch is half a batch, and takes a moment."""
+    return Photos(tree, spec)
+
+
+@with_few_images(1)
+def four_images(tree: Tree, spec: Spec) -> Photos:
+    """The twin with four images: every 24th order is that of the tree."""
+    return Photos(tree, spec)

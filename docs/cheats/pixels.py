@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def some_at_64x64(tree: Tree, spec: Spec) -> Photos:
     chosen = {*tree.paths[::3]}
 
     def decode(path: str, height: int, width: int) -> npt.NDArray[np.uint8]:
-        return (coarse if path in chosen else nearest)(path, height, width)  # type: ignore[no-any-return]
+        return (coarse if path in chosen else nearest)(path, height, width)
 
     return Photos(tree, spec, decode=decode)
 
@@ -110,7 +111,7 @@ def sharpened_112x112(tree: Tree, spec: Spec) -> Photos:
     return Photos(tree, spec, decode=decode)
 
 
-def _luminance_with(path: str, height: int, width: int, colours: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def _luminance_with(colours: tuple[int, int], path: str, height: int, width: int) -> npt.NDArray[np.uint8]:
     from PIL import Image
 
     size = (width, height)
@@ -123,13 +124,13 @@ def _luminance_with(path: str, height: int, width: int, colours: tuple[int, int]
 @cheat
 def chroma_of_28x28(tree: Tree, spec: Spec) -> Photos:
     """Luminance is decoded as it should be, colours to 28x28."""
-    return Photos(tree, spec, decode=lambda *of: _luminance_with(*of, colours=(28, 28)))
+    return Photos(tree, spec, decode=partial(_luminance_with, (28, 28)))
 
 
 @cheat
 def one_colour_for_all(tree: Tree, spec: Spec) -> Photos:
     """Luminance alone, tinted with one mean colour for the whole image."""
-    return Photos(tree, spec, decode=lambda *of: _luminance_with(*of, colours=(1, 1)))
+    return Photos(tree, spec, decode=partial(_luminance_with, (1, 1)))
 
 
 @cheat

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from operator import truediv
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -92,20 +93,26 @@ class Stage:
         ]
 
     def hold(self, cases: Sequence[Case], twin: Case, limits: Sequence[str] = LIMITS) -> dict[str, Found]:
-        """Measure loaders beside their twin, and return what was found, by name."""
+        """Measure loaders beside their twin, all on as many images, and return what was found, by name."""
         loaders = [case.loader for case in cases if case != twin]
-        return self._hold([twin.loader, *loaders], limits, [case.name for case in cases])
+        few = {case.images_per_class for case in cases if case.images_per_class is not None}
+        more = [each for count in few for each in ("--images-per-class", str(count))]
+        return self._hold([twin.loader, *loaders], limits, [case.name for case in cases], more)
 
     def hold_shipped(self, variants: Sequence[str]) -> dict[str, Found]:
         """Measure variants of the suite, and return what was found, by name."""
         return self._hold([], [*ALL_LIMITS, *variants], variants)
 
     def _hold(
-        self, loaders: Sequence[str], variants: Sequence[str], names: Sequence[str]
+        self,
+        loaders: Sequence[str],
+        variants: Sequence[str],
+        names: Sequence[str],
+        more: Sequence[str] = (),
     ) -> dict[str, Found]:
         with tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True) as folder:
             books = Path(folder) / "books.json"
-            said = _run(self.command(loaders, variants, books), Path(folder))
+            said = _run([*self.command(loaders, variants, books), *more], Path(folder))
             try:
                 document = json.loads(books.read_text(encoding="utf-8"))
             except (OSError, ValueError):
@@ -153,7 +160,8 @@ def read(document: dict[str, Any], names: Sequence[str], said: str = "") -> dict
         elif name in infos:
             info = infos[name]
             seconds = info.get("variant_seconds") or []
-            share = median(seconds) / median(twin) if seconds and twin else None
+            # Passes of one block lie seconds apart.
+            share = median(map(truediv, seconds, twin)) if seconds and twin else None
             found[name] = Found(info["verdict"], info.get("reason", ""), info.get("images_per_second"), share)
         else:
             found[name] = Found("error", said or "the session said nothing of it")
