@@ -214,7 +214,7 @@ def test_the_table(tmp_path: Path) -> None:
     (line,) = (each for each in text.splitlines() if each.startswith("| `a` |"))
     assert line.count("|") == 7
     assert line.endswith("… |")
-    assert "| `b` | Works later. |  | **got through** | 0.500 | pass |" in text
+    assert "| `b` | Works later. |  | **got through** | 0.5 | pass |" in text
 
 
 def test_the_exit_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,7 +65,7 @@ def write_table(rows: Sequence[Row], path: Path, seconds: float) -> None:
     today = datetime.datetime.now(datetime.timezone.utc).date()
     lines += [
         "",
-        f"`tox run -e cheats`, {today}, {machine.fingerprint}, {seconds / 60:.0f} minutes.",
+        f"`tox run -e cheats`, {today}, {machine.describe()}, {seconds / 60:.0f} minutes.",
         "What the columns mean: [README.md](README.md#the-table).",
     ]
     for title, chosen in _sorted(rows):
@@ -78,7 +78,7 @@ def write_table(rows: Sequence[Row], path: Path, seconds: float) -> None:
 
 def _line(row: Row) -> str:
     about = "" if row.case is None else row.case.about
-    share = "" if row.found.of_twin is None else f"{row.found.of_twin:.3f}"
+    share = "" if row.found.of_twin is None else f"{row.found.of_twin:.2g}"
     said = row.found.reason if row.found.verdict == "unmeasured" else row.found.verdict
     said = said if len(said) <= LONGEST else said[: LONGEST - 1].rstrip() + "…"
     cells = (f"`{row.name}`", about, row.before, row.outcome, share, said)
