@@ -34,6 +34,7 @@ else:
 PAGES = (
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "docs" / "cheats" / "README.md",
 )
 
 #: Options of other programs that the docs name.
