@@ -125,7 +125,8 @@ class TestHonest:
     def test_in_order(self, case: Case) -> None:
         """The figures are those of equal images, rounding apart."""
         result = case.check(case.batches())
-        assert result == SameWork(None, 36, "bilinear", 36, 100.0, 100.0)
+        all_of_it = (1.0, 1.0)
+        assert result == SameWork(None, 36, "bilinear", 36, 100.0, 100.0, all_of_it, all_of_it)
 
     def test_shuffled(self, case: Case) -> None:
         """The order does not matter."""
