@@ -180,7 +180,13 @@ class Runner:
         if arm.passes:  # the same code as before: it is known to do the same work
             return contestant.opened, ""
         check = worker.ask("check", reference=str(job.reference))
-        opened = Opened(answer["kind"], answer["build_seconds"], written, check["median_psnr"])
+        opened = Opened(
+            answer["kind"],
+            answer["build_seconds"],
+            written,
+            check["median_psnr"],
+            check.get("not_told_apart", 0),
+        )
         return opened, check["reason"] or ""
 
     def _lose(self, arm: Arm, problem: str) -> None:

@@ -16,6 +16,7 @@ from loader_gate.same_work.batch import Batches
 from loader_gate.same_work.identity import Identities
 from loader_gate.same_work.pixels import Pixels
 from loader_gate.same_work.reference import INTERPOLATIONS, Floats, Ints, Reference, pooled
+from loader_gate.same_work.undeclared import lines_to_add
 from loader_gate.same_work.words import DifferenceError
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def check_epoch(
             epoch.add(batch)
         epoch.finish()
     except DifferenceError as difference:
-        reason = str(difference)
+        reason = f"{difference} {epoch.lines_to_add()}".rstrip()
     return epoch.result(reason)
 
 
@@ -113,8 +114,9 @@ class _Epoch:
         reference: Reference,
         learn: Callable[[npt.NDArray[Any], Ints], None],
     ) -> None:
-        self._spec, self._declared, self._learn = spec, declared, learn
+        self._tree, self._spec, self._declared, self._learn = tree, spec, declared, learn
         self._order: list[Ints] = []
+        self._last: Any = None
         names = (declared.interpolation,) if declared.interpolation else INTERPOLATIONS
         self._batches = Batches(tree, spec, declared)
         self._identities = Identities(tree, declared, reference, names, self._batches)
@@ -122,6 +124,7 @@ class _Epoch:
 
     def add(self, batch: Any) -> None:
         """Check one batch and remember what is needed at the end."""
+        self._last = batch
         images, classes = self._batches.add(batch)
         levels = self._declared.levels(self._declared.channels_last(images))
         matches = self._identities.add(pooled(levels), classes)
@@ -137,6 +140,20 @@ class _Epoch:
         """Check what only a whole epoch shows."""
         self._identities.check(self._spec.batch_size)
         self._pixels.check()
+
+    def lines_to_add(self) -> str:
+        """Say how to declare what the last batch is, if that is not as declared."""
+        if not isinstance(self._last, (tuple, list)) or len(self._last) != 2:
+            return ""
+        images, labels = map(np.asarray, self._last)
+        return lines_to_add(
+            images,
+            labels,
+            len(self._tree.class_names),
+            self._spec,
+            self._declared,
+            lambda levels: self._identities.knows(pooled(levels)),
+        )
 
     def result(self, reason: str | None) -> SameWork:
         """Return the figures with the reason."""

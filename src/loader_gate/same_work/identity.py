@@ -76,6 +76,10 @@ class Identities:
                 self.not_told_apart += not match.alone
         return [match if match is not None and match.label_fits else None for match in matches]
 
+    def knows(self, grids: Floats) -> bool:
+        """Return whether most of some images are files of the tree."""
+        return 2 * sum(len(pictures) > 0 for pictures, _ in self._recogniser.near(grids)) > len(grids)
+
     def check_so_far(self) -> None:
         """Check that there is a reason to go on.
 
@@ -140,7 +144,7 @@ class Identities:
 
     def _hint(self) -> str:
         """Say what may have been done to the images that were not recognised."""
-        black, white = self._declared.value_range
+        black, white = self._declared.bounds
         if self._batches.highest <= black + (white - black) * 1.001 / 255:
             return f"no value is above {self._batches.highest:.4g}, were they scaled down twice?"
         if black < 0 and self._batches.lowest >= 0:
@@ -160,6 +164,6 @@ class Identities:
                 hint = f"they are turned by {90 * turns} degrees, was EXIF orientation applied?"
                 changes[hint] = np.rot90(grids, turns, (1, 2))
         for hint, changed in changes.items():
-            if 2 * sum(len(pictures) > 0 for pictures, _ in self._recogniser.near(changed)) > len(grids):
+            if self.knows(changed):
                 return hint
         return "are they cropped, padded, augmented or scaled in another way?"

@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 from loader_gate.same_work.reference import Floats, Ints, Reference, pooled
 
+# Of more pictures that seem close to an image than twice so many, only these are looked at closely.
+_MOST_MEASURED = 256
 # Among so many pictures, looking through all takes less than importing SciPy: a second in every worker.
 _MOST_LOOKED_THROUGH = 2048
 # What an image costs as a picture it cannot be: more than all distances of a sharing out together.
@@ -154,7 +156,7 @@ class Recogniser:
         found = []
         for row, grid in enumerate(grids):
             pictures = np.unique(np.concatenate([some[row] for some in near]))
-            if len(pictures) > 2 * self._most_told_apart:
+            if len(pictures) > 2 * _MOST_MEASURED:
                 own = None if labels is None else self._entries_of(pictures, int(labels[row])) >= 0
                 distances = self._some_distances(grid, coarse[row], pictures, own)
             else:
@@ -179,7 +181,7 @@ class Recogniser:
         taken = np.zeros(len(pictures), bool)
         for some in (np.ones(len(pictures), bool),) if own is None else (own, ~own):
             positions = np.flatnonzero(some)
-            taken[positions[np.argsort(distances[positions])[: self._most_told_apart]]] = True
+            taken[positions[np.argsort(distances[positions])[:_MOST_MEASURED]]] = True
         distances[taken] = self._distances(grid, pictures[taken])
         distances[~taken] = np.maximum(distances[~taken], distances[taken].min())
         return distances

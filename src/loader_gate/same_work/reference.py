@@ -272,9 +272,10 @@ def decode_image(path: str, image_size: tuple[int, int]) -> dict[str, Bytes]:
 def _decoded(path: str) -> Image.Image:
     try:
         with Image.open(path) as file:
-            return file.convert("RGB")
+            image: Image.Image = file.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise TreeError(f"{path} cannot be decoded ({error}): repair it or leave it out.") from error
+    return image
 
 
 def _resized(image: Image.Image, image_size: tuple[int, int]) -> dict[str, Bytes]:

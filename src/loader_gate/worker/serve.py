@@ -136,7 +136,7 @@ class Worker:
         if isinstance(self._consumer, Tally):
             self._consumer.epoch(self._loader.batches, self._alive, lambda: None)
             settle()
-            return {"reason": None, "median_psnr": None}
+            return {"reason": None, "median_psnr": None, "not_told_apart": 0}
 
         def batches() -> Iterator[Any]:
             for batch in self._loader.batches:
@@ -147,7 +147,11 @@ class Worker:
             batches(), self._tree, self._spec, self._loader.declared, Reference.open(Path(reference))
         )
         settle()
-        return {"reason": check.reason, "median_psnr": check.median_psnr}
+        return {
+            "reason": check.reason,
+            "median_psnr": check.median_psnr,
+            "not_told_apart": check.not_told_apart,
+        }
 
     def do_pass(self, epochs: int) -> dict[str, Any]:
         """Time one pass."""
