@@ -164,7 +164,7 @@ def _plain_ways() -> Iterator[Way]:
         )
     for name, interpolation, resize in (
         ("triangle", "area", lambda path, size: _pillow(rgb(path), size, _R.BILINEAR)),
-        ("bilinear", "bilinear", lambda path, size: resize_bilinear(_array(path), size)),
+        ("bilinear", None, lambda path, size: resize_bilinear(_array(path), size)),
         ("nearest", "nearest", lambda path, size: _pillow(rgb(path), size, _R.NEAREST)),
     ):
         yield Way(
@@ -355,7 +355,9 @@ a loader of float32 images here, and goes through the check that variants go thr
 `src/loader_gate/same_work/detail.py` says what detail is. The limits are in `thresholds.py` beside it: of
 the reference's detail every image has to have {thresholds.DETAIL_FLOOR:g} and the median image {median:g},
 of chroma's {thresholds.CHROMA_FLOOR:g} and {thresholds.CHROMA_MEDIAN_FLOOR:g}. An image whose reference has
-too little of it does not count. (!) marks what passes, or does not, against our will.
+too little of it does not count. (!) marks what passes, or does not, against our will: in a long and narrow
+picture DCT scaling is bound by the shorter side, and a bilinear resize of the other skips pixels. What is
+bilinear and then a JPEG is not declared `bilinear`: that is held to 30 dB.
 """
     columns = ("way", "compared with", "PSNR, lowest", "median", "detail, lowest", "median")
     columns = (*columns, "chroma, lowest", "median", "passes")

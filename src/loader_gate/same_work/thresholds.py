@@ -29,7 +29,7 @@ PSNR_FLOOR = {"nearest": 22.0, "bilinear": 30.0, "area": 22.0}
 #: PSNR of equal images, in dB.
 PSNR_EQUAL = 100.0
 #: The least share of luma's detail that an image may have, and the median image.
-DETAIL_FLOOR, DETAIL_MEDIAN_FLOOR = 0.2, 0.42
+DETAIL_FLOOR, DETAIL_MEDIAN_FLOOR = 0.2, 0.5
 #: The same of chroma's.
 CHROMA_FLOOR, CHROMA_MEDIAN_FLOOR = 0.04, 0.2
 #: A median of fewer images is chance.
