@@ -24,6 +24,7 @@ import pytest
 from loader_gate import Spec, Tree
 from loader_gate.plugin.options import OPTIONS
 from loader_gate.plugin.settings import read_settings
+from loader_gate.same_work.declared import DeclaredOutput
 from tests.sessions import ROOT
 
 if sys.version_info >= (3, 11):
@@ -124,7 +125,7 @@ def test_a_loader_loads(page: str, name: str, needs: str, tiny_tree: Tree, tmp_p
         assert [len(each) for each, _ in epoch] == [10, 10, 4]
         assert images.shape == (24, 32, 24, 3)
         assert images.dtype == getattr(loader, "DTYPE", "float32")
-        low, high = getattr(loader, "VALUE_RANGE", (0, 1))
+        low, high = DeclaredOutput.of(loader).bounds
         assert low <= images.min() < images.max() <= high
         assert labels.dtype == np.float32
         assert labels.sum(axis=0).tolist() == np.bincount(tiny_tree.labels).tolist()

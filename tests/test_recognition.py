@@ -25,7 +25,8 @@ def recogniser(
     pictures = np.arange(count) if picture_of is None else np.asarray(picture_of, np.int64)
     descriptors = {name: flat(levels).astype(np.uint8) for name in INTERPOLATIONS}
     descriptors["area"] += np.uint8(20)
-    reference = Reference("digest", (8, 8), pictures, descriptors, descriptors, np.arange(count))
+    sizes = np.full((count, 2), 8)
+    reference = Reference("digest", (8, 8), pictures, descriptors, descriptors, np.arange(count), sizes)
     labels = [0] * len(pictures) if labels is None else labels
     return Recogniser(reference, labels, INTERPOLATIONS, close=5, too_close_to_tell=1.5, most_told_apart=100)
 
@@ -84,7 +85,7 @@ def test_wrong_label_and_unknown() -> None:
 
 
 def test_likely() -> None:
-    """Pictures as good as the closest count as likely, up to a number of them."""
+    """Pictures as good as the closest count as likely, however many."""
     alike, apart = recogniser([100, 101, 102]), recogniser([100, 104, 107])
     for found, level, pictures in ((alike, 100, [0, 1]), (apart, 102, [0, 1]), (apart, 101, [0])):
         match = found.add(flat([level]), zeros(1))[0]
@@ -92,7 +93,7 @@ def test_likely() -> None:
         assert match.pictures.tolist() == pictures
     many = recogniser([100] * 300).add(flat([100]), zeros(1))[0]
     assert many is not None
-    assert many.pictures.tolist() == list(range(256))
+    assert many.pictures.tolist() == list(range(300))
 
 
 def test_sharing_out() -> None:

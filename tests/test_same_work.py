@@ -125,7 +125,8 @@ class TestHonest:
     def test_in_order(self, case: Case) -> None:
         """The figures are those of equal images, rounding apart."""
         result = case.check(case.batches())
-        assert result == SameWork(None, 36, "bilinear", 36, 100.0, 100.0)
+        all_of_it = (1.0, 1.0)
+        assert result == SameWork(None, 36, "bilinear", 36, 100.0, 100.0, all_of_it, all_of_it)
 
     def test_shuffled(self, case: Case) -> None:
         """The order does not matter."""
@@ -220,7 +221,10 @@ class TestForm:
     def test_dtype(self, case: Case) -> None:
         """The type must be the declared one."""
         reason = case.reason(case.batches(case.images.astype(np.float64)))
-        assert reason == "Images of batch 1 are float64, expected the declared float32."
+        assert reason == (
+            "Images of batch 1 are float64, expected the declared float32. "
+            'If that is what is meant, add DTYPE = "float64" to say so.'
+        )
 
     def test_range(self, case: Case) -> None:
         """Values outside the range are named."""
@@ -366,7 +370,7 @@ class TestDeclared:
 
     def test_unknown(self) -> None:
         """A misspelt interpolation and an empty range are refused."""
-        with pytest.raises(ValueError, match="'cubic' is unknown, expected one of nearest"):
+        with pytest.raises(ValueError, match="INTERPOLATION is 'cubic', expected one of 'nearest'"):
             DeclaredOutput("cubic")
         with pytest.raises(ValueError, match="expected \\(black, white\\)"):
             DeclaredOutput(value_range=(1, 0))

@@ -1,4 +1,4 @@
-"""The study, step by step: record, replay, live, report; or all of them in turn. And its witness."""
+"""The study, step by step: record, replay, live, report; or all of them in turn; and what else was measured."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ STEPS = ("record", "replay", "live", "report")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step of the study, or all of them; return the exit code."""
     options = _parser().parse_args(arguments)
-    steps = {"record": _record, "replay": _replay, "live": _live, "report": _report, "witness": _witness}
+    steps = {
+        "record": _record,
+        "replay": _replay,
+        "live": _live,
+        "report": _report,
+        "resolution": _resolution,
+        "witness": _witness,
+    }
     chosen = STEPS if options.step == "all" else (options.step,)
     try:
         for number, step in enumerate(chosen, 1):
@@ -76,6 +83,12 @@ def _witness(options: argparse.Namespace) -> None:
     hold_against_witness(options.folder)
 
 
+def _resolution(options: argparse.Namespace) -> None:
+    from docs.study import resolution
+
+    resolution.write(options.image_root, options.sizes, options.folder)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m docs.study", description=__doc__)
     commands = parser.add_subparsers(dest="step", required=True, metavar="STEP")
@@ -84,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         "replay": "hold virtual sessions over the recorded passes",
         "live": "hold real sessions, with nothing changed and with planted slowdowns, until there are enough",
         "report": "write the tables and plots",
+        "resolution": "decode and resize a tree in many ways, and write what of them passes the check",
         "all": "all of these in turn",
         "witness": "hold a worker's CPU time, memory and cores against cgroups (needs root)",
     }
@@ -104,6 +118,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_options(command: argparse.ArgumentParser, step: str) -> None:
+    if step == "resolution":
+        command.add_argument(
+            "--image-root", type=Path, required=True, metavar="DIR", help="a tree of photographs"
+        )
+        command.add_argument(
+            "--sizes", nargs="+", default=["224x224", "96x128"], metavar="HEIGHTxWIDTH", help="of images"
+        )
     sessions = "--sessions"
     if step in ("record", "all"):
         command.add_argument(

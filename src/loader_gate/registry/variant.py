@@ -8,7 +8,14 @@ a user's loader function may carry the same names as attributes:
 ``INTERPOLATION``
     ``nearest``, ``bilinear`` or ``area``; left out, the best match of the three counts.
 ``DTYPE``, ``VALUE_RANGE``
-    Of the images; left out, ``"float32"`` and ``(0.0, 1.0)``.
+    Of the images; left out, ``"float32"`` and ``(0.0, 1.0)``, or ``(0, 255)`` of ``"uint8"``.
+``MEAN``, ``STD``
+    What images of 0 to 1 are normalised with, a number or one for red, green and blue, as torchvision's
+    ``Normalize`` takes them; in place of ``VALUE_RANGE``.
+``LAYOUT``
+    ``"NCHW"`` of channels first; left out, ``"NHWC"``.
+``LABELS``
+    ``"index"`` of the numbers of classes; left out, ``"one-hot"``.
 
 Modules may say more:
 

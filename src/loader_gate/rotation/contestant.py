@@ -39,6 +39,7 @@ class Opened:
     build_seconds: float = 0.0
     written_bytes: int = 0
     median_psnr: float | None = None
+    not_told_apart: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ class Contestant:
             base_passes=() if self.compared_with is None else tuple(self.compared_with.passes),
             share=share,
             written_bytes=self.opened.written_bytes,
+            not_told_apart=self.opened.not_told_apart,
         )
 
 

@@ -27,6 +27,7 @@ class Measurement:
         base_passes: The variant's passes at base, of the first of these blocks; empty without a base.
         share: What share of its limit it reaches; None if no limit bounds it.
         written_bytes: What it had written to disk when it was built, such as an archive of the files.
+        not_told_apart: Images of the checked epoch that might as well be files of another label.
     """
 
     variant: Variant
@@ -39,3 +40,4 @@ class Measurement:
     base_passes: tuple[PassTiming, ...] = ()
     share: Share | None = None
     written_bytes: int = 0
+    not_told_apart: int = 0

@@ -192,7 +192,13 @@ class Runner:
         self._fingerprints[arm] = file
         check = worker.ask("check", reference=str(job.reference), fingerprints=str(file))
         if arm is contestant.head:
-            contestant.opened = Opened(answer["kind"], answer["build_seconds"], written, check["median_psnr"])
+            contestant.opened = Opened(
+                answer["kind"],
+                answer["build_seconds"],
+                written,
+                check["median_psnr"],
+                check.get("not_told_apart", 0),
+            )
         return check["reason"] or ""
 
     def _check_again(self, contestant: Contestant, arm: Arm) -> str:

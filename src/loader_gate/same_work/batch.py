@@ -68,17 +68,20 @@ class Batches:
 
     def _check_form(self, images: Array) -> None:
         height, width = self._spec.image_size
-        expected = f"expected (batch, {height}, {width}, 3)"
+        expected = f"expected {self._declared.image_axes.format(height, width)}"
         if images.ndim != 4:
             raise DifferenceError(f"Images of batch {self._batch} have shape {images.shape}, {expected}.")
-        if images.shape[1:] != (height, width, 3):
+        shape = self._declared.channels_last(images).shape[1:]
+        if shape != (height, width, 3):
             hint = ""
             if images.shape[1:] == (3, height, width):
                 hint = ": are the channels first?"
-            elif images.shape[1:] == (width, height, 3):
+            elif images.shape[1:] == (height, width, 3):
+                hint = ": are the channels last?"
+            elif shape == (width, height, 3):
                 hint = ": are height and width swapped?"
-            elif images.shape[3] in (1, 4):
-                hint = ": are they grey?" if images.shape[3] == 1 else ": is there an alpha channel?"
+            elif shape[2] in (1, 4):
+                hint = ": are they grey?" if shape[2] == 1 else ": is there an alpha channel?"
             raise DifferenceError(
                 f"Images of batch {self._batch} have shape {images.shape}, {expected}{hint or '.'}"
             )
@@ -112,7 +115,7 @@ class Batches:
                 f"Images of batch {self._batch} hold values that are not finite (NaN or infinity)."
             )
         self.lowest, self.highest = min(self.lowest, lowest), max(self.highest, highest)
-        black, white = self._declared.value_range
+        black, white = self._declared.bounds
         slack = (white - black) / 255
         if lowest < black - slack or highest > white + slack:
             hint = "."
@@ -126,7 +129,9 @@ class Batches:
             )
 
     def _classes(self, labels: Array, size: int) -> Ints:
-        """Return the ``(batch,)`` int64 classes of one-hot labels."""
+        """Return the ``(batch,)`` int64 classes of labels."""
+        if self._declared.labels == "index":
+            return self._indices(labels, size)
         classes = len(self._tree.class_names)
         if labels.shape != (size, classes):
             hint = "."
@@ -143,5 +148,21 @@ class Batches:
         if not np.array_equal(labels, np.eye(classes, dtype=np.float32)[found]):
             raise DifferenceError(
                 f"Labels of batch {self._batch} are not one-hot: expected a single 1 a row, else 0."
+            )
+        return found
+
+    def _indices(self, labels: Array, size: int) -> Ints:
+        """Return the classes of labels that are their numbers."""
+        if labels.shape not in ((size,), (size, 1)) or not np.issubdtype(labels.dtype, np.integer):
+            raise DifferenceError(
+                f"Labels of batch {self._batch} are {labels.dtype} of shape {labels.shape}, expected the "
+                f"declared integers of shape ({size},) or ({size}, 1)."
+            )
+        found = self._declared.classes(labels)
+        last = len(self._tree.class_names) - 1
+        if not 0 <= found.min() <= found.max() <= last:
+            raise DifferenceError(
+                f"Labels of batch {self._batch} are from {found.min()} to {found.max()}, expected 0 to "
+                f"{last}: are classes counted from 1, or is a background class added?"
             )
         return found

@@ -15,7 +15,8 @@ import numpy as np
 from loader_gate.same_work.batch import Batches
 from loader_gate.same_work.identity import Identities
 from loader_gate.same_work.pixels import Pixels
-from loader_gate.same_work.reference import INTERPOLATIONS, Ints, Reference, pooled
+from loader_gate.same_work.reference import INTERPOLATIONS, Floats, Ints, Reference, pooled
+from loader_gate.same_work.undeclared import lines_to_add
 from loader_gate.same_work.words import DifferenceError
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ class SameWork:
         compared: Images whose pixels were compared.
         lowest_psnr: The lowest PSNR of these to the reference, in dB, at most :data:`PSNR_EQUAL`.
         median_psnr: The median of the same.
+        detail: The lowest and the median share of the reference's luma detail that these have, of 1; None if
+            no reference has enough to tell.
+        chroma: The same of chroma.
+        not_told_apart: Images that might as well be files of another label, so that their own shows nothing.
         order: ``(images,)`` int64, for each image that came the position in the tree of a file that it may
             be, the first of those that look alike; -1 if it is none.
     """
@@ -49,6 +54,9 @@ class SameWork:
     compared: int
     lowest_psnr: float | None
     median_psnr: float | None
+    detail: tuple[float, float] | None = None
+    chroma: tuple[float, float] | None = None
+    not_told_apart: int = 0
     order: Ints = field(compare=False, default_factory=lambda: np.empty(0, np.int64))
 
 
@@ -91,7 +99,7 @@ def check_epoch(
             epoch.add(batch)
         epoch.finish()
     except DifferenceError as difference:
-        reason = str(difference)
+        reason = f"{difference} {epoch.lines_to_add()}".rstrip()
     return epoch.result(reason)
 
 
@@ -106,8 +114,9 @@ class _Epoch:
         reference: Reference,
         learn: Callable[[npt.NDArray[Any], Ints], None],
     ) -> None:
-        self._spec, self._declared, self._learn = spec, declared, learn
+        self._tree, self._spec, self._declared, self._learn = tree, spec, declared, learn
         self._order: list[Ints] = []
+        self._last: Any = None
         names = (declared.interpolation,) if declared.interpolation else INTERPOLATIONS
         self._batches = Batches(tree, spec, declared)
         self._identities = Identities(tree, declared, reference, names, self._batches)
@@ -115,6 +124,7 @@ class _Epoch:
 
     def add(self, batch: Any) -> None:
         """Check one batch and remember what is needed at the end."""
+        self._last = batch
         images, classes = self._batches.add(batch)
         levels = self._declared.levels(self._declared.channels_last(images))
         matches = self._identities.add(pooled(levels), classes)
@@ -131,16 +141,41 @@ class _Epoch:
         self._identities.check(self._spec.batch_size)
         self._pixels.check()
 
+    def lines_to_add(self) -> str:
+        """Say how to declare what the last batch is, if that is not as declared."""
+        if not isinstance(self._last, (tuple, list)) or len(self._last) != 2:
+            return ""
+        images, labels = map(np.asarray, self._last)
+        return lines_to_add(
+            images,
+            labels,
+            len(self._tree.class_names),
+            self._spec,
+            self._declared,
+            lambda levels: self._identities.knows(pooled(levels)),
+        )
+
     def result(self, reason: str | None) -> SameWork:
         """Return the figures with the reason."""
-        name, psnr = self._pixels.best()
-        compared = len(psnr)
+        compared = self._pixels.best()
+        psnr = None if compared is None else _lowest_and_median(compared.psnr, 2)
         return SameWork(
             reason=reason,
             images=self._batches.images,
-            interpolation=name,
-            compared=compared,
-            lowest_psnr=round(float(psnr.min()), 2) if compared else None,
-            median_psnr=round(float(np.median(psnr)), 2) if compared else None,
+            interpolation=None if compared is None else compared.interpolation,
+            compared=0 if compared is None else len(compared.psnr),
+            lowest_psnr=None if psnr is None else psnr[0],
+            median_psnr=None if psnr is None else psnr[1],
+            detail=None if compared is None else _lowest_and_median(compared.detail, 3),
+            chroma=None if compared is None else _lowest_and_median(compared.chroma, 3),
+            not_told_apart=self._identities.not_told_apart,
             order=np.concatenate(self._order) if self._order else np.empty(0, np.int64),
         )
+
+
+def _lowest_and_median(values: Floats, digits: int) -> tuple[float, float] | None:
+    """Return both, rounded, of those that are known."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return None
+    return round(float(known.min()), digits), round(float(np.median(known)), digits)

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loader_gate.same_work.recognition import Match, Recogniser
-from loader_gate.same_work.thresholds import CLOSE, ENOUGH, MOST_TOLD_APART, TOO_CLOSE_TO_TELL
+from loader_gate.same_work.thresholds import (
+    CLOSE,
+    ENOUGH,
+    MOST_TOLD_APART,
+    SHORT_SIDE,
+    TOO_CLOSE_TO_TELL,
+)
 from loader_gate.same_work.words import FILES_NAMED, DifferenceError, file_name, listed
 
 if TYPE_CHECKING:
@@ -20,7 +26,11 @@ if TYPE_CHECKING:
 
 
 class Identities:
-    """The images of one epoch, each a file of the tree."""
+    """The images of one epoch, each a file of the tree.
+
+    Attributes:
+        not_told_apart: How many images might as well be files of another label, so that theirs shows nothing.
+    """
 
     def __init__(
         self,
@@ -40,16 +50,19 @@ class Identities:
             batches: What has come so far.
         """
         self._tree, self._declared, self._batches = tree, declared, batches
+        shortness = max(1.0, SHORT_SIDE / min(reference.image_size))
+        self._close = CLOSE * shortness
         self._recogniser = Recogniser(
             reference,
             tree.labels,
             interpolations,
-            close=CLOSE,
-            too_close_to_tell=TOO_CLOSE_TO_TELL,
+            close=self._close,
+            too_close_to_tell=TOO_CLOSE_TO_TELL * shortness,
             most_told_apart=MOST_TOLD_APART,
         )
         self._unknown: list[Floats] = []
         self._relabelled: list[tuple[int, int]] = []
+        self.not_told_apart = 0
 
     def add(self, grids: Floats, classes: Ints) -> list[Match | None]:
         """Return what each image of a batch is, None where it is no file of its label."""
@@ -59,7 +72,13 @@ class Identities:
                 self._unknown.append(grids[row])
             elif not match.label_fits:
                 self._relabelled.append((match.file, int(classes[row])))
+            else:
+                self.not_told_apart += not match.alone
         return [match if match is not None and match.label_fits else None for match in matches]
+
+    def knows(self, grids: Floats) -> bool:
+        """Return whether most of some images are files of the tree."""
+        return 2 * sum(len(pictures) > 0 for pictures, _ in self._recogniser.near(grids)) > len(grids)
 
     def check_so_far(self) -> None:
         """Check that there is a reason to go on.
@@ -104,7 +123,7 @@ class Identities:
             least = self._recogniser.least_distance(self._unknown[0])
             raise DifferenceError(
                 f"{len(self._unknown)} of the first {self._batches.images} images look like no file of the "
-                f"tree (one is {least:.1f} grey levels from the closest, expected {CLOSE:.0f}): "
+                f"tree (one is {least:.1f} grey levels from the closest, expected {self._close:.0f}): "
                 f"{self._hint()}"
             )
         if self._relabelled:
@@ -125,7 +144,7 @@ class Identities:
 
     def _hint(self) -> str:
         """Say what may have been done to the images that were not recognised."""
-        black, white = self._declared.value_range
+        black, white = self._declared.bounds
         if self._batches.highest <= black + (white - black) * 1.001 / 255:
             return f"no value is above {self._batches.highest:.4g}, were they scaled down twice?"
         if black < 0 and self._batches.lowest >= 0:
@@ -145,6 +164,6 @@ class Identities:
                 hint = f"they are turned by {90 * turns} degrees, was EXIF orientation applied?"
                 changes[hint] = np.rot90(grids, turns, (1, 2))
         for hint, changed in changes.items():
-            if 2 * sum(len(pictures) > 0 for pictures, _ in self._recogniser.near(changed)) > len(grids):
+            if self.knows(changed):
                 return hint
         return "are they cropped, padded, augmented or scaled in another way?"

@@ -1,15 +1,26 @@
-"""How near the pixels of recognised images are to the reference."""
+"""How near the pixels of recognised images are to the reference, and how much of its detail they have."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from loader_gate.same_work.detail import detail, differences, steps
 from loader_gate.same_work.reference import INTERPOLATIONS, Floats, Ints, Reference
-from loader_gate.same_work.thresholds import ENOUGH, PSNR_EQUAL, PSNR_FLOOR
+from loader_gate.same_work.thresholds import (
+    CHROMA_FLOOR,
+    CHROMA_MEDIAN_FLOOR,
+    DETAIL_FLOOR,
+    DETAIL_MEDIAN_FLOOR,
+    ENOUGH,
+    FEWEST_FOR_A_MEDIAN,
+    PSNR_EQUAL,
+    PSNR_FLOOR,
+)
 from loader_gate.same_work.words import DifferenceError, file_name
 
 if TYPE_CHECKING:
@@ -18,40 +29,97 @@ if TYPE_CHECKING:
     from loader_gate.same_work.recognition import Match
     from loader_gate.trees.tree import Tree
 
+# Of pictures that look alike, an image is held against so many before it is given up.
+_MOST_TRIED = 64
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What the compared images are to the reference of one interpolation, one value an image.
+
+    Attributes:
+        interpolation: Its name.
+        psnr: The PSNR, in dB, at most `PSNR_EQUAL`.
+        detail: The share of the reference's luma detail; NaN where it has too little to tell.
+        chroma: The same of chroma.
+    """
+
+    interpolation: str
+    psnr: Floats
+    detail: Floats
+    chroma: Floats
+
 
 class Pixels:
-    """The peak signal-to-noise ratio of each image whose pixels the reference keeps."""
+    """The images whose pixels the reference keeps, compared with them."""
 
     def __init__(self, tree: Tree, reference: Reference, interpolations: Sequence[str]) -> None:
         """Compare with the reference of these interpolations; the one that fits best counts."""
         self._tree, self._reference, self._names = tree, reference, interpolations
-        self._psnr: list[tuple[float, ...]] = []
+        self._files: list[int] = []
+        self._found: list[list[tuple[float, float, float]]] = []
         self._poor: list[tuple[int, dict[str, float]]] = []
 
     def add(self, image: Floats, match: Match) -> None:
-        """Take the PSNR of an image: the best if several files may be its own, none if one has no pixels."""
+        """Compare an image: the nearest of the files that may be its own counts, if all have pixels."""
         rows = self._reference.pixel_row[match.pictures]
-        if (rows < 0).any():
+        if (rows < 0).any() or len(self._poor) >= ENOUGH:
             return
-        psnr = {name: self._best_psnr(image, name, rows) for name in self._names}
-        self._psnr.append(tuple(psnr.values()))
-        if all(value < PSNR_FLOOR[name] for name, value in psnr.items()) and len(self._poor) < ENOUGH:
-            every = {name: self._best_psnr(image, name, rows) for name in INTERPOLATIONS}
+        tried = rows[:_MOST_TRIED]
+        nearest = {name: self._nearest(image, name, tried) for name in self._names}
+        if all(psnr < PSNR_FLOOR[name] for name, (psnr, _) in nearest.items()):
+            if len(rows) > len(tried):
+                return  # it may be one of those that were not tried
+            every = {name: self._nearest(image, name, tried)[0] for name in INTERPOLATIONS}
             self._poor.append((match.file, every))
+        file_size = self._reference.file_sizes[match.pictures].min(axis=0)
+        step = steps(file_size, self._reference.image_size)
+        own = differences(image, step)
+        found = []
+        for name, (psnr, row) in nearest.items():
+            wanted = differences(self._reference.pixels[name][row], step)
+            found.append((psnr, detail(own.luma, wanted.luma), detail(own.chroma, wanted.chroma)))
+        self._files.append(match.file)
+        self._found.append(found)
 
-    def _best_psnr(self, image: Floats, name: str, rows: Ints) -> float:
-        pixels = self._reference.pixels[name]
-        return max(_psnr(image, pixels[row]) for row in rows[:4])
+    def _nearest(self, image: Floats, name: str, rows: Ints) -> tuple[float, int]:
+        """Return the PSNR to the nearest of some, or to the first that is near enough, and its row."""
+        best = (-math.inf, -1)
+        for row in rows.tolist():
+            best = max(best, (_psnr(image, self._reference.pixels[name][row]), row))
+            if best[0] >= PSNR_FLOOR[name]:
+                break
+        return best
 
     def check(self) -> None:
         """Check that all are near enough.
 
         Raises:
-            DifferenceError: One is too far from the reference.
+            DifferenceError: One is too far from the reference, or lacks its detail.
         """
-        name, psnr = self.best()
-        if name is None or psnr.min() >= PSNR_FLOOR[name]:
-            return
+        compared = self.best()
+        problem = "" if compared is None else self._problem(compared)
+        if problem:
+            raise DifferenceError(problem)
+
+    def best(self) -> Compared | None:
+        """Return what was found for the interpolation that fits best; None if nothing was compared."""
+        if not self._found:
+            return None
+        found = np.asarray(self._found, np.float32)
+        every = [Compared(name, *found[:, column].T) for column, name in enumerate(self._names)]
+        every.sort(key=lambda each: PSNR_FLOOR[each.interpolation] - float(each.psnr.min()))
+        return next((each for each in every if not self._problem(each)), every[0])
+
+    def _problem(self, compared: Compared) -> str:
+        return self._far(compared) or self._coarse(compared)
+
+    def _far(self, compared: Compared) -> str:
+        """Say that pixels are too far from the reference, or nothing."""
+        name, psnr = compared.interpolation, compared.psnr
+        floor = PSNR_FLOOR[name]
+        if psnr.min() >= floor:
+            return ""
         position, others = min(self._poor, key=lambda poor: poor[1][name], default=(None, {}))
         fits = [
             other
@@ -60,20 +128,46 @@ class Pixels:
         ]
         file = "" if position is None else f", {file_name(self._tree, position)} the most"
         hint = f": is it {fits[0]!r}, at {others[fits[0]]:.1f} dB?" if fits and others else "."
-        floor = PSNR_FLOOR[name]
-        raise DifferenceError(
+        return (
             f"Pixels of {int((psnr < floor).sum())} of {len(psnr)} compared images differ from the reference "
             f"for {name!r}{file}: {psnr.min():.1f} dB, expected {floor:.0f} or more{hint}"
         )
 
-    def best(self) -> tuple[str | None, Floats]:
-        """Return the interpolation with the most to spare, and each compared image's PSNR to it."""
-        if not self._psnr:
-            return None, np.empty(0, np.float32)
-        psnr = np.asarray(self._psnr, np.float32)
-        spare = [psnr[:, column].min() - PSNR_FLOOR[name] for column, name in enumerate(self._names)]
-        best = int(np.argmax(spare))
-        return self._names[best], psnr[:, best]
+    def _coarse(self, compared: Compared) -> str:
+        """Say that images lack detail, or nothing."""
+        luma = self._lacks(
+            compared.detail,
+            DETAIL_FLOOR,
+            DETAIL_MEDIAN_FLOOR,
+            f"detail of the reference for {compared.interpolation!r}",
+        )
+        if luma:
+            return f"{luma}: are files decoded at a smaller size than asked for and blown up?"
+        chroma = self._lacks(
+            compared.chroma,
+            CHROMA_FLOOR,
+            CHROMA_MEDIAN_FLOOR,
+            f"detail of the colours of the reference for {compared.interpolation!r}",
+        )
+        return f"{chroma}: is colour decoded at a smaller size?" if chroma else ""
+
+    def _lacks(self, found: Floats, floor: float, median_floor: float, what: str) -> str:
+        told = np.flatnonzero(~np.isnan(found))
+        if not len(told):
+            return ""
+        worst = told[found[told].argmin()]
+        file, lowest, median = file_name(self._tree, self._files[worst]), found[worst], np.median(found[told])
+        if len(told) >= FEWEST_FOR_A_MEDIAN and median < median_floor:
+            return (
+                f"Images lack {what}: the median of {len(told)} has {max(median, 0):.0%} of the finest, "
+                f"expected {median_floor:.0%} or more, and {file} the least, {max(lowest, 0):.0%}"
+            )
+        if lowest < floor:
+            return (
+                f"{int((found[told] < floor).sum())} of {len(told)} compared images lack {what}: {file} the "
+                f"most, it has {max(lowest, 0):.0%} of the finest, expected {floor:.0%} or more"
+            )
+        return ""
 
 
 def _psnr(image: Floats, pixels: npt.NDArray[np.uint8]) -> float:

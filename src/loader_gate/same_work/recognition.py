@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from loader_gate.same_work.reference import Floats, Ints, Reference, pooled
 
-# The most pictures one image may be.
-_CANDIDATES = 256
+# Of more pictures that seem close to an image than twice so many, only these are looked at closely.
+_MOST_MEASURED = 256
 # Among so many pictures, looking through all takes less than importing SciPy: a second in every worker.
 _MOST_LOOKED_THROUGH = 2048
 # What an image costs as a picture it cannot be: more than all distances of a sharing out together.
@@ -33,11 +33,13 @@ class Match:
         file: The position in the tree of the first file it may have come from.
         label_fits: Whether it came with the label of that file.
         pictures: The pictures it may be, closest first.
+        alone: Whether no file of another label might as well be the one.
     """
 
     file: int
     label_fits: bool
     pictures: Ints
+    alone: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class Recogniser:
         """
         self._picture_of, self._count = reference.picture_of, len(reference.pixel_row)
         self._descriptors = [reference.descriptors[name] for name in interpolations]
-        self._searches = [_search_among(_coarse(some)) for some in self._descriptors]
+        self._coarse = [_coarse(some) for some in self._descriptors]
+        self._searches = [_search_among(points) for points in self._coarse]
         self._close, self._too_close_to_tell = close, too_close_to_tell
         self._most_told_apart = most_told_apart
         self._keys, self._first, self._expected = np.unique(
@@ -92,8 +95,12 @@ class Recogniser:
             return_index=True,
             return_counts=True,
         )
+        shared = np.bincount(self._keys % self._count, minlength=self._count) > 1
+        self._has_other_labels = shared
         self._entries: list[int] = []
-        self._likely: dict[int, dict[int, float]] = {}
+        self._likely: dict[int, tuple[Ints, Floats]] = {}
+        # Of each entry: entries have the same number if some image may be either, or by way of others.
+        self._groups = np.arange(len(self._keys))
 
     def add(self, grids: Floats, labels: Ints) -> list[Match | None]:
         """Recognise the images of a batch, each first among the pictures of its label, and count them.
@@ -105,39 +112,79 @@ class Recogniser:
         Returns:
             What each image is, None if no picture is close. Only those whose label fits are counted.
         """
-        matches: list[Match | None] = []
-        for label, (pictures, distances) in zip(labels.tolist(), self.near(grids), strict=True):
-            keys = label * self._count + pictures
-            entries = np.searchsorted(self._keys, keys)
-            own = self._keys.take(entries, mode="clip") == keys
-            if own.any():
-                pictures, entries, distances = pictures[own], entries[own], distances[own]
-                reach = max(self._too_close_to_tell, 2 * float(distances[0]))
-                likely = np.flatnonzero(distances <= reach)[:_CANDIDATES]
-                if len(likely) > 1:
-                    pairs = zip(entries[likely].tolist(), distances[likely].tolist(), strict=True)
-                    self._likely[len(self._entries)] = dict(pairs)
-                self._entries.append(int(entries[0]))
-                matches.append(Match(int(self._first[entries[0]]), True, pictures[likely]))
-            elif len(pictures):
-                matches.append(Match(int(np.argmax(self._picture_of == pictures[0])), False, pictures))
-            else:
-                matches.append(None)
-        return matches
+        found = self.near(grids, labels)
+        return [self._match(label, *near) for label, near in zip(labels.tolist(), found, strict=True)]
 
-    def near(self, grids: Floats) -> list[tuple[Ints, Floats]]:
-        """Return, for each grid, the pictures that are close and their distances, closest first."""
+    def _match(self, label: int, pictures: Ints, distances: Floats) -> Match | None:
+        """Say what one image is, of the pictures that are close, and count it."""
+        if not len(pictures):
+            return None
+        entries = self._entries_of(pictures, label)
+        reach = max(self._too_close_to_tell, 2 * float(distances[0]))
+        own = entries >= 0
+        if not own.any() or distances[own][0] > reach:
+            return Match(int(np.argmax(self._picture_of == pictures[0])), False, pictures)
+        likely = own & (distances <= max(reach, 2 * float(distances[own][0])))
+        others = pictures[~own][distances[~own] <= reach]
+        alone = not len(others) and not self._has_other_labels[pictures[likely]].any()
+        self._take(entries[likely], distances[likely])
+        return Match(int(self._first[entries[own][0]]), True, pictures[likely], alone)
+
+    def _take(self, entries: Ints, distances: Floats) -> None:
+        """Count an image that is one of these entries, closest first."""
+        if len(entries) > 1:
+            groups = self._groups[entries]
+            if (groups != groups[0]).any():
+                self._groups[np.isin(self._groups, groups)] = groups.min()
+            # Of more, nothing but their number will be compared.
+            if len(entries) <= self._most_told_apart:
+                self._likely[len(self._entries)] = entries, distances
+        self._entries.append(int(entries[0]))
+
+    def near(self, grids: Floats, labels: Ints | None = None) -> list[tuple[Ints, Floats]]:
+        """Return, for each grid, the pictures that are close and their distances, closest first.
+
+        Of very many, only some distances are taken; others are said to be as close as they can be.
+
+        Args:
+            grids: ``(batch, rows, columns, 3)``, the images' grids.
+            labels: ``(batch,)``, the labels they came with, whose pictures are then among those some.
+        """
         coarse = _coarse(grids)
         # This only narrows the search down; the slack is for rounding.
         near = [search(coarse, self._close + 0.01) for search in self._searches]
         found = []
         for row, grid in enumerate(grids):
             pictures = np.unique(np.concatenate([some[row] for some in near]))
-            distances = self._distances(grid, pictures)
+            if len(pictures) > 2 * _MOST_MEASURED:
+                own = None if labels is None else self._entries_of(pictures, int(labels[row])) >= 0
+                distances = self._some_distances(grid, coarse[row], pictures, own)
+            else:
+                distances = self._distances(grid, pictures)
             order = np.argsort(distances, kind="stable")
             order = order[distances[order] <= self._close]
             found.append((pictures[order], distances[order]))
         return found
+
+    def _entries_of(self, pictures: Ints, label: int) -> Ints:
+        """Return the entry of each picture under a label, -1 where it has none."""
+        keys = label * self._count + pictures
+        entries = np.searchsorted(self._keys, keys)
+        return np.where(self._keys.take(entries, mode="clip") == keys, entries, -1)
+
+    def _some_distances(
+        self, grid: Floats, coarse: Floats, pictures: Ints, own: npt.NDArray[np.bool_] | None
+    ) -> Floats:
+        """Return the distance to those that seem closest, and of the others the least that it can be."""
+        squares = [np.sum((points[pictures] - coarse) ** 2, axis=1) for points in self._coarse]
+        distances: Floats = np.sqrt(np.min(squares, axis=0))
+        taken = np.zeros(len(pictures), bool)
+        for some in (np.ones(len(pictures), bool),) if own is None else (own, ~own):
+            positions = np.flatnonzero(some)
+            taken[positions[np.argsort(distances[positions])[:_MOST_MEASURED]]] = True
+        distances[taken] = self._distances(grid, pictures[taken])
+        distances[~taken] = np.maximum(distances[~taken], distances[taken].min())
+        return distances
 
     def least_distance(self, grid: Floats) -> float:
         """Return the distance of a grid to the closest picture of all."""
@@ -163,19 +210,10 @@ class Recogniser:
         count = len(self._expected)
         entries = np.asarray(self._entries, np.int64)
         found = np.bincount(entries, minlength=count)
-        if not self._likely or np.array_equal(found, self._expected):
-            return found
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        starts = [self._entries[image] for image, likely in self._likely.items() for _ in likely]
-        ends = [entry for likely in self._likely.values() for entry in likely]
-        links = coo_array((np.ones(len(ends), bool), (starts, ends)), shape=(count, count))
-        _, groups = connected_components(links, directed=False)
-        for group in np.unique(groups[found != self._expected]):
-            members = np.flatnonzero(groups == group)
+        for group in np.unique(self._groups[found != self._expected]):
+            members = np.flatnonzero(self._groups == group)
             if len(members) > 1:
-                images = np.flatnonzero(groups[entries] == group)
+                images = np.flatnonzero(self._groups[entries] == group)
                 # In the order of the files: of equal ones, it decides which is said to be missing.
                 slots = np.repeat(members, self._expected[members])
                 slots = slots[np.argsort(self._first[slots], kind="stable")]
@@ -191,13 +229,16 @@ class Recogniser:
             slots: Every entry of the group, as often as it should come.
         """
         if max(len(images), len(slots)) > self._most_told_apart:
-            return slots if len(images) == len(slots) else own
+            return slots.take(np.arange(len(images)), mode="clip")
         from scipy.optimize import linear_sum_assignment
 
         costs = np.full((len(images), len(slots)), _FAR)
-        for row, image in enumerate(images.tolist()):
-            for entry, distance in self._likely.get(image, {self._entries[image]: 0.0}).items():
-                costs[row, slots == entry] = distance
+        of_entry = np.full(len(self._expected), _FAR)
+        for row, (image, entry) in enumerate(zip(images.tolist(), own.tolist(), strict=True)):
+            likely, distances = self._likely.get(image, (entry, 0.0))
+            of_entry[likely] = distances
+            costs[row] = of_entry[slots]
+            of_entry[likely] = _FAR
         rows, columns = linear_sum_assignment(costs)
         fits = costs[rows, columns] < _FAR
         shared: Ints = own.copy()

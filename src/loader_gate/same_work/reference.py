@@ -43,7 +43,7 @@ PIXEL_SAMPLE = 512
 #: Rows and columns of a descriptor, at most: three times 192 bytes a picture, 68 MB for 117,266.
 GRID = 8
 
-_SCHEMA = 1
+_SCHEMA = 2
 _SEED = 20260
 _META = "reference.json"
 
@@ -65,6 +65,7 @@ class Reference:
         descriptors: For each of :data:`INTERPOLATIONS`, ``(pictures, rows, columns, 3)`` uint8.
         pixels: For each of :data:`INTERPOLATIONS`, ``(sampled, height, width, 3)`` uint8.
         pixel_row: ``(pictures,)`` int64, the row of a picture in ``pixels``, -1 if it was not sampled.
+        file_sizes: ``(pictures, 2)`` int64, height and width of each picture in its file, in pixels.
     """
 
     digest: str
@@ -73,6 +74,7 @@ class Reference:
     descriptors: dict[str, Bytes]
     pixels: dict[str, Bytes]
     pixel_row: Ints
+    file_sizes: Ints
 
     @classmethod
     def open(cls, folder: Path) -> Reference:
@@ -102,6 +104,7 @@ class Reference:
             descriptors={name: mapped(f"descriptors_{name}") for name in INTERPOLATIONS},
             pixels={name: mapped(f"pixels_{name}") for name in INTERPOLATIONS},
             pixel_row=np.load(folder / "pixel_row.npy", allow_pickle=False),
+            file_sizes=np.load(folder / "file_sizes.npy", allow_pickle=False),
         )
 
 
@@ -180,9 +183,12 @@ def _write(
     descriptors = {name: create(f"descriptors_{name}", (count, *grid)) for name in INTERPOLATIONS}
     pixels = {name: create(f"pixels_{name}", (len(sampled), height, width, 3)) for name in INTERPOLATIONS}
 
+    file_sizes = np.empty((count, 2), np.int64)
+
     def decode(picture: int) -> None:
-        resized = decode_image(tree.paths[first[picture]], image_size)
-        for name, image in resized.items():
+        decoded = _decoded(tree.paths[first[picture]])
+        file_sizes[picture] = decoded.height, decoded.width
+        for name, image in _resized(decoded, image_size).items():
             descriptors[name][picture] = np.rint(pooled(image[np.newaxis])[0])
             if pixel_row[picture] >= 0:
                 pixels[name][pixel_row[picture]] = image
@@ -197,6 +203,7 @@ def _write(
                 done += 1
                 if on_progress is not None and (done % 16 == 0 or done == count):
                     on_progress(done, count)
+    np.save(folder / "file_sizes.npy", file_sizes, allow_pickle=False)
     for array in (*descriptors.values(), *pixels.values()):
         if isinstance(array, np.memmap):
             array.flush()
@@ -260,12 +267,20 @@ def decode_image(path: str, image_size: tuple[int, int]) -> dict[str, Bytes]:
     Raises:
         TreeError: The file cannot be decoded.
     """
-    height, width = image_size
+    return _resized(_decoded(path), image_size)
+
+
+def _decoded(path: str) -> Image.Image:
     try:
         with Image.open(path) as file:
-            image = file.convert("RGB")
+            image: Image.Image = file.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise TreeError(f"{path} cannot be decoded ({error}): repair it or leave it out.") from error
+    return image
+
+
+def _resized(image: Image.Image, image_size: tuple[int, int]) -> dict[str, Bytes]:
+    height, width = image_size
     return {
         "nearest": np.asarray(image.resize((width, height), Image.Resampling.NEAREST)),
         "bilinear": resize_bilinear(np.asarray(image), image_size),

@@ -70,16 +70,11 @@ class Fingerprints:
         declared: What the variant says it delivers.
         groups: ``(images,)`` int64, a number for each file of the tree that it shares with those that cannot
             be told apart from it, by the pixels that are looked at and the noise that has been seen in them.
+        places: ``(POINTS,)`` int64, where these pixels are in an image whose rows lie one behind another; fewer
+            of a smaller image.
     """
 
-    def __init__(
-        self,
-        tree: Tree,
-        spec: Spec,
-        declared: DeclaredOutput,
-        seed: int,
-        picture_of: Ints | None = None,
-    ) -> None:
+    def __init__(self, tree: Tree, spec: Spec, declared: DeclaredOutput, seed: int) -> None:
         """Draw the pixels to look at.
 
         Args:
@@ -87,20 +82,16 @@ class Fingerprints:
             spec: The epoch that is delivered.
             declared: What the variant says it delivers.
             seed: The session's.
-            picture_of: ``(images,)``, a number for each file that it shares with its copies, as in
-                `Reference`; without it, copies under one label are not told apart from other look-alikes.
         """
         self.tree, self.spec, self.declared = tree, spec, declared
         height, width = spec.image_size
         drawn = np.random.default_rng(seed).choice(height * width, min(POINTS, height * width), replace=False)
-        self._rows, self._columns = np.divmod(np.sort(drawn), width)
+        self.places: Ints = np.sort(drawn)
+        self._rows, self._columns = np.divmod(self.places, width)
         self._labels = np.asarray(tree.labels, np.int64)
-        pictures = np.arange(len(tree)) if picture_of is None else picture_of
-        keys = self._labels * (int(pictures.max(initial=0)) + 1) + pictures
-        self._pictures: Ints = np.unique(keys, return_inverse=True)[1].astype(np.int64)
-        self._learning: list[tuple[Bytes, Ints]] = []
         self._known: _Known | None = None
         self.groups: Ints = np.zeros(len(tree), np.int64)
+        self.begin(np.arange(len(tree)))
 
     def sample(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return a copy of the drawn pixels of each image, as delivered: ``(batch, POINTS, 3)``.
@@ -119,6 +110,16 @@ class Fingerprints:
         np.rint(levels, out=levels)
         np.fmin(np.fmax(levels, 0, out=levels), 255, out=levels)  # what is no number becomes 0
         return levels.astype(np.uint8).reshape(len(sample), -1)
+
+    def begin(self, picture_of: Ints) -> None:
+        """Begin to learn from an epoch that is checked.
+
+        Args:
+            picture_of: ``(images,)``, a number for each file that it shares with its copies; see `Reference`.
+        """
+        keys = self._labels * (int(picture_of.max(initial=0)) + 1) + picture_of
+        self._pictures: Ints = np.unique(keys, return_inverse=True)[1].astype(np.int64)
+        self._learning: list[tuple[Bytes, Ints]] = []
 
     def learn(self, images: npt.NDArray[Any], files: Ints) -> None:
         """Take a batch of an epoch that is checked; with as many images as the tree has, the epoch ends.
@@ -253,7 +254,7 @@ class TimedEpoch:
 
     def __init__(self, fingerprints: Fingerprints) -> None:
         """Begin with no image."""
-        self._prints = fingerprints
+        self.fingerprints = self._prints = fingerprints
         self._tree = fingerprints.tree
         self._batches = Batches(fingerprints.tree, fingerprints.spec, fingerprints.declared)
         self._pixels: list[Bytes] = []
@@ -274,6 +275,12 @@ class TimedEpoch:
         self._labels.append(self._batches.add_form(images, labels))
         if len(sample) != len(images):
             raise DifferenceError(f"A batch of shape {images.shape} came, of which no pixels can be taken.")
+        self._pixels.append(self._prints.levels(sample))
+
+    def keep(self, sample: npt.NDArray[Any], classes: Ints) -> None:
+        """Keep what is known of images that did not come by: their drawn pixels, as delivered, and classes."""
+        self._batches.images += len(sample)
+        self._labels.append(classes)
         self._pixels.append(self._prints.levels(sample))
 
     def problem(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: What a break-even is held against.
 STREAMING = "tfdata_no_cache"
+#: The share of images whose labels cannot be checked from which people are told.
+_NOTABLE = 0.05
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,16 @@ def remarks(extra_info: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for name, info in extra_info.items():
         if "dump_bytes" in info:
             yield f"{name}: {_about_dump(info)}."
+
+
+def about_look_alikes(measurements: Iterable[Measurement], tree: Tree) -> Iterator[str]:
+    """Say that the check of labels is weak, where many files look like files of another class."""
+    images = max((each.not_told_apart for each in measurements), default=0)
+    if images >= _NOTABLE * len(tree):
+        yield (
+            f"Labels of {images} of {len(tree)} images were not checked: their files look like files of "
+            "another class (equal or blank pictures)."
+        )
 
 
 def _about_dump(info: Mapping[str, Any]) -> str:

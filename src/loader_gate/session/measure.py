@@ -24,7 +24,7 @@ from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
 from loader_gate.session import accelerator
 from loader_gate.session.dump_writer import Dumps, DumpWriter, is_kept
-from loader_gate.session.figures import STREAMING, Figures, remarks
+from loader_gate.session.figures import STREAMING, Figures, about_look_alikes, remarks
 from loader_gate.session.guard import Free, need_of, refused
 from loader_gate.session.result import Result, without_passes
 from loader_gate.session.settings import Settings
@@ -88,7 +88,12 @@ def measure(
         {name: figures.judged(each) for name, each in measurements.items()},
         extra_info,
         (before, read_noise()),
-        (*plan.notes, *remarks(extra_info), *settings.place.machine.remarks()),
+        (
+            *plan.notes,
+            *remarks(extra_info),
+            *settings.place.machine.remarks(),
+            *about_look_alikes(measurements.values(), tree),
+        ),
     )
 
 

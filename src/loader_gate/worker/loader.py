@@ -45,13 +45,12 @@ class Loader:
             holder: What carries the declarations: the variant's module, or the function itself.
             tree: The images.
             spec: The epoch to deliver.
+
+        Raises:
+            ValueError: It declares something that cannot be checked.
         """
         self.kind = getattr(holder, "KIND", DEFAULT_KIND)
-        self.declared = DeclaredOutput(
-            interpolation=getattr(holder, "INTERPOLATION", None),
-            dtype=getattr(holder, "DTYPE", "float32"),
-            value_range=tuple(getattr(holder, "VALUE_RANGE", (0.0, 1.0))),
-        )
+        self.declared = DeclaredOutput.of(holder)
         start = time.perf_counter()
         with _timed_imports() as imports:
             batches = function(tree, spec)

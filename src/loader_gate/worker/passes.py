@@ -102,10 +102,15 @@ class Passes:
         clock.forget_idle()
         return timing
 
-    def knows(self, order: Ints) -> str | None:
-        """Remember the order of a checked epoch; return what is wrong with it, if anything is."""
+    def order_problem(self, order: Ints) -> str | None:
+        """Remember in what order an epoch came; return what is wrong with it and those before, if anything is.
+
+        Args:
+            order: ``(images,)``, for each image that came its position in the tree.
+        """
         self._orders.append(order)
-        return order_problem(self._orders, self._shuffle)
+        groups = None if self._fingerprints is None else self._fingerprints.groups
+        return order_problem(self._orders, self._shuffle, groups)
 
     def _use_up(self) -> Epoch:
         seen = None if self._fingerprints is None else TimedEpoch(self._fingerprints)
@@ -120,15 +125,15 @@ class Passes:
             DifferenceError: It was not.
         """
         seen = epoch.seen
-        if seen is None:
+        if seen is None or self._fingerprints is None:
             return None
         problem = seen.problem()
         if problem is None:
             order = seen.order()
-            problem = self.knows(order)
+            problem = self.order_problem(order)
         if problem is not None:
             raise DifferenceError(problem)
-        return shuffle_quality(order, len(order)) if self._shuffle else None
+        return shuffle_quality(order, len(order), self._fingerprints.groups) if self._shuffle else None
 
 
 def percentiles(waits: Sequence[float]) -> dict[str, float] | None:

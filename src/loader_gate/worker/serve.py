@@ -161,7 +161,7 @@ class Worker:
         """
         if self._fingerprints is None:
             self._passes.run(epochs=1)
-            return {"reason": None, "median_psnr": None}
+            return {"reason": None, "median_psnr": None, "not_told_apart": 0}
 
         def batches() -> Iterator[Any]:
             for batch in self._loader.batches:
@@ -169,19 +169,20 @@ class Worker:
                 yield batch
 
         with self._stopwatch.set_aside():
+            decoded = Reference.open(Path(reference))
+            self._fingerprints.begin(decoded.picture_of)
             check = check_epoch(
-                batches(),
-                self._tree,
-                self._spec,
-                self._loader.declared,
-                Reference.open(Path(reference)),
-                self._fingerprints.learn,
+                batches(), self._tree, self._spec, self._loader.declared, decoded, self._fingerprints.learn
             )
-            reason = check.reason or self._passes.knows(check.order)
+            reason = check.reason or self._passes.order_problem(check.order)
             if reason is None and fingerprints is not None:
                 self._fingerprints.save(Path(fingerprints))
             settle()
-        return {"reason": reason, "median_psnr": check.median_psnr}
+        return {
+            "reason": reason,
+            "median_psnr": check.median_psnr,
+            "not_told_apart": check.not_told_apart,
+        }
 
     def do_recall(self, fingerprints: str) -> dict[str, Any]:
         """Remember what images look like that another process of the same code has delivered."""
