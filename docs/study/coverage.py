@@ -8,6 +8,7 @@ ordinary blocks of the recorded session.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -24,7 +25,7 @@ from loader_gate.rotation import looks
 from loader_gate.rotation.contestant import Contestant
 from loader_gate.rotation.pace import Pace
 from loader_gate.statistics import blocks
-from loader_gate.statistics.blocks import middle_of_blocks
+from loader_gate.statistics.blocks import block_estimate, middle_of_blocks
 from loader_gate.statistics.counts import FEWEST_BLOCKS, MOST_BLOCKS
 from loader_gate.statistics.estimate import log_ratios
 from loader_gate.statistics.sequences import ERROR
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     Passes = tuple[Sequence[float], Sequence[float]]
 
 FILE = "coverage.md"
+#: What the looks estimate by, where there are several; other settings stand in its place.
+_AT_ANY_LOOK = "block_estimate_at_any_look"
 NAME = "made_up"
 #: Of a block's log-ratio, and of a pass beside it.
 SD = 0.08
@@ -144,6 +147,15 @@ NOISES = (
 )
 
 
+@dataclass(eq=False)
+class _Timeless(Contestant):
+    """A variant whose blocks are counted, not timed."""
+
+    def spent_seconds(self) -> float:
+        """Return a second a block."""
+        return float(self.blocks)
+
+
 @dataclass
 class Session:
     """What became of one session.
@@ -168,10 +180,10 @@ def hold(passes: Passes, truth: float, count: int, floors: Sequence[float] = FLO
     """Hold a session of so many blocks against several floors at once, through the looks of real ones."""
     found = Session()
     pace = Pace(math.inf, most_blocks=count)
-    contestants = {floor: Contestant(Variant(NAME, NAME)) for floor in floors}
+    contestants = {floor: _Timeless(Variant(NAME, NAME)) for floor in floors}
     rules = {floor: Rules({NAME: math.exp(truth) * floor}, cores=1) for floor in floors}
     ratios = log_ratios(*passes)
-    with _remembered():
+    with _remembered(ratios):
         for block in range(1, count + 1):
             for floor, contestant in contestants.items():
                 if floor in found.decided:
@@ -185,8 +197,8 @@ def hold(passes: Passes, truth: float, count: int, floors: Sequence[float] = FLO
                     found.decided[floor] = (block, verdict.status)
             if block < (count if count == ONCE else FEWEST_BLOCKS):
                 continue
-            estimator = looks.block_estimate if count == ONCE else looks.block_estimate_at_any_look
-            now = estimator(ratios[:block], ERROR)
+            estimator = block_estimate if count == ONCE else getattr(looks, _AT_ANY_LOOK)
+            now: Estimate = estimator(ratios[:block], ERROR)
             found.logs[block] = math.log(now.ratio) - truth
             if not now.low <= math.exp(truth) <= now.high:
                 found.missed.add(block)
@@ -194,18 +206,19 @@ def hold(passes: Passes, truth: float, count: int, floors: Sequence[float] = FLO
 
 
 @contextlib.contextmanager
-def _remembered() -> Iterator[None]:
-    """Let the looks at one session estimate once for all its floors."""
-    known: dict[tuple[int, float], Estimate] = {}
-    estimator = looks.block_estimate_at_any_look
+def _remembered(ratios: Sequence[float]) -> Iterator[None]:
+    """Let the looks at one session take logs and estimate once for all its floors.
 
-    def estimate_once(ratios: Sequence[float], error: float) -> Estimate:
-        key = (len(ratios), error)
-        if key not in known:
-            known[key] = estimator(ratios, error)
-        return known[key]
-
-    with replaced([(looks, "block_estimate_at_any_look", estimate_once)]):
+    Args:
+        ratios: The log-ratios of its blocks.
+    """
+    estimator = getattr(looks, _AT_ANY_LOOK)
+    once = functools.cache(lambda blocks, error: estimator(ratios[:blocks], error))
+    changes: list[tuple[ModuleType, str, Any]] = [
+        (looks, "log_ratios", lambda _, variant: ratios[: len(variant) // 2]),
+        (looks, _AT_ANY_LOOK, lambda seen, error: once(len(seen), error)),
+    ]
+    with replaced(changes):
         yield
 
 
@@ -225,8 +238,8 @@ OTHERS: Mapping[str, Sequence[tuple[ModuleType, str, Any]]] = {
     "any spread believed": [(blocks, "DEVIATION_WEIGHT", 0)],
     "no resemblance": [(blocks, "resemblance", lambda _: 0.0)],
     "neither": [(blocks, "resemblance", lambda _: 0.0), (blocks, "DEVIATION_WEIGHT", 0)],
-    "mean, neither": [(looks, "block_estimate_at_any_look", mean_at_any_look)],
-    "mean of two blocks, neither": [(looks, "block_estimate_at_any_look", _of_two)],
+    "mean, neither": [(looks, _AT_ANY_LOOK, mean_at_any_look)],
+    "mean of two blocks, neither": [(looks, _AT_ANY_LOOK, _of_two)],
 }
 #: The noises that these are held against, beside the recordings.
 HARD = ("normal", "5 % of the variant's", "5 % of both", "neighbours correlated, 0.4")
@@ -254,13 +267,14 @@ def write_coverage(
     fewer = max(1, sessions // 4)
     sources: list[Noise | Recorded] = [*NOISES, *recorded]
     hard: list[Noise | Recorded] = [*(noise for noise in NOISES if noise.name in HARD), *recorded]
+    truths = {source.name: source.truth() for source in sources}
     with Progress("Holding sessions", len(sources) + len(OTHERS) * len(hard), stream) as progress:
         done = 0
 
         def held(
             source: Noise | Recorded, count: int, many: int, floors: Sequence[float] = FLOORS
         ) -> list[Session]:
-            chance, truth = np.random.default_rng([seed, count]), source.truth()
+            chance, truth = np.random.default_rng([seed, count]), truths[source.name]
             return [hold(source.passes(count, chance), truth, count, floors) for _ in range(many)]
 
         rows: list[tuple[str, ...]] = []
