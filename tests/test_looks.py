@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
+import random
+from statistics import fmean
 
 import pytest
 
@@ -25,6 +28,7 @@ from tests.made_up_passes import Seconds, contestant
 
 NAME = "mine"
 RULES = Rules({NAME: 1.5}, cores=2)
+RULES_AT_ONE = Rules({NAME: 1.0}, cores=2)
 PACE = Pace(1e6, tolerance=0.03)
 #: Blocks after which a clear case is decided, of a rotation that has room for many.
 MANY = 30
@@ -157,6 +161,24 @@ def test_a_base_that_failed_is_no_change() -> None:
 def moving(number: int) -> float:
     """Return seconds of a baseline whose second pass of each block takes longer."""
     return 4.0 if number % 2 == 0 else 5.0 + number % 4 / 30
+
+
+def test_what_else_runs_favours_no_side() -> None:
+    """With 5 % of all passes doubled, sessions at a speedup of 1 say so, and few intervals miss."""
+    chance = random.Random(4)  # noqa: S311 (noise, no secret)
+
+    def seconds(_: int) -> float:
+        return math.exp(chance.gauss(0, 0.08)) * (2 if chance.random() < 0.05 else 1)
+
+    found = [
+        look(contestant(NAME, seconds, baseline=seconds, blocks=MOST_BLOCKS), RULES_AT_ONE, PACE, None)
+        for _ in range(100)
+    ]
+    estimates = [decided.verdict.estimate for decided in found if decided.verdict is not None]
+    known = [estimate for estimate in estimates if estimate is not None]
+    assert len(known) == len(found)
+    assert fmean(math.log(estimate.ratio) for estimate in known) == pytest.approx(0, abs=0.004)
+    assert sum(not estimate.low <= 1 <= estimate.high for estimate in known) <= 5
 
 
 @pytest.mark.parametrize("most", [MANY, MOST_BLOCKS])
