@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
+import random
+from statistics import fmean
 
 import pytest
 
@@ -25,6 +28,7 @@ from tests.made_up_passes import Seconds, contestant
 
 NAME = "mine"
 RULES = Rules({NAME: 1.5}, cores=2)
+RULES_AT_ONE = Rules({NAME: 1.0}, cores=2)
 PACE = Pace(1e6, tolerance=0.03)
 #: Blocks after which a clear case is decided, of a rotation that has room for many.
 MANY = 30
@@ -159,6 +163,24 @@ def moving(number: int) -> float:
     return 4.0 if number % 2 == 0 else 5.0 + number % 4 / 30
 
 
+def test_what_else_runs_favours_no_side() -> None:
+    """With 5 % of all passes doubled, sessions at a speedup of 1 say so, and few intervals miss."""
+    chance = random.Random(4)  # noqa: S311 (noise, no secret)
+
+    def seconds(_: int) -> float:
+        return math.exp(chance.gauss(0, 0.08)) * (2 if chance.random() < 0.05 else 1)
+
+    found = [
+        look(contestant(NAME, seconds, baseline=seconds, blocks=MOST_BLOCKS), RULES_AT_ONE, PACE, None)
+        for _ in range(100)
+    ]
+    estimates = [decided.verdict.estimate for decided in found if decided.verdict is not None]
+    known = [estimate for estimate in estimates if estimate is not None]
+    assert len(known) == len(found)
+    assert fmean(math.log(estimate.ratio) for estimate in known) == pytest.approx(0, abs=0.004)
+    assert sum(not estimate.low <= 1 <= estimate.high for estimate in known) <= 5
+
+
 @pytest.mark.parametrize("most", [MANY, MOST_BLOCKS])
 def test_a_machine_that_moves_fails_nobody(most: int) -> None:
     """Neither below a floor nor against base; at the last look, the reason is said."""
@@ -234,27 +256,26 @@ def test_the_slowest_limit_counts() -> None:
     assert share(seen, [seen, failed]) is None
 
 
-def test_contaminated_blocks_are_left_out_of_shares_too() -> None:
-    """As they are of every other estimate."""
+def test_no_block_is_left_out_of_a_share() -> None:
+    """A stalled pass of the baseline is no matter of the share, and one of the variant hardly moves it."""
     seen = contestant(
         NAME,
-        lambda number: 5.0 if number in (2, 3) else 1.0,
-        baseline=lambda number: 9.0 if number == 3 else 4.0,
+        lambda number: 5.0 if number == 2 else 1.0 + number % 4 / 100,
+        baseline=lambda number: 9.0 if number == 9 else 4.0,
         blocks=MANY,
     )
     estimate = share_of(seen, limit("limit", 0.9)).estimate
-    assert estimate.ratio == pytest.approx(0.9)
-    assert estimate.blocks == MANY - 1
+    assert estimate.ratio == pytest.approx(0.9 / 1.015, rel=0.01)
+    assert estimate.blocks == MANY
 
 
-@pytest.mark.parametrize("contaminated", [(), (1,)])
-def test_a_stalled_pass_hides_no_process_that_differs(contaminated: tuple[int, ...]) -> None:
+def test_a_stalled_pass_hides_no_process_that_differs() -> None:
     """It is clipped as in the robust estimate; among unclipped data it would explain any difference."""
     noise = [0.01, -0.01] * RENEWED_AFTER
     stalled = [*noise, *(0.1 + each for each in noise[:-1]), 5.0]
 
     def spread(ratios: list[float], *, is_robust: bool) -> float:
-        return _spread(ratios, contaminated, 2, is_robust=is_robust, one_pair_will_do=False)
+        return _spread(ratios, 2, is_robust=is_robust, one_pair_will_do=False)
 
     assert spread([*noise, *noise], is_robust=True) == 1
     assert spread(stalled, is_robust=True) > 5 > 2 > spread(stalled, is_robust=False)

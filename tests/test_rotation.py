@@ -18,6 +18,7 @@ from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.rotation import Watch, rotate
 from loader_gate.rotation.runner import Job
 from loader_gate.rotation.schedule import RENEWED_AFTER
+from loader_gate.statistics.blocks import block_estimate_at_any_look
 from loader_gate.statistics.counts import (
     FEWEST_BLOCKS,
     FEWEST_TO_LOOK_EARLY,
@@ -25,7 +26,7 @@ from loader_gate.statistics.counts import (
     MOST_BLOCKS,
 )
 from loader_gate.statistics.estimate import Estimate
-from loader_gate.statistics.sequences import ERROR, estimate_at_any_look, robust_estimate_at_any_look
+from loader_gate.statistics.sequences import ERROR, robust_estimate_at_any_look
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.rules import Rules
 from loader_gate.verdict.share import Share
@@ -35,11 +36,13 @@ from loader_gate.worker.process import WorkerError
 
 Seconds = float | Iterator[float] | Exception
 
+#: Seconds whose middle, on the log scale, is that of 2 and 4.
+AROUND = (2.0, 2.0, 8**0.5, 8**0.5, 4.0, 4.0)
 #: After so many blocks a speedup has an interval with ends, and can be decided if it is clear enough.
 FIRST_LOOK = next(
     count
     for count in range(FEWEST_BLOCKS, MOST_BLOCKS)
-    if estimate_at_any_look([0.0] * count, ERROR).half_width < math.inf
+    if block_estimate_at_any_look([0.0] * count, ERROR).half_width < math.inf
 )
 #: The same of a change.
 FIRST_LOOK_AT_CHANGE = next(
@@ -242,14 +245,14 @@ def test_a_decided_variant_leaves_the_rotation(stage: Stage) -> None:
 
 def test_the_last_look_ends_it(stage: Stage) -> None:
     """A speedup on its floor stays undecided, and is not measured for ever."""
-    found = stage.run(baseline=4.0, near=cycle([2.0, 2.0, 4.0, 4.0]), floor=2**0.5)
+    found = stage.run(baseline=4.0, near=cycle(AROUND), floor=2**0.5)
     assert found["near"].verdict.status == "undecided"
     assert len(found["near"].variant_passes) == 2 * MOST_BLOCKS
 
 
 def test_no_variant_takes_more_than_its_budget(stage: Stage) -> None:
     """The budget counts the variant's passes and the baseline's that go with them."""
-    found = stage.run(baseline=4.0, near=cycle([2.0, 2.0, 4.0, 4.0]), floor=2**0.5, budget=100.0)
+    found = stage.run(baseline=4.0, near=cycle(AROUND), floor=2**0.5, budget=100.0)
     passes = (*found["near"].variant_passes, *found["near"].baseline_passes)
     assert sum(each.seconds for each in passes) <= 100.0
     assert "--budget" in found["near"].verdict.reason
@@ -390,7 +393,7 @@ def test_one_round_of_looks_uses_one_reading(stage: Stage, monkeypatch: pytest.M
 
 def test_it_says_how_long_it_may_take(stage: Stage) -> None:
     """What is left shrinks, and the text says what is being done."""
-    stage.run(baseline=4.0, near=cycle([2.0, 2.0, 4.0, 4.0]), floor=2**0.5, budget=1000.0)
+    stage.run(baseline=4.0, near=cycle(AROUND), floor=2**0.5, budget=1000.0)
     timing = [text for text in stage.reports if "timing near" in text]
     assert timing[0] == "block 1, 0 of 1 decided, timing near, at most 16:40 left"
     assert "block 71, 0 of 1 decided" in timing[-1]

@@ -10,17 +10,17 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from docs.study import __main__ as command
-from docs.study import live, planted
+from docs.study import coverage, live, planted
 from docs.study import record as recording
 from docs.study import replay as replaying
 from docs.study.errors import StudyError
@@ -53,9 +53,14 @@ from loader_gate.rotation import looks
 from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS
 from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics import counts, sequences
+from loader_gate.statistics.estimate import log_ratios
 from loader_gate.trees.tree import Tree
 from loader_gate.worker.process import WorkerError
 from loader_gate.worker.timing import PassTiming
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FAST, DUMP = "tfdata_no_cache", "tfdata_file_cache"
 PROJECT = Path(__file__).parents[1]
@@ -317,19 +322,76 @@ def test_floors_are_replayed_too(replayed: replaying.Replay) -> None:
         assert replayed.tally(Situation(FAST, floor=at, own_truth=own_truth)).status("undecided").share > 0.5
 
 
-def test_the_true_speedup_is_of_the_blocks_that_estimates_are_of() -> None:
-    """A slow baseline in a contaminated block, and right after a start of processes, is not the truth."""
+def test_the_true_speedup_is_of_all_ordinary_blocks() -> None:
+    """A slow baseline counts wherever it is, but right after a start of processes."""
     quiet = [one_pass(0.6 * 1.01 ** (number % 3)) for number in range(80)]
     slow = [one_pass(1.2) for _ in range(2)]
-    baseline = list(quiet)
-    for block in ordinary_blocks(Recording("2024", "quiet", tuple(quiet), {}))[::7]:
-        baseline[2 * block] = slow[0]
-    for block in range(0, 40, RENEWED_AFTER):
-        baseline[2 * block : 2 * block + 2] = slow
+    ordinary = ordinary_blocks(Recording("2024", "quiet", tuple(quiet), {}))
     passes = tuple(one_pass(0.3) for _ in range(80))
-    recording = Recording("2024", "quiet", tuple(baseline), {FAST: Pair(passes, passes)})
-    found = true_log_speedup([recording], FAST)
-    assert found == pytest.approx(math.log(2), abs=0.02)
+
+    def truth(blocks: Iterable[int]) -> float:
+        baseline = list(quiet)
+        for block in blocks:
+            baseline[2 * block : 2 * block + 2] = slow
+        return true_log_speedup(
+            [Recording("2024", "quiet", tuple(baseline), {FAST: Pair(passes, passes)})], FAST
+        )
+
+    assert truth(range(0, 40, RENEWED_AFTER)) == pytest.approx(truth([]))
+    assert truth([]) == pytest.approx(math.log(2), abs=0.02)
+    assert truth(ordinary[::7]) > truth([]) + 0.005
+
+
+# --- coverage ----------------------------------------------------------------------------------------------
+
+
+def test_made_up_passes_are_as_noisy_as_they_say() -> None:
+    """The spread of blocks, what neighbours have in common, and which side has slow passes."""
+    import numpy as np
+
+    def blocks_of(noise: coverage.Noise) -> NDArray[np.float64]:
+        return np.array(log_ratios(*noise.passes(20_000, np.random.default_rng(1))))
+
+    for noise in coverage.NOISES[:2]:
+        assert blocks_of(noise).std() == pytest.approx(coverage.SD, rel=0.2)
+        assert noise.truth() == pytest.approx(0, abs=0.003)
+    alike = blocks_of(coverage.Noise("", resembling=0.4))
+    assert np.corrcoef(alike[1:], alike[:-1])[0, 1] == pytest.approx(0.4, abs=0.03)
+    moody = blocks_of(coverage.Noise("", moods=True))
+    assert np.corrcoef(moody[1:], moody[:-1])[0, 1] > 0.1
+    mean = 0.05 * math.log(2)
+    assert blocks_of(coverage.Noise("", baseline=0.05)).mean() == pytest.approx(mean, rel=0.1)
+    assert blocks_of(coverage.Noise("", variant=0.05)).mean() == pytest.approx(-mean, rel=0.1)
+
+
+def test_a_session_meets_several_floors_at_once() -> None:
+    """Each is decided as if it were alone, and what is far from the speedup is soon decided."""
+    import numpy as np
+
+    passes = coverage.Noise("normal").passes(60, np.random.default_rng(3))
+    found = coverage.hold(passes, 0.0, 60)
+    alone = coverage.hold(passes, 0.0, 60, (coverage.FAR_ABOVE,))
+    assert found.decided[coverage.FAR_ABOVE] == alone.decided[coverage.FAR_ABOVE]
+    assert found.verdict(coverage.FAR_ABOVE, 60) == "pass"
+    assert found.verdict(coverage.FAR_BELOW, 60) == "fail"
+    assert found.verdict(coverage.FAR_ABOVE, 4) == found.verdict(coverage.AT, 60) == "undecided"
+    assert found.missed == set()
+    once = coverage.hold((passes[0][:16], passes[1][:16]), 0.0, coverage.ONCE)
+    assert set(once.logs) == {coverage.ONCE}
+
+
+def test_the_command_writes_the_table_of_coverage(
+    trace_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of made-up noise and of the recordings that there are."""
+    monkeypatch.setattr(coverage, "NOISES", coverage.NOISES[:1])  # all would take long
+    (tmp_path / "trace.json.gz").write_bytes(trace_file.read_bytes())
+    assert command.main(["coverage", "--folder", str(tmp_path), "--sessions", "1"]) == 0
+    table = (tmp_path / coverage.FILE).read_text(encoding="utf-8")
+    assert f"| calm, {FAST} 1, head | 60 |" in table
+    assert all(f"| {noise.name} | 12 |" in table for noise in coverage.NOISES)
+    assert all(f"| {setting} | calm |" in table for setting in coverage.OTHERS)
+    assert "nan" not in table
 
 
 def test_a_replay_depends_on_its_seed_alone(trace_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

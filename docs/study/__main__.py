@@ -16,8 +16,10 @@ from loader_gate.trees.tree import TreeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: The recordings of a noisy day, in the folder of the study.
+NOISY = "noisy"
 PROJECT = Path(__file__).resolve().parents[2]
-STEPS = ("record", "replay", "live", "report")
+STEPS = ("record", "replay", "coverage", "live", "report")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     steps = {
         "record": _record,
         "replay": _replay,
+        "coverage": _coverage,
         "live": _live,
         "report": _report,
         "resolution": _resolution,
@@ -54,6 +57,14 @@ def _replay(options: argparse.Namespace) -> None:
     pace = Pace(options.budget, options.tolerance / 100)
     found = replay.replay(path, pace, sizes, options.seed, options.jobs)
     replay.save_replay(found, options.folder / replay.FILE)
+
+
+def _coverage(options: argparse.Namespace) -> None:
+    from docs.study import coverage
+
+    paths = {"calm": options.folder / trace.FILE, "noisy": options.folder / NOISY / trace.FILE}
+    traces = {called: trace.load_trace(path) for called, path in paths.items() if path.exists()}
+    coverage.write_coverage(traces, options.folder / coverage.FILE, options.coverage_sessions, options.seed)
 
 
 def _live(options: argparse.Namespace) -> None:
@@ -95,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     every = {
         "record": "record passes of the baseline, and of variants that run twice",
         "replay": "hold virtual sessions over the recorded passes",
+        "coverage": "hold virtual sessions at a floor, to see how often intervals miss",
         "live": "hold real sessions, with nothing changed and with planted slowdowns, until there are enough",
         "report": "write the tables and plots",
         "resolution": "decode and resize a tree in many ways, and write what of them passes the check",
@@ -155,10 +167,16 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
         command.add_argument(
             "--setting", type=_number, default=sizes.setting, metavar="N", help="sessions of another setting"
         )
-        command.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")
         command.add_argument(
             "--jobs", type=_number, default=None, metavar="N", help="processes (None: as many as cores)"
         )
+    if step in ("replay", "coverage", "all"):
+        command.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")
+    if step in ("coverage", "all"):
+        command.add_argument(
+            sessions if step == "coverage" else "--coverage-sessions", dest="coverage_sessions",
+            type=_number, default=400, metavar="N", help="virtual sessions of each noise",
+        )  # fmt: skip
     if step in ("live", "all"):
         command.add_argument(
             sessions, type=_count, default=live.SESSIONS, metavar="N",

@@ -286,9 +286,8 @@ def _floors(trace: Trace, replayed: Replay) -> str:
     distance = f"{100 * FLOOR_DISTANCE:g} %"
     note = (
         "A session is drawn from one recorded session, so the speedup in that session is the truth; that in "
-        "the whole trace is what somebody would know who saw all of it. Contaminated blocks are left out of "
-        "either, as they are of every estimate, and so are blocks right after a start of fresh processes, "
-        "which a session without a base does not have."
+        "the whole trace is what somebody would know who saw all of it. Blocks right after a start of fresh "
+        "processes are left out of either, as a session without a base has none."
     )
     table = _table(
         "Floors near the true speedup",

@@ -10,20 +10,20 @@ import contextlib
 import functools
 import math
 from dataclasses import dataclass, replace
-from statistics import fmean
+from statistics import fmean, variance
 from typing import TYPE_CHECKING, Any, Literal
 
 from loader_gate.rotation import looks
 from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS
 from loader_gate.statistics import sequences
 from loader_gate.statistics.counts import FEWEST_BLOCKS
-from loader_gate.statistics.estimate import Estimate, estimate
+from loader_gate.statistics.estimate import Estimate, estimate, exp_or_infinity
 from loader_gate.statistics.sequences import (
     CLIPPED_AT,
     ERROR,
     FAILING_ERROR,
     SCORES_MIXED_OVER,
-    estimate_at_any_look,
+    t_bound,
 )
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def applied(setting: Setting, planned: int) -> Iterator[None]:
     if setting.looks != "sequence":
         estimator = _union_bound(setting, planned)
     elif setting.centre == "mean":
-        estimator = estimate_at_any_look
+        estimator = mean_at_any_look
         changes.append((looks, "clipped", list))
     if setting.datum == "block":
         estimator = _of_blocks(estimator)
@@ -147,6 +147,16 @@ def replaced(changes: Sequence[tuple[ModuleType, str, Any]]) -> Iterator[None]:
     finally:
         for module, name, value in before:
             setattr(module, name, value)
+
+
+def mean_at_any_look(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
+    """Return the geometric mean with the t-test's interval for any look, of data that are independent."""
+    count, mean = len(log_ratios), fmean(log_ratios)
+    most = t_bound(error, count) if count > 1 else math.inf
+    if math.isinf(most):
+        return Estimate(math.exp(mean), 0.0, math.inf, count // per_block)
+    half = most * math.sqrt(variance(log_ratios, mean) / count)
+    return Estimate(math.exp(mean), math.exp(mean - half), exp_or_infinity(mean + half), count // per_block)
 
 
 def _of_blocks(estimator: Estimator) -> Estimator:

@@ -21,9 +21,9 @@ from loader_gate.rotation.contestant import Arm, Contestant, cost
 from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.rotation import Watch, run_blocks
 from loader_gate.rotation.schedule import RENEWED_AFTER, Turn
-from loader_gate.statistics.control import read_control
+from loader_gate.statistics.blocks import middle_of_blocks
 from loader_gate.statistics.counts import MOST_BLOCKS, planned_blocks
-from loader_gate.statistics.estimate import log_ratios, without
+from loader_gate.statistics.estimate import log_ratios
 from loader_gate.verdict.rules import Rules
 
 if TYPE_CHECKING:
@@ -214,21 +214,21 @@ def ordinary_blocks(recording: Recording) -> list[int]:
 
 
 def true_log_speedup(recordings: Sequence[Recording], variant: str) -> float:
-    """Return the mean log speedup over ordinary blocks of recorded sessions, both workers together.
+    """Return the middle of the log speedups of all ordinary blocks of recorded sessions, of both workers."""
+    ratios = [
+        ratio
+        for recording in recordings
+        for side in ("head", "base")
+        for ratio in ordinary_log_ratios(recording, variant, side)
+    ]
+    return middle_of_blocks(ratios)[0]
 
-    Contaminated blocks are left out, as they are of every estimate.
-    """
-    ratios: list[float] = []
-    for recording in recordings:
-        baseline, head, base = (
-            [passes[2 * block + which].seconds for block in ordinary_blocks(recording) for which in (0, 1)]
-            for passes in (
-                recording.baseline,
-                recording.variants[variant].head,
-                recording.variants[variant].base,
-            )
-        )
-        contaminated = read_control(baseline).contaminated
-        for seconds in (head, base):
-            ratios += without(log_ratios(baseline, seconds), contaminated)
-    return math.fsum(ratios) / len(ratios)
+
+def ordinary_log_ratios(recording: Recording, variant: str, side: str) -> list[float]:
+    """Return the log speedups of the ordinary blocks of a session, of one of a variant's two workers."""
+    seconds = (
+        [timing.seconds for timing in passes]
+        for passes in (recording.baseline, getattr(recording.variants[variant], side))
+    )
+    ratios = log_ratios(*seconds)
+    return [ratios[block] for block in ordinary_blocks(recording)]

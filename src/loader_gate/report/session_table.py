@@ -105,7 +105,4 @@ def noise_seen(result: Result) -> str:
         interval = f"{number(found.low)}–{number(found.high)}"
         moved = ": the machine moved" if control.moved else ""
         parts.append(f"the baseline against itself {number(found.ratio)} ({interval}){moved}")
-        if control.contaminated:
-            blocks = len(passes) // 2
-            parts.append(f"{len(control.contaminated)} of {blocks} blocks contaminated")
     return ", ".join(parts)

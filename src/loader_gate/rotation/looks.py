@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.contestant import Contestant, Decisions
 from loader_gate.rotation.schedule import RENEWED_AFTER
+from loader_gate.statistics.blocks import block_estimate, block_estimate_at_any_look
 from loader_gate.statistics.control import Control, read_control
 from loader_gate.statistics.counts import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, planned_blocks
 from loader_gate.statistics.estimate import (
@@ -24,13 +25,11 @@ from loader_gate.statistics.estimate import (
     excess_spread,
     log_ratios,
     pair_log_ratios,
-    without,
 )
 from loader_gate.statistics.sequences import (
     ERROR,
     FAILING_ERROR,
     clipped,
-    estimate_at_any_look,
     robust_estimate_at_any_look,
 )
 from loader_gate.verdict.change import (
@@ -161,17 +160,16 @@ class _Look:
     def speedup(self) -> Verdict | None:
         """Judge the speedup: to fail takes a surer interval, and a machine that does not move."""
         variant, last = self.contestant.variant, self.is_last
-        control = _control(self.contestant.baseline_passes)
         ratios = log_ratios(_seconds(self.contestant.baseline_passes), _seconds(self.contestant.head.passes))
-        clean = without(ratios, control.contaminated)
-        found = self._estimate_speedup(clean, ERROR)
+        found = self._estimate_speedup(ratios, ERROR)
         verdict = self.rules.judge(variant, found, last, self.others)
         if verdict is None or verdict.status != "fail":
             return verdict
-        surely = self._estimate_speedup(clean, FAILING_ERROR)
+        surely = self._estimate_speedup(ratios, FAILING_ERROR)
         confirmed = self.rules.judge(variant, surely, last, self.others)
         if confirmed is None or confirmed.status != "fail":
             return confirmed and replace(confirmed, estimate=found)
+        control = _control(self.contestant.baseline_passes)
         if not control.moved:
             return verdict
         return replace(verdict, status="undecided", reason=moved_reason(control)) if last else None
@@ -191,23 +189,15 @@ class _Look:
     def _change_against(self, base: Arm) -> Change | None:
         """Judge the change: a surer interval, some time, and a machine that does not move make it one."""
         last, busy = self.is_last, self.rules.busy_elsewhere(self.others)
-        control = _control(self.contestant.baseline_passes)
         ratios = pair_log_ratios(_seconds(self.contestant.head.passes), _seconds(base.passes))
-        clean = without(ratios, control.contaminated, 2)
-        change = self.rules.judge_change(self._estimate_change(clean, ERROR), self.pace.tolerance, last)
+        change = self.rules.judge_change(self._estimate_change(ratios, ERROR), self.pace.tolerance, last)
         if change is None or change.outcome not in ("regression", "improvement"):
             return change
         earliest = EARLIEST_WHEN_BUSY_SECONDS if busy else EARLIEST_CHANGE_SECONDS
         if not last and self.spent_seconds < earliest:
             return None
-        spread = _spread(
-            ratios,
-            control.contaminated,
-            2,
-            is_robust=not self.looks_once,
-            one_pair_will_do=last and not busy,
-        )
-        surely = self._estimate_change(clean, FAILING_ERROR).widened(spread)
+        spread = _spread(ratios, 2, is_robust=not self.looks_once, one_pair_will_do=last and not busy)
+        surely = self._estimate_change(ratios, FAILING_ERROR).widened(spread)
         confirmed = self.rules.judge_change(surely, self.pace.tolerance, last)
         if confirmed is None or confirmed.outcome != change.outcome:
             if not last:
@@ -215,13 +205,14 @@ class _Look:
             if change.outcome == "improvement":  # nothing that somebody has to look into
                 return replace(change, outcome="same")
             return replace(change, outcome="undecided", reason=unconfirmed_reason(busy))
+        control = _control(self.contestant.baseline_passes)
         if change.outcome != "regression" or not control.moved:
             return change
         return replace(change, outcome="undecided", reason=moved_reason(control)) if last else None
 
     def _estimate_speedup(self, ratios: Sequence[float], error: float) -> Estimate:
         """Return the speedup from a log-ratio a block, valid for as often as it is looked at."""
-        return estimate(ratios, error) if self.looks_once else estimate_at_any_look(ratios, error)
+        return (block_estimate if self.looks_once else block_estimate_at_any_look)(ratios, error)
 
     def _estimate_change(self, ratios: Sequence[float], error: float) -> Estimate:
         """Return head / base from two log-ratios a block, valid for as often as it is looked at."""
@@ -245,13 +236,12 @@ class _Look:
         if base is None or len(base.passes) < 2 * FEWEST_BLOCKS:
             return [in_seconds]
         head = self.contestant.head.passes[: len(base.passes)]
-        control = _control(self.contestant.baseline_passes[: len(base.passes)])
-        if control.moved:
+        if _control(self.contestant.baseline_passes[: len(base.passes)]).moved:
             return [in_seconds]
         changes = [in_seconds]
         for figure, (name, tolerance) in COMPARED_TOO.items():
             above, below = ([getattr(timing, name) for timing in passes] for passes in (head, base.passes))
-            found = self._estimate_once(above, below, control)
+            found = self._estimate_once(above, below)
             if found is not None:
                 changes.append(judge_once(figure, found, max(tolerance, self.pace.tolerance)))
         peaks = [max(timing.peak_rss_bytes for timing in passes) for passes in (head, base.passes)]
@@ -262,19 +252,14 @@ class _Look:
             changes.append(judge_once(PEAK_MEMORY, found, tolerance))
         return changes
 
-    def _estimate_once(
-        self, above: Sequence[float], below: Sequence[float], control: Control
-    ) -> Estimate | None:
-        """Return head / base of a figure that is looked at only now; None where there is too little of it."""
+    def _estimate_once(self, above: Sequence[float], below: Sequence[float]) -> Estimate | None:
+        """Return head / base of a figure that is looked at only now; None where there is none of it."""
         if min(*above, *below) <= 0:
             return None
         ratios = log_ratios(above, below)
-        clean = without(ratios, control.contaminated)
-        if len(clean) < FEWEST_BLOCKS:
-            return None
         is_calm = not self.rules.busy_elsewhere(self.others)
-        spread = _spread(ratios, control.contaminated, 1, is_robust=False, one_pair_will_do=is_calm)
-        return estimate(clean, SINGLE_LOOK_ERROR).widened(spread)
+        spread = _spread(ratios, 1, is_robust=False, one_pair_will_do=is_calm)
+        return estimate(ratios, SINGLE_LOOK_ERROR).widened(spread)
 
 
 def share(contestant: Contestant, contestants: Iterable[Contestant]) -> Share | None:
@@ -285,7 +270,7 @@ def share(contestant: Contestant, contestants: Iterable[Contestant]) -> Share | 
         count = min(len(contestant.head.passes), len(limit.head.passes))
         is_measured = limit.verdict is not None and limit.verdict.status != "unmeasured"
         if contestant.opened.kind in limit.variant.bounds and is_measured and count > 0:
-            sides = (limit.head.passes, contestant.head.passes, contestant.baseline_passes)
+            sides = (limit.head.passes, contestant.head.passes)
             shares.append(share_of_limit(limit.variant.name, *(_seconds(passes[:count]) for passes in sides)))
     return max(shares, key=lambda share: share.estimate.ratio, default=None)
 
@@ -298,27 +283,17 @@ def _control(baseline: Sequence[PassTiming]) -> Control:
     return read_control(_seconds(baseline))
 
 
-def _spread(
-    ratios: Sequence[float],
-    contaminated: Sequence[int],
-    per_block: int,
-    *,
-    is_robust: bool,
-    one_pair_will_do: bool,
-) -> float:
+def _spread(ratios: Sequence[float], per_block: int, *, is_robust: bool, one_pair_will_do: bool) -> float:
     """Return how much wider to make the interval of a change, as pairs of processes may differ.
 
     Args:
         ratios: Log-ratios of head / base, in order.
-        contaminated: Indices of blocks that do not count.
         per_block: How many log-ratios there are of each block.
         is_robust: Whether the interval is that of the robust estimate, which brings in what is far off.
         one_pair_will_do: Whether a single pair of processes is enough, though it says nothing of another one.
     """
-    clean = without(ratios, contaminated, per_block)
-    blocks = [index // per_block for index in range(len(ratios)) if index // per_block not in contaminated]
     runs: dict[int, list[float]] = {}
-    for block, ratio in zip(blocks, clipped(clean) if is_robust else clean, strict=True):
-        runs.setdefault(block // RENEWED_AFTER, []).append(ratio)
+    for index, ratio in enumerate(clipped(ratios) if is_robust else ratios):
+        runs.setdefault(index // per_block // RENEWED_AFTER, []).append(ratio)
     spread = excess_spread(list(runs.values()))
     return 1.0 if math.isinf(spread) and one_pair_will_do else spread

@@ -8,24 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loader_gate.statistics.blocks import block_estimate
 from loader_gate.statistics.counts import FEWEST_BLOCKS
-from loader_gate.statistics.estimate import (
-    SINGLE_LOOK_ERROR,
-    TO_DEVIATION,
-    Estimate,
-    estimate,
-    log_of_seconds,
-    without,
-)
+from loader_gate.statistics.estimate import SINGLE_LOOK_ERROR, Estimate, log_of_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-#: A block is contaminated if its two baseline passes differ by so many times what they usually do, and by
-#: at least this much (on the log scale): normal noise hardly ever does that.
-CONTAMINATED_TIMES = 5.0
-CONTAMINATED_LEAST = 0.10
 
 
 @dataclass(frozen=True)
@@ -33,14 +21,13 @@ class Control:
     """What the A/A test of the baseline says of the machine.
 
     Attributes:
-        estimate: The baseline over itself, which is 1 unless the machine moves under the measurement; of all
-            blocks that are not contaminated. Above 1, second passes were the faster ones.
-        contaminated: Indices of blocks whose two baseline passes differ far more than they usually do.
+        estimate: The baseline over itself, which is 1 unless the machine moves under the measurement; it
+            hardly heeds single passes beside which something else ran. Above 1, second passes were the
+            faster ones.
         moved: Whether the estimate has left 1 by more than chance allows.
     """
 
     estimate: Estimate
-    contaminated: tuple[int, ...]
     moved: bool
 
 
@@ -55,14 +42,9 @@ def read_control(passes_seconds: Sequence[float]) -> Control:
     """
     if len(passes_seconds) % 2 or not passes_seconds:
         raise ValueError(f"{len(passes_seconds)} baseline passes: expected two a block")
-    # Over half of the blocks are always left: a contaminated one differs more than the median.
     ratios = [
         log_of_seconds(first) - log_of_seconds(second)
         for first, second in zip(passes_seconds[::2], passes_seconds[1::2], strict=True)
     ]
-    usual = TO_DEVIATION * sorted(map(abs, ratios))[len(ratios) // 2]
-    limit = max(CONTAMINATED_TIMES * usual, CONTAMINATED_LEAST)
-    contaminated = tuple(index for index, ratio in enumerate(ratios) if abs(ratio) > limit)
-    clean = estimate(without(ratios, contaminated), SINGLE_LOOK_ERROR)
-    moved = clean.blocks >= FEWEST_BLOCKS and not clean.low <= 1 <= clean.high
-    return Control(clean, contaminated, moved)
+    found = block_estimate(ratios, SINGLE_LOOK_ERROR)
+    return Control(found, found.blocks >= FEWEST_BLOCKS and not found.low <= 1 <= found.high)

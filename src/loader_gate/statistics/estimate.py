@@ -4,8 +4,8 @@ A block is balanced (A B C … C B A), so that each variant runs twice, at the s
 and a slow drift of the machine cancels. For a speedup the datum is a block: one log-ratio each. Head and base
 run one right after the other, in either order, so that their two pairs of passes in a block are two data.
 
-An interval assumes that the data are independent. Slow drift cancels within a block and does no harm; a state
-that lasts for several blocks and slows one variant only would: `docs/statistics.md` says by how much.
+The intervals here assume that the data are independent. Slow drift cancels within a block and does no harm; a
+state that lasts for several blocks and slows one side only would: ``blocks.py`` allows for it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 
 #: The median absolute deviation of normal noise, times this, is its standard deviation.
@@ -29,8 +29,8 @@ class Estimate:
     """A ratio of seconds, and how well it is known.
 
     Attributes:
-        ratio: Of a speedup the geometric mean of baseline seconds / variant seconds; of a change Huber's
-            M-estimate of head seconds / base seconds.
+        ratio: Of a speedup baseline seconds / variant seconds, of a change head seconds / base seconds: the
+            exponential of Huber's M-estimate of log-ratios or, where it is said, of their mean.
         low: Lower end of the interval; 0 when there are too few blocks for one.
         high: Upper end of the interval; infinite when there are too few blocks for one.
         blocks: The number of blocks behind it.
@@ -80,7 +80,7 @@ def pair_log_ratios(above: Sequence[float], below: Sequence[float]) -> list[floa
 
 
 def estimate(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
-    """Return the ratio and its interval from the log-ratios of blocks that are looked at once.
+    """Return the geometric mean and its interval from log-ratios that are looked at once.
 
     Fewer than two log-ratios give an interval from 0 to infinity.
 
@@ -92,7 +92,13 @@ def estimate(log_ratios: Sequence[float], error: float, per_block: int = 1) -> E
     Raises:
         ValueError: There is no log-ratio, or one is not finite.
     """
-    return estimate_within(log_ratios, per_block, lambda count: _t_quantile(1 - error / 2, count - 1))
+    blocks, count = count_blocks(log_ratios, per_block), len(log_ratios)
+    mean = math.fsum(log_ratios) / count
+    if count < 2:
+        return Estimate(math.exp(mean), 0.0, math.inf, blocks)
+    variance = math.fsum((ratio - mean) ** 2 for ratio in log_ratios) / (count - 1)
+    half = t_quantile(1 - error / 2, count - 1) * math.sqrt(variance / count)
+    return Estimate(math.exp(mean), math.exp(mean - half), exp_or_infinity(mean + half), blocks)
 
 
 def count_blocks(log_ratios: Sequence[float], per_block: int) -> int:
@@ -109,27 +115,6 @@ def count_blocks(log_ratios: Sequence[float], per_block: int) -> int:
                 f"the log-ratio of block {index // per_block} is {ratio}: expected a finite number"
             )
     return len(log_ratios) // per_block
-
-
-def estimate_within(log_ratios: Sequence[float], per_block: int, most_t: Callable[[int], float]) -> Estimate:
-    """Return the geometric mean, with an interval of all ratios whose t statistic is small enough.
-
-    Args:
-        log_ratios: One a block, or as many as said.
-        per_block: How many log-ratios there are of each block.
-        most_t: Gives the largest t statistic that a ratio in the interval may have, by the number of data.
-
-    Raises:
-        ValueError: There is no log-ratio, or one is not finite.
-    """
-    blocks, count = count_blocks(log_ratios, per_block), len(log_ratios)
-    mean = math.fsum(log_ratios) / count
-    bound = most_t(count) if count > 1 else math.inf
-    if math.isinf(bound):
-        return Estimate(math.exp(mean), 0.0, math.inf, blocks)
-    variance = math.fsum((ratio - mean) ** 2 for ratio in log_ratios) / (count - 1)
-    half = bound * math.sqrt(variance / count)
-    return Estimate(math.exp(mean), math.exp(mean - half), exp_or_infinity(mean + half), blocks)
 
 
 def excess_spread(runs: Sequence[Sequence[float]]) -> float:
@@ -158,11 +143,6 @@ def excess_spread(runs: Sequence[Sequence[float]]) -> float:
     return math.sqrt(max(1.0, between / (len(told) - 1) / (within / (count - len(told)))))
 
 
-def without(log_ratios: Sequence[float], contaminated: Sequence[int], per_block: int = 1) -> list[float]:
-    """Return the log-ratios of the blocks that are not contaminated."""
-    return [ratio for index, ratio in enumerate(log_ratios) if index // per_block not in contaminated]
-
-
 def log_of_seconds(seconds: float) -> float:
     """Return the logarithm of a pass's seconds.
 
@@ -174,7 +154,8 @@ def log_of_seconds(seconds: float) -> float:
     return math.log(seconds)
 
 
-def _t_quantile(probability: float, degrees: int) -> float:
+def t_quantile(probability: float, degrees: int) -> float:
+    """Return a quantile of Student's t."""
     # Inside the function: SciPy takes a third of a second to import, and `pytest --help` needs none of it.
     from scipy.special import stdtrit
 

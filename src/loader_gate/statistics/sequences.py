@@ -6,7 +6,7 @@ were looked at again and again until it is clear. These are made for that: the c
 a session misses the true ratio is at most the error, however many looks there are and for whatever reason
 measuring stops.
 
-- Of a speedup, `estimate_at_any_look` inverts the t-test that mixes over the size of the effect (Wang and
+- Of a speedup, ``blocks.py`` takes the bound of the t-test that mixes over the size of the effect (Wang and
   Ramdas, "Anytime-valid t-tests and confidence sequences for Gaussian means with unknown variance", 2023).
 - Of a change, `robust_estimate_at_any_look` does not take noise for normal, but for symmetric, as it is if
   both sides run the same code; who goes first is drawn, so that this favours neither. A pass that is far off
@@ -18,13 +18,14 @@ Estimators and errors are chosen here and nowhere else, by the table that ``tox 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from loader_gate.statistics.estimate import (
     TO_DEVIATION,
     Estimate,
     count_blocks,
-    estimate_within,
     exp_or_infinity,
 )
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 #: shows one, for one variant, that misses the true ratio.
 ERROR = 0.05
 #: The error of the interval that it takes to fail. A failure needs more certainty: most commits change no
-#: loader, and neighbouring blocks of a speedup resemble each other, which no interval here knows of.
+#: loader.
 FAILING_ERROR = 0.005
 #: How many data the t-test is tuned for: it needs the fewest to tell effects apart that take about so many.
 MIXED_OVER = 4.0
@@ -53,22 +54,8 @@ CLIPPED_AT = 1.0
 LEAST_DEVIATION = 1e-9
 #: How exactly ends and middles are solved for, as a share of the distance at which data are clipped.
 ROOT_TOLERANCE = 1e-6
-
-
-def estimate_at_any_look(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
-    """Return the ratio with an interval that may be looked at after every block.
-
-    A handful of log-ratios give an interval from 0 to infinity.
-
-    Args:
-        log_ratios: One a block, or as many as said.
-        error: The chance that a session ever gets an interval that misses, on either side.
-        per_block: How many log-ratios there are of each block.
-
-    Raises:
-        ValueError: There is no log-ratio, or one is not finite.
-    """
-    return estimate_within(log_ratios, per_block, lambda count: _t_bound(error, count))
+#: Newton's method needs four or five steps; where data agree to the last digit, rounding may keep it going.
+MOST_STEPS = 30
 
 
 def robust_estimate_at_any_look(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
@@ -97,22 +84,22 @@ def robust_estimate_at_any_look(log_ratios: Sequence[float], error: float, per_b
 
     blocks = count_blocks(log_ratios, per_block)
     data = np.asarray(log_ratios, dtype=float)
-    middle, bound = _middle(log_ratios)
+    centre, bound = middle(log_ratios)
 
     def beyond_chance(ratio: float) -> float:
-        scores = _scores(data, ratio, bound)
+        scores = scores_of(data, ratio, bound)
         mixed = float(scores @ scores) + SCORES_MIXED_OVER
         allowed = mixed * (math.log(mixed / SCORES_MIXED_OVER) + 2 * math.log(1 / error))
         return float(scores.sum()) ** 2 - allowed
 
-    reach = float(np.abs(data - middle).max()) + bound  # beyond all data
-    if beyond_chance(middle + reach) <= 0:
-        return Estimate(math.exp(middle), 0.0, math.inf, blocks)
+    reach = float(np.abs(data - centre).max()) + bound  # beyond all data
+    if beyond_chance(centre + reach) <= 0:
+        return Estimate(math.exp(centre), 0.0, math.inf, blocks)
     low, high = (
-        float(brentq(beyond_chance, middle, middle + side * reach, xtol=ROOT_TOLERANCE * bound))
+        float(brentq(beyond_chance, centre, centre + side * reach, xtol=ROOT_TOLERANCE * bound))
         for side in (-1, 1)
     )
-    return Estimate(math.exp(middle), math.exp(low), exp_or_infinity(high), blocks)
+    return Estimate(math.exp(centre), math.exp(low), exp_or_infinity(high), blocks)
 
 
 def clipped(log_ratios: Sequence[float]) -> list[float]:
@@ -120,28 +107,45 @@ def clipped(log_ratios: Sequence[float]) -> list[float]:
 
     See Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
     """
-    middle, bound = _middle(log_ratios)
-    return [min(max(ratio, middle - bound), middle + bound) for ratio in log_ratios]
+    centre, bound = middle(log_ratios)
+    return [min(max(ratio, centre - bound), centre + bound) for ratio in log_ratios]
 
 
-def _middle(log_ratios: Sequence[float]) -> tuple[float, float]:
-    """Return Huber's M-estimate, and the distance from it at which data are clipped."""
-    import numpy as np
-    from scipy.optimize import brentq
+def middle(
+    log_ratios: Sequence[float], clipped_at: float | None = None, least: float = LEAST_DEVIATION
+) -> tuple[float, float]:
+    """Return Huber's M-estimate, and the distance from it at which data are clipped.
 
-    data = np.asarray(log_ratios, dtype=float)
-    median = float(np.median(data))
-    deviation = TO_DEVIATION * float(np.median(np.abs(data - median)))
-    bound = CLIPPED_AT * max(deviation, LEAST_DEVIATION)
+    Args:
+        log_ratios: At least one.
+        clipped_at: That distance in deviations; `CLIPPED_AT` if None.
+        least: The least that it is.
+    """
+    ordered = sorted(log_ratios)
+    median = _median(ordered)
+    deviation = TO_DEVIATION * _median(sorted(abs(ratio - median) for ratio in ordered))
+    bound = max((clipped_at or CLIPPED_AT) * deviation, least)
+    # The sum of scores falls with the ratio, in straight pieces: Newton's steps, and halves where they fail.
+    sums = [0.0, *accumulate(ratio - median for ratio in ordered)]
+    centre, low, high = median, ordered[0], ordered[-1]
+    for attempt in range(2 * MOST_STEPS):
+        first, last = bisect_left(ordered, centre - bound), bisect_right(ordered, centre + bound)
+        within = last - first
+        total = (sums[last] - sums[first] - within * (centre - median)) / bound + len(ordered) - last - first
+        if abs(total) <= ROOT_TOLERANCE or high - low <= ROOT_TOLERANCE * bound:
+            break
+        low, high = (centre, high) if total > 0 else (low, centre)
+        step = centre + bound * total / max(within, 1)
+        centre = step if low < step < high and attempt < MOST_STEPS else (low + high) / 2
+    return centre, bound
 
-    def sum_of_scores(ratio: float) -> float:
-        return float(_scores(data, ratio, bound).sum())
 
-    ends = (float(data.min()) - bound, float(data.max()) + bound)
-    return float(brentq(sum_of_scores, *ends, xtol=ROOT_TOLERANCE * bound)), bound
+def _median(ordered: Sequence[float]) -> float:
+    count = len(ordered)
+    return (ordered[(count - 1) // 2] + ordered[count // 2]) / 2
 
 
-def _scores(data: NDArray[np.float64], ratio: float, bound: float) -> NDArray[np.float64]:
+def scores_of(data: NDArray[np.float64], ratio: float, bound: float) -> NDArray[np.float64]:
     """Return Huber's score of data: their distance as a share of the bound, from -1 to 1."""
     import numpy as np
 
@@ -149,7 +153,7 @@ def _scores(data: NDArray[np.float64], ratio: float, bound: float) -> NDArray[np
     return np.minimum(np.maximum((data - ratio) / bound, -1.0), 1.0)
 
 
-def _t_bound(error: float, count: int) -> float:
+def t_bound(error: float, count: int) -> float:
     """Return the bound of the t statistic of a growing sample, at this size.
 
     The chance that a sample without an effect ever exceeds its bound, at whatever size, is the error. The

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loader_gate.statistics.control import read_control
-from loader_gate.statistics.estimate import estimate, log_ratios, without
+from loader_gate.statistics.blocks import block_estimate
+from loader_gate.statistics.estimate import log_ratios
 from loader_gate.statistics.sequences import ERROR
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ class Share:
     estimate: Estimate
 
 
-def share_of_limit(
-    limit: str, limit_seconds: Sequence[float], seconds: Sequence[float], baseline_seconds: Sequence[float]
-) -> Share:
+def share_of_limit(limit: str, limit_seconds: Sequence[float], seconds: Sequence[float]) -> Share:
     """Return what share of a limit a variant reaches, from the passes of the same blocks.
 
     It decides nothing and is looked at once, so its error is not shared with other looks.
@@ -39,7 +37,5 @@ def share_of_limit(
         limit: The name of the limit.
         limit_seconds: Seconds of the limit's passes, two a block.
         seconds: Those of the variant's passes.
-        baseline_seconds: Those of the baseline's, which say what blocks are contaminated.
     """
-    ratios = without(log_ratios(limit_seconds, seconds), read_control(baseline_seconds).contaminated)
-    return Share(limit, estimate(ratios, ERROR))
+    return Share(limit, block_estimate(log_ratios(limit_seconds, seconds), ERROR))
