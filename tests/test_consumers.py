@@ -103,7 +103,7 @@ def loading(batches: Iterable[Any], clock: FakeTime, seconds: float | Sequence[f
 class Times:
     """When things happened in an epoch, and how busy the device was."""
 
-    first_batch: float | None
+    first_batch: float
     end: float
     utilisation: float | None = None
 
@@ -128,7 +128,7 @@ class Calls:
         if problem is not None:
             raise DifferenceError(problem)
         self.waits = epoch.waits
-        return Times(epoch.first_batch, epoch.stopwatch.seconds, epoch.utilisation)
+        return Times(epoch.first_batch or 0.0, epoch.stopwatch.seconds, epoch.utilisation)
 
 
 def emulated(tree: Tree, batches: Iterable[Any], images_per_second: float = RATE) -> Times:

@@ -148,7 +148,7 @@ class Stage:
         floor: float = 1.5,
         budget: float = 1e6,
         only_check: str = "",
-        checks: dict[str, Checks] | None = None,
+        checks: Mapping[str, Checks] | None = None,
         base: dict[str, Seconds] | None = None,
         bounds: tuple[str, ...] = ("streaming",),
         others: float | Iterator[float] | None = None,

@@ -170,9 +170,9 @@ class FakeWorker:
         self.variant, self.left = variant, dies_after
         self.folder = Path()
 
-    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any]) -> dict[str, Any]:
+    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Be built."""
-        assert (spec.image_size, len(tree), consumer["name"]) == ((224, 224), 24, "drain")
+        assert (spec.image_size, len(tree), consumer["name"], seed) == ((224, 224), 24, "drain", 0)
         self.folder = spec.cache_dir
         return {"kind": "streaming", "build_seconds": 0.5}
 

@@ -73,7 +73,9 @@ class Case:
         self.tree = Tree(root, paths, labels, names, "made up")
         self.spec = Spec(SIZE, BATCH, shuffle=shuffle, seed=0, cache_dir=root)
         self.images, self.labels = images, np.eye(classes, dtype=np.float32)[list(labels)]
-        self.prints = Fingerprints(self.tree, self.spec, declared, seed, picture_of)
+        self.prints = Fingerprints(self.tree, self.spec, declared, seed)
+        if picture_of is not None:
+            self.prints.begin(picture_of)
         self.random = np.random.default_rng(0)
         first = np.arange(len(images))
         if picture_of is not None:  # as the check does, which knows of copies which picture they are

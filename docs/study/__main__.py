@@ -1,4 +1,4 @@
-"""The study, step by step: record, replay, live, report; or all of them in turn; and what else was measured."""
+"""The study, step by step: record, replay, live, report; or all of them in turn; and other measurements."""
 
 from __future__ import annotations
 

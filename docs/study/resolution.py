@@ -359,9 +359,8 @@ too little of it does not count. (!) marks what passes, or does not, against our
 picture DCT scaling is bound by the shorter side, and a bilinear resize of the other skips pixels. What is
 bilinear and then a JPEG is not declared `bilinear`: that is held to 30 dB.
 """
-    columns = ("way", "compared with", "PSNR, lowest", "median", "detail, lowest", "median")
-    columns = (*columns, "chroma, lowest", "median", "passes")
+    columns = "way|compared with|PSNR, lowest|median|detail, lowest|median|chroma, lowest|median|passes"
     lines = [head]
     for size, rows in tables.items():
-        lines += [f"## {size}", "", f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}", *rows, ""]
+        lines += [f"## {size}", "", f"| {columns.replace('|', ' | ')} |", f"|{' --- |' * 9}", *rows, ""]
     return "\n".join(lines)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
+_IS_LINUX: bool = sys.platform == "linux"
 
 
 def adopt_orphans() -> None:
@@ -70,7 +71,7 @@ def _ended_seconds() -> float:
 
 def _cpu_seconds_of(pid: int) -> float:
     """Return the CPU time of another process, without its children; 0 if it has ended."""
-    if sys.platform == "linux":
+    if _IS_LINUX:
         try:
             # The clock that clock_getcpuclockid() gives: to the nanosecond, where /proc has hundredths.
             return time.clock_gettime(~pid << 3 | 2)
@@ -127,7 +128,7 @@ def _status(pid: int) -> dict[str, int]:
         return {name: sizes.get(name, sizes["VmRSS"]) for name in ("VmRSS", "VmHWM")} | {
             "RssFile": sizes.get("RssFile", 0)
         }
-    if sys.platform == "linux":
+    if _IS_LINUX:
         return {}
     import psutil
 

@@ -70,8 +70,8 @@ class Fingerprints:
         declared: What the variant says it delivers.
         groups: ``(images,)`` int64, a number for each file of the tree that it shares with those that cannot
             be told apart from it, by the pixels that are looked at and the noise that has been seen in them.
-        places: ``(POINTS,)`` int64, where these pixels are in an image whose rows lie one behind another; fewer
-            of a smaller image.
+        places: ``(POINTS,)`` int64, where these pixels are in an image whose rows lie one behind another;
+            fewer of a smaller image.
     """
 
     def __init__(self, tree: Tree, spec: Spec, declared: DeclaredOutput, seed: int) -> None:

@@ -17,7 +17,8 @@ from loader_gate.workloads.workload import Workload
 
 if TYPE_CHECKING:
     from loader_gate.registry.spec import Spec
-    from loader_gate.session.workers import Launcher
+    from loader_gate.same_work.declared import DeclaredOutput
+from loader_gate.session.workers import Launcher
     from loader_gate.trees.tree import Tree
     from loader_gate.worker.process import WorkerProcess
 
@@ -74,7 +75,7 @@ def set_up(workload: Workload, tree: Tree, spec: Spec, launcher: Launcher, strea
             )
         progress.update(0, "measuring its pace")
         rate = float(workload.consumer["images_per_second"])
-        error_share = EmulatedAccelerator(tree, spec, rate).pacing_error()
+        error_share = EmulatedAccelerator(tree, spec, DeclaredOutput(), rate).pacing_error()
     pace = f"Emulated accelerator: an epoch takes {error_share:.2%} longer than planned."
     return SetUp(workload, (*notes, pace))
 

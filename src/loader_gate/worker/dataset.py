@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from loader_gate.registry.spec import Spec
     from loader_gate.same_work.declared import DeclaredOutput
@@ -22,17 +24,29 @@ def as_dataset(batches: Iterable[Any], tree: Tree, spec: Spec, declared: Declare
         batches: Begins a fresh epoch when it is iterated.
         tree: Gives the number of classes.
         spec: Gives the size of images.
-        declared: Gives their type.
+        declared: Gives their type and layout, and the form of labels.
     """
     import tensorflow as tf
 
     if isinstance(batches, tf.data.Dataset):
         return batches
+    is_index = declared.labels == "index"
     signature = (
-        tf.TensorSpec((None, *spec.image_size, 3), declared.dtype),
-        tf.TensorSpec((None, len(tree.class_names)), tf.float32),
+        tf.TensorSpec((None, *image_shape(spec, declared)), declared.dtype),
+        tf.TensorSpec((None,), tf.int64)
+        if is_index
+        else tf.TensorSpec((None, len(tree.class_names)), tf.float32),
     )
-    dataset = tf.data.Dataset.from_generator(
-        lambda: ((images, labels) for images, labels in batches), output_signature=signature
-    )
+
+    def pairs() -> Iterator[Any]:
+        for images, labels in batches:
+            yield images, declared.classes(np.asarray(labels)) if is_index else labels
+
+    dataset = tf.data.Dataset.from_generator(pairs, output_signature=signature)
     return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def image_shape(spec: Spec, declared: DeclaredOutput) -> tuple[int, int, int]:
+    """Return the shape of one image as it is delivered."""
+    height, width = spec.image_size
+    return (height, width, 3) if declared.layout == "NHWC" else (3, height, width)

@@ -146,10 +146,11 @@ def take_each(
     """
     epoch.stopwatch.start()
     iterator = iter(batches)
+    batch = None
     for batch in iterator:
         epoch.take(batch)
         then(batch)
     epoch.stopwatch.stop()
     # Only now: what destroying it takes has a figure of its own.
-    batch = iterator = None
+    del batch, iterator
     epoch.torn_down()

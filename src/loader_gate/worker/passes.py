@@ -103,7 +103,7 @@ class Passes:
         return timing
 
     def order_problem(self, order: Ints) -> str | None:
-        """Remember in what order an epoch came; return what is wrong with it and those before, if anything is.
+        """Remember in what order an epoch came; return what is wrong with the orders so far, if anything is.
 
         Args:
             order: ``(images,)``, for each image that came its position in the tree.

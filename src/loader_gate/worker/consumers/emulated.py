@@ -40,6 +40,7 @@ class EmulatedAccelerator:
         busy = free_at = after_first = 0.0
         epoch.stopwatch.start()
         iterator = iter(dataset)
+        batch = None
         for batch in iterator:
             epoch.take(batch)
             now = clock()
@@ -55,7 +56,7 @@ class EmulatedAccelerator:
             epoch.ask()
         _sleep_until(free_at, clock)
         end = epoch.stopwatch.stop()
-        batch = iterator = dataset = None
+        del batch, iterator, dataset
         epoch.torn_down()
         epoch.utilisation = busy / (end - after_first) if busy else None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from loader_gate.same_work.timed import POINTS
-from loader_gate.worker.dataset import as_dataset
+from loader_gate.worker.dataset import as_dataset, image_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +41,7 @@ class Model:
             width: MobileNetV2's width multiplier.
             weights: A weights file, ``imagenet``, or None for random ones: the arithmetic is the same.
         """
+        import tensorflow as tf
         from tensorflow import keras
 
         base = keras.applications.MobileNetV2(
@@ -48,22 +49,34 @@ class Model:
         )
         base.trainable = False
         layers = keras.layers
+        as_delivered = []  # what a training script would put before the model
+        if declared.layout == "NCHW":
+            as_delivered.append(layers.Permute((2, 3, 1)))
+        if declared.dtype != "float32":
+            as_delivered.append(layers.Rescaling(1 / 255 if declared.dtype == "uint8" else 1))
         head = [layers.Flatten(), layers.Dense(256, activation="relu"), layers.Dense(len(tree.class_names))]
-        trained_on = _TrainedOn(len(tree) + spec.batch_size, declared.dtype)
+        trained_on = _TrainedOn(len(tree) + spec.batch_size, declared)
 
         class Watched(keras.Sequential):  # type: ignore[misc, unused-ignore]
             def train_step(self, data: Any) -> Any:
                 trained_on.add(*data)
                 return super().train_step(data)
 
-        self._model, self._trained_on = Watched([base, *head]), trained_on
-        loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+        shape = image_shape(spec, declared)
+        beginning = [keras.Input(shape, dtype=declared.dtype), *as_delivered] if as_delivered else []
+        self._model, self._trained_on = Watched([*beginning, base, *head]), trained_on
+        losses = keras.losses
+        is_index = declared.labels == "index"
+        loss_of = losses.SparseCategoricalCrossentropy if is_index else losses.CategoricalCrossentropy
+        loss = loss_of(from_logits=True)
         # The article's TensorFlow did not compile either; XLA would, anew for the last, smaller batch.
         self._model.compile(optimizer="adam", loss=loss, jit_compile=False)
         self._tree, self._spec, self._declared = tree, spec, declared
         self._steps = math.ceil(len(tree) / spec.batch_size)
-        images = np.zeros((spec.batch_size, *spec.image_size, 3), declared.dtype)
+        images = tf.zeros((spec.batch_size, *shape), declared.dtype)
         labels = np.eye(len(tree.class_names), dtype=np.float32)[[0] * spec.batch_size]
+        if is_index:
+            labels = labels.argmax(axis=1)
         self._fit(as_dataset([(images, labels)] * 2, tree, spec, declared))
 
     def use_up(self, batches: Iterable[Any], epoch: Epoch) -> None:
@@ -111,12 +124,12 @@ class _TrainedOn:
     Nothing has to be copied from a device while it trains.
     """
 
-    def __init__(self, images: int, dtype: str) -> None:
-        """Make room for so many images of a type."""
+    def __init__(self, images: int, declared: DeclaredOutput) -> None:
+        """Make room for so many images as they are declared."""
         import tensorflow as tf
 
-        self._last = images - 1
-        self._pixels = tf.Variable(tf.zeros((images, POINTS, 3), dtype), trainable=False)
+        self._last, self._declared = images - 1, declared
+        self._pixels = tf.Variable(tf.zeros((images, POINTS, 3), declared.dtype), trainable=False)
         self._classes = tf.Variable(tf.zeros(images, tf.int64), trainable=False)
         self._places = tf.Variable(tf.zeros(POINTS, tf.int64), trainable=False)
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -132,9 +145,15 @@ class _TrainedOn:
 
         size = tf.shape(images, tf.int64)[0]
         where = tf.minimum(self._count + tf.range(size), self._last)
-        pixels = tf.gather(tf.reshape(images, (size, -1, 3)), self._places, axis=1)
+        if self._declared.layout == "NCHW":
+            planes = tf.gather(tf.reshape(images, (size, 3, -1)), self._places, axis=2)
+            pixels = tf.transpose(planes, (0, 2, 1))
+        else:
+            pixels = tf.gather(tf.reshape(images, (size, -1, 3)), self._places, axis=1)
+        is_index = self._declared.labels == "index"
+        classes = tf.reshape(tf.cast(labels, tf.int64), (-1,)) if is_index else tf.argmax(labels, axis=1)
         self._pixels.scatter_update(tf.IndexedSlices(pixels, where))
-        self._classes.scatter_update(tf.IndexedSlices(tf.argmax(labels, axis=1), where))
+        self._classes.scatter_update(tf.IndexedSlices(classes, where))
         self._count.assign_add(size)
 
     def seen(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
