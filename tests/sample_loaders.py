@@ -36,15 +36,19 @@ class Epochs:
             with Image.open(path) as image:
                 resized = image.convert("RGB").resize((width, height), Image.Resampling.NEAREST)
                 self._images[index] = np.asarray(resized, np.float32) / 255
+        self._order = np.random.default_rng(spec.seed)
+        self._shuffle = spec.shuffle
         self.epochs = 0
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield one epoch."""
         self.epochs += 1
-        for start in range(0, len(self._images), self._batch_size):
+        count = len(self._images)
+        order = self._order.permutation(count) if self._shuffle else np.arange(count)
+        for start in range(0, count, self._batch_size):
             self.before_batch()
-            end = start + self._batch_size
-            yield self._images[start:end].copy(), self._labels[start:end]
+            some = order[start : start + self._batch_size]
+            yield self._images[some], self._labels[some]
 
     def before_batch(self) -> None:
         """Do nothing; others wait or worse."""

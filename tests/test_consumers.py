@@ -176,7 +176,9 @@ def test_epoch_after_epoch(new_consumer: Callable[[Tree], Consumer]) -> None:
 @pytest.mark.parametrize("images", [6, 9, 11, 14])
 def test_a_wrong_number_of_images(images: int, new_consumer: Callable[[Tree], Consumer]) -> None:
     """An epoch that is short, or long, is none: both numbers are named."""
-    with pytest.raises(DifferenceError, match=rf"{images} images came, expected the 10 of the tree"):
+    with pytest.raises(
+        DifferenceError, match=rf"{images} images came in a timed epoch, expected the 10 of the tree"
+    ):
         Calls().epoch(new_consumer(tree_of(10)), batches_of(tree_of(images)), tree_of(10))
 
 
@@ -186,13 +188,13 @@ def test_wrong_labels(new_consumer: Callable[[Tree], Consumer]) -> None:
     swapped = [
         (images, labels[:, :1] * [1, 0] + labels[:, 1:] * [1, 0]) for images, labels in batches_of(tree)
     ]
-    with pytest.raises(DifferenceError, match=r"10 images of class 'a' came, expected 5"):
+    with pytest.raises(DifferenceError, match=r"10 images of class 'a' came in a timed epoch, expected 5"):
         Calls().epoch(new_consumer(tree), swapped, tree)
 
 
 def test_no_batch(new_consumer: Callable[[Tree], Consumer]) -> None:
     """An empty epoch says so, instead of having figures."""
-    with pytest.raises(DifferenceError, match="0 images came"):
+    with pytest.raises(DifferenceError, match="No images came"):
         Calls().epoch(new_consumer(tree_of(10)), [], tree_of(10))
 
 
@@ -347,5 +349,5 @@ def test_a_model_draws_one_epoch(function: str, trainer: WorkerProcess, tiny_tre
     drawn = (spec.cache_dir / "drawn").read_text(encoding="utf-8").split()
     assert drawn == ["epoch", *["batch"] * 5] * 2
     if function == "counted":  # the batches of a dataset never come by
-        with pytest.raises(WorkerError, match=r"19 images came, expected the 24"):
+        with pytest.raises(WorkerError, match=r"19 images came in a timed epoch, expected the 24"):
             trainer.ask("pass", epochs=1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from loader_gate.progress import Progress
 from loader_gate.registry.variant import BASELINE, Variant
+from loader_gate.same_work.declared import DeclaredOutput
 from loader_gate.statistics.counts import steady
 from loader_gate.worker.consumers.emulated import EmulatedAccelerator
 from loader_gate.worker.process import WorkerError
@@ -17,8 +18,7 @@ from loader_gate.workloads.workload import Workload
 
 if TYPE_CHECKING:
     from loader_gate.registry.spec import Spec
-    from loader_gate.same_work.declared import DeclaredOutput
-from loader_gate.session.workers import Launcher
+    from loader_gate.session.workers import Launcher
     from loader_gate.trees.tree import Tree
     from loader_gate.worker.process import WorkerProcess
 

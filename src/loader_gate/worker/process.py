@@ -174,7 +174,7 @@ class WorkerProcess:
         if "error" in answer:
             raise WorkerError(self._explain(f"raised {answer['error']}"))
         if "difference" in answer:
-            raise WorkerError(f"it does other work than asked, in a timed epoch: {answer['difference']}")
+            raise WorkerError(f"it does other work than asked: {answer['difference']}")
         return answer
 
     def _wait(self) -> None:
