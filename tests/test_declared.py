@@ -34,7 +34,8 @@ def channels_first(images: Floats) -> Floats:
 
 def to_bytes(images: Floats) -> Floats:
     """Return uint8."""
-    return np.rint(images * 255).astype(np.uint8)
+    changed: Floats = np.rint(images * 255).astype(np.uint8)
+    return changed
 
 
 #: What a loader does to images, or to one-hot labels, and what it has to declare.

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from loader_gate.registry.spec import Spec
 from loader_gate.rotation.measurement import Measurement
 from loader_gate.same_work import recognition
 from loader_gate.same_work.check import SameWork, check_epoch
@@ -24,7 +25,7 @@ from loader_gate.same_work.reference import (
 )
 from loader_gate.session.figures import about_look_alikes
 from loader_gate.trees.tree import Tree
-from tests.test_same_work import Case, Spec, picture, tree_of
+from tests.test_same_work import Case, picture, tree_of
 
 BYTES = DeclaredOutput(None, "uint8", (0, 255))
 

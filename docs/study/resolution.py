@@ -28,7 +28,7 @@ from loader_gate.same_work.reference import Bytes, Reference, build_reference, r
 from loader_gate.trees.tree import Tree
 
 if TYPE_CHECKING:
-    from loader_gate.same_work.detail import Floats
+    from loader_gate.same_work.reference import Floats
 
 FILE = "resolution.md"
 SIZES = ("224x224", "96x128")
@@ -101,7 +101,7 @@ def _through(small: Callable[[Size], Size], up: str, down: Image.Resampling = _R
         less = _pillow(rgb(path), small(size), down)
         if up == "bilinear":
             return resize_bilinear(less, size)
-        return _pillow(Image.fromarray(less), size, _R[up])
+        return _pillow(Image.fromarray(less), size, getattr(_R, up))
 
     return decode
 
@@ -359,8 +359,9 @@ too little of it does not count. (!) marks what passes, or does not, against our
 picture DCT scaling is bound by the shorter side, and a bilinear resize of the other skips pixels. What is
 bilinear and then a JPEG is not declared `bilinear`: that is held to 30 dB.
 """
-    columns = "way|compared with|PSNR, lowest|median|detail, lowest|median|chroma, lowest|median|passes"
+    columns = ["way", "compared with", "PSNR, lowest", "median", "detail, lowest", "median"]
+    columns += ["chroma, lowest", "median", "passes"]
     lines = [head]
     for size, rows in tables.items():
-        lines += [f"## {size}", "", f"| {columns.replace('|', ' | ')} |", f"|{' --- |' * 9}", *rows, ""]
+        lines += [f"## {size}", "", f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}", *rows, ""]
     return "\n".join(lines)

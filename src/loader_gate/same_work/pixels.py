@@ -77,6 +77,9 @@ class Pixels:
         own = differences(image, step)
         found = []
         for name, (psnr, row) in nearest.items():
+            if psnr < PSNR_FLOOR[name]:
+                found.append((psnr, math.nan, math.nan))
+                continue
             wanted = differences(self._reference.pixels[name][row], step)
             found.append((psnr, detail(own.luma, wanted.luma), detail(own.chroma, wanted.chroma)))
         self._files.append(match.file)
