@@ -88,7 +88,7 @@ def measure(
         {name: figures.judged(each) for name, each in measurements.items()},
         extra_info,
         (before, read_noise()),
-        (*plan.notes, *remarks(extra_info)),
+        (*plan.notes, *remarks(measurements, extra_info)),
     )
 
 

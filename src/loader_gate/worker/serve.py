@@ -24,7 +24,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import loader_gate
-from loader_gate.registry.kind import kind_named
+from loader_gate.registry.kind import DEFAULT_KIND, kind_named, require_kind_of_a_loader
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.reference import Reference
 from loader_gate.worker.code_of_base import require_inside, use_code_of
@@ -121,6 +121,8 @@ class Worker:
         if inside is not None:
             require_inside(holder, Path(inside))
         load = getattr(holder, function)
+        if not built_in:
+            require_kind_of_a_loader(getattr(load, "KIND", DEFAULT_KIND))
         self._loader = Loader(load, holder if built_in else load, self._tree, self._spec)
         is_limit = built_in and kind_named(self._loader.kind).is_limit
         self._consumer = new_consumer(self._tree, self._spec, **({"name": "tally"} if is_limit else consumer))
