@@ -53,7 +53,7 @@ def _batches(workloads: Mapping[str, Sequence[BenchmarkRow]]) -> Iterator[Table]
                 cells.append((row.variant, *(in_seconds(each or 0) for each in times)))
         if cells:
             note = "Without the first batch of an epoch: medians over passes, and the longest of all."
-            headings = ("Variant", "Half of batches within", "95 %", "99 %", "Longest")
+            headings = ("Variant", "50 % of batches within", "95 %", "99 %", "Longest")
             yield Table(f"Time to the next batch: {workload}", headings, cells, [note])
 
 
