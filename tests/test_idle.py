@@ -43,8 +43,8 @@ def test_an_idle_worker() -> None:
     assert idle_problem([a_pass(GRAIN_SECONDS)] * 50) == ""
     assert idle_problem([a_pass(0.9 * SHARE_OF_A_PASS * 3.0, cpu=3.0)] * 50) == ""
     assert idle_problem([a_pass(0.9 * SHARE_OF_A_PASS * 3.0, cpu=3.0, epochs=10)] * 50) == ""
-    assert idle_problem([a_pass(8 * 0.012, cpu=0.2, epochs=8)] * 50) == ""
-    assert idle_problem([a_pass(8 * 0.030, cpu=0.2, epochs=8)] * 50) != ""
+    assert idle_problem([a_pass(8 * 0.018, cpu=0.2, epochs=8)] * 50) == ""
+    assert idle_problem([a_pass(8 * 0.040, cpu=0.2, epochs=8)] * 50) != ""
 
 
 def test_the_sentence() -> None:

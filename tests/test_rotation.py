@@ -472,6 +472,12 @@ def test_cpu_and_first_batch_are_compared_too(stage: Stage) -> None:
     }
 
 
+def test_an_epoch_that_was_ready_makes_no_pass_longer(stage: Stage) -> None:
+    """A loader that has decoded it in advance seems fast once: its passes would be of 64 epochs."""
+    found = stage.run(baseline=4.0, prefetcher=chain([0.0003], cycle([0.3])))
+    assert {timing.epochs for timing in found["prefetcher"].variant_passes} == {1}
+
+
 def test_a_worker_that_works_on_is_not_measured(stage: Stage) -> None:
     """It takes cores from the others' passes, so that it is ended at once."""
     found = stage.run(baseline=noisy(4.0), prefetcher=noisy(1.0), fast=noisy(1.0), works_on="prefetcher")

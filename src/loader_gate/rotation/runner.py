@@ -105,7 +105,7 @@ class Runner:
     def warm_up(self, contestants: Iterable[Contestant]) -> None:
         """Run passes until they are steady, and find how many epochs make a pass long enough to time."""
         for contestant in contestants:
-            fastest = []
+            warm = []
             for arm in contestant.arms_to_measure():
                 seconds: list[float] = []
                 while contestant.goes_on_with(arm) and not steady(seconds):
@@ -113,9 +113,9 @@ class Runner:
                     timing = self.run_pass(contestant, arm)
                     if timing is not None:
                         seconds.append(timing.seconds)
-                fastest += seconds
-            if fastest and not contestant.head.passes:
-                contestant.epochs = epochs_per_pass(min(fastest))
+                warm += seconds[-1:]  # no earlier one: a loader may have worked on it before it was asked for
+            if warm and not contestant.head.passes:
+                contestant.epochs = epochs_per_pass(min(warm))
 
     def run_pass(self, contestant: Contestant, arm: Arm) -> PassTiming | None:
         """Run one pass; None if the worker failed, or works when it should be idle."""

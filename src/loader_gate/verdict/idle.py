@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from loader_gate.worker.timing import PassTiming
 
 #: CPU seconds that say nothing, an epoch: the grain of the system's clocks, and threads of the iterator that
-#: come to their end. Of our variants those of tf.data took up to 0.012, all others less than 0.002, but for
-#: 0.014 that one took once, after its start.
-GRAIN_SECONDS = 0.020
+#: come to their end. On two cores that others kept busy, variants of tf.data took up to 0.018, and all others
+#: less than 0.002, but for 0.014 once after a start.
+GRAIN_SECONDS = 0.030
 #: Nor do so many of those of a pass: what is freed is in proportion to the work.
 SHARE_OF_A_PASS = 0.05
 #: A worker works on if it did so before so many passes, and before such a share of all. One busy moment, or a
