@@ -77,6 +77,14 @@ class TroubledEpochs(Epochs):
             type(self).trouble()
 
 
+def limitless(tree: Tree, spec: Spec) -> Epochs:
+    """Return what is right, and claim to be what nobody is held against."""
+    return Epochs(tree, spec)
+
+
+limitless.KIND = "limit"  # type: ignore[attr-defined]
+
+
 def photos(tree: Tree, spec: Spec) -> Epochs:
     """Return a good loader."""
     return Epochs(tree, spec)

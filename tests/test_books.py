@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ NAMES = {
     *("variant", "kind", "workload", "profile", "verdict", "floor", "speedup", "speedup_low"),
     *("speedup_high", "blocks", "images", "images_per_second", "cpu_seconds_per_image", "peak_rss_bytes"),
     *("first_batch_seconds", "teardown_seconds", "baseline_seconds", "variant_seconds", "tree", "schema"),
+    *("batch_seconds", "shuffle_quality"),
 }
 
 
@@ -90,15 +92,53 @@ def test_what_extra_info_says(make_measurement: Callable[..., Measurement]) -> N
         "epochs": 1,
         "images": 200,
         "images_per_second": pytest.approx(400.0),
+        "shuffle_quality": None,
         "cpu_seconds_per_image": pytest.approx(0.004),
+        "cores_used": pytest.approx(1.6),
         "peak_rss_bytes": 600_000_003,
         "build_seconds": 0.25,
         "first_batch_seconds": pytest.approx(0.05),
+        "batch_seconds": None,
         "teardown_seconds": pytest.approx(0.025),
         "median_psnr": 41.5,
         "baseline_seconds": [1.0, 1.1, 0.9, 1.0],
         "variant_seconds": [0.4, 0.5, 0.5, 0.7],
     }
+
+
+def with_passes(measurement: Measurement, passes: Sequence[Mapping[str, Any]]) -> Measurement:
+    """Return a measurement whose passes say more."""
+    changed = [
+        replace(timing, **said) for timing, said in zip(measurement.variant_passes, passes, strict=True)
+    ]
+    return replace(measurement, variant_passes=tuple(changed))
+
+
+def test_what_passes_say_of_batches_and_their_order(make_measurement: Callable[..., Measurement]) -> None:
+    """Medians over the passes that know of it, and of the longest batches the longest."""
+    batches = {"p50": 0.01, "p95": 0.02, "p99": 0.03, "longest": 0.04}
+    other = {**dict.fromkeys(batches, 0.02), "longest": 0.5}
+    found = entered(
+        with_passes(
+            make_measurement(),
+            [
+                {"batch_seconds": batches, "shuffle_quality": 0.9},
+                {"batch_seconds": other, "shuffle_quality": 0.7},
+                {"batch_seconds": batches, "shuffle_quality": 0.8},
+                {},
+            ],
+        )
+    ).extra_info
+    assert found["batch_seconds"] == {"p50": 0.01, "p95": 0.02, "p99": 0.03, "longest": 0.5}
+    assert found["shuffle_quality"] == 0.8
+
+
+def test_cores_while_batches_are_looked_at(make_measurement: Callable[..., Measurement]) -> None:
+    """Threads that work meanwhile use CPU seconds, and no seconds that count: two cores are never three."""
+    measurement = make_measurement(seconds=(0.4,) * 4, cpu_seconds=1.2)
+    assert entered(measurement).extra_info["cores_used"] == pytest.approx(3.0)
+    looking = with_passes(measurement, [{"look_seconds": 0.2}] * 4)
+    assert entered(looking).extra_info["cores_used"] == pytest.approx(2.0)
 
 
 def test_the_share_of_a_limit(make_measurement: Callable[..., Measurement]) -> None:

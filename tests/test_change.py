@@ -9,7 +9,15 @@ import pytest
 
 from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.statistics.estimate import Estimate
-from loader_gate.verdict.change import Change, judge_change, judge_once, with_changes, with_one_more
+from loader_gate.verdict.change import (
+    FEWEST_PROCESSES,
+    Change,
+    judge_change,
+    judge_once,
+    judge_peak_memory,
+    with_changes,
+    with_one_more,
+)
 from loader_gate.verdict.sentence import sentence
 from loader_gate.verdict.verdict import Verdict, baseline_verdict, judge
 
@@ -51,6 +59,33 @@ def test_figures_that_are_looked_at_once() -> None:
         for low, high in ((1.01, 1.2), (0.9, 1.3), (1.01, 1.08), (0.7, 0.9))
     ]
     assert outcomes == ["regression", "same", "same", "improvement"]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "low", "high", "outcome"),
+    [
+        (FEWEST_PROCESSES, 1.2, 1.6, "regression"),
+        (FEWEST_PROCESSES, 0.9, 1.6, "undecided"),
+        (FEWEST_PROCESSES, 0.9, 1.2, "same"),
+        (FEWEST_PROCESSES, 1.05, 1.1, "same"),
+        (FEWEST_PROCESSES, 0.6, 0.7, "improvement"),
+        (FEWEST_PROCESSES - 1, 1.3, 1.31, "undecided"),
+        (FEWEST_PROCESSES - 1, 1.05, 1.1, "same"),
+        (1, 0.6, 0.7, "same"),
+    ],
+)
+def test_memory(pairs: int, low: float, high: float, outcome: str) -> None:
+    """A process has one maximum: few of them are no verdict, and what may be chance is not called one."""
+    assert judge_peak_memory(at(pairs, low, high), 0.15).outcome == outcome
+
+
+def test_memory_that_few_processes_have_shown() -> None:
+    """It is said, with what it would take, and leaves a pass what it is."""
+    memory = judge_peak_memory(Estimate(1.3, 0.0, math.inf, 1), 0.15)
+    verdict = with_changes(passed(), [changed(0.99, 1.01), memory])
+    assert verdict.status == "pass"
+    said = "peak memory 1.300 times base's, not known from 1 pair of processes, as it takes 3"
+    assert verdict.reason.endswith(f"; {said}: give it a larger --budget")
 
 
 def passed(floor: float | None = 1.5) -> Verdict:

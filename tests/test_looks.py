@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import math
 import random
+from collections.abc import Callable
+from dataclasses import replace
 from statistics import fmean
 
 import pytest
 
 from loader_gate.registry.variant import BASELINE
-from loader_gate.rotation.contestant import Contestant, Decisions
+from loader_gate.rotation.contestant import Contestant, Decisions, Opened
 from loader_gate.rotation.looks import (
     EARLIEST_CHANGE_SECONDS,
     EARLIEST_WHEN_BUSY_SECONDS,
@@ -20,10 +22,13 @@ from loader_gate.rotation.looks import (
     share,
 )
 from loader_gate.rotation.pace import Pace
-from loader_gate.rotation.schedule import RENEWED_AFTER
+from loader_gate.rotation.schedule import RENEWED_AFTER, due_for_renewal
 from loader_gate.statistics.counts import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, MOST_BLOCKS
+from loader_gate.verdict.beyond_limit import LIMIT_MARGIN
+from loader_gate.verdict.change import COMPARED_TOO, FEWEST_PROCESSES, PEAK_MEMORY
 from loader_gate.verdict.rules import Rules
 from loader_gate.verdict.share import Share
+from loader_gate.worker.timing import PassTiming
 from tests.made_up_passes import Seconds, contestant
 
 NAME = "mine"
@@ -158,6 +163,157 @@ def test_a_base_that_failed_is_no_change() -> None:
     assert "not compared with base: at base, its worker hung" in decided.verdict.reason
 
 
+def compared(
+    head: Callable[[int, PassTiming], PassTiming],
+    base: Callable[[int, PassTiming], PassTiming],
+    blocks: int = MANY,
+) -> Contestant:
+    """Return a variant whose passes, by their number, are those of equal code with something else in them."""
+    found = contestant(NAME, around(1.0), base=1.0, baseline=4.0, blocks=blocks)
+    assert found.base is not None
+    for arm, changed in ((found.head, head), (found.base, base)):
+        arm.passes = [changed(number, timing) for number, timing in enumerate(arm.passes)]
+    return found
+
+
+def outcomes(decided: Decisions) -> dict[str, str]:
+    """Return what became of every figure."""
+    assert decided.verdict is not None
+    return {change.figure: change.outcome for change in decided.verdict.changes}
+
+
+def unchanged(_: int, timing: PassTiming) -> PassTiming:
+    """Return the pass as it is."""
+    return timing
+
+
+# Memory: a datum a process.
+
+
+def taking(*of_processes: float) -> Callable[[int, PassTiming], PassTiming]:
+    """Return passes that take so many times as much memory, process by process."""
+
+    def grown(number: int, timing: PassTiming) -> PassTiming:
+        times = of_processes[number // (2 * RENEWED_AFTER) % len(of_processes)]
+        return replace(timing, peak_rss_bytes=round(times * timing.peak_rss_bytes))
+
+    return grown
+
+
+def test_memory_of_enough_processes() -> None:
+    """It fails if all of them took more; if one had a large pass, that is not known."""
+    blocks = FEWEST_PROCESSES * RENEWED_AFTER
+    grown = compared(taking(1.29, 1.3, 1.31), unchanged, blocks)
+    assert outcomes(look(grown, RULES, PACE, None))[PEAK_MEMORY] == "regression"
+    once = compared(taking(1.0, 2.0, 1.0), unchanged, blocks)
+    assert outcomes(look(once, RULES, Pace(1e6, 0.03, blocks), None))[PEAK_MEMORY] == "undecided"
+    same = compared(taking(1.0, 1.05, 1.0), unchanged, blocks)
+    assert outcomes(look(same, RULES, PACE, None))[PEAK_MEMORY] == "same"
+
+
+def test_memory_of_few_processes() -> None:
+    """The variant goes on beside base until there are enough, though its seconds are decided."""
+    seen = compared(taking(1.3), unchanged, 2 * RENEWED_AFTER)
+    seen.decisions = look(seen, RULES, PACE, None)
+    assert seen.decisions.speedup is not None
+    assert (outcome(seen.decisions), status(seen.decisions)) == ("same", None)
+    assert seen.decisions.more_processes
+    assert seen.arms_to_measure() == [seen.head, seen.base]
+    assert due_for_renewal([seen]) == [seen]
+
+
+def test_memory_of_few_processes_at_the_end() -> None:
+    """Without time for more it is said not to be known, which is no failure."""
+    seen = compared(taking(1.3), unchanged, RENEWED_AFTER)
+    decided = look(seen, RULES, Pace(1e6, 0.03, RENEWED_AFTER), None)
+    assert not decided.more_processes
+    assert (outcomes(decided)[PEAK_MEMORY], status(decided)) == ("undecided", "pass")
+    assert decided.verdict is not None
+    assert "not known from 1 pair of processes" in decided.verdict.reason
+
+
+def test_nobody_goes_on_for_memory_who_fails_anyway() -> None:
+    """A regression is one, whatever memory it takes."""
+    grown = taking(1.3)
+    seen = compared(
+        lambda number, timing: replace(grown(number, timing), seconds=1.2 * timing.seconds),
+        unchanged,
+        2 * RENEWED_AFTER,
+    )
+    decided = look(seen, RULES, PACE, None)
+    assert (status(decided), decided.more_processes) == ("fail", False)
+
+
+def test_memory_that_does_not_seem_more_keeps_nobody() -> None:
+    """One process is enough for that, as it is where less is taken."""
+    for times in (1.1, 0.5):
+        seen = compared(taking(times), unchanged, 2 * RENEWED_AFTER)
+        assert outcomes(look(seen, RULES, PACE, None))[PEAK_MEMORY] == "same"
+
+
+def test_the_baseline_goes_on_for_its_memory() -> None:
+    """It is compared as others are."""
+    seen = baseline_of(4.0, RENEWED_AFTER)
+    grown = taking(1.3)
+    seen.head.passes = [grown(*each) for each in enumerate(seen.head.passes)]
+    seen.decisions = look(seen, RULES, PACE, None)
+    assert outcome(seen.decisions) == "same"
+    assert seen.is_compared_further
+
+
+# What an epoch's end and its batches take.
+
+
+def test_an_end_that_takes_longer() -> None:
+    """Half a second behind the last batch is in no seconds; it has a figure of its own."""
+
+    def waiting(_: int, timing: PassTiming) -> PassTiming:
+        return replace(timing, teardown_seconds=0.5)
+
+    found = look(compared(waiting, unchanged), RULES, PACE, None)
+    assert outcomes(found)["seconds with teardown"] == "regression"
+    assert outcomes(found)["seconds"] == "same"
+    assert found.verdict is not None
+    assert "seconds with teardown 1.5" in found.verdict.reason
+
+
+def stalling(times: float, chance: random.Random) -> Callable[[int, PassTiming], PassTiming]:
+    """Return passes of eight batches of heavy-tailed times, one of which takes so many times as long."""
+
+    def stalled(_: int, timing: PassTiming) -> PassTiming:
+        batches = [0.1 * chance.paretovariate(2.5) for _ in range(8)]
+        batches[chance.randrange(8)] *= times
+        return replace(timing, batch_seconds={"longest": max(batches)})
+
+    return stalled
+
+
+def test_a_stall_is_found() -> None:
+    """One batch of an epoch takes ten times as long at head, and its seconds seem the same."""
+    chance = random.Random(0)  # noqa: S311 (a simulation, no secret)
+    found = look(compared(stalling(10.0, chance), stalling(1.0, chance)), RULES, PACE, None)
+    assert outcomes(found)["longest batch"] == "regression"
+    assert status(found) == "fail"
+
+
+def test_same_code_has_no_stalls_and_no_longer_ends() -> None:
+    """However heavy the tail of its batches, and though ends wait half a second for a timer, at random."""
+    chance = random.Random(1)  # noqa: S311 (a simulation, no secret)
+    batches = stalling(1.0, chance)
+
+    def noisy(number: int, timing: PassTiming) -> PassTiming:
+        waits = 0.5 if chance.random() < 0.3 else 0.0
+        return replace(batches(number, timing), teardown_seconds=waits)
+
+    sessions = 100
+    alarms = 0
+    for _ in range(sessions):
+        decided = outcomes(look(compared(noisy, noisy, 12), RULES, Pace(1e6, 0.03, 12), None))
+        assert {*COMPARED_TOO} <= {*decided}
+        alarms += "regression" in decided.values()
+    assert alarms <= 1
+
+
 def moving(number: int) -> float:
     """Return seconds of a baseline whose second pass of each block takes longer."""
     return 4.0 if number % 2 == 0 else 5.0 + number % 4 / 30
@@ -196,9 +352,9 @@ def test_a_machine_that_moves_fails_nobody(most: int) -> None:
             assert decided.verdict is None
 
 
-def baseline_of(seconds: float) -> Contestant:
+def baseline_of(seconds: float, blocks: int = MANY) -> Contestant:
     """Return a baseline that is compared with one of 4 s at base."""
-    return contestant(BASELINE, around(seconds), base=4.0, baseline=around(seconds), blocks=MANY)
+    return contestant(BASELINE, around(seconds), base=4.0, baseline=around(seconds), blocks=blocks)
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(4.0, "pass"), (4.4, "fail")])
@@ -254,6 +410,39 @@ def test_the_slowest_limit_counts() -> None:
     assert found.limit == "limit_decode"
     assert found.estimate.ratio == pytest.approx(0.8)
     assert share(seen, [seen, failed]) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "times", "expected"),
+    [
+        ("streaming", 1 + LIMIT_MARGIN + 0.05, "unmeasured"),
+        ("streaming", 1 + LIMIT_MARGIN - 0.05, "pass"),
+        ("rival", 3.0, "pass"),
+        ("memory", 3.0, "pass"),
+    ],
+)
+def test_beyond_the_limit(kind: str, times: float, expected: str) -> None:
+    """Who is faster than what bounds it does other work than its kind says, unless the kind may."""
+    seen = contestant(NAME, around(0.9 / times), baseline=4.0, blocks=MANY)
+    seen.opened = Opened(kind)
+    bound = replace(limit("limit_jpeg_decode", 0.9).variant, bounds=("streaming", "rival", "memory"))
+    held = limit("limit_jpeg_decode", 0.9)
+    held.variant = bound
+    seen.decisions = look(seen, RULES, PACE, None)
+    verdict = seen.measurement(share_of(seen, held)).verdict
+    assert verdict.status == expected
+    if expected == "unmeasured":
+        for part in ("1.15 (1.1", "times as fast as limit_jpeg_decode", 'KIND = "memory"', 'KIND = "rival"'):
+            assert part in verdict.reason
+
+
+def test_beyond_the_limit_by_chance() -> None:
+    """The low end of the interval counts."""
+    seen = contestant(NAME, lambda number: 0.5 if number % 4 < 2 else 1.0, baseline=4.0, blocks=6)
+    seen.decisions = look(seen, RULES, Pace(1e6, most_blocks=6), None)
+    share_found = share_of(seen, limit("limit", 0.9))
+    assert share_found.estimate.ratio > 1 + LIMIT_MARGIN
+    assert seen.measurement(share_found).verdict.status == "pass"
 
 
 def test_no_block_is_left_out_of_a_share() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loader_gate.registry.built_in import built_in_variants
-from loader_gate.registry.kind import KINDS
+from loader_gate.registry.kind import KINDS, require_kind_of_a_loader
 from loader_gate.registry.own import user_variant
 from loader_gate.registry.variant import BASELINE, RegistryError, Variant
 from loader_gate.workloads.known import known_workloads
@@ -254,3 +254,17 @@ def test_a_loader_of_an_editable_install(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, EditableFinder])
     assert user_variant("installed_editable:fast", [TESTS]).module == "installed_editable"
+
+
+@pytest.mark.parametrize("declared", ["limit", "turbo", "", None, ["streaming"], 3])
+def test_a_kind_that_no_loader_has(declared: object) -> None:
+    """Any text was accepted once, and a limit is held against nothing."""
+    with pytest.raises(ValueError, match="one of the kinds streaming, memory, dump, rival") as raised:
+        require_kind_of_a_loader(declared)
+    assert repr(declared) in str(raised.value)
+
+
+def test_kinds_of_loaders() -> None:
+    """All but the limit."""
+    for kind in {*KINDS} - {"limit"}:
+        require_kind_of_a_loader(kind)

@@ -186,6 +186,32 @@ def test_changes() -> None:
     assert [row["as"] for row in section.charts[0].spec["rows"]] == ["regression", "same"]
 
 
+def test_batch_times() -> None:
+    """A table a workload: what half of batches, nearly all of them and the longest take."""
+    section = section_of(page_of(made_up_run()), "phases")
+    (loading, *_) = (table for table in section.tables if table.title.endswith("loading"))
+    assert ("calm", "31 ms", "40 ms", "55 ms", "310 ms") in loading.rows
+    assert len(loading.headings) == 5
+    for value in (None, 3, {}, {"p50": 0.1}, {"p50": "x", "p95": 1, "p99": 1, "longest": 1}):
+        page = page_of(run_of(benchmark("calm", batch_seconds=value)))
+        assert section_of(page, "phases").tables == []
+
+
+def test_shuffle_quality_stands_beside_throughput() -> None:
+    """In the first table, if it is known of anybody."""
+    page = page_of(run_of(benchmark("calm"), benchmark("unknown", shuffle_quality=None)))
+    assert [row.shuffle for row in page.verdicts["loading"]] == ["0.98", "–"]
+    assert "Shuffle quality" in render(page)
+    assert "Shuffle quality" not in render(page_of(run_of(benchmark("unknown", shuffle_quality=None))))
+
+
+def test_cores_stand_beside_cpu_time() -> None:
+    """Whoever multiplies CPU time by images a second gets more cores than there are."""
+    (chart, _) = section_of(page_of(run_of(benchmark("calm"))), "resources").charts
+    assert chart.headings[-1] == "Cores busy"
+    assert chart.rows[0][-1] == "1.84"
+
+
 def test_the_map() -> None:
     """Bytes beside the tree, and who is on the front."""
     section = section_of(page_of(made_up_run()), "map")

@@ -270,7 +270,7 @@ def test_what_is_heard(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "scheme"), [(1200, "light"), (1200, "dark"), (900, "light"), (390, "light"), (390, "dark")]
+    ("width", "scheme"), [(1200, "light"), (1200, "dark"), (970, "light"), (390, "light"), (390, "dark")]
 )
 def test_it_fits_and_is_readable(page: Page, width: int, scheme: Literal["light", "dark"]) -> None:
     """Charts follow the window, nothing is wider, and text stands out from its ground, in charts too."""

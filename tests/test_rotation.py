@@ -64,6 +64,7 @@ class FakeWorker:
         self.ended = False
         self.asked = 0
         self.checked_after: list[int] = []
+        self.idle_cpu_seconds = 0.0
 
     def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Be built."""
@@ -93,6 +94,7 @@ class FakeWorker:
             "cpu_seconds": seconds,
             "peak_rss_bytes": 1_000_000,
             "epochs": arguments["epochs"],
+            "idle_cpu_seconds": self.idle_cpu_seconds if self.asked % 2 else 0.0,
         }
 
     def hired(self) -> FakeWorker:
@@ -150,19 +152,22 @@ class Stage:
         only_check: str = "",
         checks: Mapping[str, Checks] | None = None,
         base: dict[str, Seconds] | None = None,
+        works_on: str = "",
         bounds: tuple[str, ...] = ("streaming",),
         others: float | Iterator[float] | None = None,
         **seconds: Seconds,
     ) -> dict[str, Measurement]:
         """Measure variants named by the keywords; ``baseline`` stands for the baseline.
 
-        Those in ``base`` are compared with what takes so long there, beside ``others``. What is named
+        Those in ``base`` are compared with what takes so long there, beside ``others``. The worker of one
+        that ``works_on`` does so between every other two passes. What is named
         ``limit`` is one, of the kinds in ``bounds``.
         """
         named = {BASELINE if name == "baseline" else name: value for name, value in seconds.items()}
         at_base = {BASELINE if name == "baseline" else name: value for name, value in (base or {}).items()}
         for name, value in (*named.items(), *((f"{name}_at_base", value) for name, value in at_base.items())):
             self.workers[name] = FakeWorker(name, value, self.journal, (checks or {}).get(name, ""))
+            self.workers[name].idle_cpu_seconds = 0.5 if name == works_on else 0.0
 
         def read() -> float | None:
             self.readings += 1
@@ -495,8 +500,40 @@ def test_cpu_and_first_batch_are_compared_too(stage: Stage) -> None:
         "seconds": "regression",
         "CPU seconds": "regression",
         "first batch": "same",
+        "seconds with teardown": "same",
         "peak memory": "same",
     }
+
+
+def test_an_epoch_that_was_ready_makes_no_pass_longer(stage: Stage) -> None:
+    """A loader that has decoded it in advance seems fast once: its passes would be of 64 epochs."""
+    found = stage.run(baseline=4.0, prefetcher=chain([0.0003], cycle([0.3])))
+    assert {timing.epochs for timing in found["prefetcher"].variant_passes} == {1}
+
+
+def test_a_worker_that_works_on_is_not_measured(stage: Stage) -> None:
+    """It takes cores from the others' passes, so that it is ended at once."""
+    found = stage.run(baseline=noisy(4.0), prefetcher=noisy(1.0), fast=noisy(1.0), works_on="prefetcher")
+    assert found["prefetcher"].verdict.status == "unmeasured"
+    assert "it works when it should be idle" in found["prefetcher"].verdict.reason
+    assert stage.workers["prefetcher"].asked < 10
+    assert found["fast"].verdict.status == "pass"
+
+
+def test_a_baseline_that_works_on(stage: Stage) -> None:
+    """Nothing has a speedup then."""
+    found = stage.run(baseline=noisy(4.0), fast=noisy(1.0), works_on=BASELINE)
+    assert {each.verdict.status for each in found.values()} == {"unmeasured"}
+    assert "could not be measured: it works when it should be idle" in found["fast"].verdict.reason
+
+
+def test_a_base_that_works_on(stage: Stage) -> None:
+    """That is base's problem alone: head is held to its floor."""
+    found = stage.run(
+        baseline=noisy(4.0), fast=noisy(1.0), base={"fast": noisy(1.0)}, works_on="fast_at_base"
+    )
+    assert found["fast"].verdict.status == "undecided"
+    assert "at base, it works when it should be idle" in found["fast"].verdict.reason
 
 
 def test_a_base_that_fails_is_said(stage: Stage) -> None:

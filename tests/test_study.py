@@ -301,7 +301,8 @@ def test_planted_slowdowns_are_found_and_the_same_code_is_not(replayed: replayin
         same = replayed.tally(Situation(name))
         assert same.sessions == SIZES.same
         assert same.outcome("regression").count == same.outcome("improvement").count == 0
-        assert set(same.outcomes) == {"seconds", "CPU seconds", "first batch", "peak memory"}
+        expected = {"seconds", "CPU seconds", "first batch", "seconds with teardown", "peak memory"}
+        assert set(same.outcomes) == expected
         for slowdown in (0.05, 0.10, 0.20):
             slower = replayed.tally(Situation(name, slowdown))
             assert slower.outcome("regression").share == slower.status("fail").share == 1

@@ -284,6 +284,19 @@ def test_it_fits_into_a_comment() -> None:
     assert "The rest is left out here" in found
 
 
+def test_batches_and_their_order() -> None:
+    """How well it shuffles is beside throughput; what batches take is folded, with the rest."""
+    times = {"p50": 0.031, "p95": 0.04, "p99": 0.0554, "longest": 0.31}
+    found = summary(
+        run(benchmark(shuffle_quality=0.61, batch_seconds=times, cores_used=1.84), benchmark("b"))
+    )
+    assert "| variant | images/s | shuffle quality | speedup (95 % CI) |" in found
+    assert "| <code>tfdata_no_cache</code> | 1,021 | 0.61 | 2.00 (1.90–2.10) |" in found
+    assert "| <code>b</code> | 1,021 | – | 2.00 (1.90–2.10) |" in found
+    assert "| 1.86 | 1.84 | 110 | 55.4 | 310 | 20 |" in found
+    assert "shuffle" not in summary(run(benchmark()))
+
+
 @pytest.mark.parametrize("value", [None, "1.5", True, [], {}, 1e400, float("nan"), -(10**400)])
 def test_damaged_figures_are_left_out(value: object) -> None:
     """A figure that is none is a dash, not a crash."""

@@ -10,11 +10,11 @@ import pytest
 
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.variant import BASELINE
-from loader_gate.report.terminal import change_table, share_lines, verdict_table
+from loader_gate.report.terminal import change_table, share_lines, shuffle_lines, verdict_table
 from loader_gate.rotation.measurement import Measurement
 from loader_gate.statistics.estimate import Estimate
 from loader_gate.text import WIDTH
-from loader_gate.verdict.change import COMPARED_TOO, Change
+from loader_gate.verdict.change import COMPARED_TOO, PEAK_MEMORY, Change, Outcome
 from loader_gate.verdict.share import Share
 
 ESCAPE = "\x1b"
@@ -109,6 +109,25 @@ def test_a_share_of_a_limit(
     assert line == f"Share of limit_jpeg_decode (95 % CI): {BASELINE} {estimate.ratio:.2f}{interval}."
 
 
+def test_shuffle_quality(make_measurement: Callable[..., Measurement]) -> None:
+    """In a line below the table: who shuffles visibly less is named, the others are one figure."""
+
+    def shuffling(name: str, quality: float | None) -> Measurement:
+        made = make_measurement(name)
+        passes = [replace(timing, shuffle_quality=quality) for timing in made.variant_passes]
+        return replace(made, variant_passes=tuple(passes))
+
+    good, fair = shuffling("good", 0.99), shuffling("fair", 0.97)
+    buffered, sorted_ = shuffling("buffered", 0.61), shuffling("sorted", 0.0)
+    begins = "Shuffle quality, 1 as if drawn at random:"
+    assert shuffle_lines([good, fair]) == [f"{begins} all 0.97 or more."]
+    assert shuffle_lines([buffered, good, fair, sorted_]) == [
+        f"{begins} sorted 0.00, buffered 0.61, all others 0.97 or more."
+    ]
+    assert shuffle_lines([buffered]) == [f"{begins} buffered 0.61."]
+    assert shuffle_lines([shuffling("unknown", None)]) == []
+
+
 def test_without_a_limit_there_is_no_column(make_measurement: Callable[..., Measurement]) -> None:
     """Training has no limits, and a session may leave them out."""
     assert "limit" not in verdict_table([make_measurement()], images=200, colour=False)[0]
@@ -178,6 +197,32 @@ def _without_colour(line: str) -> str:
     for part in line.split(ESCAPE)[1:]:
         line = line.replace(ESCAPE + part[: part.index("m") + 1], "", 1)
     return line
+
+
+def test_changes_without_a_column(make_measurement: Callable[..., Measurement]) -> None:
+    """What has none is said below the table, if there is anything to say; the table is never too wide."""
+    made = make_measurement(BASELINE, seconds=(0.5,) * 16)
+
+    def compared(outcome: Outcome) -> Measurement:
+        found = [
+            Change(
+                figure,
+                "same" if figure == "seconds" else outcome,
+                Estimate(9.871, 9.001, 10.642, 8),
+                0.03,
+                "",
+            )
+            for figure in ("seconds", *COMPARED_TOO, PEAK_MEMORY)
+        ]
+        verdict = replace(made.verdict, changes=tuple(found))
+        return replace(made, verdict=verdict, base_passes=made.variant_passes)
+
+    lines = change_table([compared("regression")], colour=False)
+    assert max(map(len, lines)) <= WIDTH
+    assert lines[2].split()[0] == BASELINE
+    said = f"head / base (95 % CI): {BASELINE} 9.871 (9.001–10.642), regression."
+    assert " ".join(lines[3:]) == f"Longest batch, {said} Seconds with teardown, {said}"
+    assert len(change_table([compared("same")], colour=False)) == 3
 
 
 def test_figures_that_a_moving_machine_costs_are_said(make_measurement: Callable[..., Measurement]) -> None:

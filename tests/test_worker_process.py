@@ -232,6 +232,13 @@ def test_a_function_that_is_none(function: str, reason: str, tiny_tree: Tree, sp
         pass
 
 
+def test_a_kind_that_no_loader_has(tiny_tree: Tree, spec: Spec) -> None:
+    """A limit is held against nothing, so that no loader may be one: the reason says what it may be."""
+    reason = "its KIND is 'limit', and a loader is of one of the kinds streaming, memory, dump, rival"
+    with pytest.raises(WorkerError, match=reason), opened("limitless", tiny_tree, spec):
+        pass
+
+
 def test_no_worker_outlives_its_parent(tiny_tree: Tree, tmp_path: Path) -> None:
     """A parent that is killed cannot clean up: its workers notice and leave, busy or not."""
     script = tmp_path / "parent.py"

@@ -21,6 +21,8 @@ class Kind:
         may_write: Whether it may write to disk at all: a limit may write the dump that it reads, a rival the
             archive.
         is_frugal: Whether it is worth naming to whoever lacks memory.
+        is_held_to_limit: Whether one that is faster than its limit cannot be of this kind: a dump may be
+            smaller than what the limit reads, and a rival decode by other means.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Kind:
     writes_dump: bool = False
     may_write: bool = False
     is_frugal: bool = False
+    is_held_to_limit: bool = False
 
 
 #: Every kind, by name; the first one is that of a variant which says nothing.
@@ -37,7 +40,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         kind.name: kind
         for kind in (
-            Kind("streaming", is_frugal=True),
+            Kind("streaming", is_frugal=True, is_held_to_limit=True),
             Kind("memory", ("predicted_bytes",), fills_memory=True),
             Kind(
                 "dump", ("predicted_bytes", "dump_problem"), writes_dump=True, may_write=True, is_frugal=True
@@ -51,5 +54,19 @@ DEFAULT_KIND = next(iter(KINDS))
 
 
 def kind_named(name: str) -> Kind:
-    """Return a kind; for a name that only a user's loader knows, one that means nothing."""
+    """Return a kind; for a name that only another revision, or a saved run, knows, one that means nothing."""
     return KINDS.get(name, Kind(name))
+
+
+def require_kind_of_a_loader(declared: object) -> None:
+    """Refuse what a user's loader says of its kind unless a loader may be of that kind: no limit is a loader.
+
+    Raises:
+        ValueError: It may not; the message names what it may be.
+    """
+    allowed = [kind.name for kind in KINDS.values() if not kind.is_limit]
+    if declared not in allowed:
+        raise ValueError(
+            f"its KIND is {declared!r}, and a loader is of one of the kinds {', '.join(allowed)}: take the "
+            "line out, or declare the one that it is"
+        )

@@ -4,7 +4,7 @@ A variant's module has a function ``load(tree, spec)`` and may say, as upper-cas
 a user's loader function may carry the same names as attributes:
 
 ``KIND``
-    ``streaming`` (the default), ``memory``, ``dump``, ``rival`` or ``limit``.
+    ``streaming`` (the default), ``memory``, ``dump`` or ``rival``; of a module also ``limit``.
 ``INTERPOLATION``
     ``nearest``, ``bilinear`` or ``area``; left out, the best match of the three counts.
 ``DTYPE``, ``VALUE_RANGE``

@@ -35,9 +35,15 @@ class BenchmarkRow:
     reason: str
     info: Mapping[str, Any]
 
-    def figure(self, name: str) -> float | None:
-        """Return a figure, or None if it is not there or is none."""
-        return as_figure(self.info.get(name))
+    def figure(self, name: str, part: str = "") -> float | None:
+        """Return a figure, or None if it is not there or is none.
+
+        Args:
+            name: Its name.
+            part: Of a figure with several parts, which one.
+        """
+        value = self.info.get(name)
+        return as_figure(as_mapping(value).get(part) if part else value)
 
     def figures(self, name: str) -> list[float]:
         """Return a list of figures, without what is none."""

@@ -14,16 +14,19 @@ EMOJI = {"pass": "✅", "fail": "❌", "undecided": "⚠️", "unmeasured": "�
 
 
 def verdicts_table(benchmarks: Sequence[BenchmarkRow]) -> str:
-    """Return throughput, speedup, floor and verdict of each benchmark, and its change if it has one."""
+    """Return throughput, shuffle quality, speedup, floor and verdict of each benchmark, and its change."""
     several = len({each.workload for each in benchmarks}) > 1
     compared = any(each.figure("change") is not None for each in benchmarks)
-    columns = ["variant", *(["workload"] if several else []), "images/s", "speedup (95 % CI)", "floor"]
+    shuffled = any(each.figure("shuffle_quality") is not None for each in benchmarks)
+    columns = ["variant", *(["workload"] if several else []), "images/s"]
+    columns += [*(["shuffle quality"] if shuffled else []), "speedup (95 % CI)", "floor"]
     columns += [*(["change (95 % CI)"] if compared else []), "verdict"]
     rows = [
         [
             code(each.variant),
             *([escaped(each.workload, LONGEST_NAME)] if several else []),
             formatted(each.figure("images_per_second"), "{:,.0f}"),
+            *([formatted(each.figure("shuffle_quality"), "{:.2f}")] if shuffled else []),
             _interval(each, "speedup", number),
             "–" if (floor := each.figure("floor")) is None else number(floor),
             *([_interval(each, "change", "{:.3f}".format)] if compared else []),
@@ -37,25 +40,28 @@ def verdicts_table(benchmarks: Sequence[BenchmarkRow]) -> str:
 def figures_table(benchmarks: Sequence[BenchmarkRow]) -> str:
     """Return what benchmarks take: CPU time, memory, disk and so on, as far as it was measured."""
     columns = {
-        "CPU ms/image": ("cpu_seconds_per_image", 1000, "{:.2f}"),
-        "first batch ms": ("first_batch_seconds", 1000, "{:,.0f}"),
-        "teardown ms": ("teardown_seconds", 1000, "{:,.0f}"),
-        "peak MB": ("peak_rss_bytes", 1e-6, "{:,.0f}"),
-        "cold epoch s": ("cold_seconds", 1, "{:.3g}"),
-        "dump MB": ("dump_bytes", 1e-6, "{:,.1f}"),
-        "accelerator busy": ("accelerator_utilisation", 1, "{:.0%}"),
-        "share of limit": ("share_of_limit", 1, "{:.0%}"),
+        "CPU ms/image": (("cpu_seconds_per_image",), 1000, "{:.2f}"),
+        "cores": (("cores_used",), 1, "{:.2f}"),
+        "first batch ms": (("first_batch_seconds",), 1000, "{:,.0f}"),
+        "99 % of batches ms": (("batch_seconds", "p99"), 1000, "{:,.3g}"),
+        "longest batch ms": (("batch_seconds", "longest"), 1000, "{:,.3g}"),
+        "teardown ms": (("teardown_seconds",), 1000, "{:,.0f}"),
+        "peak MB": (("peak_rss_bytes",), 1e-6, "{:,.0f}"),
+        "cold epoch s": (("cold_seconds",), 1, "{:.3g}"),
+        "dump MB": (("dump_bytes",), 1e-6, "{:,.1f}"),
+        "accelerator busy": (("accelerator_utilisation",), 1, "{:.0%}"),
+        "share of limit": (("share_of_limit",), 1, "{:.0%}"),
     }
     shown = {
         heading: rest
         for heading, rest in columns.items()
-        if any(each.figure(rest[0]) is not None for each in benchmarks)
+        if any(each.figure(*rest[0]) is not None for each in benchmarks)
     }
     rows = [
         [
             code(each.variant),
             escaped(each.workload, LONGEST_NAME),
-            *(formatted(each.figure(name), form, scale) for name, scale, form in shown.values()),
+            *(formatted(each.figure(*name), form, scale) for name, scale, form in shown.values()),
         ]
         for each in benchmarks
     ]

@@ -82,7 +82,7 @@ def summary(data: object, title: str = "loader-gate", exit_code: int = 0) -> str
             _circumstances(run, about),
             folded("Why undecided", _bullets(undecided, _reason)),
             folded("Why unmeasured", _bullets(unmeasured, _reason)),
-            folded("CPU, memory, first batch and dump", figures_table(measured)),
+            folded("CPU, memory, batches and dump", figures_table(measured)),
             folded("Changes of other figures against base, head / base", changes_table(measured)),
             folded("The article, measured here", article_table(about)),
             folded("Notes", _notes(about)),

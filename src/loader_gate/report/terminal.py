@@ -15,13 +15,17 @@ from loader_gate.verdict.change import COMPARED_TOO, DUMP_BYTES, PEAK_MEMORY
 from loader_gate.verdict.sentence import number
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from loader_gate.report.article import ArticleRow
     from loader_gate.rotation.measurement import Measurement
     from loader_gate.verdict.change import Change
     from loader_gate.verdict.share import Share
 
+#: From this shuffle quality on, nobody needs to look at who has which.
+SHUFFLED_WELL = 0.95
+#: What of the changes has a column in a terminal: as many as there is room for.
+_IN_COLUMNS = ("seconds", "CPU seconds", "first batch", PEAK_MEMORY, DUMP_BYTES)
 #: From worst to best.
 _OUTCOMES = {"regression": "bold red", "undecided": "yellow", "improvement": "green", "same": ""}
 _STYLES = {"pass": "green", "fail": "bold red", "undecided": "yellow", "unmeasured": "bold red"}
@@ -87,10 +91,28 @@ def share_lines(measurements: Iterable[Measurement]) -> list[str]:
     return [f"Share of {limit} (95 % CI): {', '.join(each)}." for limit, each in shares.items()]
 
 
+def shuffle_lines(measurements: Iterable[Measurement]) -> list[str]:
+    """Return a line on how well variants shuffle, with the names of those that do so visibly less."""
+    known = {
+        each.variant.name: each.shuffle_quality
+        for each in measurements
+        if each.shuffle_quality is not None and each.verdict.estimate is not None
+    }
+    if not known:
+        return []
+    less = {name: quality for name, quality in known.items() if quality < SHUFFLED_WELL}
+    parts = [f"{name} {quality:.2f}" for name, quality in sorted(less.items(), key=lambda each: each[1])]
+    if len(less) < len(known):
+        rest = min(quality for quality in known.values() if quality >= SHUFFLED_WELL)
+        parts.append(f"{'all others' if less else 'all'} {rest:.2f} or more")
+    return [f"Shuffle quality, 1 as if drawn at random: {', '.join(parts)}."]
+
+
 def change_table(measurements: Collection[Measurement], colour: bool) -> list[str]:
     """Return the lines of a table of what changed against base, at most `WIDTH` columns wide.
 
-    Below it, which variants had only their seconds compared, as the machine moved.
+    Below it, what changed of figures that have no column, and which variants had only their seconds compared,
+    as the machine moved.
 
     Args:
         measurements: What was measured, a row each.
@@ -98,12 +120,11 @@ def change_table(measurements: Collection[Measurement], colour: bool) -> list[st
     """
     from rich.text import Text
 
-    figures = ("seconds", *COMPARED_TOO, PEAK_MEMORY, DUMP_BYTES)
     found = [
         (each.variant.name, {change.figure: change for change in each.verdict.changes})
         for each in measurements
     ]
-    shown = [figure for figure in figures if any(figure in changes for _, changes in found)]
+    shown = [figure for figure in _IN_COLUMNS if any(figure in changes for _, changes in found)]
     table = new_table("against base")
     for figure in shown:
         table.add_column(f"{figure} (95 % CI)" if figure == "seconds" else figure, justify="right")
@@ -120,8 +141,23 @@ def change_table(measurements: Collection[Measurement], colour: bool) -> list[st
         for each in measurements
         if len(each.verdict.changes) == 1 and len(each.base_passes) >= 2 * FEWEST_BLOCKS
     ]
+    notes = [*_without_column(found)]
     note = f"Only the seconds of {', '.join(moved)} were compared: the machine moved under the measurement."
-    return [*table_lines(table, colour), *(textwrap.wrap(note, WIDTH) if moved else ())]
+    notes += [note] if moved else []
+    return [*table_lines(table, colour), *(line for each in notes for line in textwrap.wrap(each, WIDTH))]
+
+
+def _without_column(found: Iterable[tuple[str, Mapping[str, Change]]]) -> Iterator[str]:
+    """Return a line for each figure without a column that has changed, with the variants."""
+    figures = [figure for figure in COMPARED_TOO if figure not in _IN_COLUMNS]
+    for figure in figures:
+        changed = [
+            f"{name} {_change(changes[figure], True)}, {changes[figure].outcome}"
+            for name, changes in found
+            if figure in changes and changes[figure].outcome != "same"
+        ]
+        if changed:
+            yield f"{figure.capitalize()}, head / base (95 % CI): {'; '.join(changed)}."
 
 
 def _change(change: Change | None, with_interval: bool) -> str:

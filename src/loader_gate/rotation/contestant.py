@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from loader_gate.registry.kind import kind_named
 from loader_gate.rotation.measurement import Measurement
+from loader_gate.verdict.beyond_limit import beyond_limit
 from loader_gate.verdict.verdict import unmeasured
 
 if TYPE_CHECKING:
@@ -51,12 +53,15 @@ class Decisions:
         speedup: The verdict on its speedup alone.
         change: What became of its seconds against base.
         verdict: The verdict of speedup and change together: the variant leaves the rotation.
+        more_processes: Whether head and base go on, though their seconds are decided, as head seems to take
+            more memory and too few processes have shown it.
     """
 
     planned: int | None = None
     speedup: Verdict | None = None
     change: Change | None = None
     verdict: Verdict | None = None
+    more_processes: bool = False
 
 
 @dataclass(eq=False)
@@ -96,13 +101,19 @@ class Contestant:
         """Return base's arm, unless there is none or its worker failed."""
         return self.base if self.base is not None and self.base.problem is None else None
 
+    @property
+    def is_compared_further(self) -> bool:
+        """Return whether base is still measured beside head."""
+        undecided = self.decisions.change is None or self.decisions.more_processes
+        return self.compared_with is not None and undecided
+
     def arms(self) -> list[Arm]:
         """Return its arms: head, and what it is compared with."""
         return [self.head] if self.compared_with is None else [self.head, self.compared_with]
 
     def arms_to_measure(self) -> list[Arm]:
         """Return the arms to measure further: once the change is known, base's is not needed any more."""
-        return [self.head] if self.decisions.change is not None else self.arms()
+        return self.arms() if self.is_compared_further else [self.head]
 
     def goes_on_with(self, arm: Arm) -> bool:
         """Return whether one of its arms is measured further."""
@@ -122,11 +133,15 @@ class Contestant:
         return self.spent_seconds() / self.blocks
 
     def measurement(self, share: Share | None) -> Measurement:
-        """Return what was learned, with the share of its limit that it reaches."""
+        """Return what was learned, with the share of its limit; beyond that it is not measured."""
+        verdict = self.verdict or unmeasured("the session ended before it was its turn")
+        problem = beyond_limit(kind_named(self.opened.kind), share)
+        if problem and verdict.status != "unmeasured":
+            verdict = unmeasured(problem, verdict.floor)
         return Measurement(
             variant=self.variant,
             kind=self.opened.kind,
-            verdict=self.verdict or unmeasured("the session ended before it was its turn"),
+            verdict=verdict,
             baseline_passes=tuple(self.baseline_passes),
             variant_passes=tuple(self.head.passes),
             build_seconds=self.opened.build_seconds,

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from loader_gate.registry.variant import BASELINE, Variant
+from loader_gate.rotation.compared import figures_of, peak_memory
 from loader_gate.rotation.contestant import Contestant, Decisions
 from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.blocks import block_estimate, block_estimate_at_any_look
@@ -38,6 +39,7 @@ from loader_gate.verdict.change import (
     PEAK_MEMORY_TOLERANCE,
     Change,
     judge_once,
+    judge_peak_memory,
     with_changes,
 )
 from loader_gate.verdict.excuses import moved_reason, unconfirmed_reason
@@ -89,14 +91,17 @@ def look(contestant: Contestant, rules: AnyRules, pace: Pace, others: float | No
     now = _Look(contestant, rules, pace, others, planned)
     if now.is_too_early:
         return replace(before, planned=planned)
+    change = now.change()
+    changes = now.changes(change)
+    more = now.needs_more_processes(changes)
     if contestant.variant.name == BASELINE:
-        return replace(before, planned=planned, change=now.change())
-    speedup, change = before.speedup or now.speedup(), now.change()
+        return replace(before, planned=planned, change=change, more_processes=more)
+    speedup = before.speedup or now.speedup()
     is_compared = contestant.compared_with is not None
     verdict = None
-    if speedup is not None and (change is not None or not is_compared):
-        verdict = with_changes(now.with_hint(speedup), now.changes(change))
-    return Decisions(planned, speedup, change, verdict)
+    if speedup is not None and (change is not None or not is_compared) and not more:
+        verdict = with_changes(now.with_hint(speedup), changes)
+    return Decisions(planned, speedup, change, verdict, more)
 
 
 def last_look_at_baseline(
@@ -239,18 +244,28 @@ class _Look:
         if _control(self.contestant.baseline_passes[: len(base.passes)]).moved:
             return [in_seconds]
         changes = [in_seconds]
-        for figure, (name, tolerance) in COMPARED_TOO.items():
-            above, below = ([getattr(timing, name) for timing in passes] for passes in (head, base.passes))
-            found = self._estimate_once(above, below)
+        for name, figure in COMPARED_TOO.items():
+            above, below = (figures_of(figure, passes) for passes in (head, base.passes))
+            found = self._estimate_once(above, below) if above and below else None
             if found is not None:
-                changes.append(judge_once(figure, found, max(tolerance, self.pace.tolerance)))
-        peaks = [max(timing.peak_rss_bytes for timing in passes) for passes in (head, base.passes)]
-        if min(peaks) > 0:
-            ratio = peaks[0] / peaks[1]
-            found = Estimate(ratio, ratio, ratio, len(base.passes) // 2)
-            tolerance = max(PEAK_MEMORY_TOLERANCE, self.pace.tolerance)
-            changes.append(judge_once(PEAK_MEMORY, found, tolerance))
+                changes.append(judge_once(name, found, max(figure.tolerance, self.pace.tolerance)))
+        memory = peak_memory(head, base.passes)
+        if memory is not None:
+            changes.append(judge_peak_memory(memory, max(PEAK_MEMORY_TOLERANCE, self.pace.tolerance)))
         return changes
+
+    def needs_more_processes(self, changes: Sequence[Change]) -> bool:
+        """Return whether head and base go on, as head seems to take more memory and there is time.
+
+        Args:
+            changes: All of them, after this look.
+        """
+        base = self.contestant.compared_with
+        if base is None or self.is_last or len(base.passes) < len(self.contestant.head.passes):
+            return False
+        if any(change.outcome == "regression" for change in changes):  # it fails, whatever its memory is
+            return False
+        return any(change.figure == PEAK_MEMORY and change.outcome == "undecided" for change in changes)
 
     def _estimate_once(self, above: Sequence[float], below: Sequence[float]) -> Estimate | None:
         """Return head / base of a figure that is looked at only now; None where there is none of it."""

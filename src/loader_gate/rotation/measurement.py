@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,3 +42,30 @@ class Measurement:
     share: Share | None = None
     written_bytes: int = 0
     not_told_apart: int = 0
+
+    @property
+    def batch_seconds(self) -> dict[str, float] | None:
+        """Return medians over passes of percentiles of the time to the next batch, and the longest of all.
+
+        It is None if no pass knows of any; see `PassTiming`.
+        """
+        known = [timing.batch_seconds for timing in self.variant_passes if timing.batch_seconds is not None]
+        if not known:
+            return None
+        percentiles = {name: median(each[name] for each in known) for name in ("p50", "p95", "p99")}
+        return {**percentiles, "longest": max(each["longest"] for each in known)}
+
+    @property
+    def shuffle_quality(self) -> float | None:
+        """Return how far orders are from ones drawn at random, the median over passes; None if unknown."""
+        known = [
+            timing.shuffle_quality for timing in self.variant_passes if timing.shuffle_quality is not None
+        ]
+        return median(known) if known else None
+
+    @property
+    def cores_used(self) -> float:
+        """Return how many cores a pass keeps busy: threads work on while a batch is looked at."""
+        return median(
+            timing.cpu_seconds / (timing.seconds + timing.look_seconds) for timing in self.variant_passes
+        )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from loader_gate.machine.cores import cores
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
 from loader_gate.statistics.counts import epochs_per_pass, steady
+from loader_gate.verdict.idle import idle_problem
 from loader_gate.worker.limits import bytes_in
 from loader_gate.worker.process import WorkerError
 from loader_gate.worker.timing import PassTiming
@@ -87,6 +88,8 @@ class Runner:
         self._report = report
         self._running: dict[Arm, AnyWorker] = {}
         self._fingerprints: dict[Arm, Path] = {}
+        #: All passes of an arm, those that warm it up too: before any of them it may have been busy.
+        self._timed: dict[Arm, list[PassTiming]] = {}
 
     def start(self, variants: Iterable[Variant]) -> list[Contestant]:
         """Start every variant, at base too where it is compared; open each and check its work."""
@@ -104,7 +107,7 @@ class Runner:
     def warm_up(self, contestants: Iterable[Contestant]) -> None:
         """Run passes until they are steady, and find how many epochs make a pass long enough to time."""
         for contestant in contestants:
-            fastest = []
+            warm = []
             for arm in contestant.arms_to_measure():
                 seconds: list[float] = []
                 while contestant.goes_on_with(arm) and not steady(seconds):
@@ -112,18 +115,23 @@ class Runner:
                     timing = self.run_pass(contestant, arm)
                     if timing is not None:
                         seconds.append(timing.seconds)
-                fastest += seconds
-            if fastest and not contestant.head.passes:
-                contestant.epochs = epochs_per_pass(min(fastest))
+                warm += seconds[-1:]  # no earlier one: a loader may have worked on it before it was asked for
+            if warm and not contestant.head.passes:
+                contestant.epochs = epochs_per_pass(min(warm))
 
     def run_pass(self, contestant: Contestant, arm: Arm) -> PassTiming | None:
-        """Run one pass; None if the worker failed."""
+        """Run one pass; None if the worker failed, or works when it should be idle."""
         try:
             answer = self._running[arm].ask("pass", epochs=contestant.epochs)
         except WorkerError as error:
             self._lose(arm, str(error))
             return None
-        return PassTiming(**answer)
+        timing = PassTiming(**answer)
+        self._timed.setdefault(arm, []).append(timing)
+        if problem := idle_problem(self._timed[arm]):
+            self._lose(arm, problem)
+            return None
+        return timing
 
     def renew(self, due: Sequence[Contestant], contestants: Iterable[Contestant]) -> None:
         """Let fresh processes go on.

@@ -44,8 +44,7 @@ def goes_on(baseline: Contestant, challengers: Iterable[Contestant], pace: Pace)
         return False
     if any(each.verdict is None for each in challengers):
         return True
-    is_compared = baseline.compared_with is not None and baseline.decisions.change is None
-    return is_compared or not _has_enough(baseline, pace)
+    return baseline.is_compared_further or not _has_enough(baseline, pace)
 
 
 def _has_enough(baseline: Contestant, pace: Pace) -> bool:
@@ -84,8 +83,7 @@ def due_for_renewal(contestants: Iterable[Contestant]) -> list[Contestant]:
         each
         for each in contestants
         if each.verdict is None
-        and each.compared_with is not None
-        and each.decisions.change is None
+        and each.is_compared_further
         and each.blocks > 0
         and each.blocks % RENEWED_AFTER == 0
     ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.rotation.measurement import Measurement
@@ -17,6 +17,7 @@ from loader_gate.workloads.workload import Workload
 
 if TYPE_CHECKING:
     from loader_gate.session.dumps import Dump
+    from loader_gate.worker.timing import PassTiming
 
 #: What a break-even is held against.
 STREAMING = "tfdata_no_cache"
@@ -110,8 +111,17 @@ class Figures:
         return epochs, f"has paid for itself after {epochs} epoch{plural} against {STREAMING}"
 
 
-def remarks(extra_info: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Put into words what the table has no column for."""
+def remarks(
+    measurements: Mapping[str, Measurement], extra_info: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """Put into words what the table has no column for.
+
+    Args:
+        measurements: What was measured, by variant.
+        extra_info: More to say of a variant in the JSON; see `Figures.extra_info`.
+    """
+    for name, each in measurements.items():
+        yield from _about_teardown(name, each.variant_passes)
     busy = [
         f"{name} {info['accelerator_utilisation']:.0%}"
         for name, info in extra_info.items()
@@ -131,6 +141,22 @@ def about_look_alikes(measurements: Iterable[Measurement], tree: Tree) -> Iterat
         yield (
             f"Labels of {images} of {len(tree)} images were not checked: their files look like files of "
             "another class (equal or blank pictures)."
+        )
+
+
+def _about_teardown(name: str, passes: Sequence[PassTiming]) -> Iterator[str]:
+    """Say of a variant that ending its epoch takes longer than the epoch: no speedup counts that."""
+    if not passes:
+        return
+    # The mean: an iterator may wait for a timer now and then, and a training script waits as often.
+    teardown = fmean(timing.teardown_seconds for timing in passes)
+    seconds = median(timing.seconds for timing in passes)
+    if teardown > seconds:
+        yield (
+            f"{name}: ending an epoch takes {teardown:.3g} s on average (teardown), the epoch itself "
+            f"{seconds:.3g} s. No speedup counts that, but whoever trains waits for it: let threads and "
+            "processes end sooner, or keep them for the next epoch; in tf.data, options.autotune.enabled = "
+            "False ends the wait."
         )
 
 

@@ -90,7 +90,7 @@ def measure(
         (before, read_noise()),
         (
             *plan.notes,
-            *remarks(extra_info),
+            *remarks(measurements, extra_info),
             *settings.place.machine.remarks(),
             *about_look_alikes(measurements.values(), tree),
         ),

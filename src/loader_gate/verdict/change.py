@@ -6,7 +6,9 @@ measuring time, and a regression on a machine that did not move.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from loader_gate.statistics.counts import FEWEST_BLOCKS
@@ -16,18 +18,45 @@ if TYPE_CHECKING:
 
     from loader_gate.statistics.estimate import Estimate
     from loader_gate.verdict.verdict import Status, Verdict
+    from loader_gate.worker.timing import PassTiming
 
 Outcome: TypeAlias = Literal["regression", "improvement", "same", "undecided"]
 
-#: Figures that are compared with base beside the seconds, by name: of which field of a pass, and the share by
-#: which head may be above base.
-COMPARED_TOO = {
-    "CPU seconds": ("cpu_seconds", 0.05),
-    "first batch": ("first_batch_seconds", 0.20),
-}
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a pass that is compared with base beside the seconds.
+
+    Attributes:
+        of: Returns it; None where a pass has none.
+        tolerance: The share by which head may be above base.
+    """
+
+    of: Callable[[PassTiming], float | None]
+    tolerance: float
+
+
+def _longest_batch(timing: PassTiming) -> float | None:
+    return None if timing.batch_seconds is None else timing.batch_seconds["longest"]
+
+
+#: Each is one more chance of a false alarm, so that one alone stands for the times of batches: a stall is in
+#: the longest, however many batches there are, and one that comes often is in the seconds as well.
+#: Noise is for intervals to carry; tolerances say what matters. The longest of many batches is mostly the
+#: machine's, and an epoch's end may wait for a timer, at random.
+COMPARED_TOO: Mapping[str, Figure] = MappingProxyType(
+    {
+        "CPU seconds": Figure(lambda timing: timing.cpu_seconds, 0.05),
+        "first batch": Figure(lambda timing: timing.first_batch_seconds, 0.20),
+        "longest batch": Figure(_longest_batch, 0.50),
+        "seconds with teardown": Figure(lambda timing: timing.seconds + timing.teardown_seconds, 0.10),
+    }
+)
 #: Likewise of the most memory resident at once, and of the size of a dump.
 PEAK_MEMORY, PEAK_MEMORY_TOLERANCE = "peak memory", 0.15
 DUMP_BYTES, DUMP_BYTES_TOLERANCE = "dump bytes", 0.01
+#: From fewer pairs of processes there is no verdict on memory.
+FEWEST_PROCESSES = 3
 
 
 @dataclass(frozen=True)
@@ -104,11 +133,35 @@ def judge_once(figure: str, estimate: Estimate, tolerance: float) -> Change:
     return Change(figure, "same", estimate, tolerance)
 
 
+def judge_peak_memory(estimate: Estimate, tolerance: float) -> Change:
+    """Return what became of the most memory: one maximum a process, so that few processes tell little.
+
+    Where it seems to be more than the tolerance, and that may be chance, it is undecided.
+
+    Args:
+        estimate: Head / base, from as many blocks as there were pairs of processes.
+        tolerance: The share by which head may be above base.
+    """
+    pairs = estimate.blocks
+    if pairs < FEWEST_PROCESSES:
+        if estimate.ratio <= 1 + tolerance:  # nothing that somebody has to look into
+            return Change(PEAK_MEMORY, "same", estimate, tolerance)
+        seen = f"{pairs} pair{'' if pairs == 1 else 's'} of processes"
+        reason = f"not known from {seen}, as it takes {FEWEST_PROCESSES}: give it a larger --budget"
+        return Change(PEAK_MEMORY, "undecided", estimate, tolerance, reason)
+    change = judge_once(PEAK_MEMORY, estimate, tolerance)
+    if change.outcome != "same" or estimate.ratio <= 1 + tolerance:
+        return change
+    reason = f"no larger than what {pairs} pairs of processes may differ by: give it a larger --budget"
+    return replace(change, outcome="undecided", reason=reason)
+
+
 def with_changes(verdict: Verdict, changes: Sequence[Change]) -> Verdict:
     """Return the verdict of floor and changes together.
 
-    A regression fails; a change that is undecided leaves a pass undecided; and where there is no floor, the
-    change alone decides.
+    A regression fails; seconds that are undecided leave a pass undecided; and where there is no floor, the
+    change alone decides. Another figure that is undecided, as memory may be, is only said: it is so of many a
+    session that has room for few processes, and a gate that warns each time would be switched off.
 
     Args:
         verdict: The verdict on the speedup.
@@ -122,7 +175,7 @@ def with_changes(verdict: Verdict, changes: Sequence[Change]) -> Verdict:
     status: Status = verdict.status if gated else "pass"
     if "regression" in outcomes:
         status = "fail"
-    elif "undecided" in outcomes and status == "pass":
+    elif changes[0].outcome == "undecided" and status == "pass":
         status = "undecided"
     worth_saying = [change for change in changes[1:] if change.outcome != "same"]
     said = "; ".join(map(str, [changes[0], *worth_saying]))

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import loader_gate
 from loader_gate.machine.processes import adopt_orphans
-from loader_gate.registry.kind import kind_named
+from loader_gate.registry.kind import DEFAULT_KIND, kind_named, require_kind_of_a_loader
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.reference import Reference
 from loader_gate.same_work.timed import Fingerprints
@@ -131,6 +131,8 @@ class Worker:
         if inside is not None:
             require_inside(holder, Path(inside))
         load = getattr(holder, function)
+        if not built_in:
+            require_kind_of_a_loader(getattr(load, "KIND", DEFAULT_KIND))
         self._loader = Loader(load, holder if built_in else load, self._tree, self._spec)
         declared = self._loader.declared
         is_limit = built_in and kind_named(self._loader.kind).is_limit

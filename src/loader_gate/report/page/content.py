@@ -32,6 +32,7 @@ class VerdictRow:
     speedup: str
     floor: str
     images_per_second: str
+    shuffle: str
     change: str
     reason: str
 
@@ -48,6 +49,7 @@ class Page:
         facts: When, where and of what the run is, as names and values.
         verdicts: The first table, by workload.
         has_changes: Whether variants were compared with a base.
+        has_shuffle: Whether it is known how well any variant shuffles.
         notes: What is said of each workload as a whole.
         sections: The rest, in order.
     """
@@ -59,6 +61,7 @@ class Page:
     facts: list[tuple[str, str]]
     verdicts: dict[str, list[VerdictRow]]
     has_changes: bool
+    has_shuffle: bool
     notes: dict[str, list[str]]
     sections: list[Section]
 
@@ -106,6 +109,7 @@ def page_of(run: Mapping[str, Any], history: Section | None = None) -> Page:
         facts=_facts(run, rows),
         verdicts={name: [_verdict_row(row) for row in found] for name, found in workloads.items()},
         has_changes=any(row.changes for row in rows),
+        has_shuffle=any(row.figure("shuffle_quality") is not None for row in rows),
         notes=_notes(run),
         sections=[part for part in parts if part is not None],
     )
@@ -147,6 +151,7 @@ def _verdict_row(row: BenchmarkRow) -> VerdictRow:
         speedup=_speedup(row),
         floor=NONE if floor is None else number(floor),
         images_per_second=NONE if rate is None else f"{rate:,.0f}",
+        shuffle=NONE if (shuffle := row.figure("shuffle_quality")) is None else f"{shuffle:.2f}",
         change=NONE if change is None else percent_change(change),
         reason=_sentence(row.reason),
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from loader_gate.report.benchmarks import BenchmarkRow
-from loader_gate.report.page.parts import Chart, Section, in_seconds
+from loader_gate.report.page.parts import NONE, Chart, Section, Table, in_seconds
 
 
 def phases(workloads: Mapping[str, Sequence[BenchmarkRow]]) -> Section | None:
@@ -39,7 +39,22 @@ def phases(workloads: Mapping[str, Sequence[BenchmarkRow]]) -> Section | None:
         "The share of an epoch until the first batch, from there to the last one, and what ending the "
         "iterator takes, which no speedup counts. Hover for seconds."
     )
-    return Section("phases", "Phases of an epoch", about, charts) if charts else None
+    tables = [*_batches(workloads)]
+    return Section("phases", "Phases of an epoch", about, charts, tables) if charts or tables else None
+
+
+def _batches(workloads: Mapping[str, Sequence[BenchmarkRow]]) -> Iterator[Table]:
+    """Return a table a workload of how long the next batch takes; a stall is in the longest."""
+    for workload, rows in workloads.items():
+        cells: list[tuple[str, ...]] = []
+        for row in rows:
+            times = [row.figure("batch_seconds", part) for part in ("p50", "p95", "p99", "longest")]
+            if None not in times:
+                cells.append((row.variant, *(in_seconds(each or 0) for each in times)))
+        if cells:
+            note = "Without the first batch of an epoch: medians over passes, and the longest of all."
+            headings = ("Variant", "50 % of batches within", "95 %", "99 %", "Longest")
+            yield Table(f"Time to the next batch: {workload}", headings, cells, [note])
 
 
 def resources(workloads: Mapping[str, Sequence[BenchmarkRow]]) -> Section | None:
@@ -50,27 +65,27 @@ def resources(workloads: Mapping[str, Sequence[BenchmarkRow]]) -> Section | None
             ("cpu_seconds_per_image", "CPU time an image", 1000.0, _milliseconds),
             ("peak_rss_bytes", "Peak memory", 1e-6, lambda figure: f"{figure:,.0f} MB"),
         ):
-            shown = [(row.variant, scale * figure) for row in rows if (figure := row.figure(name))]
+            shown = [(row, scale * figure) for row in rows if (figure := row.figure(name))]
             if not shown:
                 continue
             shown.sort(key=lambda each: each[1])
             least, most = shown[0], shown[-1]
-            summary = f"{written(least[1])} ({least[0]})"
-            summary = (
-                f"From {summary} to {written(most[1])} ({most[0]})." if len(shown) > 1 else f"{summary}."
-            )
+            summary = f"{written(least[1])} ({least[0].variant})"
+            if len(shown) > 1:
+                summary = f"From {summary} to {written(most[1])} ({most[0].variant})"
+            cores = name == "cpu_seconds_per_image" and any(row.figure("cores_used") for row, _ in shown)
             charts.append(
                 Chart(
                     f"{name}-{workload}",
                     f"{title}: {workload}",
-                    summary,
-                    ("Variant", title),
-                    [(variant, written(figure)) for variant, figure in shown],
+                    f"{summary}.",
+                    ("Variant", title, *(["Cores busy"] * cores)),
+                    [(row.variant, written(figure), *([_cores(row)] * cores)) for row, figure in shown],
                     {
                         "kind": "bars",
                         "rows": [
-                            {"name": variant, "value": figure, "said": written(figure)}
-                            for variant, figure in shown
+                            {"name": row.variant, "value": figure, "said": written(figure)}
+                            for row, figure in shown
                         ],
                     },
                 )
@@ -79,6 +94,11 @@ def resources(workloads: Mapping[str, Sequence[BenchmarkRow]]) -> Section | None
         "Of the variant's process and its children: median CPU time, and the most memory resident at once."
     )
     return Section("resources", "CPU and memory", about, charts) if charts else None
+
+
+def _cores(row: BenchmarkRow) -> str:
+    cores = row.figure("cores_used")
+    return NONE if cores is None else f"{cores:.2f}"
 
 
 def _milliseconds(figure: float) -> str:

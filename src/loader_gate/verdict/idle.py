@@ -1,0 +1,59 @@
+"""What decides whether a worker is idle when it should be: between its passes, when it is others' turn.
+
+A loader that works on then is timed for less than it does, and takes cores from whoever is being timed.
+"""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loader_gate.worker.timing import PassTiming
+
+#: CPU seconds that say nothing, an epoch: the grain of the system's clocks, and threads of the iterator that
+#: come to their end. On two cores that others kept busy, variants of tf.data took up to 0.018, and all others
+#: less than 0.002, but for 0.014 once after a start.
+GRAIN_SECONDS = 0.030
+#: Nor do so many of those of a pass: what is freed is in proportion to the work.
+SHARE_OF_A_PASS = 0.05
+#: A worker works on if it did so before so many passes, and before such a share of all. One busy moment, or a
+#: few in a long session, are a library's that tidies up. Who prefetches does it wherever there is time, which
+#: is before more than half of the passes: the others come right after one of its own.
+FEWEST_BUSY = 3
+SHARE_BUSY = 0.25
+
+
+def idle_problem(passes: Sequence[PassTiming]) -> str:
+    """Return how a worker works between its passes, and what to do; nothing if it is idle then.
+
+    Args:
+        passes: Those of one side of a variant so far, in order, with those that warmed it up. The first one
+            of a process says what was used since its work was checked.
+    """
+    busy = _busy(passes)
+    if len(busy) < FEWEST_BUSY or len(busy) < SHARE_BUSY * len(passes):
+        return ""
+    used = fmean(timing.idle_cpu_seconds for timing in busy)
+    return (
+        f"it works when it should be idle: it used {used:.3g} CPU seconds between its passes, before "
+        f"{len(busy)} of {len(passes)}, against {_cpu_seconds(passes):.3g} in a pass. That is not timed, and "
+        "takes cores from the passes of others: let it fetch on demand, or stop at the end of an epoch"
+    )
+
+
+def _busy(passes: Sequence[PassTiming]) -> list[PassTiming]:
+    """Return the passes before which the worker was not idle, or after one of whose epochs."""
+    if not passes:
+        return []
+    allowed = SHARE_OF_A_PASS * _cpu_seconds(passes)
+    return [
+        timing for timing in passes if timing.idle_cpu_seconds > max(allowed, GRAIN_SECONDS * timing.epochs)
+    ]
+
+
+def _cpu_seconds(passes: Sequence[PassTiming]) -> float:
+    """Return the CPU seconds of a pass, all of its epochs."""
+    return fmean(timing.cpu_seconds * timing.epochs for timing in passes)

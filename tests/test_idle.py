@@ -1,0 +1,86 @@
+"""Workers that work when they should be idle, and those that only tidy up: made-up passes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from loader_gate.verdict.idle import FEWEST_BUSY, GRAIN_SECONDS, SHARE_OF_A_PASS, idle_problem
+from loader_gate.worker.timing import PassTiming
+
+SESSIONS = 300
+BLOCKS = 40
+WARMUP_PASSES = 3
+
+
+def a_pass(idle: float, cpu: float = 0.8, epochs: int = 1) -> PassTiming:
+    """Return a pass before which the worker used so many CPU seconds."""
+    return PassTiming(0.5, 0.05, 0.0, cpu / epochs, 1, epochs, idle_seconds=1.0, idle_cpu_seconds=idle)
+
+
+def found_after(passes: Sequence[PassTiming]) -> int | None:
+    """Return after how many passes a worker is found out that is looked at after each."""
+    return next((count for count in range(len(passes) + 1) if idle_problem(passes[:count])), None)
+
+
+def share_found(idle: Callable[[random.Random, int], float], cpu: float = 0.8) -> float:
+    """Return in what share of sessions a worker is found out, by CPU seconds before each pass."""
+    chance = random.Random(0)  # noqa: S311 (a simulation, no secret)
+    number = WARMUP_PASSES + 2 * BLOCKS
+    sessions = [[a_pass(idle(chance, place), cpu) for place in range(number)] for _ in range(SESSIONS)]
+    return sum(found_after(passes) is not None for passes in sessions) / SESSIONS
+
+
+def test_nothing_yet() -> None:
+    """Without passes nobody has done anything."""
+    assert idle_problem([]) == ""
+
+
+def test_an_idle_worker() -> None:
+    """What is within the grain of clocks, or a small share of a pass, is no work."""
+    assert idle_problem([a_pass(GRAIN_SECONDS)] * 50) == ""
+    assert idle_problem([a_pass(0.9 * SHARE_OF_A_PASS * 3.0, cpu=3.0)] * 50) == ""
+    assert idle_problem([a_pass(0.9 * SHARE_OF_A_PASS * 3.0, cpu=3.0, epochs=10)] * 50) == ""
+    assert idle_problem([a_pass(8 * 0.018, cpu=0.2, epochs=8)] * 50) == ""
+    assert idle_problem([a_pass(8 * 0.040, cpu=0.2, epochs=8)] * 50) != ""
+
+
+def test_the_sentence() -> None:
+    """It says what was used between passes and in one, whom it harms and what to do."""
+    problem = idle_problem([a_pass(0.0), *[a_pass(0.412)] * FEWEST_BUSY])
+    for part in ("0.412 CPU seconds", f"before {FEWEST_BUSY} of {FEWEST_BUSY + 1}", "0.8 in a pass"):
+        assert part in problem
+    assert "takes cores from the passes of others" in problem
+    assert "fetch on demand, or stop at the end of an epoch" in problem
+
+
+@pytest.mark.parametrize("place", [0, 7, 83 - 1])
+def test_one_busy_moment(place: int) -> None:
+    """However much it was and whenever: a library that tidies up condemns no loader."""
+    passes = [a_pass(30.0 if each == place else 0.002) for each in range(83)]
+    assert found_after(passes) is None
+
+
+def test_a_prefetcher_is_found_in_the_first_blocks() -> None:
+    """It works on wherever there is time: not between passes that come right after each other."""
+    warming = [a_pass(0.7), a_pass(0.001), a_pass(0.001)]
+    blocks = [a_pass(0.7), a_pass(0.001)] * 10
+    assert found_after([*warming, *blocks]) == 3 + 2 * (FEWEST_BUSY - 1) - 1
+
+
+def test_all_of_an_epoch_in_advance() -> None:
+    """Its passes take no CPU themselves, so that any work before them is more than a share of theirs."""
+    assert share_found(lambda chance, _: 0.7 * (chance.random() < 0.6), cpu=0.001) == 1.0
+
+
+def test_both_rates() -> None:
+    """Honest loaders are busy now and then, prefetchers before more than half of the passes."""
+
+    def tidies_up(chance: random.Random, place: int) -> float:
+        late = 0.01 * chance.expovariate(1.0) if chance.random() < 0.2 else 0.0
+        return late + (0.5 if chance.random() < 0.01 or place == 0 else 0.0)
+
+    assert share_found(tidies_up) <= 0.01
+    assert share_found(lambda chance, _: 0.25 * chance.random() * (chance.random() < 0.6)) >= 0.99
