@@ -1,4 +1,4 @@
-"""The study, step by step: record, replay, live, report; or all of them in turn."""
+"""The study, step by step: record, replay, live, report; or all of them in turn. Beside it: neighbours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docs.study import live, record, replay, trace
+from docs.study import live, neighbours, record, replay, trace
 from docs.study.errors import StudyError
 from docs.study.virtual import PACE
 from loader_gate.rotation.pace import Pace
@@ -23,7 +23,13 @@ STEPS = ("record", "replay", "live", "report")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step of the study, or all of them; return the exit code."""
     options = _parser().parse_args(arguments)
-    steps = {"record": _record, "replay": _replay, "live": _live, "report": _report}
+    steps = {
+        "record": _record,
+        "replay": _replay,
+        "live": _live,
+        "report": _report,
+        "neighbours": _neighbours,
+    }
     chosen = STEPS if options.step == "all" else (options.step,)
     try:
         for number, step in enumerate(chosen, 1):
@@ -70,6 +76,10 @@ def _report(options: argparse.Namespace) -> None:
     )
 
 
+def _neighbours(options: argparse.Namespace) -> None:
+    neighbours.measure(options.variants, options.images, options.minutes, options.idle, options.folder)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m docs.study", description=__doc__)
     commands = parser.add_subparsers(dest="step", required=True, metavar="STEP")
@@ -79,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         "live": "hold real sessions, with nothing changed and with planted slowdowns, until there are enough",
         "report": "write the tables and plots",
         "all": "all of these in turn",
+        "neighbours": "measure what a figure owes to what ran before it, which is no part of all",
     }
     for step, about in every.items():
         command = commands.add_parser(
@@ -98,6 +109,20 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_options(command: argparse.ArgumentParser, step: str) -> None:
     sessions = "--sessions"
+    if step == "neighbours":
+        command.add_argument(
+            "--variants", nargs="+", default=list(neighbours.VARIANTS), metavar="NAME", help="what to look at"
+        )
+        command.add_argument(
+            "--images", type=_number, default=neighbours.IMAGES, metavar="N", help="images of the small tree"
+        )
+        command.add_argument(
+            "--minutes", type=float, default=neighbours.MINUTES, metavar="N", help="how long to measure"
+        )
+        command.add_argument(
+            "--idle", type=float, default=neighbours.IDLE_SECONDS, metavar="SECONDS",
+            help="how long the machine is left alone before a pass",
+        )  # fmt: skip
     if step in ("record", "all"):
         command.add_argument(
             "--variants", nargs="+", default=list(record.VARIANTS), metavar="NAME", help="what to measure"
