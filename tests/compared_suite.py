@@ -24,6 +24,7 @@ from loader_gate.session import settings
 from loader_gate.session.result import Result
 from loader_gate.statistics.estimate import Estimate
 from loader_gate.text import WIDTH
+from loader_gate.trees import prepare
 from loader_gate.trees.tree import Tree
 from loader_gate.workloads.device import Device
 from loader_gate.workloads.known import workload
@@ -122,7 +123,7 @@ def suite_in(
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(PluginSuite, "measure", lambda *arguments: made_up.measure(*arguments))
     monkeypatch.setattr(settings, "read_machine", lambda: made_up.machine)
-    monkeypatch.setattr("loader_gate.trees.prepare.prepare_tree", lambda *_: made_up.tree)
+    monkeypatch.setattr(prepare, "prepare_tree", lambda *_: made_up.tree)
     monkeypatch.setattr("cpuinfo.get_cpu_info", dict)  # it takes a second
     (pytester.path / "empty.toml").touch()
     (pytester.path / "suite").mkdir()

@@ -58,6 +58,16 @@ def test_a_passing_run_is_accepted(suite: Suite) -> None:
     assert "compared with a saved run" not in str(result.stdout)
 
 
+def test_the_seed_is_printed_and_saved(suite: Suite) -> None:
+    """With it a session can be held again in the same order; it is of the run, and not of a benchmark."""
+    result = suite.run(SAVE, "--session-seed=48213")
+    result.stdout.fnmatch_lines(["Order: drawn from --session-seed 48213."])
+    (file,) = suite.saved()
+    saved = json.loads(file.read_text(encoding="utf-8"))
+    assert saved["loader_gate"]["seed"] == 48213
+    assert all("seed" not in each["extra_info"] for each in saved["benchmarks"])
+
+
 def test_a_failing_run_is_kept_but_not_accepted(suite: Suite) -> None:
     """Its figures are history like any other."""
     suite.estimates[FILE] = None

@@ -12,14 +12,14 @@ import pytest
 
 from loader_gate.machine.machine import Machine
 from loader_gate.registry.built_in import built_in_variants
-from loader_gate.registry.variant import BASELINE
+from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.statistics.estimate import Estimate
 from loader_gate.verdict.floors import (
     Conditions,
     Floors,
     FloorsError,
+    OwnFloor,
     Profile,
-    parse_floor,
     pick_profile,
     supported_floor,
 )
@@ -291,10 +291,25 @@ def test_pick_by_name(toml: Callable[[str], Path]) -> None:
     assert new.profile == Profile("mine")
 
 
-def test_parse_floor() -> None:
-    """The option takes a variant of this run and a number above 0."""
-    assert parse_floor("tfdata_no_cache=1.5", KNOWN) == ("tfdata_no_cache", 1.5)
-    assert parse_floor("my_package.loaders:photos = 2", [*KNOWN, "my_package.loaders:photos"])[1] == 2.0
+PHOTOS = Variant("photos", "my_package.loaders", "photos")
+VARIANTS = (*built_in_variants(), PHOTOS)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tfdata_no_cache=1.5", OwnFloor("", "tfdata_no_cache", 1.5)),
+        ("photos=2", OwnFloor("", "photos", 2.0)),
+        ("my_package.loaders:photos = 2", OwnFloor("", "my_package.loaders:photos", 2.0)),
+        ("loading/photos=1.2", OwnFloor("loading", "photos", 1.2)),
+        ("training / my_package.loaders:photos=1", OwnFloor("training", "my_package.loaders:photos", 1.0)),
+    ],
+)
+def test_a_floor_of_one_run(text: str, expected: OwnFloor) -> None:
+    """The option takes the keys that a file of floors does, one workload if need be, and a number above 0."""
+    found = OwnFloor.parse(text)
+    found.check(VARIANTS)
+    assert found == expected
 
 
 @pytest.mark.parametrize(
@@ -302,18 +317,34 @@ def test_parse_floor() -> None:
     [
         ("tfdata_no_cache", "--floor tfdata_no_cache: expected VARIANT=X"),
         ("=1.5", "expected VARIANT=X"),
+        ("loading/=1.5", "expected VARIANT=X.*or WORKLOAD/VARIANT=X"),
+        ("/photos=1.5", "expected VARIANT=X"),
+        ("my-loader=1.5", "expected VARIANT=X"),
+        ("my_package.loaders:=1.5", "expected VARIANT=X"),
+        ("lading/photos=1.5", "--floor lading/photos=1.5: no such workload; did you mean loading"),
+        ("a/loading/photos=1.5", "no such workload; did you mean loading"),
+        ("my_package.loader:photos=2", "no such variant; did you mean my_package.loaders:photos"),
+        ("dump/foto=2", "--floor dump/foto=2: no such variant; did you mean photos"),
         ("tfdata_no_cache=", "the floor is '', expected a number above 0"),
         ("tfdata_no_cache=fast", "the floor is 'fast', expected a number"),
         ("tfdata_no_cache=0", "the floor is 0.0, expected a number"),
         ("tfdata_no_cache=nan", "the floor is nan, expected a number"),
         ("tfdata_nocache=1", "no such variant; did you mean tfdata_no_cache"),
         (f"{BASELINE}=1", "is the baseline"),
+        (f"loading/{BASELINE}=1", "is the baseline"),
     ],
 )
-def test_parse_floor_errors(text: str, message: str) -> None:
-    """A wrong option is quoted with what was expected."""
+def test_a_wrong_floor_of_one_run(text: str, message: str) -> None:
+    """The option is quoted with what was expected, or what is known."""
     with pytest.raises(FloorsError, match=message):
-        parse_floor(text, KNOWN)
+        OwnFloor.parse(text).check(VARIANTS)
+
+
+def test_a_floor_of_a_name_that_two_have() -> None:
+    """Which of them is meant has to be said."""
+    both = [Variant(f"{module}:photos", module, "photos") for module in ("a.loaders", "b.loaders")]
+    with pytest.raises(FloorsError, match=r"did you mean a\.loaders:photos or b\.loaders:photos"):
+        OwnFloor.parse("photos=2").check(both)
 
 
 @pytest.mark.parametrize(

@@ -337,6 +337,36 @@ class TestIt:
     assert "not today" in done.stdout
 
 
+def test_loaders_of_one_name(tmp_path: Path, run_here: Run) -> None:
+    """They keep their node ids; everywhere else each goes by its module, also one of the command line."""
+    check = """
+def pytest_collection_finish(session):
+    from loader_gate.plugin.items import key_of
+    from loader_gate.plugin.start import SUITE
+    suite = session.config.stash[SUITE]
+    print("keys", *sorted({key_of(item)[1] for item in session.items if key_of(item)}))
+    print("floors", sorted(suite.settings.gating.declared.items()))
+"""
+    one = "import loader_gate\n\n@loader_gate.loading(floor={})\ndef photos(tree, spec): ...\n"
+    files = {"a/test_it.py": one.format(1), "b/test_it.py": one.format(2), "c/mine.py": ""}
+    write(tmp_path, {"conftest.py": CONFTEST + check, **files})
+    collect = (*STRICT, "--collect-only", "-q", "-s")
+    done = run_here(tmp_path, *collect, "--floor=loading/a.test_it:photos=3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [each for each in node_ids(done) if "keys" not in each] == [
+        f"{folder}/test_it.py::photos[loading]" for folder in "ab"
+    ]
+    assert "keys a.test_it:photos b.test_it:photos\n" in done.stdout
+    declared = [
+        (("loading", f"{folder}.test_it:photos"), floor) for folder, floor in (("a", 1.0), ("b", 2.0))
+    ]
+    assert f"floors {declared}" in done.stdout
+    assert "keys photos\n" in run_here(tmp_path, "a", *collect).stdout
+    done = run_here(tmp_path, "a", *collect, "--loader=c.mine:photos")
+    assert "keys a.test_it:photos c.mine:photos\n" in done.stdout
+    assert "loader_gate::c.mine:photos[loading]" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("code", "message"),
     [
@@ -374,7 +404,8 @@ def test_what_no_loader_can_be(code: str, message: str, tmp_path: Path, run_here
             (),
             "test_more.py: a variant is named tfdata_no_cache already; rename the function.",
         ),
-        ({"more/test_more.py": LOADERS}, (), "a loader is named photos already, in "),
+        ({}, ("--loader=test_loaders:photos",), "--loader test_loaders:photos: it is given already, and "),
+        ({"more/test_more.py": LOADERS}, ("--floor=photos=2",), "did you mean more.test_more:photos or test"),
         ({}, ("--benchmark-compare-fail=mean:5%",), "--benchmark-compare-fail: there is nothing to compare"),
         ({}, ("--against=HEAD~1",), "--against HEAD~1: "),
     ],
@@ -498,10 +529,12 @@ def test_without_any_test(
 def test_a_floor_of_a_variant_beside_loaders(tmp_path: Path, run_here: Run) -> None:
     """It has to be kept, so the variant has an item in each workload of the loaders that it takes part in."""
     write(tmp_path, {"conftest.py": CONFTEST, "test_loaders.py": LOADERS})
-    options = ("--variant=tfdata_no_cache", "--variant=tfdata_memory_cache", "--floor=tfdata_no_cache=2")
-    done = run_here(tmp_path, *STRICT, *options, "--collect-only", "-q")
-    added = [each for each in node_ids(done) if each.startswith("loader_gate::")]
-    assert sorted(added) == [f"loader_gate::tfdata_no_cache[{name}]" for name in ("loading", "training")]
+    options = ("--variant=tfdata_no_cache", "--variant=tfdata_memory_cache")
+    for floor, workloads in (("", ("loading", "training")), ("training/", ("training",))):
+        given = (*options, f"--floor={floor}tfdata_no_cache=2")
+        done = run_here(tmp_path, *STRICT, *given, "--collect-only", "-q")
+        added = [each for each in node_ids(done) if each.startswith("loader_gate::")]
+        assert sorted(added) == [f"loader_gate::tfdata_no_cache[{name}]" for name in workloads]
 
 
 def test_the_nearest_settings(tmp_path: Path, run_here: Run) -> None:

@@ -27,7 +27,7 @@ from loader_gate.session.guard import Allowance
 from loader_gate.session.result import Result
 from loader_gate.session.settings import Place, Settings
 from loader_gate.trees.tree import Tree
-from loader_gate.verdict.floors import Choice
+from loader_gate.verdict.floors import Choice, OwnFloor
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.origin import Origin
@@ -57,6 +57,7 @@ class MadeUp:
         self.size_at_base = 1.0
         self.started: list[str] = []
         self.folders: dict[str, Path | None] = {}
+        self.passes: list[str] = []
 
 
 class FakeWorker:
@@ -102,6 +103,7 @@ class FakeWorker:
             (self._spec.cache_dir / "images.index").touch()
         if self.on_alive is not None:
             self.on_alive()
+        self.machine.passes.append(self.variant.name)
         seconds = self.machine.seconds[self.variant.name]
         return {
             "seconds": seconds,
@@ -159,7 +161,7 @@ def prepare(tree: Tree, name: str, *, batch_size: int = 5, floor: float = 0.01) 
         Gating(
             Path("floors.toml"),
             Choice(None, "none"),
-            own=dict.fromkeys((each.name for each in VARIANTS), floor),
+            own=[OwnFloor("", each.name, floor) for each in VARIANTS],
         ),
         Place(THIS_MACHINE),
     )
@@ -185,6 +187,20 @@ def test_other_programs_are_an_excuse(
     found = new_measuring("loading", floor=3.0).run(STREAMING).measurements[STREAMING].verdict
     assert found.status == status
     assert ("other programs used 1.0 of 2 cores" in found.reason) == (status == "undecided")
+
+
+def test_the_seed_of_a_session(new_measuring: Callable[..., Prepared], machine: MadeUp) -> None:
+    """It makes the order of passes; without that, every session would have the same neighbours in time."""
+
+    def order(seed: int, name: str = "loading") -> list[str]:
+        prepared = new_measuring(name)
+        machine.passes.clear()
+        replace(prepared, settings=replace(prepared.settings, seed=seed)).run(STREAMING, MEMORY)
+        return [*machine.passes]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+    assert order(1) != order(1, "training")
 
 
 def test_limits_in_the_rotation(new_measuring: Callable[..., Prepared], machine: MadeUp) -> None:

@@ -107,6 +107,24 @@ def test_loaders_are_collected_last(tmp_path: Path) -> None:
     assert node_ids(done.stdout) == [f"{LOADING}[{name}]" for name in (VARIANTS[0], VARIANTS[3], "b", "a")]
 
 
+def test_loaders_of_one_name(tmp_path: Path) -> None:
+    """Each goes by its module, too, and can be selected so; one of them alone by its function's name."""
+    (tmp_path / "my_loaders.py").touch()
+    (tmp_path / "more_loaders.py").touch()
+    both = ("--loader=my_loaders:a", "--loader=more_loaders:a", "--variant=keras_image_data_generator")
+    names = ("my_loaders:a", "more_loaders:a")
+    floors = ("--floor=loading/my_loaders:a=2", "--floor=more_loaders:a=3")
+    collect = ("--collect-only", "-q")
+    done, _ = run_pytest(tmp_path, "benchmarks/test_loading.py", *both, *floors, *collect)
+    assert done.returncode == 0, done.stderr
+    assert node_ids(done.stdout) == [f"{LOADING}[{name}]" for name in (VARIANTS[0], *names)]
+    for name in names:
+        done, _ = run_pytest(tmp_path, f"{LOADING}[{name}]", *both, *collect)
+        assert node_ids(done.stdout) == [f"{LOADING}[{name}]"]
+    done, _ = run_pytest(tmp_path, "benchmarks/test_loading.py", *both[1:], "--variant=a", *collect)
+    assert node_ids(done.stdout) == [f"{LOADING}[{name}]" for name in (VARIANTS[0], "a")]
+
+
 def test_help(tmp_path: Path) -> None:
     """Every option is in one group, with a word on what it does, and asking costs no import."""
     done, heavy = run_pytest(tmp_path, "benchmarks/", "--help")
@@ -144,6 +162,7 @@ def user_folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setenv("LOADER_GATE_CACHE", str(pytester.path / "cache"))
     pytester.makepyfile(test_user="def test_it(image_tree): print('it ran')")
     (pytester.path / "my_loaders.py").touch()
+    (pytester.path / "more_loaders.py").touch()
     for name, text in {
         "empty": "",
         "broken": "[profiles",
@@ -183,8 +202,8 @@ def test_a_report_of_nothing(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--variant tfdata_no_cash", "--variant tfdata_no_cash: there is no such variant; known: keras_"),
-        ("--variant fast --loader my_loaders:fast", "--variant fast: there is no such variant"),
+        ("--variant tfdata_no_cash", "--variant tfdata_no_cash: no such variant; did you mean tfdata_no_cac"),
+        ("--variant fats --loader my_loaders:fast", "--variant fats: no such variant; did you mean fast"),
         ("--device emulated --weights imagenet", "--weights imagenet: the emulated accelerator has no model"),
         ("--device emulated:9 --weights imagenet", "--weights imagenet: the emulated accelerator has no mod"),
         ("--profile laptop", "--profile: there is no file of floors; give one with --floors FILE, or as"),
@@ -197,7 +216,8 @@ def test_a_report_of_nothing(pytester: pytest.Pytester) -> None:
         ("--floor tfdata_no_cache=-1", "expected a number above 0"),
         ("--floor tfdata_no_cache=nan", "expected a number above 0"),
         ("--floor keras_image_data_generator=1", "is the baseline"),
-        ("--floor my-loader=2", "--floor my-loader=2: no such variant"),
+        ("--floor my-loader=2", "--floor my-loader=2: expected VARIANT=X"),
+        ("--floor lading/tfdata_no_cache=2", "no such workload; did you mean loading"),
         ("--floors nowhere.toml", "nowhere.toml cannot be read"),
         ("--floors broken.toml", "broken.toml is not TOML"),
         ("--floors unknown_variant.toml", "tfdata_no_cash: no such variant; did you mean tfdata_no_cache"),
@@ -212,7 +232,9 @@ def test_a_report_of_nothing(pytester: pytest.Pytester) -> None:
             "--loader my_loaders:tfdata_no_cache --variant tfdata_file_cache",
             "is named tfdata_no_cache already",
         ),
-        ("--loader my_loaders:fast --loader my_loaders:fast", "is named fast already; rename the function"),
+        ("--loader my_loaders:fast --loader my_loaders:fast", "it is given already; leave one out"),
+        ("--session-seed -1", "--session-seed -1: expected a whole number of at least 0"),
+        ("--session-seed monday", "invalid int value: 'monday'"),
         ("--gate loose", "'loose'"),
         ("--budget 0", "--budget 0.0: expected a number above 0"),
         ("--budget -5", "--budget -5.0: expected a number above 0"),
@@ -256,6 +278,11 @@ def test_wrong_options(options: str, message: str, user_folder: Path, pytester: 
             "--floor tfdata_no_cache=1: no such variant",
         ),
         ("--floor fast=2", "--floor fast=2: no such variant"),
+        ("--floor loading/my_loaders:fast=2", "--floor loading/my_loaders:fast=2: no such variant"),
+        (
+            "--loader my_loaders:fast --loader more_loaders:fast --floor fast=2",
+            "--floor fast=2: no such variant; did you mean my_loaders:fast or more_loaders:fast?",
+        ),
     ],
 )
 @pytest.mark.usefixtures("user_folder")

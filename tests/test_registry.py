@@ -11,7 +11,7 @@ import pytest
 
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.kind import KINDS, require_kind_of_a_loader
-from loader_gate.registry.own import user_variant
+from loader_gate.registry.own import told_apart, user_variant
 from loader_gate.registry.variant import BASELINE, RegistryError, Variant
 from loader_gate.workloads.known import known_workloads
 
@@ -207,6 +207,17 @@ def test_a_loader_in_a_package_is_not_imported(tmp_path: Path) -> None:
     found = user_variant("a_users_package.loaders:fast", [str(tmp_path)])
     assert found == Variant("fast", "a_users_package.loaders", "fast")
     assert "a_users_package" not in sys.modules
+
+
+def test_loaders_of_one_name() -> None:
+    """Each is named by its module and function then; nobody else's changes, nor does it back."""
+    found = [
+        user_variant(each, [TESTS]) for each in ("sample_loaders:photos", "conftest:photos", "conftest:x")
+    ]
+    assert [each.name for each in told_apart(found)] == ["sample_loaders:photos", "conftest:photos", "x"]
+    assert told_apart(told_apart(found)) == told_apart(found)
+    assert told_apart(told_apart(found)[:1])[0].name == "sample_loaders:photos"
+    assert [each.floor_key for each in told_apart(found)] == [each.floor_key for each in found]
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,13 @@ def test_a_saved_run_of_a_strict_gate() -> None:
     assert (page.status, page.headline) == ("fail", "Failed: 1 undecided")
 
 
+def test_the_seed() -> None:
+    """It stands at the top of a run that says it."""
+    fact = ("Order drawn from", "--session-seed 48213")
+    assert fact in page_of(run_of(benchmark("other"), seed=48213)).facts
+    assert "Order drawn from" not in dict(page_of(run_of(benchmark("other"))).facts)
+
+
 def test_a_limit_is_no_loader() -> None:
     """It is not the fastest, and has no epoch to compare; it is marked as what it is among the speedups."""
     limit = benchmark("limit_read_files", speedup=50.0, kind="limit", floor=None)

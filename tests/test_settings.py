@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 
 from loader_gate.machine.machine import Machine
 from loader_gate.machine.noise import read_noise
+from loader_gate.plugin.options import OPTIONS
 from loader_gate.registry.built_in import built_in_variants
-from loader_gate.registry.variant import RegistryError, Variant
+from loader_gate.registry.variant import BASELINE, RegistryError, Variant
 from loader_gate.rotation.measurement import Measurement
 from loader_gate.rotation.pace import Pace
 from loader_gate.session.gating import Gating
@@ -19,7 +21,7 @@ from loader_gate.session.guard import Allowance
 from loader_gate.session.result import Result
 from loader_gate.session.settings import Place, Settings
 from loader_gate.trees.tree import Tree
-from loader_gate.verdict.floors import Choice, Profile
+from loader_gate.verdict.floors import Choice, OwnFloor, Profile
 from loader_gate.verdict.floors_file import load_floors
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.workloads.device import Device
@@ -48,11 +50,70 @@ def test_where_a_floor_comes_from(tiny_tree: Tree) -> None:
         OWN.name: 1.1,
     }
     assert of_file.floor(TRAINING, tiny_tree, STREAMING) is None
-    declared = SETTINGS.with_loaders([OWN], {("loading", OWN.name): 1.2}).gating
+    declared = SETTINGS.with_loaders([OWN], {("loading", OWN.floor_key): 1.2}).gating
     assert declared.floor(LOADING, tiny_tree, OWN) == 1.2
     assert declared.floor(TRAINING, tiny_tree, OWN) is None
-    given = replace(declared, own={OWN.name: 1.3})
+    given = replace(declared, own=[OwnFloor("", OWN.name, 1.3)])
     assert [given.floor(each, tiny_tree, OWN) for each in (LOADING, TRAINING)] == [1.3, 1.3]
+
+
+@pytest.mark.parametrize("key", [OWN.name, OWN.floor_key])
+def test_a_floor_of_one_workload(key: str, tiny_tree: Tree) -> None:
+    """It comes before one for all, whichever was given first; of two for the same, the last holds."""
+    options = [f"loading/{key}=1.2", f"{key}=9", f"{key}=1.4"]
+    gating = replace(SETTINGS.gating, own=[OwnFloor.parse(each) for each in options])
+    assert [gating.floor(each, tiny_tree, OWN) for each in (LOADING, TRAINING)] == [1.2, 1.4]
+    only = replace(gating, own=gating.own[:1])
+    assert [only.floor(each, tiny_tree, OWN) for each in (LOADING, TRAINING)] == [1.2, None]
+    assert only.floor(LOADING, tiny_tree, STREAMING) == 1.5
+
+
+def options(**given: object) -> argparse.Namespace:
+    """Return the options of a session, by their plain names."""
+    values = {option.plain: option.default for option in OPTIONS}
+    return argparse.Namespace(**{**values, "variants": [], "benchmark_compare_fail": None, **given})
+
+
+def test_the_seed() -> None:
+    """Each session draws its own, unless it is given; each workload derives another from it."""
+
+    def settings(**given: object) -> Settings:
+        return Settings.from_options(options(**given), Path.cwd(), "")
+
+    drawn = {settings().seed for _ in range(4)}
+    assert len(drawn) > 1
+    assert all(0 <= each < 100_000 for each in drawn)
+    given = settings(session_seed=48213)
+    assert given.seed == 48213
+    seeds = [given.seed_of(each) for each in known_workloads().values()]
+    assert len({*seeds}) == len(seeds)
+    assert seeds == [settings(session_seed=48213).seed_of(each) for each in known_workloads().values()]
+    assert seeds != [settings(session_seed=48214).seed_of(each) for each in known_workloads().values()]
+
+
+@pytest.mark.parametrize(
+    ("loaders", "variants", "expected"),
+    [
+        ("a:photos b:other", "", ["photos", "other"]),
+        ("a.loaders:photos b.loaders:photos c:x", "", ["a.loaders:photos", "b.loaders:photos", "x"]),
+        ("a:photos a:other", "photos", ["photos"]),
+        ("a:photos a:other", "a:other", ["other"]),
+        ("a:photos b:photos", "b:photos", ["b:photos"]),
+        ("a:photos a:other", STREAMING.name, [STREAMING.name, "photos", "other"]),
+        ("a:photos a:other", f"{STREAMING.name} other", [STREAMING.name, "other"]),
+    ],
+)
+def test_loaders_by_name(
+    loaders: str, variants: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of one function's name go by their modules, whoever is left; ``--variant`` knows each of them."""
+    for module in "abc":
+        (tmp_path / module).mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    given = options(loader=loaders.split(), variant=variants.split() or [BASELINE])
+    found = Settings.from_options(given, tmp_path, "")
+    assert [each.name for each in found.variants] == [BASELINE, *expected]
+    assert [each.name for each in found.with_loaders([], {}).variants] == [BASELINE, *expected]
 
 
 def test_declared_floors_are_not_written(
@@ -65,7 +126,9 @@ def test_declared_floors_are_not_written(
         workload("loading", SETTINGS.workload_options), tiny_tree, found, {}, (read_noise(), read_noise()), ()
     )
     file = tmp_path / "floors.toml"
-    gating = replace(SETTINGS.gating, file=file, declared={("loading", OWN.name): 1.2}, updates_floors=True)
+    gating = replace(
+        SETTINGS.gating, file=file, declared={("loading", OWN.floor_key): 1.2}, updates_floors=True
+    )
     written, kept = gating.write_floors([result], SETTINGS.place.machine)
     assert written.startswith("Wrote 1 floor of profile mine")
     assert kept == "photos declares its own floor in loading, which you change there."
@@ -80,4 +143,26 @@ def test_loaders_join() -> None:
     assert joined.ungated_in(LOADING) == [STREAMING, limit]
     assert joined.ungated_in(TRAINING) == [STREAMING]
     with pytest.raises(RegistryError, match=r"my_loaders.py: a variant is named tfdata_no_cache already"):
-        SETTINGS.with_loaders([replace(OWN, name=STREAMING.name)], {})
+        SETTINGS.with_loaders([replace(OWN, function=STREAMING.name)], {})
+
+
+def test_loaders_of_one_name_join() -> None:
+    """All of them go by their modules then, also one of the command line; one loader joins once."""
+    given = Variant("photos", "given.loaders", "photos")
+    other = replace(OWN, module="others", file="others.py")
+    joined = replace(SETTINGS, variants=(STREAMING, given)).with_loaders([OWN, other], {})
+    assert [each.name for each in joined.variants[1:]] == [
+        "given.loaders:photos",
+        "my_loaders:photos",
+        "others:photos",
+    ]
+    assert [each.file for each in joined.variants[1:]] == ["", "my_loaders.py", "others.py"]
+    with pytest.raises(
+        RegistryError, match=r"more.py: a loader is my_loaders:photos already, in my_loaders.py"
+    ):
+        SETTINGS.with_loaders([OWN, replace(OWN, file="more.py")], {})
+    both = replace(SETTINGS, variants=(STREAMING, replace(OWN, file="")))
+    with pytest.raises(
+        RegistryError, match=r"--loader my_loaders:photos: .*, and my_loaders.py has it; leave"
+    ):
+        both.with_loaders([OWN], {})

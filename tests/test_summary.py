@@ -140,6 +140,13 @@ def test_all_pass() -> None:
     assert lines[10].startswith("<details><summary>CPU")
 
 
+def test_the_seed() -> None:
+    """It is below the table of a run that says it."""
+    found = run(benchmark(BASELINE), benchmark())
+    found["loader_gate"]["seed"] = 48213
+    assert "start. Order: drawn from --session-seed 48213.</sub>" in summary(found)
+
+
 def test_failures_come_first() -> None:
     """Each failure says why in a line of its own, before the table; a regression says by how much."""
     regression = benchmark(verdict="fail", **of_base())

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docs.study import live, record, replay, trace
+from docs.study import live, neighbours, record, replay, trace
 from docs.study.errors import StudyError
 from docs.study.virtual import PACE
 from loader_gate.rotation.pace import Pace
@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "report": _report,
         "resolution": _resolution,
         "witness": _witness,
+        "neighbours": _neighbours,
     }
     chosen = STEPS if options.step == "all" else (options.step,)
     try:
@@ -100,6 +101,10 @@ def _resolution(options: argparse.Namespace) -> None:
     resolution.write(options.image_root, options.sizes, options.folder)
 
 
+def _neighbours(options: argparse.Namespace) -> None:
+    neighbours.measure(options.variants, options.images, options.minutes, options.idle, options.folder)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m docs.study", description=__doc__)
     commands = parser.add_subparsers(dest="step", required=True, metavar="STEP")
@@ -112,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         "resolution": "decode and resize a tree in many ways, and write what of them passes the check",
         "all": "all of these in turn",
         "witness": "hold a worker's CPU time, memory and cores against cgroups (needs root)",
+        "neighbours": "measure what a figure owes to what ran before it, which is no part of all",
     }
     for step, about in every.items():
         command = commands.add_parser(
@@ -138,6 +144,20 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
             "--sizes", nargs="+", default=["224x224", "96x128"], metavar="HEIGHTxWIDTH", help="of images"
         )
     sessions = "--sessions"
+    if step == "neighbours":
+        command.add_argument(
+            "--variants", nargs="+", default=list(neighbours.VARIANTS), metavar="NAME", help="what to look at"
+        )
+        command.add_argument(
+            "--images", type=_number, default=neighbours.IMAGES, metavar="N", help="images of the small tree"
+        )
+        command.add_argument(
+            "--minutes", type=float, default=neighbours.MINUTES, metavar="N", help="how long to measure"
+        )
+        command.add_argument(
+            "--idle", type=float, default=neighbours.IDLE_SECONDS, metavar="SECONDS",
+            help="how long the machine is left alone before a pass",
+        )  # fmt: skip
     if step in ("record", "all"):
         command.add_argument(
             "--variants", nargs="+", default=list(record.VARIANTS), metavar="NAME", help="what to measure"

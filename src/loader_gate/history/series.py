@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loader_gate.history.all_runs import labels_of
+from loader_gate.runs.names import named_alike
 from loader_gate.runs.saved import Checkout, Key, SavedRun, WorkKey
 
 
@@ -89,6 +90,7 @@ def series_of(runs: Sequence[SavedRun]) -> list[Series]:
         runs: Oldest first.
     """
     labels = labels_of(runs)
+    runs = [*reversed(named_alike([*reversed(runs)]))]
     found: dict[Key, list[SeriesPoint]] = {}
     for run in runs:
         for entry in run.entries:

@@ -25,6 +25,7 @@ from loader_gate.runs.comparison import (
     figures_by_key,
 )
 from loader_gate.runs.comparison_table import comparison_table
+from loader_gate.runs.names import named_alike
 from loader_gate.runs.parsing import read_entry
 from loader_gate.runs.saved import Entry, Key
 from loader_gate.runs.sentences import absent_sentences, remarks, slower_sentence
@@ -60,6 +61,7 @@ class EarlierRuns:
         self._run_id = uuid.uuid4().hex
         self._now: dict[Key, Entry] = {}
         self._slower: dict[Key, str] = {}
+        self._loaders: dict[str, str] = {}
         if options.benchmark_compare_fail and not self.wanted:
             raise CompareError(
                 "--benchmark-compare-fail: there is nothing to compare with; add --benchmark-compare."
@@ -83,7 +85,11 @@ class EarlierRuns:
 
     @cached_property
     def _saved(self) -> SavedFigures:
-        return figures_by_key(self._chosen.runs)
+        return figures_by_key(named_alike(self._chosen.runs, self._loaders))
+
+    def name_loaders(self, names: Mapping[str, str]) -> None:
+        """Take the names that loaders have in this session, by ``MODULE:FUNCTION``, before any is entered."""
+        self._loaders = dict(names)
 
     def tell_pytest_benchmark(self) -> None:
         """Let pytest-benchmark, which is about to read its options, compare with the same run."""
@@ -161,7 +167,8 @@ class EarlierRuns:
         Args:
             why_absent: Tells why a benchmark of a saved run has no figures in this one.
         """
-        accepted = figures_by_key(() if self._storage is None else self._storage.accepted.runs)
+        runs = () if self._storage is None else self._storage.accepted.runs
+        accepted = figures_by_key(named_alike(runs, self._loaders))
         # Who accepts a run on purpose has no doubt.
         doubtful = [] if self._options.accept else in_doubt(self._now, accepted, self._options.tolerance)
         return {

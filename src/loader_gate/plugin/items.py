@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loader_gate.plugin.books import passes_clock
-from loader_gate.plugin.start import NO_BOOKS, SUITE, WRONG, begin
+from loader_gate.plugin.start import COMPARISON, NO_BOOKS, SUITE, WRONG, begin
 from loader_gate.registry.decorators import DeclaredBenchmark, declared_of
 from loader_gate.registry.kind import KINDS
 from loader_gate.registry.variant import Variant
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 #: The variant that an item measures, where it is no parameter of a test.
 _VARIANT = pytest.StashKey[Variant]()
 _DECLARED = pytest.StashKey[DeclaredBenchmark]()
-#: The decorated loaders that were found, by the name that they have in this session.
-_LOADERS = pytest.StashKey[dict[str, Variant]]()
 #: Why the session could not begin in the middle of collecting, where pytest takes no wrong option.
 _PROBLEM = pytest.StashKey[str]()
 
@@ -70,8 +68,8 @@ def items_of(
     variant = _found(collector, name)
     items: list[pytest.Item | pytest.Collector] = []
     for each in declared:
-        item = _item(collector, name, each.workload, variant.name, marks, loader)
-        item.stash[_VARIANT], item.stash[_DECLARED] = variant, each
+        item = _item(collector, name, each.workload, variant, marks, loader)
+        item.stash[_DECLARED] = each
         items.append(item)
     return items
 
@@ -86,14 +84,15 @@ def _item(
     parent: pytest.Collector,
     name: str,
     workload: str,
-    variant: str,
+    variant: Variant,
     marks: Sequence[pytest.Mark] = (),
     shown_at: object = None,
 ) -> pytest.Function:
     """Return the item that measures a variant in a workload."""
 
     def measured(loader_gate_gate: Any, benchmark: Any) -> None:
-        loader_gate_gate(workload, variant, benchmark)
+        # By the name that it has once every loader is known.
+        loader_gate_gate(workload, item.stash[_VARIANT].name, benchmark)
 
     about: dict[str, Any] = vars(measured)
     own = [pytest.mark.benchmark(group=workload, timer=passes_clock).mark, *marks]
@@ -104,21 +103,17 @@ def _item(
     if inspect.isfunction(shown_at):
         about["place_as"] = shown_at
     item: pytest.Function = pytest.Function.from_parent(parent, name=f"{name}[{workload}]", callobj=measured)
+    item.stash[_VARIANT] = variant
     return item
 
 
 def _found(collector: pytest.Module | pytest.Class, name: str) -> Variant:
-    """Return the variant of a decorated loader; another one of the same name is a problem of the session."""
-    found = collector.config.stash.setdefault(_LOADERS, {})
+    """Return the variant of a decorated loader, named as if no other had its name."""
     file, module = collector.path.resolve(), _module_of(collector).obj.__name__
     root = _import_root(file, module)
     # Whatever the file is called, its imports may begin at the top of the repository.
     path = dict.fromkeys([*([root] if root else []), str(collector.config.rootpath)])
-    own = found.setdefault(name, Variant(name, module, name, file=str(file), path=tuple(path)))
-    if own.file != str(file):
-        why = f"{file}: a loader is named {name} already, in {own.file}; rename one of the two functions."
-        collector.config.stash.setdefault(_PROBLEM, why)
-    return own
+    return Variant(name, module, name, file=str(file), path=tuple(path))
 
 
 def _module_of(collector: pytest.Module | pytest.Class) -> pytest.Module:
@@ -178,36 +173,56 @@ def complete(session: pytest.Session, items: list[pytest.Item]) -> None:
     decorated = [item for item in ours if _DECLARED in item.stash]
     by_parameter = [item for item in ours if _DECLARED not in item.stash]
     floors = {
-        (each.workload, item.stash[_VARIANT].name): each.floor
+        (each.workload, item.stash[_VARIANT].floor_key): each.floor
         for item in decorated
         if (each := item.stash[_DECLARED]).floor is not None
     }
     loaders = dict.fromkeys(item.stash[_VARIANT] for item in decorated)
-    named = [] if by_parameter else suite.named
-    of_suite = [each for each in named if each.is_built_in and decorated]
-    # What has to keep a floor needs a test that can fail.
-    ungated = [each for each in of_suite if each.name not in suite.settings.gating.own]
-    try:
-        suite.add_loaders([*loaders], floors, ungated)
-    except WRONG as error:
-        raise pytest.UsageError(str(error)) from error
     known = known_workloads()
     first, of_decorated = (
         next(iter(known)),
         dict.fromkeys(each.stash[_DECLARED].workload for each in decorated),
     )
-    named_items = [
+    named = [] if by_parameter else suite.named
+    of_suite = [each for each in named if each.is_built_in and decorated]
+    beside = [
         (variant, workload)
-        for variant in named
-        if variant not in ungated
-        for workload in (of_decorated if variant in of_suite else [first])
-        if variant not in of_suite or variant.takes_part_in(known[workload])
+        for variant in of_suite
+        for workload in of_decorated
+        if variant.takes_part_in(known[workload])
     ]
-    items += _named_items(session, suite, named_items)
+    # What has to keep a floor needs a test that can fail.
+    gated = [each for each in beside if suite.settings.gating.own_floor(each[1], each[0]) is not None]
+    ungated = dict.fromkeys(variant for variant, workload in beside if (variant, workload) not in gated)
+    try:
+        suite.add_loaders([*loaders], floors, [*ungated])
+    except WRONG as error:
+        raise pytest.UsageError(str(error)) from error
+    by_key = {each.floor_key: each for each in suite.variants}
+    config.stash[COMPARISON].name_loaders(
+        {key: each.name for key, each in by_key.items() if not each.is_built_in}
+    )
+    for item in decorated:
+        item.stash[_VARIANT] = by_key[item.stash[_VARIANT].floor_key]
+    _refuse_renamed(by_parameter, suite)
+    alone = [(by_key[each.floor_key], first) for each in named if each not in of_suite]
+    items += _named_items(session, suite, [*gated, *alone])
     empty = [item for item in by_parameter if item.name.endswith("[NOTSET]")]
     if empty:
         config.hook.pytest_deselected(items=empty)
         items[:] = [item for item in items if item not in empty]
+
+
+def _refuse_renamed(by_parameter: Iterable[pytest.Item], suite: Suite) -> None:
+    """Refuse a decorated loader that another one's name has to change for, when that has its test already."""
+    names = {*suite.absent, *(each.name for each in suite.variants)}
+    for item in by_parameter:
+        key = key_of(item)
+        if key is not None and key[1] not in names and not item.name.endswith("[NOTSET]"):
+            raise pytest.UsageError(
+                f"{item.nodeid}: a decorated loader is named {key[1]}, too; rename one of the two functions, "
+                "or measure them in two sessions."
+            )
 
 
 def _named_items(
@@ -218,8 +233,7 @@ def _named_items(
     items: list[pytest.Item] = []
     for variant, workload in wanted:
         marks = [each.mark for each in _skipped(suite, variant.name)]
-        items.append(_item(parent, variant.name, workload, variant.name, marks))
-        items[-1].stash[_VARIANT] = variant
+        items.append(_item(parent, variant.name, workload, variant, marks))
     return items
 
 

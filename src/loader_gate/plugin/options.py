@@ -129,9 +129,9 @@ OPTIONS = (
         "variant",
         "names",
         "NAME",
-        "measure only this variant and the baseline (may be given again); all takes every one that is "
-        "installed, rivals too (default: the article's, the fast ones and the limits); beside your decorated "
-        "loaders: measure this variant too",
+        "measure only this variant, or loader of --loader, and the baseline (may be given again); all takes "
+        "every one that is installed, rivals too (default: the article's, the fast ones and the limits); "
+        "beside your decorated loaders: measure this variant too",
         default=[],
         in_file=False,
     ),
@@ -190,8 +190,9 @@ OPTIONS = (
     Option(
         "floor",
         "names",
-        "VARIANT=X",
-        "the smallest speedup allowed for one variant in this run (may be given again)",
+        "[WORKLOAD/]VARIANT=X",
+        "the smallest speedup allowed for a variant, or for MODULE:FUNCTION of a loader, in this run: in "
+        "every workload, or in one, which comes first (may be given again)",
         default=[],
         in_file=False,
     ),
@@ -244,6 +245,13 @@ OPTIONS = (
         "number",
         "SECONDS",
         "the most measuring time a variant may take (default: 60; against a base 90)",
+    ),
+    Option(
+        "session-seed",
+        "count",
+        "N",
+        "draw the order of passes from this seed, such as an earlier session has printed (default: drawn)",
+        least=0,
     ),
     Option(
         "hang-after",

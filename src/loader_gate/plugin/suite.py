@@ -9,7 +9,6 @@ from loader_gate.advice.space import taken_bytes
 from loader_gate.plugin import books
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.session.settings import Settings, is_against
-from loader_gate.verdict.floors import parse_floor
 from loader_gate.verdict.sentence import sentence
 from loader_gate.verdict.verdict import fails_item
 from loader_gate.workloads.known import known_workloads, workload
@@ -88,12 +87,10 @@ class Suite:
         """Let loaders join that were found by collecting tests; see `Settings.with_loaders`.
 
         Raises:
-            RegistryError: One has the name of another variant.
+            RegistryError: One has the name of another variant, or two cannot be told apart.
             FloorsError: A ``--floor`` is of a variant that there is not.
         """
         self.settings = self.settings.with_loaders(loaders, declared_floors, ungated)
-        for text in self._options.floor:
-            parse_floor(text, [each.name for each in self.variants])
 
     @property
     def measured(self) -> bool:
@@ -213,6 +210,7 @@ class Suite:
 
         return {
             "schema": books.SCHEMA,
+            "seed": self.settings.seed,
             **about_run(self.results, {name: self._notes_of(name) for name in self.results}),
             "gate": self._options.gate,
             "notes": [*self.notes, *self.complaints],
@@ -227,6 +225,7 @@ class Suite:
             self.settings.gating.reason(result.workload, result.tree),
             None if base is None else base.description,
             self._skipped.get(name, ()),
+            self.settings.seed,
         )
 
 
@@ -238,6 +237,7 @@ def _about_the_work(result: Result, measurement: Measurement) -> dict[str, Any]:
         "tree": result.tree.digest,
         "image_size": work.image_size[0],
         "batch_size": work.batch_size,
+        **({} if variant.is_built_in else {"loader": variant.floor_key}),
         "schema": books.SCHEMA,
         **result.extra_info[variant.name],
         **taken_bytes(variant, measurement.kind, images, work, measurement.written_bytes),

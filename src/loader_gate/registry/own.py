@@ -1,7 +1,10 @@
-"""A user's own loader, which joins as a variant with ``--loader``."""
+"""A user's own loaders: how one joins as a variant with ``--loader``, and what several are called."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 
@@ -29,3 +32,33 @@ def user_variant(loader: str, search_path: list[str]) -> Variant:
             "in; start pytest where it can be imported, or set PYTHONPATH."
         )
     return Variant(function, module, function)
+
+
+def told_apart(loaders: Sequence[Variant]) -> tuple[Variant, ...]:
+    """Return loaders under names that tell them apart.
+
+    A loader is named as its function is. Where several functions have one name, each goes by its
+    ``MODULE:FUNCTION``, as in a file of floors: by less of its module, a third one would rename the others.
+    Who goes by that already does so whoever else has left.
+
+    Raises:
+        RegistryError: Two are the same function of the same module.
+    """
+    first: dict[str, Variant] = {}
+    for loader in loaders:
+        before = first.setdefault(loader.floor_key, loader)
+        if before is not loader:
+            raise RegistryError(_twice(before, loader))
+    functions = Counter(each.function for each in loaders)
+    return tuple(
+        replace(each, name=each.name if functions[each.function] == 1 else each.floor_key) for each in loaders
+    )
+
+
+def _twice(one: Variant, other: Variant) -> str:
+    """Return what is wrong with two loaders of one module and function."""
+    key = one.floor_key
+    if one.file and other.file:
+        return f"{other.file}: a loader is {key} already, in {one.file}; rename one of the two functions."
+    also = f", and {one.file or other.file} has it" if one.file or other.file else ""
+    return f"--loader {key}: it is given already{also}; leave one out."

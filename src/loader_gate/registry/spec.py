@@ -26,6 +26,6 @@ class Spec:
 
     def for_variant(self, name: str) -> Spec:
         """Return the same spec with a folder of the variant's own inside ``cache_dir``, made if need be."""
-        own = self.cache_dir / name
+        own = self.cache_dir / name.replace(":", "-")  # a colon parts the folders of a search path
         own.mkdir(parents=True, exist_ok=True)
         return replace(self, cache_dir=own)

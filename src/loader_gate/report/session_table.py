@@ -33,12 +33,14 @@ class TableNotes:
         floors: Why these floors hold, or why none does.
         base: What variants are compared with, in words; None if with nothing.
         skipped: Variants that are not installed, with what they need.
+        seed: What the order of passes was drawn from.
     """
 
     machine: Machine
     floors: str
     base: str | None = None
     skipped: tuple[str, ...] = ()
+    seed: int = 0
 
 
 def session_table(result: Result, notes: TableNotes, colour: bool) -> list[str]:
@@ -60,6 +62,7 @@ def session_table(result: Result, notes: TableNotes, colour: bool) -> list[str]:
         notes.floors,
         f"Machine: {notes.machine.describe()}.",
         f"Noise: {noise_seen(result)}.",
+        f"Order: drawn from --session-seed {notes.seed}.",
     ]
     return [*lines, *(line for text in about for line in textwrap.wrap(text, WIDTH))]
 

@@ -178,6 +178,8 @@ def _circumstances(run: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     for workload, words in workloads.items():
         of = f" of {escaped(workload, LONGEST_NAME)}" if len(workloads) > 1 else ""
         parts.append(f"Noise{of}: {escaped(words.get('noise', 'unknown'))}.")
+    if isinstance(about.get("seed"), int):
+        parts.append(f"Order: drawn from --session-seed {about['seed']}.")
     return "\n\n".join([*lines, f"<sub>{' '.join(parts)}</sub>"])
 
 

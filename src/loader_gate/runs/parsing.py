@@ -152,6 +152,7 @@ def read_entry(extra_info: object, node_id: str, device: object) -> Entry | None
         WorkKey(**work),
         str(extra_info.get("verdict") or ""),
         str(extra_info.get("kind") or ""),
+        str(extra_info.get("loader") or ""),
     )
 
 

@@ -58,6 +58,7 @@ class Entry:
         work: The key of the work that was done.
         verdict: The verdict, if known.
         kind: Of the variant, if known.
+        loader: ``MODULE:FUNCTION`` of a user's loader, if known; empty for a variant of the suite.
     """
 
     workload: str
@@ -68,6 +69,7 @@ class Entry:
     work: WorkKey
     verdict: str = ""
     kind: str = ""
+    loader: str = ""
 
     @property
     def key(self) -> Key:

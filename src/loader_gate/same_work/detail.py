@@ -105,7 +105,7 @@ def _strips(image: npt.NDArray[np.generic], down: int) -> npt.NDArray[np.generic
     return image[: count * every].reshape(count, every, *others)[:, first : first + rows]
 
 
-def _mean(planes: npt.NDArray[np.generic], down: int, across: int) -> Floats:
+def _mean(planes: npt.NDArray[Any], down: int, across: int) -> Floats:
     """Return the means of blocks of so many pixels; what is left over at the end is left out."""
     rows, columns = planes.shape[-2] // down, planes.shape[-1] // across
     some = planes[..., : rows * down, : columns * across]

@@ -278,7 +278,7 @@ class TimedEpoch:
         self._pixels.append(self._prints.levels(sample))
 
     def keep(self, sample: npt.NDArray[Any], classes: Ints) -> None:
-        """Keep what is known of images that did not come by: their drawn pixels, as delivered, and classes."""
+        """Keep what is known of images that did not come by: drawn pixels, as delivered, and classes."""
         self._batches.images += len(sample)
         self._labels.append(classes)
         self._pixels.append(self._prints.levels(sample))

@@ -27,8 +27,8 @@ class Gating:
     Attributes:
         file: The file of floors, if there is one.
         choice: The profile whose floors hold, if there is one, and why that one.
-        own: Floors that the user has given for this run, by variant.
-        declared: Floors that loaders were declared with, by workload and variant.
+        own: Floors that the user has given for this run; of two for the same, the last holds.
+        declared: Floors that loaders were declared with, by workload and `Variant.floor_key`.
         is_asked_for: Whether that profile was asked for by name, so that it holds for any tree.
         updates_floors: Whether floors are to be found and written rather than kept.
         vague_above: See `Rules`.
@@ -36,7 +36,7 @@ class Gating:
 
     file: Path | None
     choice: floors.Choice
-    own: Mapping[str, float] = field(default_factory=dict)
+    own: Sequence[floors.OwnFloor] = ()
     declared: Mapping[tuple[str, str], float] = field(default_factory=dict)
     is_asked_for: bool = False
     updates_floors: bool = False
@@ -61,13 +61,20 @@ class Gating:
 
     def floor(self, workload: Workload, tree: Tree, variant: Variant) -> float | None:
         """Return the smallest speedup allowed, if there is one."""
-        if variant.name in self.own:
-            return self.own[variant.name]
-        if (workload.name, variant.name) in self.declared:
-            return self.declared[workload.name, variant.name]
+        own = self.own_floor(workload.name, variant)
+        if own is not None:
+            return own
+        if (workload.name, variant.floor_key) in self.declared:
+            return self.declared[workload.name, variant.floor_key]
         if workload.floors is None or self.choice.profile is None or self._misfit(workload, tree):
             return None
         return self.choice.profile.floor(workload.floors, variant.floor_key)
+
+    def own_floor(self, workload: str, variant: Variant) -> float | None:
+        """Return the floor that was given for this run, if any; one for the workload comes first."""
+        of_variant = [each for each in self.own if each.key in (variant.name, variant.floor_key)]
+        found = [each.floor for where in ("", workload) for each in of_variant if each.workload == where]
+        return found[-1] if found else None
 
     def reason(self, workload: Workload, tree: Tree) -> str:
         """Return why these floors hold in a workload, or why none can."""
@@ -95,7 +102,11 @@ class Gating:
 
     def _declaring(self, result: Result) -> list[str]:
         """Return the variants whose floor in a workload is their own, so that no file has to hold it."""
-        return [name for name in result.measurements if (result.workload.name, name) in self.declared]
+        return [
+            name
+            for name, each in result.measurements.items()
+            if (result.workload.name, each.variant.floor_key) in self.declared
+        ]
 
 
 def _written(

@@ -247,7 +247,8 @@ class _WorkloadRun:
         workers = SessionWorkers(self._launcher(), self._spec(folder), plan.dumps, wanted)
         # Building a model would be in vain, and an accelerator may not have its speed yet.
         consumer = DRAIN if plan.not_timed else plan.workload.consumer
-        job = Job(self.tree, folder / "reference", consumer, only_check=plan.not_timed)
+        seed = self.settings.seed_of(plan.workload)
+        job = Job(self.tree, folder / "reference", consumer, seed, plan.not_timed)
         with Progress(f"Measuring {plan.workload.name}", None, self.stream) as progress:
             watch = Watch(lambda text: progress.update(0, text), lambda: used_by_others(before, read_noise()))
             return rotate(plan.running, workers, job, rules, self.settings.pace, watch)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from loader_gate.machine.machine import Machine, read_machine
 from loader_gate.registry.built_in import built_in_variants
-from loader_gate.registry.own import user_variant
+from loader_gate.registry.own import told_apart, user_variant
 from loader_gate.registry.variant import ALL, BASELINE, RegistryError, Variant
 from loader_gate.rotation.pace import Pace
 from loader_gate.session.gating import Gating
@@ -32,6 +34,8 @@ BUDGET = 60.0
 BUDGET_AGAINST = 90.0
 #: More seconds or pixels than anybody needs, and no more than a timeout of the system can hold.
 MOST = 1_000_000
+#: Seeds that are drawn are below this: short enough to be copied by a person.
+SEEDS = 100_000
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Settings:
         gating: What they are held to.
         place: Where it runs.
         ungated: Variants that are measured beside a repository's own loaders, and not gated.
+        seed: What is drawn in the session is drawn from it: the order of passes, which of them are checked.
     """
 
     variants: tuple[Variant, ...]
@@ -70,6 +75,7 @@ class Settings:
     gating: Gating
     place: Place
     ungated: tuple[Variant, ...] = ()
+    seed: int = 0
 
     @classmethod
     def from_options(cls, options: argparse.Namespace, started_in: Path, not_timed: str) -> Settings:
@@ -88,7 +94,9 @@ class Settings:
         _check_numbers(options)
         search_path = module_search_path(started_in)
         built_in = built_in_variants()
-        variants = _with_loaders(_chosen(built_in, options.variant), built_in, options.loader, search_path)
+        loaders = told_apart([user_variant(each, search_path) for each in options.loader])
+        _refuse_taken_names(loaders, built_in)
+        variants = _chosen(built_in, loaders, options.variant)
         machine = read_machine()
         choice = _profile(options, built_in, machine)
         workload_options = WorkloadOptions(
@@ -99,9 +107,6 @@ class Settings:
         )
         for workload in known_workloads().values():
             workload.check_options(workload_options)
-        # A name may still turn out to be that of a loader which is found by collecting tests.
-        names = {variant.name for variant in variants}
-        names |= {name for text in options.floor if (name := text.rpartition("=")[0].strip()).isidentifier()}
         limits = WorkerLimits(options.hang_after, options.memory_limit, options.disk_limit)
         return cls(
             variants,
@@ -111,13 +116,15 @@ class Settings:
             Gating(
                 options.floors,
                 choice,
-                dict(floors.parse_floor(text, names) for text in options.floor),
+                # Whose they are is known once tests are collected, which may find more loaders.
+                [floors.OwnFloor.parse(text) for text in options.floor],
                 is_asked_for=options.profile is not None,
                 updates_floors=options.update_floors,
                 vague_above=options.tolerance if options.benchmark_compare_fail else None,
             ),
             Place(machine, tuple(search_path), not_timed),
             _ungated(built_in, options.variants),
+            secrets.randbelow(SEEDS) if options.session_seed is None else options.session_seed,
         )
 
     def with_loaders(
@@ -130,21 +137,21 @@ class Settings:
 
         Args:
             loaders: The loaders.
-            declared_floors: The floors that they were declared with, by workload and name.
+            declared_floors: The floors that they were declared with, by workload and `Variant.floor_key`.
             ungated: More variants to measure beside them.
 
         Raises:
-            RegistryError: One has the name of another variant.
+            RegistryError: One has the name of a built-in variant, or two are one function of one module.
+            FloorsError: A floor of this run is of a variant that there is not.
         """
-        taken = {each.name for each in (*built_in_variants(), *self.variants)}
-        for loader in loaders:
-            if loader.name in taken:
-                raise RegistryError(
-                    f"{loader.file}: a variant is named {loader.name} already; rename the function."
-                )
+        _refuse_taken_names(loaders, built_in_variants())
+        own = told_apart([*(each for each in self.variants if not each.is_built_in), *loaders])
+        variants = (*(each for each in self.variants if each.is_built_in), *own)
+        for floor in self.gating.own:
+            floor.check(variants)
         return replace(
             self,
-            variants=(*self.variants, *loaders),
+            variants=variants,
             gating=replace(self.gating, declared=dict(declared_floors)),
             ungated=tuple(dict.fromkeys([*self.ungated, *ungated])),
         )
@@ -158,6 +165,10 @@ class Settings:
         """Return what may be compared with a base where the tests of these variants run: all but limits."""
         names = {BASELINE, *names, *(each.name for each in self.ungated)}
         return [each for each in self.everyone if each.name in names and not each.traits.is_limit]
+
+    def seed_of(self, workload: Workload) -> int:
+        """Return the seed of a workload: its own, as two workloads owe each other no order."""
+        return zlib.crc32(f"{self.seed} {workload.name}".encode())
 
     def ungated_in(self, workload: Workload) -> list[Variant]:
         """Return the variants that are measured beside others in a workload, installed or not."""
@@ -175,38 +186,50 @@ def _check_numbers(options: argparse.Namespace) -> None:
         if value is not None and not 0 < value < MOST:
             option = "--" + name.replace("_", "-")
             raise RegistryError(f"{option} {value}: expected a number above 0 and below a million.")
+    seed = options.session_seed
+    if seed is not None and seed < 0:
+        raise RegistryError(f"--session-seed {seed}: expected a whole number of at least 0.")
 
 
-def _chosen(built_in: Sequence[Variant], names: Sequence[str]) -> tuple[Variant, ...]:
-    """Return the variants that ``--variant`` asks for, or those by default; and the baseline."""
-    known = {variant.name: variant for variant in built_in}
+def _chosen(
+    built_in: Sequence[Variant], loaders: Sequence[Variant], names: Sequence[str]
+) -> tuple[Variant, ...]:
+    """Return what ``--variant`` asks for, and the baseline; else the variants by default and all loaders.
+
+    Where it names none of the loaders, they are not what is chosen from: all of them take part.
+
+    Args:
+        built_in: The suite's variants.
+        loaders: Those of ``--loader``.
+        names: Of variants, of loaders, or their ``MODULE:FUNCTION``.
+    """
+    known = {
+        name: each for each in (*built_in, *loaders) for name in dict.fromkeys((each.name, each.floor_key))
+    }
     for name in names:
         if name != ALL and name not in known:
-            raise RegistryError(
-                f"--variant {name}: there is no such variant; known: {', '.join(known)}, or {ALL}."
-            )
+            raise RegistryError(f"--variant {name}: {floors.unknown(name, [*known, ALL], 'variant')}.")
         absence = "" if name == ALL else known[name].absence()
         if absence:
             raise RegistryError(f"--variant {name}: it {absence}")
     if ALL in names:
-        return tuple(built_in)
+        return (*built_in, *loaders)
     if not names:
-        return tuple(variant for variant in built_in if variant.default)
-    return tuple(variant for variant in built_in if variant.name in {BASELINE, *names})
+        return (*(variant for variant in built_in if variant.default), *loaders)
+    chosen = {BASELINE, *(known[name].name for name in names)}
+    named_loaders = [each for each in loaders if each.name in chosen]
+    return (*(each for each in built_in if each.name in chosen), *(named_loaders or loaders))
 
 
-def _with_loaders(
-    chosen: tuple[Variant, ...], built_in: Sequence[Variant], loaders: Sequence[str], search_path: list[str]
-) -> tuple[Variant, ...]:
-    """Return the variants with those of the user's own loaders behind them."""
+def _refuse_taken_names(loaders: Sequence[Variant], built_in: Sequence[Variant]) -> None:
+    """Refuse a loader whose function is named as a variant of the suite."""
+    taken = {variant.name for variant in built_in}
     for loader in loaders:
-        variant = user_variant(loader, search_path)
-        if any(variant.name == other.name for other in (*built_in, *chosen)):
+        if loader.function in taken:
+            where = loader.file or f"--loader {loader.floor_key}"
             raise RegistryError(
-                f"--loader {loader}: a variant is named {variant.name} already; rename the function."
+                f"{where}: a variant is named {loader.function} already; rename the function."
             )
-        chosen = (*chosen, variant)
-    return chosen
 
 
 def _profile(options: argparse.Namespace, built_in: Sequence[Variant], machine: Machine) -> floors.Choice:

@@ -13,11 +13,13 @@ from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
 from loader_gate.registry.variant import BASELINE
+from loader_gate.workloads.known import known_workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from loader_gate.registry.variant import Variant
     from loader_gate.statistics.estimate import Estimate
 
 
@@ -171,29 +173,57 @@ def pick_profile(
     return Choice(profile, f"Profile {profile.name}: picked for {machine}.")
 
 
-def parse_floor(text: str, known_variants: Collection[str]) -> tuple[str, float]:
-    """Return the variant and floor of one ``--floor VARIANT=X``.
+@dataclass(frozen=True)
+class OwnFloor:
+    """A floor that the user has given for this run: one ``--floor [WORKLOAD/]VARIANT=X``.
 
-    Args:
-        text: The option's value.
-        known_variants: Names of all variants of this run, the user's loaders among them.
-
-    Raises:
-        FloorsError: The form, the variant or the number is wrong, or the variant is the baseline.
+    Attributes:
+        workload: The workload that it holds in; empty if in every one.
+        key: The variant's name, or ``MODULE:FUNCTION`` of a user's loader.
+        floor: The smallest speedup allowed.
     """
-    option = f"--floor {text}"
-    variant, equals, value = (part.strip() for part in text.rpartition("="))
-    if not equals or not variant:
-        raise FloorsError(f"{option}: expected VARIANT=X, such as tfdata_no_cache=1.5.")
-    if variant == BASELINE:
-        raise FloorsError(f"{option}: {NO_BASELINE_FLOOR}")
-    if variant not in known_variants:
-        raise FloorsError(f"{option}: {unknown(variant, known_variants, 'variant')}.")
-    try:
-        floor = float(value)
-    except ValueError:
-        raise FloorsError(f"{option}: the floor is {value!r}, expected a number above 0.") from None
-    return variant, checked_floor(floor, option)
+
+    workload: str
+    key: str
+    floor: float
+
+    @classmethod
+    def parse(cls, text: str) -> OwnFloor:
+        """Return what the option says, of a variant that need not be known yet.
+
+        Raises:
+            FloorsError: The form, the workload or the number is wrong, or the variant is the baseline.
+        """
+        option = f"--floor {text}"
+        names, equals, value = (part.strip() for part in text.rpartition("="))
+        workload, slash, key = (part.strip() for part in names.rpartition("/"))
+        parts = [part for side in key.split(":", 1) for part in side.split(".")]
+        if not equals or not all(map(str.isidentifier, parts)) or (slash and not workload):
+            raise FloorsError(
+                f"{option}: expected VARIANT=X, such as tfdata_no_cache=1.5, or WORKLOAD/VARIANT=X."
+            )
+        if workload and workload not in known_workloads():
+            raise FloorsError(f"{option}: {unknown(workload, known_workloads(), 'workload')}.")
+        if key == BASELINE:
+            raise FloorsError(f"{option}: {NO_BASELINE_FLOOR}")
+        try:
+            floor = float(value)
+        except ValueError:
+            raise FloorsError(f"{option}: the floor is {value!r}, expected a number above 0.") from None
+        return cls(workload, key, checked_floor(floor, option))
+
+    def check(self, variants: Iterable[Variant]) -> None:
+        """Refuse a floor of a variant that there is not.
+
+        Raises:
+            FloorsError: None of these variants has that name or key.
+        """
+        known = dict.fromkeys(name for each in variants for name in (each.name, each.floor_key))
+        if self.key not in known:
+            where = f"{self.workload}/" if self.workload else ""
+            raise FloorsError(
+                f"--floor {where}{self.key}={self.floor:g}: {unknown(self.key, known, 'variant')}."
+            )
 
 
 def supported_floor(estimate: Estimate, margin: float = MARGIN) -> float:
@@ -232,6 +262,7 @@ def checked_floor(floor: object, where: str) -> float:
 
 def unknown(name: str, known: Collection[str], kind: str) -> str:
     """Return that there is no such name among those of a kind, and which was meant."""
-    near = difflib.get_close_matches(name, known, n=3)
+    of_modules = [each for each in known if each.endswith(f":{name}")]  # a name that several loaders have
+    near = of_modules or difflib.get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
     return f"no such {kind}; {hint}".removesuffix(".")

@@ -91,8 +91,8 @@ def _timed_imports() -> Iterator[list[float]]:
 class _CalledAnew:
     """Makes epochs of a loader that returns an iterator (a generator, say), which is spent after one.
 
-    The loader is called anew for each, on the clock, as its user would have to; with another seed, or one that
-    draws its order from the seed would draw the same again.
+    The loader is called anew for each, on the clock, as its user would have to. It gets another seed, or one
+    that draws its order from the seed would draw the same again.
     """
 
     def __init__(self, first: Iterable[Any], again: Callable[[int], Iterable[Any]]) -> None:

@@ -10,6 +10,7 @@ from loader_gate.history.all_runs import HistoryError, find_run, labels_of
 from loader_gate.history.commands.common import colour, last_of, print_lines, runs_of, say
 from loader_gate.runs.comparison import ComparedBenchmark, compare_entry, parse_tolerance
 from loader_gate.runs.comparison_table import comparison_table
+from loader_gate.runs.names import named_alike
 from loader_gate.runs.saved import Entry, SavedRun
 from loader_gate.runs.sentences import percent, remarks
 
@@ -74,6 +75,7 @@ def _accepted_before(runs: Sequence[SavedRun], now: SavedRun) -> SavedRun:
 
 def _compared(then: SavedRun, now: SavedRun, tolerances: Sequence[Tolerance]) -> list[ComparedBenchmark]:
     """Return what became of each benchmark."""
+    now, then = named_alike([now, then])
     known = [*then.entries, *now.entries]
     for each in tolerances:
         if each.name is not None and not any(each.is_of(entry) for entry in known):

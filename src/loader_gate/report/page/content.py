@@ -178,13 +178,14 @@ def _facts(run: Mapping[str, Any], rows: Sequence[BenchmarkRow]) -> list[tuple[s
     dirty = " with uncommitted changes" if commit.get("dirty") else ""
     branch = commit.get("branch")
     on = f" on {branch}" if branch and branch != "(unknown)" else ""
-    accepted = about_run(run).get("accepted")
+    accepted, seed = about_run(run).get("accepted"), about_run(run).get("seed")
     found = [
         ("Saved", str(run.get("datetime") or "")[:16].replace("T", " ")),
         ("Revision", f"{revision}{on}{dirty}" if revision and revision != "unversione" else ""),
         ("Profile", next((row.text("profile") for row in rows if row.text("profile")), "")),
         ("Machine", str(where.get("description") or where.get("node") or "")),
         ("Accepted", _ACCEPTED.get(str(accepted), "")),
+        ("Order drawn from", f"--session-seed {seed}" if isinstance(seed, int) else ""),
     ]
     return [(name, value) for name, value in found if value]
 
