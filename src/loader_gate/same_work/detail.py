@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -111,7 +112,8 @@ def _mean(planes: npt.NDArray[Any], down: int, across: int) -> Floats:
     some = planes[..., : rows * down, : columns * across]
     high = sum((some[..., row::down, :] for row in range(1, down)), start=some[..., ::down, :])
     both: Floats = sum((high[..., column::across] for column in range(1, across)), start=high[..., ::across])
-    return both / np.float32(down * across)
+    both /= np.float32(down * across)
+    return both
 
 
 def _second(planes: Floats) -> tuple[Floats, Floats]:
