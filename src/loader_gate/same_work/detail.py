@@ -111,9 +111,9 @@ def _mean(planes: npt.NDArray[Any], down: int, across: int) -> Floats:
     rows, columns = planes.shape[-2] // down, planes.shape[-1] // across
     some = planes[..., : rows * down, : columns * across]
     high = sum((some[..., row::down, :] for row in range(1, down)), start=some[..., ::down, :])
-    both: Floats = sum((high[..., column::across] for column in range(1, across)), start=high[..., ::across])
-    both /= np.float32(down * across)
-    return both
+    both = sum((high[..., column::across] for column in range(1, across)), start=high[..., ::across])
+    mean: Floats = both / np.float32(down * across)
+    return mean
 
 
 def _second(planes: Floats) -> tuple[Floats, Floats]:
