@@ -22,6 +22,7 @@ from loader_gate.registry.variant import Variant
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.declared import DeclaredOutput
 from loader_gate.same_work.reference import Reference, build_reference
+from loader_gate.same_work.timed import Fingerprints, TimedEpoch
 from loader_gate.session.dumps import finished_dump
 from loader_gate.trees.tree import Tree
 from loader_gate.variants.native_threads import Memory
@@ -101,10 +102,17 @@ def test_epochs(name: str, tree: Tree, spec: Spec, reference: Reference) -> None
     """The epoch that fills the store and those that read it do the same work, each in a new order."""
     _, module = variant_named(name)
     batches = module.load(tree, spec)
-    for _ in range(3):
-        check = check_epoch(iter(batches), tree, spec, DeclaredOutput(module.INTERPOLATION), reference)
+    declared = DeclaredOutput(module.INTERPOLATION)
+    prints = Fingerprints(tree, spec, declared, 0, reference.picture_of)
+    for learn in (prints.learn, lambda _images, _files: None, lambda _images, _files: None):
+        check = check_epoch(iter(batches), tree, spec, declared, reference, learn)
         assert check.reason is None
         assert check.images == IMAGES
+        epoch = TimedEpoch(prints)
+        for images, labels in epoch_of(batches):
+            epoch.add(images, labels, prints.sample(images))
+        assert epoch.problem() is None
+        assert sorted(epoch.order().tolist()) == list(range(IMAGES))
     orders = [images_of(batches).mean(axis=(1, 2, 3)) for _ in range(3)]
     assert any(not np.array_equal(orders[0], other) for other in orders[1:])
     for order in orders[1:]:

@@ -7,7 +7,6 @@ import importlib
 import re
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,9 @@ from PIL import Image
 from loader_gate.registry.spec import Spec
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.declared import DeclaredOutput
+from loader_gate.same_work.order import order_problem
 from loader_gate.same_work.reference import Reference, build_reference
+from loader_gate.same_work.timed import Fingerprints, TimedEpoch
 from loader_gate.trees.tree import Tree
 from loader_gate.variants import native_threads, tfdata_tuned
 
@@ -90,20 +91,21 @@ def hold_to_the_check(name: str, tree: Tree, spec: Spec, reference: Reference) -
     for needed in getattr(module, "REQUIRES", "").split():
         pytest.importorskip(needed)
     batches = module.load(tree, spec)
-    orders: list[list[float]] = []
-
-    def epoch() -> Iterator[Any]:
-        orders.append([])
-        for images, labels in batches:
-            orders[-1] += np.asarray(images).mean(axis=(1, 2, 3)).tolist()
-            yield images, labels
-
+    declared = DeclaredOutput(module.INTERPOLATION)
+    prints = Fingerprints(tree, spec, declared, 0, reference.picture_of)
+    check = check_epoch(batches, tree, spec, declared, reference, prints.learn)
+    assert check.reason is None
+    orders = [check.order]
     for _ in range(2):
-        assert (
-            check_epoch(epoch(), tree, spec, DeclaredOutput(module.INTERPOLATION), reference).reason is None
-        )
-    assert orders[0] != orders[1]
-    assert sorted(orders[0]) == sorted(orders[1])
+        timed = TimedEpoch(prints)
+        for images, labels in batches:
+            images, labels = np.asarray(images), np.asarray(labels)
+            timed.add(images, labels, prints.sample(images))
+        assert timed.problem() is None
+        orders.append(timed.order())
+        assert sorted(orders[-1].tolist()) == list(range(len(tree)))
+    assert not np.array_equal(orders[0], orders[1])
+    assert order_problem(orders, spec.shuffle, prints.groups) is None
 
 
 @pytest.mark.parametrize("name", [*STREAMING, *RIVALS])

@@ -3,27 +3,29 @@
 What runs on the clock is `Fingerprints.sample`, about 10 microseconds for 32 images of 224x224: to read some
 pixels of every image makes a batch real that is mapped or lazy. The rest is done beside it.
 
-Most loaders give the very same pixels in every epoch. Those that write a dump in the epoch that is checked
-decode in that one, and give what the dump keeps later. How far that is off, at 16 pixels of 120 photographs
-and 256 drawn pictures at 224x224 and 96x96, root mean square in grey levels of 255:
+Most loaders give the very same pixels in every epoch: all variants of the suite that were tried do, to whole
+grey levels. Others may write a dump in the epoch that is checked, decode in that one, and give later what the
+dump keeps. How far that is off, at 16 pixels of 120 photographs and 256 drawn pictures at 224x224 and 96x96,
+root mean square in grey levels of 255:
 
-===============================  ========================================  ==============
-what comes after the check       luma                                      three channels
-===============================  ========================================  ==============
-a dump of bytes                  0                                         0
-JPEGs of quality 90, 4:2:0       median 2.6 to 3.3, a single one 6         3.4 to 5.9, 25
-kept at 64x64, blown up          median 12 to 17 at 224x224, 9 to 16 at 96  about the same
-kept at 28x28, blown up          median 17 to 23                           about the same
-the closest other file           -                                         23 or more
-===============================  ========================================  ==============
+===========================  =============================================  ====================
+what comes after the check   luma                                           three channels
+===========================  =============================================  ====================
+a dump of bytes              0                                              0
+JPEGs, quality 90, 4:2:0     median 2.6 to 3.3, a single one 6 at most      3.4 to 5.9, at most 25
+kept at 64x64, blown up      median 12 to 17 at 224x224, 9 to 16 at 96x96   about the same
+kept at 28x28, blown up      median 17 to 23                                about the same
+the closest other file                                                      23 or more
+===========================  =============================================  ====================
 
-So who an image is, its three channels say; whether it is what it was, its luma. A tree of drawings in strong
-colours had 3.9 as JPEGs, 13 from 64x64.
+So who an image is, its three channels say; whether it is what it was, its luma: of drawings in strong colours
+too, whose JPEGs had 3.9 in luma and 14 in three channels.
 """
 
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -254,10 +256,10 @@ class TimedEpoch:
 
     def __init__(self, fingerprints: Fingerprints) -> None:
         """Begin with no image."""
-        self.fingerprints = self._prints = fingerprints
+        self.fingerprints = fingerprints
         self._tree = fingerprints.tree
         self._batches = Batches(fingerprints.tree, fingerprints.spec, fingerprints.declared)
-        self._pixels: list[Bytes] = []
+        self._samples: list[npt.NDArray[Any]] = []
         self._labels: list[Ints] = []
         self._found: tuple[Ints, Floats] | None = None
 
@@ -275,20 +277,20 @@ class TimedEpoch:
         self._labels.append(self._batches.add_form(images, labels))
         if len(sample) != len(images):
             raise DifferenceError(f"A batch of shape {images.shape} came, of which no pixels can be taken.")
-        self._pixels.append(self._prints.levels(sample))
+        self._samples.append(sample)
 
     def keep(self, sample: npt.NDArray[Any], classes: Ints) -> None:
         """Keep what is known of images that did not come by: drawn pixels, as delivered, and classes."""
         self._batches.images += len(sample)
         self._labels.append(classes)
-        self._pixels.append(self._prints.levels(sample))
+        self._samples.append(sample)
 
     def problem(self) -> str | None:
         """Return one sentence that says what differs, None if nothing does."""
         came, wanted = self._batches.images, len(self._tree)
         if came != wanted:
             return f"{came or 'No'} images came in a timed epoch, expected the {wanted} of the tree."
-        known = self._prints.known()
+        known = self.fingerprints.known()
         if known is None:
             return self._label_problem()
         slots, distances = self._closest(known)
@@ -296,7 +298,7 @@ class TimedEpoch:
             if np.array_equal(np.bincount(slots, minlength=wanted), known.sizes):
                 return None
             self._allow_for_noise(slots, distances)
-            groups = self._prints.groups
+            groups = self.fingerprints.groups
             expected = np.bincount(groups, minlength=wanted)
             if np.array_equal(np.bincount(groups[slots], minlength=wanted), expected):
                 return None
@@ -308,20 +310,24 @@ class TimedEpoch:
         Of files that look alike, each is given to one image, the first in the tree to the first that came; -1
         is an image that is no file, or one too many of its look-alikes. Without a checked epoch all are -1.
         """
-        known = self._prints.known()
+        known = self.fingerprints.known()
         if known is None:
             return np.full(self._batches.images, -1, np.int64)
         slots, _ = self._closest(known)
-        groups = self._prints.groups
+        groups = self.fingerprints.groups
         return in_turn(np.where(slots >= 0, groups[slots], -1), groups)
+
+    @cached_property
+    def _pixels(self) -> Bytes:
+        return np.concatenate([self.fingerprints.levels(each) for each in self._samples])
 
     def _closest(self, known: _Known) -> tuple[Ints, Floats]:
         if self._found is None:
-            if not self._pixels:
+            if not self._samples:
                 return np.empty(0, np.int64), np.empty(0, np.float32)
-            pixels, classes = np.concatenate(self._pixels), np.concatenate(self._labels)
+            pixels, classes = self._pixels, np.concatenate(self._labels)
             self._found = known.closest(pixels, classes)
-            if not self._prints.spec.shuffle:  # then a swap would be another order than the tree's
+            if not self.fingerprints.spec.shuffle:  # then a swap would be another order than the tree's
                 self._allow_for_noise(*self._found)
         return self._found
 
@@ -329,7 +335,7 @@ class TimedEpoch:
         """Tell files apart no more that noise may swap: those nearer than twice as far as it reaches."""
         strange = distances[(distances > 0) & (slots >= 0)]
         noise = min(float(np.quantile(strange, 0.95)), MOST_NOISE) if len(strange) else 0.0
-        self._prints.blur(max(2 * noise, LEAST_NOISE))
+        self.fingerprints.blur(max(2 * noise, LEAST_NOISE))
 
     def _label_problem(self) -> str | None:
         names = self._tree.class_names
@@ -343,7 +349,7 @@ class TimedEpoch:
     def _difference(self, known: _Known, slots: Ints, distances: Floats) -> str:
         """Say how an epoch differs that does."""
         suspects = np.flatnonzero(distances > MOST_NOISE)[:ENOUGH]
-        pixels, classes = np.concatenate(self._pixels), np.concatenate(self._labels)
+        pixels, classes = self._pixels, np.concatenate(self._labels)
         files, gaps = known.closest_of_all(pixels[suspects])
         relabelled = (gaps <= FAR) & (gaps < distances[suspects] / 2)
         if relabelled.any():
@@ -378,7 +384,7 @@ class TimedEpoch:
         changed = np.flatnonzero((distances > 0) & (slots >= 0))
         if not len(changed):
             return ""
-        gaps = np.concatenate(self._pixels)[changed].astype(np.float32) - known.pixels[slots[changed]]
+        gaps = self._pixels[changed].astype(np.float32) - known.pixels[slots[changed]]
         luma = gaps.reshape(len(changed), -1, 3) @ np.array(_LUMA, np.float32)
         median = float(np.median(np.sqrt(np.mean(luma**2, axis=1))))
         # Of few images, chance counts.
@@ -392,7 +398,7 @@ class TimedEpoch:
         )
 
     def _miscount(self, slots: Ints) -> str:
-        groups = self._prints.groups
+        groups = self.fingerprints.groups
         size = len(groups)
         found, expected = np.bincount(groups[slots], minlength=size), np.bincount(groups, minlength=size)
         first = np.full(size, size)
@@ -403,7 +409,7 @@ class TimedEpoch:
         ]
         missing = [one for one in miscounts if one.found < one.expected]
         extra = [one for one in miscounts if one.found > one.expected]
-        repeated = len(np.unique(slots)) <= self._prints.spec.batch_size < len(slots)
+        repeated = len(np.unique(slots)) <= self.fingerprints.spec.batch_size < len(slots)
         hint = ": is one batch given again and again?" if repeated else "."
         number = sum(one.expected - one.found for one in missing)
         return (
