@@ -136,7 +136,7 @@ class Worker:
         if isinstance(self._consumer, Tally):
             self._consumer.epoch(self._loader.batches, self._alive, lambda: None)
             settle()
-            return {"reason": None, "median_psnr": None, "not_told_apart": 0}
+            return {"reason": None, "median_psnr": None}
 
         def batches() -> Iterator[Any]:
             for batch in self._loader.batches:
