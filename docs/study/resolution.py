@@ -356,8 +356,8 @@ a loader of float32 images here, and goes through the check that variants go thr
 the reference's detail every image has to have {thresholds.DETAIL_FLOOR:g} and the median image {median:g},
 of chroma's {thresholds.CHROMA_FLOOR:g} and {thresholds.CHROMA_MEDIAN_FLOOR:g}. An image whose reference has
 too little of it does not count. (!) marks what passes, or does not, against our will: in a long and narrow
-picture DCT scaling is bound by the shorter side, and a bilinear resize of the other skips pixels. What is
-bilinear and then a JPEG is not declared `bilinear`: that is held to 30 dB.
+picture DCT scaling is bound by the shorter side, and a bilinear resize of the other skips pixels; and
+bilinear is held to 30 dB, so that nearest is not taken for it, which a JPEG of fine texture may not reach.
 """
     columns = ["way", "compared with", "PSNR, lowest", "median", "detail, lowest", "median"]
     columns += ["chroma, lowest", "median", "passes"]

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,14 +105,18 @@ def _strips(image: npt.NDArray[np.generic], down: int) -> npt.NDArray[np.generic
     return image[: count * every].reshape(count, every, *others)[:, first : first + rows]
 
 
-def _mean(planes: npt.NDArray[Any], down: int, across: int) -> Floats:
+def _mean(planes: Floats, down: int, across: int) -> Floats:
     """Return the means of blocks of so many pixels; what is left over at the end is left out."""
     rows, columns = planes.shape[-2] // down, planes.shape[-1] // across
     some = planes[..., : rows * down, : columns * across]
-    high = sum((some[..., row::down, :] for row in range(1, down)), start=some[..., ::down, :])
-    both = sum((high[..., column::across] for column in range(1, across)), start=high[..., ::across])
-    mean: Floats = both / np.float32(down * across)
-    return mean
+    high = some[..., ::down, :].copy()
+    for row in range(1, down):
+        high += some[..., row::down, :]
+    both: Floats = high[..., ::across].copy()
+    for column in range(1, across):
+        both += high[..., column::across]
+    both /= down * across
+    return both
 
 
 def _second(planes: Floats) -> tuple[Floats, Floats]:

@@ -163,7 +163,7 @@ class Worker:
         """
         if self._fingerprints is None:
             self._passes.run(epochs=1)
-            return {"reason": None, "median_psnr": None, "not_told_apart": 0}
+            return {"reason": None, "median_psnr": None}
 
         def batches() -> Iterator[Any]:
             for batch in self._loader.batches:
