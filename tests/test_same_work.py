@@ -16,7 +16,6 @@ from loader_gate.registry.spec import Spec
 from loader_gate.same_work import identity, recognition
 from loader_gate.same_work import reference as reference_module
 from loader_gate.same_work.check import SameWork, check_epoch
-from loader_gate.same_work.count import EpochCount
 from loader_gate.same_work.declared import DeclaredOutput
 from loader_gate.same_work.reference import Reference, build_reference, decode_image, resize_bilinear
 from loader_gate.trees.tree import Tree
@@ -374,26 +373,6 @@ class TestDeclared:
             DeclaredOutput("cubic")
         with pytest.raises(ValueError, match="expected \\(black, white\\)"):
             DeclaredOutput(value_range=(1, 0))
-
-
-class TestEpochCount:
-    """The count inside timed passes."""
-
-    def test_an_epoch(self, case: Case) -> None:
-        """A whole epoch is no problem."""
-        count = EpochCount()
-        for batch in case.batches():
-            count.add(*batch)
-        assert count.images == 36
-        assert count.problem(case.tree) is None
-
-    def test_problems(self, case: Case) -> None:
-        """Too few images and other labels are."""
-        count = EpochCount()
-        assert count.problem(case.tree) == "0 images came, expected the 36 of the tree."
-        for batch in case.batches(order=[*range(35), 0]):
-            count.add(*batch)
-        assert count.problem(case.tree) == "13 images of class 'ant' came, expected 12."
 
 
 class TestTensorFlow:
