@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "resolution": _resolution,
         "witness": _witness,
         "neighbours": _neighbours,
+        "overhead": _overhead,
     }
     chosen = STEPS if options.step == "all" else (options.step,)
     try:
@@ -105,6 +106,12 @@ def _neighbours(options: argparse.Namespace) -> None:
     neighbours.measure(options.variants, options.images, options.minutes, options.idle, options.folder)
 
 
+def _overhead(options: argparse.Namespace) -> None:
+    from docs.study import overhead
+
+    overhead.measure(options.images, options.blocks, options.folder)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m docs.study", description=__doc__)
     commands = parser.add_subparsers(dest="step", required=True, metavar="STEP")
@@ -117,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         "resolution": "decode and resize a tree in many ways, and write what of them passes the check",
         "all": "all of these in turn",
         "witness": "hold a worker's CPU time, memory and cores against cgroups (needs root)",
+        "overhead": "measure what looking at batches costs, which is no part of all",
         "neighbours": "measure what a figure owes to what ran before it, which is no part of all",
     }
     for step, about in every.items():
@@ -158,6 +166,9 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
             "--idle", type=float, default=neighbours.IDLE_SECONDS, metavar="SECONDS",
             help="how long the machine is left alone before a pass",
         )  # fmt: skip
+    if step == "overhead":
+        command.add_argument("--images", type=_number, default=96, metavar="N", help="of the small tree")
+        command.add_argument("--blocks", type=_number, default=40, metavar="N", help="blocks of the rotation")
     if step in ("record", "all"):
         command.add_argument(
             "--variants", nargs="+", default=list(record.VARIANTS), metavar="NAME", help="what to measure"
