@@ -173,21 +173,27 @@ def test_epoch_after_epoch(new_consumer: Callable[[Tree], Consumer]) -> None:
     assert second.utilisation == pytest.approx(first.utilisation)
 
 
-@pytest.mark.parametrize("images", [6, 9, 11, 14])
-def test_a_wrong_number_of_images(images: int, new_consumer: Callable[[Tree], Consumer]) -> None:
-    """An epoch that is short, or long, is none: both numbers are named."""
-    with pytest.raises(
-        DifferenceError, match=rf"{images} images came in a timed epoch, expected the 10 of the tree"
-    ):
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [
+        (6, "6 images came in a timed epoch, expected the 10 of the tree"),
+        (9, "9 images came in a timed epoch, expected the 10 of the tree"),
+        (11, "did not end after the 10 images of the tree"),
+        (14, "did not end after the 10 images of the tree"),
+    ],
+)
+def test_a_wrong_number_of_images(
+    images: int, expected: str, new_consumer: Callable[[Tree], Consumer]
+) -> None:
+    """An epoch that is short, or long, is none; one that never ends is left."""
+    with pytest.raises(DifferenceError, match=expected):
         Calls().epoch(new_consumer(tree_of(10)), batches_of(tree_of(images)), tree_of(10))
 
 
 def test_wrong_labels(new_consumer: Callable[[Tree], Consumer]) -> None:
     """As many images, but not of the right classes: the class is named."""
     tree = tree_of(10)
-    swapped = [
-        (images, labels[:, :1] * [1, 0] + labels[:, 1:] * [1, 0]) for images, labels in batches_of(tree)
-    ]
+    swapped = [(images, np.eye(2, dtype=np.float32)[[0] * len(images)]) for images, _ in batches_of(tree)]
     with pytest.raises(DifferenceError, match=r"10 images of class 'a' came in a timed epoch, expected 5"):
         Calls().epoch(new_consumer(tree), swapped, tree)
 

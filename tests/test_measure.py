@@ -82,8 +82,11 @@ class FakeWorker:
         self._spec: Spec
         self.machine.started.append(variant.name)
 
-    def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any] = DRAIN) -> dict[str, Any]:
+    def open(
+        self, tree: Tree, spec: Spec, consumer: Mapping[str, Any] = DRAIN, seed: int = 0
+    ) -> dict[str, Any]:
         """Be built."""
+        assert seed >= 0
         assert len(tree) == 24
         assert consumer["name"] in ("drain", "emulated")
         self._spec = spec

@@ -92,7 +92,8 @@ def hold_to_the_check(name: str, tree: Tree, spec: Spec, reference: Reference) -
         pytest.importorskip(needed)
     batches = module.load(tree, spec)
     declared = DeclaredOutput(module.INTERPOLATION)
-    prints = Fingerprints(tree, spec, declared, 0, reference.picture_of)
+    prints = Fingerprints(tree, spec, declared, 0)
+    prints.begin(reference.picture_of)
     check = check_epoch(batches, tree, spec, declared, reference, prints.learn)
     assert check.reason is None
     orders = [check.order]
