@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from loader_gate.trees.tree import Tree
 
 FILE = "overhead.md"
-IMAGES, BLOCKS = 96, 40
 WARM_UP = 3
+_SIZE = (IMAGE_SIZE, IMAGE_SIZE)
 ABOUT = """\
 # What looking at batches costs
 
@@ -73,7 +73,7 @@ def measure(images: int, blocks: int, folder: Path) -> None:
     context = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
         own = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        build_reference(tree, IMAGE_SIZE, own / "reference")
+        build_reference(tree, _SIZE, own / "reference")
         progress = stack.enter_context(Progress("Looking", blocks))
         ends: list[Connection] = []
         for variant in chosen:
@@ -118,7 +118,7 @@ def _serve(variant: Variant, tree: Tree, folder: Path, connection: Connection) -
     from loader_gate.worker.stopwatch import Stopwatch
 
     module = importlib.import_module(variant.module)
-    spec = Spec(IMAGE_SIZE, BATCH_SIZE, True, 0, folder).for_variant(variant.name)
+    spec = Spec(_SIZE, BATCH_SIZE, True, 0, folder).for_variant(variant.name)
     loader = Loader(module.load, module, tree, spec)
     fingerprints = Fingerprints(tree, spec, loader.declared, seed=0)
     reference = Reference.open(folder / "reference")
