@@ -224,6 +224,39 @@ def leaves_a_daemon(tree: Tree, spec: Spec) -> Epochs:
     return Epochs(tree, spec)
 
 
+def ignores_its_children(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that lets the system forget its child processes, and what they have used."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    return Epochs(tree, spec)
+
+
+def a_few_orders(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that goes through three orders, again and again."""
+
+    class Few(Epochs):
+        def __iter__(self) -> Iterator[Batch]:
+            self._order = np.random.default_rng(self.epochs % 3)
+            yield from super().__iter__()
+
+    return Few(tree, spec)
+
+
+def dies_beside_a_child(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that is killed while a child of it holds its connection, and another one has left."""
+
+    def trouble() -> None:
+        subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(600)  # of a session of its own"],
+            start_new_session=True,
+        )
+        if os.fork() == 0:
+            time.sleep(600)
+        time.sleep(5 * SLEEP_SECONDS)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return type("Dies", (TroubledEpochs,), {"trouble": staticmethod(trouble)})(tree, spec)  # type: ignore[no-any-return]
+
+
 class Lazy:
     """Images that are only made when somebody asks for an array of them."""
 

@@ -436,6 +436,18 @@ def test_beyond_the_limit(kind: str, times: float, expected: str) -> None:
             assert part in verdict.reason
 
 
+def test_less_cpu_time_than_its_limit() -> None:
+    """Who keeps a part of what it has decoded may be no faster than a limit that uses all cores."""
+    seen = contestant(NAME, around(1.0), baseline=4.0, blocks=MANY)
+    seen.head.passes = [replace(each, cpu_seconds=each.seconds / 2) for each in seen.head.passes]
+    seen.decisions = look(seen, RULES, PACE, None)
+    found = share_of(seen, limit("limit_jpeg_decode", around(0.9)))
+    assert found.estimate.ratio < 1
+    verdict = seen.measurement(found).verdict
+    assert verdict.status == "unmeasured"
+    assert "times less CPU time than limit_jpeg_decode" in verdict.reason
+
+
 def test_beyond_the_limit_by_chance() -> None:
     """The low end of the interval counts."""
     seen = contestant(NAME, lambda number: 0.5 if number % 4 < 2 else 1.0, baseline=4.0, blocks=6)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from loader_gate.worker import stopwatch as stopwatches
-from loader_gate.worker.stopwatch import Stopwatch
+from loader_gate.worker.stopwatch import LONGEST_LOOK, Stopwatch
 
 
 class Made:
@@ -68,13 +70,44 @@ def test_what_the_harness_does_is_not_on_it(made: Made) -> None:
     watch.start()
     made.work(1.0)
     watch.pause()
-    made.work(10.0, others=0.1)
+    made.work(LONGEST_LOOK, others=0.1)
     watch.go_on()
     made.work(1.0)
     watch.stop()
     assert watch.seconds == pytest.approx(2.0)
     assert watch.cpu_seconds == pytest.approx(2.1)
-    assert watch.paused_seconds == pytest.approx(10.0)
+    assert watch.paused_seconds == pytest.approx(LONGEST_LOOK)
+
+
+def test_what_others_do_while_the_harness_looks_is_on_it(made: Made) -> None:
+    """Work in a pause that no look takes, of this thread or while it waits for others, counts."""
+    watch = Stopwatch()
+    watch.start()
+    watch.pause()
+    made.work(1.0)
+    made.wait(2.0, others=2.0)
+    watch.go_on()
+    watch.stop()
+    assert watch.seconds == pytest.approx(3.0 - LONGEST_LOOK)
+    assert watch.cpu_seconds == pytest.approx(3.0 - LONGEST_LOOK)
+
+
+def test_no_garbage_is_looked_for_while_the_harness_looks(made: Made) -> None:
+    """A callback of the collector would not be on the clock; a loader that turns it off has its way."""
+    watch = Stopwatch()
+    for collects in (True, False):
+        if not collects:
+            gc.disable()
+        try:
+            watch.start()
+            watch.pause()
+            assert not gc.isenabled()
+            watch.go_on()
+            assert gc.isenabled() == collects
+            watch.stop()
+        finally:
+            gc.enable()
+    assert made.wall == 100.0
 
 
 def test_tearing_down_is_a_figure_of_its_own(made: Made) -> None:

@@ -16,6 +16,7 @@ from loader_gate.same_work import alike
 from loader_gate.same_work.alike import Points
 from loader_gate.same_work.declared import DeclaredOutput
 from loader_gate.same_work.order import order_problem, shuffle_quality
+from loader_gate.same_work.reference import build_reference
 from loader_gate.same_work.timed import FAR, Fingerprints, TimedEpoch
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.trees.tree import Tree
@@ -75,7 +76,7 @@ class Case:
         self.images, self.labels = images, np.eye(classes, dtype=np.float32)[list(labels)]
         self.prints = Fingerprints(self.tree, self.spec, declared, seed)
         if picture_of is not None:
-            self.prints.begin(picture_of)
+            self.prints._distinguish(picture_of)
         self.random = np.random.default_rng(0)
         first = np.arange(len(images))
         if picture_of is not None:  # as the check does, which knows of copies which picture they are
@@ -370,6 +371,12 @@ class TestCheats:
         some = np.concatenate([small[:20], photos[20:]])
         assert "20 images of a timed epoch are not what they were" in case.reason(case.batches(some))
 
+    def test_some_kept_small_among_others_that_hardly_change(self, case: Case, photos: Pixels) -> None:
+        """Images that are off by a level do not outvote those that are kept small."""
+        mixed = np.clip(photos.astype(np.int16) + 1, 0, 255).astype(np.uint8)
+        mixed[:20] = [blown_up(image, 28) for image in photos[:20]]
+        assert "are some kept smaller" in case.reason(case.batches(mixed))
+
     def test_orders(self, case: Case) -> None:
         """What shuffles once for ever, or not at all, is known from two epochs."""
         once = case.random.permutation(60)
@@ -424,3 +431,32 @@ def test_any_batch_size(photos: Pixels, batch_size: int) -> None:
     for images, files in zip(cut(photos), cut(np.arange(60)), strict=True):
         case.prints.learn(images, files)
     assert case.epoch(zip(cut(photos), cut(case.labels), strict=True)).problem() is None
+
+
+def test_a_whole_image_of_every_epoch(tmp_path: Path) -> None:
+    """One drawn image is compared with the reference, so that what the drawn pixels miss is seen in time."""
+    folder = tmp_path / "tree"
+    images = np.stack([drawn(seed) for seed in range(12)])
+    for number, image in enumerate(images):
+        file = folder / "a" / f"{number:02}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(file)
+    tree = Tree.read(folder, "digest")
+    spec = Spec(SIZE, BATCH, shuffle=True, seed=0, cache_dir=tmp_path)
+    reference = build_reference(tree, SIZE, tmp_path / "reference")
+    prints = Fingerprints(tree, spec, UINT8, 3)
+    prints.begin(reference)
+    labels = np.ones((len(images), 1), np.float32)
+    prints.learn(images, np.arange(len(images)))
+    seen = np.zeros(SIZE, bool)
+    seen.reshape(-1)[prints.places] = True
+    empty = np.where(seen[:, :, np.newaxis], images, 90).astype(np.uint8)
+    random = np.random.default_rng(1)
+    for batches, problem in ((images, None), (empty, "Pixels of")):
+        epoch = TimedEpoch(prints)
+        order = random.permutation(len(images))
+        for start in range(0, len(order), BATCH):
+            some = order[start : start + BATCH]
+            epoch.add(batches[some], labels[some], prints.sample(batches[some]))
+        found = epoch.problem()
+        assert found is None if problem is None else problem in (found or "")

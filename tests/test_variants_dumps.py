@@ -104,7 +104,7 @@ def test_epochs(name: str, tree: Tree, spec: Spec, reference: Reference) -> None
     batches = module.load(tree, spec)
     declared = DeclaredOutput(module.INTERPOLATION)
     prints = Fingerprints(tree, spec, declared, 0)
-    prints.begin(reference.picture_of)
+    prints.begin(reference)
     for learn in (prints.learn, lambda _images, _files: None, lambda _images, _files: None):
         check = check_epoch(iter(batches), tree, spec, declared, reference, learn)
         assert check.reason is None

@@ -93,7 +93,7 @@ def hold_to_the_check(name: str, tree: Tree, spec: Spec, reference: Reference) -
     batches = module.load(tree, spec)
     declared = DeclaredOutput(module.INTERPOLATION)
     prints = Fingerprints(tree, spec, declared, 0)
-    prints.begin(reference.picture_of)
+    prints.begin(reference)
     check = check_epoch(batches, tree, spec, declared, reference, prints.learn)
     assert check.reason is None
     orders = [check.order]

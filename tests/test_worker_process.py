@@ -138,6 +138,30 @@ def test_a_loader_that_works_on_between_passes(
     assert gone(lambda: processes_with("while True: pass  # daemon"))
 
 
+def test_children_that_are_forgotten(tiny_tree: Tree, spec: Spec, reference: str) -> None:
+    """What they use would be nobody's: the reason says how to undo it."""
+    with opened("ignores_its_children", tiny_tree, spec) as worker:
+        assert not worker.ask("check", reference=reference)["reason"]
+        with pytest.raises(WorkerError, match="ignores SIGCHLD"):
+            worker.ask("pass", epochs=1)
+
+
+def test_a_few_orders_in_turn(tiny_tree: Tree, spec: Spec, reference: str) -> None:
+    """An order that came before is none that is drawn anew, however long ago it was."""
+    with opened("a_few_orders", tiny_tree, spec) as worker:
+        assert not worker.ask("check", reference=reference)["reason"]
+        with pytest.raises(WorkerError, match="the same order as an earlier one"):
+            worker.ask("pass", epochs=4)
+
+
+def test_a_worker_that_dies_beside_a_child(tiny_tree: Tree, spec: Spec, reference: str) -> None:
+    """It is seen that it was killed, though a child still holds its connection."""
+    with opened("dies_beside_a_child", tiny_tree, spec) as worker:
+        worker.ask("check", reference=reference)
+        with pytest.raises(WorkerError, match="SIGKILL"):
+            worker.ask("pass", epochs=1)
+
+
 def test_a_one_shot_loader_pays_for_its_own_beginning(tiny_tree: Tree, spec: Spec) -> None:
     """A generator is called anew for each epoch, on the clock: what it decodes there counts."""
     with opened("photos", tiny_tree, spec) as kept, opened("one_shot", tiny_tree, spec) as anew:

@@ -122,7 +122,7 @@ def _serve(variant: Variant, tree: Tree, folder: Path, connection: Connection) -
     loader = Loader(module.load, module, tree, spec)
     fingerprints = Fingerprints(tree, spec, loader.declared, seed=0)
     reference = Reference.open(folder / "reference")
-    fingerprints.begin(reference.picture_of)
+    fingerprints.begin(reference)
     check = check_epoch(loader.batches, tree, spec, loader.declared, reference, fingerprints.learn)
     if check.reason is not None:
         raise RuntimeError(f"{variant.name}: {check.reason}")

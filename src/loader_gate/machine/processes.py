@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
 _IS_LINUX: bool = sys.platform == "linux"
+# Not every kernel is built with it.
+_SHOWS_CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
 
 def adopt_orphans() -> None:
@@ -21,9 +24,24 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def ignores_ended_children() -> bool:
+    """Return whether this process lets the system forget what its children have used (Linux only)."""
+    ignored = 0
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("SigIgn:"):
+                ignored = int(line.split()[1], 16)
+    return bool(ignored >> (signal.SIGCHLD - 1) & 1)
+
+
+def resident_memory(pid: int) -> int:
+    """Return the memory, in bytes, of a process and what it has started; what is shared counts in each."""
+    return sum(_status(each).get("VmRSS", 0) for each in (pid, *descendants(pid)))
+
+
 def descendants(pid: int) -> list[int]:
     """Return the running children of a process, theirs, and so on."""
-    if not Path("/proc/self/task").exists():
+    if not _SHOWS_CHILDREN:
         return _descendants_by_psutil(pid)
     found: list[int] = []
     todo = [pid]
@@ -89,9 +107,14 @@ def _cpu_seconds_of(pid: int) -> float:
 def peak_memory(pid: int) -> int:
     """Return the most memory, in bytes, that a process and what it has started have held: see `held_memory`.
 
-    A process that has ended does not count. Whether all held their most at the same moment is not known.
+    Whether all held their most at the same moment is not known. Of processes that have ended, this one's
+    children count if one alone has held more than all that are left.
     """
-    return _memory([pid, *descendants(pid)], at_peak=True)
+    held = _memory([pid, *descendants(pid)], at_peak=True)
+    if pid != os.getpid():
+        return held
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return max(held, ended if sys.platform == "darwin" else ended * 1024)
 
 
 def forget_peak_memory() -> None:

@@ -285,8 +285,8 @@ def share(contestant: Contestant, contestants: Iterable[Contestant]) -> Share | 
         count = min(len(contestant.head.passes), len(limit.head.passes))
         is_measured = limit.verdict is not None and limit.verdict.status != "unmeasured"
         if contestant.opened.kind in limit.variant.bounds and is_measured and count > 0:
-            sides = (limit.head.passes, contestant.head.passes)
-            shares.append(share_of_limit(limit.variant.name, *(_seconds(passes[:count]) for passes in sides)))
+            sides = (limit.head.passes[:count], contestant.head.passes[:count])
+            shares.append(share_of_limit(limit.variant.name, *sides))
     return max(shares, key=lambda share: share.estimate.ratio, default=None)
 
 

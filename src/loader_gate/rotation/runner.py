@@ -194,7 +194,8 @@ class Runner:
         answer = worker.open(job.tree, spec, job.consumer, job.seed)
         written = bytes_in(spec.cache_dir)
         if arm.passes:  # the same code as before: what it delivers is known
-            worker.ask("recall", fingerprints=str(self._fingerprints[arm]))
+            file = self._fingerprints[arm]
+            worker.ask("recall", reference=str(job.reference), fingerprints=str(file))
             return ""
         file = job.reference.parent / f"fingerprints-{len(self._fingerprints)}.npz"
         self._fingerprints[arm] = file

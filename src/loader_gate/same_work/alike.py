@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Among so many points, looking through all takes less than importing SciPy.
 _MOST_LOOKED_THROUGH = 2048
+# Of so many points that have another one near, it is not told which are near to which.
+_MOST_CROWDED = 4096
 # How many distances are taken at once: 16 MB.
 _AT_ONCE = 4_000_000
 # How many points a rotation is taken from that puts what differs most first.
@@ -53,6 +55,9 @@ class Points:
         """
         numbers = np.arange(len(self._points))
         crowded = np.flatnonzero(self._has_another(reach))
+        if len(crowded) > _MOST_CROWDED:  # to look around each would take minutes: they are counted together
+            numbers[crowded] = crowded[0]
+            return numbers
         points = self._points[crowded]
         done = np.zeros(len(crowded), bool)
         for one in range(len(crowded)):

@@ -26,6 +26,8 @@ CHANCE = 1e-9
 NOT_SHUFFLED = 0.002
 # A cut in the files' order, such as where it begins, is worth about 1.2 / images; two are no shuffling.
 _CUTS = 2.5
+# More epochs than a session has.
+_MANY_EPOCHS = 100_000
 # Quality decides only where there are as many orders as of 30 images: with few, chance comes near any limit.
 _ENOUGH_ORDERS = math.lgamma(31)
 # How many images the permutations have together that quality is relative to, and how many these are.
@@ -78,6 +80,17 @@ def order_problem(orders: Sequence[Ints], shuffle: bool, groups: Ints | None = N
     groups = np.arange(len(orders[0])) if groups is None else groups
     came = [groups[order] for order in orders if len(order) == len(groups) and order.min(initial=0) >= 0]
     return _not_shuffled(came, groups) if shuffle else _not_the_trees(came, groups)
+
+
+def may_be_judged(order: Ints, groups: Ints | None = None) -> bool:
+    """Return whether an order is one of so many that two epochs hardly ever have the same by chance.
+
+    Args:
+        order: As in :func:`shuffle_quality`.
+        groups: Likewise.
+    """
+    groups = np.arange(len(order)) if groups is None else groups
+    return bool(order.min(initial=0) >= 0) and _log_orders(groups) > math.log(_MANY_EPOCHS**2 / CHANCE)
 
 
 def in_turn(came: Ints, expected: Ints) -> Ints:
@@ -152,8 +165,7 @@ def _score(measures: tuple[float, float], random: tuple[float, float]) -> float:
 
 def _not_shuffled(came: Sequence[Ints], groups: Ints) -> str | None:
     """Return why epochs are not in orders of their own."""
-    sizes = np.unique(groups, return_counts=True)[1].tolist()
-    orders = math.lgamma(len(groups) + 1) - sum(math.lgamma(size + 1) for size in sizes)
+    orders = _log_orders(groups)
     comparisons = 2 * len(came) + len(came) * (len(came) - 1) / 2
     if not came or math.log(comparisons) - orders > math.log(CHANCE):
         return None
@@ -184,6 +196,12 @@ def _not_shuffled(came: Sequence[Ints], groups: Ints) -> str | None:
                 f"{quality:.2g} to it, expected {limit:.2g} or more), {asked}."
             )
     return None
+
+
+def _log_orders(groups: Ints) -> float:
+    """Return the logarithm of how many orders can be told apart."""
+    sizes = np.unique(groups, return_counts=True)[1].tolist()
+    return math.lgamma(len(groups) + 1) - sum(math.lgamma(size + 1) for size in sizes)
 
 
 def _not_the_trees(came: Sequence[Ints], groups: Ints) -> str | None:

@@ -44,7 +44,6 @@ PIXEL_SAMPLE = 512
 GRID = 8
 
 _SCHEMA = 2
-_SEED = 20260
 _META = "reference.json"
 
 Bytes = npt.NDArray[np.uint8]
@@ -113,6 +112,7 @@ def build_reference(
     image_size: tuple[int, int],
     folder: Path,
     on_progress: Callable[[int, int], None] | None = None,
+    seed: int = 0,
 ) -> Reference:
     """Decode every distinct image of a tree once and store the reference in a folder.
 
@@ -126,6 +126,7 @@ def build_reference(
             as it is, another one is replaced. It appears only when complete, so a killed build leaves nothing
             that can be opened.
         on_progress: Called in this thread with the pictures done and their number, after every few.
+        seed: Draws whose pixels are kept, of more pictures than `PIXEL_SAMPLE`.
 
     Returns:
         The reference, memory-mapped.
@@ -145,7 +146,7 @@ def build_reference(
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
     try:
-        _write(tree, image_size, building, on_progress)
+        _write(tree, image_size, building, on_progress, seed)
         if (folder / _META).exists():
             shutil.rmtree(folder)
         try:
@@ -160,14 +161,18 @@ def build_reference(
 
 
 def _write(
-    tree: Tree, image_size: tuple[int, int], folder: Path, on_progress: Callable[[int, int], None] | None
+    tree: Tree,
+    image_size: tuple[int, int],
+    folder: Path,
+    on_progress: Callable[[int, int], None] | None,
+    seed: int,
 ) -> None:
     height, width = image_size
     picture_of, first = distinct_pictures(tree.paths)
     count = len(first)
     sampled = np.arange(count)
     if count > PIXEL_SAMPLE:
-        sampled = np.sort(np.random.default_rng(_SEED).choice(count, PIXEL_SAMPLE, replace=False))
+        sampled = np.sort(np.random.default_rng(seed).choice(count, PIXEL_SAMPLE, replace=False))
     pixel_row = np.full(count, -1, np.int64)
     pixel_row[sampled] = np.arange(len(sampled))
     np.save(folder / "picture_of.npy", picture_of, allow_pickle=False)

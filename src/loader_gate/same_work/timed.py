@@ -34,7 +34,9 @@ import numpy.typing as npt
 from loader_gate.same_work.alike import Points
 from loader_gate.same_work.batch import Batches
 from loader_gate.same_work.order import in_turn
-from loader_gate.same_work.recognition import Miscount
+from loader_gate.same_work.pixels import Pixels
+from loader_gate.same_work.recognition import Match, Miscount
+from loader_gate.same_work.reference import INTERPOLATIONS
 from loader_gate.same_work.thresholds import ENOUGH
 from loader_gate.same_work.words import FILES_NAMED, DifferenceError, file_name, listed
 
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 
     from loader_gate.registry.spec import Spec
     from loader_gate.same_work.declared import DeclaredOutput
-    from loader_gate.same_work.reference import Bytes, Floats, Ints
+    from loader_gate.same_work.reference import Bytes, Floats, Ints, Reference
     from loader_gate.trees.tree import Tree
 
 #: Of how many pixels a fingerprint is.
@@ -52,10 +54,13 @@ POINTS = 16
 FAR = 40.0
 #: The furthest that luma may be off: of one image, and the median of many.
 FAR_LUMA, FAR_LUMA_MEDIAN = 25.0, 7.5
+#: Nine of ten images, changed or not, may be off by so much at most.
+FAR_LUMA_NINTH = 10.0
 #: The most noise that is allowed for when files are told apart.
 MOST_NOISE = 10.0
 #: Files this near to each other are not told apart when something seems to differ, in grey levels of 255.
 LEAST_NOISE = 1.0
+_ENOUGH_FOR_A_TENTH = 20
 _LUMA = (0.299, 0.587, 0.114)
 # Up to which distance files are put into groups, and in which steps: each makes the groups anew.
 _REACHES = (LEAST_NOISE, 2.0, 4.0, 8.0, 12.0, 16.0, 2 * MOST_NOISE)
@@ -93,7 +98,10 @@ class Fingerprints:
         self._labels = np.asarray(tree.labels, np.int64)
         self._known: _Known | None = None
         self.groups: Ints = np.zeros(len(tree), np.int64)
-        self.begin(np.arange(len(tree)))
+        self._random = np.random.default_rng((seed, 1))
+        self._reference: Reference | None = None
+        self._whole: Pixels | None = None
+        self._distinguish(np.arange(len(tree)))
 
     def sample(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return a copy of the drawn pixels of each image, as delivered: ``(batch, POINTS, 3)``.
@@ -113,12 +121,39 @@ class Fingerprints:
         np.fmin(np.fmax(levels, 0, out=levels), 255, out=levels)  # what is no number becomes 0
         return levels.astype(np.uint8).reshape(len(sample), -1)
 
-    def begin(self, picture_of: Ints) -> None:
-        """Begin to learn from an epoch that is checked.
+    def begin(self, reference: Reference) -> None:
+        """Begin to learn from an epoch that is checked against a reference decode."""
+        self.hold_against(reference)
+        self._distinguish(reference.picture_of)
+
+    def hold_against(self, reference: Reference) -> None:
+        """Let one image of each timed epoch be compared with a reference decode, too."""
+        names = (self.declared.interpolation,) if self.declared.interpolation else INTERPOLATIONS
+        self._reference, self._whole = reference, Pixels(self.tree, reference, names)
+
+    def drawn_image(self) -> int:
+        """Return the number of the image of an epoch that is to be looked at as a whole."""
+        return int(self._random.integers(len(self.tree)))
+
+    def whole_problem(self, image: npt.NDArray[Any], file: int) -> str | None:
+        """Return what is wrong with an image of a timed epoch, if anything is.
 
         Args:
-            picture_of: ``(images,)``, a number for each file that it shares with its copies; see `Reference`.
+            image: ``(height, width, 3)``, as delivered but channels last.
+            file: The position in the tree of a file that it may be.
         """
+        if self._reference is None or self._whole is None:
+            return None
+        alike = np.flatnonzero(self.groups == self.groups[file])
+        pictures = np.unique(self._reference.picture_of[alike])
+        try:
+            self._whole.add(self.declared.levels(image), Match(file, True, pictures))
+            self._whole.check()
+        except DifferenceError as difference:
+            return f"Of timed epochs: {difference}"
+        return None
+
+    def _distinguish(self, picture_of: Ints) -> None:
         keys = self._labels * (int(picture_of.max(initial=0)) + 1) + picture_of
         self._pictures: Ints = np.unique(keys, return_inverse=True)[1].astype(np.int64)
         self._learning: list[tuple[Bytes, Ints]] = []
@@ -260,6 +295,8 @@ class TimedEpoch:
         self._tree = fingerprints.tree
         self._batches = Batches(fingerprints.tree, fingerprints.spec, fingerprints.declared)
         self._samples: list[npt.NDArray[Any]] = []
+        self._drawn = fingerprints.drawn_image()
+        self._whole: npt.NDArray[Any] | None = None
         self._labels: list[Ints] = []
         self._found: tuple[Ints, Floats] | None = None
 
@@ -274,7 +311,10 @@ class TimedEpoch:
         Raises:
             DifferenceError: Shape, type or size of a batch is another.
         """
+        before = self._batches.images
         self._labels.append(self._batches.add_form(images, labels))
+        if before <= self._drawn < self._batches.images:
+            self._whole = np.array(self.fingerprints.declared.channels_last(images)[self._drawn - before])
         if len(sample) != len(images):
             raise DifferenceError(f"A batch of shape {images.shape} came, of which no pixels can be taken.")
         self._samples.append(sample)
@@ -296,13 +336,18 @@ class TimedEpoch:
         slots, distances = self._closest(known)
         if (slots >= 0).all() and not self._luma_problem(known, slots, distances):
             if np.array_equal(np.bincount(slots, minlength=wanted), known.sizes):
-                return None
+                return self._whole_problem(slots)
             self._allow_for_noise(slots, distances)
             groups = self.fingerprints.groups
             expected = np.bincount(groups, minlength=wanted)
             if np.array_equal(np.bincount(groups[slots], minlength=wanted), expected):
-                return None
+                return self._whole_problem(slots)
         return self._difference(known, slots, distances)
+
+    def _whole_problem(self, slots: Ints) -> str | None:
+        if self._whole is None:
+            return None
+        return self.fingerprints.whole_problem(self._whole, int(slots[self._drawn]))
 
     def order(self) -> Ints:
         """Return ``(images,)``, for each image that came the position in the tree of a file that it may be.
@@ -389,8 +434,17 @@ class TimedEpoch:
         median = float(np.median(np.sqrt(np.mean(luma**2, axis=1))))
         # Of few images, chance counts.
         limit = FAR_LUMA_MEDIAN + (FAR_LUMA - FAR_LUMA_MEDIAN) / len(changed)
-        if median <= limit:
+        off = np.zeros(len(slots), np.float32)
+        off[changed] = np.sqrt(np.mean(luma**2, axis=1))
+        ninth = float(np.quantile(off, 0.9)) if len(off) >= _ENOUGH_FOR_A_TENTH else 0.0
+        if median <= limit and ninth <= FAR_LUMA_NINTH:
             return ""
+        if median <= limit:
+            return (
+                f"A tenth of the images of a timed epoch are {ninth:.1f} grey levels or more off what they "
+                f"were when they were checked, at the {luma.shape[1]} pixels looked at, expected "
+                f"{FAR_LUMA_NINTH:.0f} or less: are some kept smaller, or compressed more?"
+            )
         return (
             f"{len(changed)} images of a timed epoch are not what they were when they were checked: at the "
             f"{luma.shape[1]} pixels looked at they are a median of {median:.1f} grey levels off, expected "

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
+from loader_gate.registry.kind import kind_named
 from loader_gate.rotation.measurement import Measurement
 from loader_gate.session.dump_writer import Dumps
 from loader_gate.session.dumps import break_even_epochs
@@ -141,6 +142,25 @@ def about_look_alikes(measurements: Iterable[Measurement], tree: Tree) -> Iterat
         yield (
             f"Labels of {images} of {len(tree)} images were not checked: their files look like files of "
             "another class (equal or blank pictures)."
+        )
+
+
+def about_no_limit(workload: Workload, measurements: Iterable[Measurement]) -> Iterator[str]:
+    """Say which loaders of the user's are held against no limit, which would tell that they keep images."""
+    names = [
+        each.variant.name
+        for each in measurements
+        if workload.has_limits
+        and not each.variant.is_built_in
+        and kind_named(each.kind).is_held_to_limit
+        and each.variant_passes
+        and each.share is None
+    ]
+    if names:
+        yield (
+            f"Held against no limit: {', '.join(names)}. That a loader keeps what it has decoded is not seen "
+            "so: run the tests of benchmarks/test_limits.py, too, or name limit_jpeg_decode in variants of "
+            "[tool.loader-gate]."
         )
 
 

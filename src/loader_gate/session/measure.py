@@ -24,7 +24,7 @@ from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
 from loader_gate.session import accelerator
 from loader_gate.session.dump_writer import Dumps, DumpWriter, is_kept
-from loader_gate.session.figures import STREAMING, Figures, about_look_alikes, remarks
+from loader_gate.session.figures import STREAMING, Figures, about_look_alikes, about_no_limit, remarks
 from loader_gate.session.guard import Free, need_of, refused
 from loader_gate.session.result import Result, without_passes
 from loader_gate.session.settings import Settings
@@ -93,6 +93,7 @@ def measure(
             *remarks(measurements, extra_info),
             *settings.place.machine.remarks(),
             *about_look_alikes(measurements.values(), tree),
+            *about_no_limit(workload, measurements.values()),
         ),
     )
 
@@ -147,7 +148,8 @@ class _WorkloadRun:
         size = self.workload.image_size
         try:
             with Progress("Decoding the reference", len(self.tree), self.stream) as progress:
-                build_reference(self.tree, size, folder, lambda done, _: progress.update(done))
+                seed = self.settings.seed_of(self.workload)
+                build_reference(self.tree, size, folder, lambda done, _: progress.update(done), seed)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise

@@ -22,11 +22,18 @@ def beyond_limit(kind: Kind, share: Share | None) -> str:
         kind: What it says it is.
         share: What share of its limit it reaches; None if it was held against none.
     """
-    if share is None or not kind.is_held_to_limit or share.estimate.low <= 1 + LIMIT_MARGIN:
+    if share is None or not kind.is_held_to_limit:
         return ""
-    found = share.estimate
+    if share.estimate.low > 1 + LIMIT_MARGIN:
+        found, what = share.estimate, "is {} times as fast as"
+    elif share.by_cpu is not None and share.by_cpu.low > 1 + LIMIT_MARGIN:
+        # Of several cores it may have used one, and of what it has decoded it may have kept a part.
+        found, what = share.by_cpu, "takes {} times less CPU time than"
+    else:
+        return ""
+    times = f"{found.ratio:.2f} ({found.low:.2f} to {found.high:.2f})"
     return (
-        f"it is {found.ratio:.2f} ({found.low:.2f} to {found.high:.2f}) times as fast as {share.limit}, the "
+        f"it {what.format(times)} {share.limit}, the "
         f"most that this machine can do: it does other work than a {kind.name} loader. If it keeps what it "
         'has decoded, declare KIND = "memory" or "dump"; if it decodes by other means, KIND = "rival"'
     )

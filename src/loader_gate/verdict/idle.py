@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
     from loader_gate.worker.timing import PassTiming
 
-#: CPU seconds that say nothing, an epoch: the grain of the system's clocks, and threads of the iterator that
+#: CPU seconds that say nothing, a pass: the grain of the system's clocks, and threads of the iterator that
 #: come to their end. On two cores that others kept busy, variants of tf.data took up to 0.018, and all others
 #: less than 0.002, but for 0.014 once after a start.
 GRAIN_SECONDS = 0.030
+#: Of each further epoch of a pass: the ones that take long are few.
+GRAIN_OF_ANOTHER = 0.012
 #: Nor do so many of those of a pass: what is freed is in proportion to the work.
 SHARE_OF_A_PASS = 0.05
 #: A worker works on if it did so before so many passes, and before such a share of all. One busy moment, or a
@@ -24,6 +26,8 @@ SHARE_OF_A_PASS = 0.05
 #: is before more than half of the passes: the others come right after one of its own.
 FEWEST_BUSY = 3
 SHARE_BUSY = 0.25
+#: Or if all that it did so, but for the busiest moment, is more than such a share of what passes used.
+SHARE_OF_ALL = 0.10
 
 
 def idle_problem(passes: Sequence[PassTiming]) -> str:
@@ -34,7 +38,12 @@ def idle_problem(passes: Sequence[PassTiming]) -> str:
             of a process says what was used since its work was checked.
     """
     busy = _busy(passes)
-    if len(busy) < FEWEST_BUSY or len(busy) < SHARE_BUSY * len(passes):
+    if len(busy) < FEWEST_BUSY:
+        return ""
+    is_often = len(busy) >= SHARE_BUSY * len(passes)
+    beyond = sorted(timing.idle_cpu_seconds for timing in busy)[:-1]
+    is_much = sum(beyond) > SHARE_OF_ALL * len(passes) * _cpu_seconds(passes)
+    if not (is_often or is_much):
         return ""
     used = fmean(timing.idle_cpu_seconds for timing in busy)
     return (
@@ -50,7 +59,9 @@ def _busy(passes: Sequence[PassTiming]) -> list[PassTiming]:
         return []
     allowed = SHARE_OF_A_PASS * _cpu_seconds(passes)
     return [
-        timing for timing in passes if timing.idle_cpu_seconds > max(allowed, GRAIN_SECONDS * timing.epochs)
+        timing
+        for timing in passes
+        if timing.idle_cpu_seconds > max(allowed, GRAIN_SECONDS + GRAIN_OF_ANOTHER * (timing.epochs - 1))
     ]
 
 

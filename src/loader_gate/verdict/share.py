@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loader_gate.statistics.estimate import Estimate
+    from loader_gate.worker.timing import PassTiming
 
 
 @dataclass(frozen=True)
@@ -22,20 +23,25 @@ class Share:
     Attributes:
         limit: The name of the limit.
         estimate: The variant's images a second / the limit's.
+        by_cpu: The variant's images a CPU second / the limit's; None where one uses none.
     """
 
     limit: str
     estimate: Estimate
+    by_cpu: Estimate | None = None
 
 
-def share_of_limit(limit: str, limit_seconds: Sequence[float], seconds: Sequence[float]) -> Share:
+def share_of_limit(limit: str, of_limit: Sequence[PassTiming], own: Sequence[PassTiming]) -> Share:
     """Return what share of a limit a variant reaches, from the passes of the same blocks.
 
     It decides nothing and is looked at once, so its error is not shared with other looks.
 
     Args:
         limit: The name of the limit.
-        limit_seconds: Seconds of the limit's passes, two a block.
-        seconds: Those of the variant's passes.
+        of_limit: The limit's passes, two a block.
+        own: The variant's passes.
     """
-    return Share(limit, block_estimate(log_ratios(limit_seconds, seconds), ERROR))
+    sides = [[timing.seconds for timing in passes] for passes in (of_limit, own)]
+    cpu = [[timing.cpu_seconds for timing in passes] for passes in (of_limit, own)]
+    by_cpu = block_estimate(log_ratios(*cpu), ERROR) if min(*cpu[0], *cpu[1]) > 0 else None
+    return Share(limit, block_estimate(log_ratios(*sides), ERROR), by_cpu)

@@ -77,11 +77,11 @@ class Epoch:
         if seen is not None:
             seen.add(images, labels, sample)
             self._images += len(images)
-            if self._images == len(seen.fingerprints.tree):  # whatever has worked for it is still there
-                self.stopwatch.look_at_memory()
         self._alive()
-        self._asked = now
         self.stopwatch.go_on()
+        if seen is not None and self._images == len(seen.fingerprints.tree):
+            self.stopwatch.look_at_memory()  # whatever has worked for it is still there
+        self._asked = self.stopwatch.now()
 
     def ask(self) -> None:
         """Say that the next batch is asked for only now, and not as soon as the one before had come."""
@@ -100,7 +100,10 @@ class Epoch:
 def _real(batch: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Return images and labels on the host."""
     if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-        raise DifferenceError(f"a batch is a {type(batch).__name__}, expected a pair (images, labels).")
+        size = f" of {len(batch)}" if isinstance(batch, (tuple, list, dict)) else ""
+        raise DifferenceError(
+            f"A batch of a timed epoch is a {type(batch).__name__}{size}, expected a pair (images, labels)."
+        )
     return np.asarray(batch[0]), np.asarray(batch[1])
 
 

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loader_gate.machine.processes import held_memory
+from loader_gate.machine.processes import held_memory, resident_memory
 from loader_gate.sizes import format_size
 
 if TYPE_CHECKING:
@@ -35,7 +35,12 @@ class WorkerLimits:
             pid: The worker's process.
             disk_folder: The folder that it writes to, if that is limited.
         """
-        if self.memory_limit is not None and (held := held_memory(pid)) > self.memory_limit:
+        # What is shared is looked at only if it matters, as that takes long where much memory is held.
+        if (
+            self.memory_limit is not None
+            and resident_memory(pid) > self.memory_limit
+            and (held := held_memory(pid)) > self.memory_limit
+        ):
             allowed = format_size(self.memory_limit)
             return f"ran out of memory: it held {format_size(held)} and may hold {allowed} (--memory-limit)"
         if self.disk_limit is None or disk_folder is None:

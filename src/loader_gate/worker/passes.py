@@ -6,12 +6,13 @@ What of an epoch is timed, each consumer says: see ``epoch.py`` and the modules 
 from __future__ import annotations
 
 import gc
+import hashlib
 import math
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.machine.processes import forget_peak_memory
-from loader_gate.same_work.order import order_problem, shuffle_quality
+from loader_gate.machine.processes import forget_peak_memory, ignores_ended_children
+from loader_gate.same_work.order import may_be_judged, order_problem, shuffle_quality
 from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.worker.epoch import Consumer, Epoch
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from loader_gate.same_work.timed import Fingerprints
     from loader_gate.worker.stopwatch import Stopwatch
 
-#: How many epochs back it is known in what order images came.
-ORDERS_KEPT = 8
+#: So many epochs are held against each other for being nearly in the same order; for the same one, all are.
+ORDERS_KEPT = 2
 
 
 class Passes:
@@ -55,6 +56,7 @@ class Passes:
         self._consumer, self._batches, self._alive = consumer, batches, alive
         self._fingerprints, self._shuffle = fingerprints, shuffle
         self._orders: deque[Ints] = deque(maxlen=ORDERS_KEPT)
+        self._earlier: set[bytes] = set()
 
     def run(self, epochs: int) -> PassTiming:
         """Use up some epochs, and time them.
@@ -100,6 +102,11 @@ class Passes:
             look_seconds=looked / epochs,
         )
         clock.forget_idle()
+        if ignores_ended_children():
+            raise DifferenceError(
+                "It ignores SIGCHLD, so that what its processes use is not known: leave the signal's handler "
+                "as it is (signal.SIG_DFL)."
+            )
         return timing
 
     def order_problem(self, order: Ints) -> str | None:
@@ -110,7 +117,15 @@ class Passes:
         """
         self._orders.append(order)
         groups = None if self._fingerprints is None else self._fingerprints.groups
-        return order_problem(self._orders, self._shuffle, groups)
+        problem = order_problem(self._orders, self._shuffle, groups)
+        digest = hashlib.blake2b(order.tobytes()).digest()
+        if problem is None and self._shuffle and digest in self._earlier and may_be_judged(order, groups):
+            problem = (
+                "An epoch comes in the same order as an earlier one, although a new one was asked for "
+                "(spec.shuffle): draw it anew each epoch."
+            )
+        self._earlier.add(digest)
+        return problem
 
     def _use_up(self) -> Epoch:
         seen = None if self._fingerprints is None else TimedEpoch(self._fingerprints)

@@ -19,6 +19,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from loader_gate.machine.files import TEMPORARY_PREFIX
 from loader_gate.machine.processes import descendants
 from loader_gate.registry.variant import Variant
@@ -96,6 +98,7 @@ class WorkerProcess:
         self.variant = variant
         self._origin = origin or Origin((*variant.path, *search_path), sys.executable)
         self._limits, self._disk_folder = limits, disk_folder
+        self._children: list[psutil.Process] = []
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
         # A worker that is killed cannot remove its temporary files, such as TensorFlow's generated code.
         self._temporary = tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True)
@@ -161,6 +164,7 @@ class WorkerProcess:
                 self._wait()
                 answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
                 if "alive" not in answer:
+                    self._note_children()
                     break
                 if self.on_alive is not None:
                     self.on_alive()
@@ -183,7 +187,9 @@ class WorkerProcess:
         on_disk = limits.disk_limit is not None and self._disk_folder is not None
         watched = limits.memory_limit is not None or on_disk
         hung_at = time.monotonic() + limits.hang_seconds
-        while not self._connection.poll(WATCH_SECONDS if watched else limits.hang_seconds):
+        while not self._connection.poll(WATCH_SECONDS if watched else min(1.0, limits.hang_seconds)):
+            if self._process.poll() is not None and not self._connection.poll():
+                raise EOFError  # a child of it may still hold the connection
             if time.monotonic() >= hung_at:
                 raise WorkerError(
                     self._explain(f"hung: no batch for {limits.hang_seconds:.0f} s (see --hang-after)")
@@ -195,8 +201,17 @@ class WorkerProcess:
         """Kill the worker if it has more than it may, as a smaller machine would."""
         problem = self._limits.exceeded(self._process.pid, self._disk_folder)
         if problem:
+            self._note_children()
             self._process.kill()
             raise WorkerError(self._explain(problem))
+
+    def _note_children(self) -> None:
+        """Remember what the worker has started: a child may leave the group, and outlive the worker."""
+        found = []
+        for pid in descendants(self._process.pid):
+            with contextlib.suppress(psutil.Error):
+                found.append(psutil.Process(pid))
+        self._children = found or self._children
 
     def _death(self) -> str:
         """Say how the process ended."""
@@ -230,16 +245,15 @@ class WorkerProcess:
         """Make sure that nothing of the process group is left."""
         if self._stderr.closed:  # it has ended before
             return
-        # A child may have left the group.
-        children = descendants(self._process.pid)
+        self._note_children()
         self.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE_SECONDS)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        for child in children:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(child, signal.SIGKILL)
+        for child in self._children:
+            with contextlib.suppress(psutil.Error):
+                child.kill()  # unless its number is another's by now
         self._process.wait()
         self._stderr.close()
         self._temporary.cleanup()

@@ -68,7 +68,7 @@ class Worker:
             except Exception as error:
                 with contextlib.suppress(OSError):  # the disk may be full that holds stderr
                     traceback.print_exc()
-                answer = {"error": f"{type(error).__name__}: {error}"}
+                answer = {"error": _in_words(error)}
             self._send(answer)
 
     def _next_request(self) -> dict[str, Any] | None:
@@ -172,7 +172,7 @@ class Worker:
 
         with self._stopwatch.set_aside():
             decoded = Reference.open(Path(reference))
-            self._fingerprints.begin(decoded.picture_of)
+            self._fingerprints.begin(decoded)
             check = check_epoch(
                 batches(), self._tree, self._spec, self._loader.declared, decoded, self._fingerprints.learn
             )
@@ -186,15 +186,24 @@ class Worker:
             "not_told_apart": check.not_told_apart,
         }
 
-    def do_recall(self, fingerprints: str) -> dict[str, Any]:
+    def do_recall(self, reference: str, fingerprints: str) -> dict[str, Any]:
         """Remember what images look like that another process of the same code has delivered."""
         if self._fingerprints is not None:
+            self._fingerprints.hold_against(Reference.open(Path(reference)))
             self._fingerprints.load(Path(fingerprints))
         return {}
 
     def do_pass(self, epochs: int) -> dict[str, Any]:
         """Time one pass."""
         return asdict(self._passes.run(epochs))
+
+
+def _in_words(error: Exception) -> str:
+    """Return an exception with its message, which a loader may have written."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return type(error).__name__
 
 
 def main() -> None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import time
 from typing import TYPE_CHECKING
 
-from loader_gate.machine.processes import cpu_seconds_of_children, peak_memory
+from loader_gate.machine.processes import cpu_seconds_of_children, descendants, peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+#: The most CPU time that looking at a batch may take: above that, something else than the harness works.
+LONGEST_LOOK = 0.002
+#: In how many epochs of a process memory is looked at before the end, too: it may take longer than an epoch.
+EPOCHS_WATCHED = 2
 
 
 class Stopwatch:
@@ -23,7 +30,7 @@ class Stopwatch:
     Attributes:
         seconds: What the last epoch took, when it has been stopped.
         cpu_seconds: CPU time that it took, of all processes of the worker.
-        paused_seconds: How long it was paused.
+        paused_seconds: How much of it was left out.
         peak_bytes: The most memory that these processes have held until its end.
         teardown_seconds: From its end until its iterator was destroyed, when that has happened.
         idle_seconds: How long nothing was asked for, before and between epochs, since `forget_idle`.
@@ -34,7 +41,8 @@ class Stopwatch:
         """Wait for the first epoch: what was before it does not count."""
         self.seconds = self.cpu_seconds = self.paused_seconds = self.teardown_seconds = 0.0
         self.peak_bytes = 0
-        self._began = self._paused_at = self._paused_cpu = self._paused_cpu_at = 0.0
+        self._began = self._paused_at = 0.0
+        self._epochs, self._collects = 0, True
         self._own_at = self._children_at = 0.0
         self.forget_idle()
         self._rest()
@@ -42,8 +50,9 @@ class Stopwatch:
     def start(self) -> None:
         """Begin an epoch."""
         self._count_idle()
-        self.paused_seconds = self._paused_cpu = 0.0
+        self.paused_seconds = 0.0
         self.peak_bytes = 0
+        self._collects = gc.isenabled()
         self._children_at = cpu_seconds_of_children()
         self._own_at = time.process_time()
         self._began = time.perf_counter()
@@ -53,29 +62,41 @@ class Stopwatch:
         return time.perf_counter() - self._began - self.paused_seconds
 
     def pause(self) -> None:
-        """Leave out what follows, until `go_on`."""
-        self._paused_at = time.perf_counter()
-        self._paused_cpu_at = time.thread_time()
+        """Leave out the work of this thread that follows, until `go_on`."""
+        gc.disable()  # what the loader has left is no work of the harness, nor is a callback of the collector
+        self._paused_at = time.thread_time()
 
     def go_on(self) -> None:
-        """Let the clock run again."""
-        self._paused_cpu += time.thread_time() - self._paused_cpu_at
-        self.paused_seconds += time.perf_counter() - self._paused_at
+        """Let the clock run again.
+
+        Left out is the CPU time of this thread, and no more of it than a look takes: whatever others do while
+        this thread waits is on the clock, and so is a handler of a signal that works in it.
+        """
+        paused = min(time.thread_time() - self._paused_at, LONGEST_LOOK)
+        self.paused_seconds += paused
+        if self._collects:
+            gc.enable()
 
     def stop(self) -> float:
         """End the epoch, whose iterator is still there; return its seconds."""
         self.seconds = self.now()
         own = time.process_time()
         self._rest(own)
-        self.cpu_seconds = own - self._own_at + self._idle_children_at - self._children_at - self._paused_cpu
-        self.look_at_memory()
+        self.cpu_seconds = (
+            own - self._own_at + self._idle_children_at - self._children_at - self.paused_seconds
+        )
+        self._epochs += 1
+        self.peak_bytes = max(self.peak_bytes, peak_memory(os.getpid()))
         self._teardown_cpu_at = time.thread_time()
         self._teardown_at = time.perf_counter()
         return self.seconds
 
     def look_at_memory(self) -> None:
-        """Let what is held now count for the epoch's peak: some processes end with it."""
-        self.peak_bytes = max(self.peak_bytes, peak_memory(os.getpid()))
+        """Let what is held now count for the peak, in first epochs: some processes end with an epoch."""
+        if self._epochs < EPOCHS_WATCHED and descendants(os.getpid()):
+            began = time.perf_counter()
+            self.peak_bytes = max(self.peak_bytes, peak_memory(os.getpid()))
+            self._began += time.perf_counter() - began
 
     def torn_down(self) -> None:
         """Say that the iterator has been destroyed."""
