@@ -33,7 +33,7 @@ def _nothing() -> None:
     pass
 
 
-class _Ahead(Photos):
+class Ahead(Photos):
     """Decodes a share of the next epoch ahead, when it is told to."""
 
     def __init__(self, tree: Tree, spec: Spec, share: float = 0.5) -> None:
@@ -59,14 +59,14 @@ class _Ahead(Photos):
 @cheat_unless_charged
 def after_the_last_batch(tree: Tree, spec: Spec) -> Epochs:
     """A generator that decodes half of the next epoch when it is asked for a batch after the last one."""
-    ahead = _Ahead(tree, spec)
+    ahead = Ahead(tree, spec)
     return Epochs(lambda: ahead.epoch(after=ahead.ahead))
 
 
 @cheat_unless_charged
 def in_its_finally(tree: Tree, spec: Spec) -> Epochs:
     """The same in the ``finally`` of a generator, which may run when the generator is closed."""
-    ahead = _Ahead(tree, spec)
+    ahead = Ahead(tree, spec)
 
     def epoch() -> Iterator[Batch]:
         try:
@@ -77,7 +77,7 @@ def in_its_finally(tree: Tree, spec: Spec) -> Epochs:
     return Epochs(epoch)
 
 
-class _Destroyed:
+class Destroyed:
     """An iterator that does something when it is destroyed."""
 
     def __init__(self, batches: Iterator[Batch], at_end: Callable[[], None]) -> None:
@@ -96,17 +96,17 @@ class _Destroyed:
 @cheat_unless_charged
 def in_its_destructor(tree: Tree, spec: Spec) -> Epochs:
     """An iterator that decodes half of the next epoch in ``__del__``."""
-    ahead = _Ahead(tree, spec)
-    return Epochs(lambda: _Destroyed(ahead.epoch(), ahead.ahead))
+    ahead = Ahead(tree, spec)
+    return Epochs(lambda: Destroyed(ahead.epoch(), ahead.ahead))
 
 
 @cheat_unless_charged
 def in_a_cycle(tree: Tree, spec: Spec) -> Epochs:
     """Leaves a reference cycle whose destructor does it, when the collector next runs: before a pass."""
-    ahead = _Ahead(tree, spec)
+    ahead = Ahead(tree, spec)
 
     def leave() -> None:
-        cycle: Any = _Destroyed(iter(()), ahead.ahead)
+        cycle: Any = Destroyed(iter(()), ahead.ahead)
         cycle.itself = cycle
 
     return Epochs(lambda: ahead.epoch(after=leave))
@@ -155,7 +155,7 @@ def before_the_first_batch(tree: Tree, spec: Spec) -> Epochs:
 @cheat_unless_charged
 def when_garbage_is_collected(tree: Tree, spec: Spec) -> Epochs:
     """Does it in a callback of the collector, which the harness runs before a pass."""
-    ahead, is_due = _Ahead(tree, spec), threading.Event()
+    ahead, is_due = Ahead(tree, spec), threading.Event()
 
     def collected(phase: str, _: object) -> None:
         if phase == "stop" and is_due.is_set():
@@ -169,7 +169,7 @@ def when_garbage_is_collected(tree: Tree, spec: Spec) -> Epochs:
 @cheat_unless_charged
 def on_a_timer(tree: Tree, spec: Spec) -> Epochs:
     """Sets an alarm when an epoch ends, whose handler does it in the main thread while that waits."""
-    ahead = _Ahead(tree, spec)
+    ahead = Ahead(tree, spec)
     signal.signal(signal.SIGALRM, lambda *_: ahead.ahead())
     return Epochs(lambda: ahead.epoch(before=lambda: _alarm(0), after=lambda: _alarm(0.03)))
 
@@ -178,7 +178,7 @@ def _alarm(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def _by_thread(ahead: _Ahead) -> Epochs:
+def _by_thread(ahead: Ahead) -> Epochs:
     threads: list[threading.Thread] = []
 
     def wait() -> None:
@@ -195,13 +195,13 @@ def _by_thread(ahead: _Ahead) -> Epochs:
 @cheat_unless_charged
 def thread_between_passes(tree: Tree, spec: Spec) -> Epochs:
     """Starts a thread when an epoch ends, which decodes half of the next one between the passes."""
-    return _by_thread(_Ahead(tree, spec))
+    return _by_thread(Ahead(tree, spec))
 
 
 @cheat_unless_charged
 def a_little_between_passes(tree: Tree, spec: Spec) -> Epochs:
     """The same with one batch of the next epoch."""
-    return _by_thread(_Ahead(tree, spec, share=1 / 4))
+    return _by_thread(Ahead(tree, spec, share=1 / 4))
 
 
 @cheat_unless_charged
@@ -225,7 +225,7 @@ def queue_across_epochs(tree: Tree, spec: Spec) -> Epochs:
     return Epochs(epoch)
 
 
-class _Children(_Ahead):
+class Children(Ahead):
     """Lets a child process decode ahead, into memory that is shared with it."""
 
     def __init__(self, tree: Tree, spec: Spec, daemon: bool) -> None:
@@ -274,14 +274,14 @@ class _Children(_Ahead):
 @cheat_unless_charged
 def child_between_passes(tree: Tree, spec: Spec) -> Epochs:
     """Forks a child when an epoch ends, which decodes half of the next one between the passes."""
-    children = _Children(tree, spec, daemon=False)
+    children = Children(tree, spec, daemon=False)
     return Epochs(lambda: children.epoch(before=children.wait, after=children.start))
 
 
 @cheat_unless_charged
 def daemon_between_passes(tree: Tree, spec: Spec) -> Epochs:
     """The same by a process that is no descendant of the worker: forked twice, in a session of its own."""
-    children = _Children(tree, spec, daemon=True)
+    children = Children(tree, spec, daemon=True)
     return Epochs(lambda: children.epoch(before=children.wait, after=children.start))
 
 
