@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -65,13 +66,14 @@ class FakeTime:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTime]:
     """Let consumers live by a clock of the test's own, and read loaders without TensorFlow."""
     fake = FakeTime()
     for module in (stopwatches, emulating):
         monkeypatch.setattr(module, "time", fake)
     monkeypatch.setattr(emulating, "as_dataset", lambda batches, *_: batches)
-    return fake
+    yield fake
+    gc.enable()  # a stopwatch holds it between epochs
 
 
 def tree_of(images: int) -> Tree:

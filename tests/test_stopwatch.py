@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 
 import pytest
 
@@ -43,13 +44,14 @@ class Made:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> Made:
-    """Let stopwatches live by made-up clocks."""
+def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
+    """Let stopwatches live by made-up clocks; what they do to the collector is undone."""
     clocks = Made()
     monkeypatch.setattr(stopwatches, "time", clocks)
     monkeypatch.setattr(stopwatches, "cpu_seconds_of_children", lambda: clocks.children)
     monkeypatch.setattr(stopwatches, "peak_memory", lambda _: 7)
-    return clocks
+    yield clocks
+    gc.enable()
 
 
 def test_what_an_epoch_takes(made: Made) -> None:
@@ -94,17 +96,21 @@ def test_what_others_do_while_the_harness_looks_is_on_it(made: Made) -> None:
 
 def test_no_garbage_is_looked_for_while_the_harness_looks(made: Made) -> None:
     """A callback of the collector would not be on the clock; a loader that turns it off has its way."""
-    watch = Stopwatch()
     for collects in (True, False):
-        if not collects:
-            gc.disable()
+        watch = Stopwatch()
         try:
             watch.start()
+            if not collects:
+                gc.disable()
             watch.pause()
             assert not gc.isenabled()
             watch.go_on()
             assert gc.isenabled() == collects
             watch.stop()
+            watch.torn_down()
+            assert not gc.isenabled()
+            watch.start()
+            assert gc.isenabled() == collects
         finally:
             gc.enable()
     assert made.wall == 100.0
@@ -151,6 +157,23 @@ def test_work_while_tearing_down_is_the_loaders(made: Made) -> None:
     made.work(2.0)
     watch.start()
     assert watch.idle_cpu_seconds == pytest.approx(0.5)
+
+
+def test_what_the_harness_does_aside_is_its_own(made: Made) -> None:
+    """But what happens in this thread meanwhile, such as in a handler of a signal, is the loader's."""
+    watch = Stopwatch()
+    watch.start()
+    watch.stop()
+    watch.torn_down()
+
+    def judge() -> str:
+        made.work(2.0)
+        return "judged"
+
+    assert watch.aside(judge) == "judged"
+    watch.start()
+    # The made-up clock of CPU time is that of both threads, so that the same work counts in each.
+    assert watch.idle_cpu_seconds == pytest.approx(0.0)
 
 
 def test_work_while_the_harness_waits_is_the_loaders(made: Made) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.variants.tfdata_no_cache import INTERPOLATION as INTERPOLATION
@@ -71,7 +72,9 @@ class SnapshotEpochs:
         if self._dataset is None:
             if not _is_finalized(self._folder):
                 return self._first()
-            self._dataset = float_batches(self._saved(), self._spec)
+            # Of the same seed, its first epoch would come in the order of the one that wrote.
+            reading = replace(self._spec, seed=self._spec.seed + 1)
+            self._dataset = float_batches(self._saved(), reading)
         return iter(self._dataset)
 
     def _first(self) -> Iterator[tuple[Any, Any]]:

@@ -9,6 +9,7 @@ import gc
 import hashlib
 import math
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.machine.processes import forget_peak_memory, ignores_ended_children
@@ -84,7 +85,7 @@ class Passes:
             waits += epoch.waits[1:]
             if epoch.utilisation is not None:
                 busy.append(epoch.utilisation)
-            quality = self._judge(epoch)
+            quality = clock.aside(partial(self._judge, epoch))
             if quality is not None:
                 qualities.append(quality)
         timing = PassTiming(

@@ -145,7 +145,9 @@ class Worker:
             shuffle=self._spec.shuffle,
             alive=self._alive,
         )
-        settle()
+        with self._stopwatch.set_aside():
+            settle()
+        self._stopwatch.forget_idle()  # it was being built
         return {
             "kind": self._loader.kind,
             "build_seconds": self._loader.build_seconds,

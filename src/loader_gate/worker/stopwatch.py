@@ -6,13 +6,16 @@ import contextlib
 import gc
 import os
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 from loader_gate.machine.processes import cpu_seconds_of_children, descendants, peak_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+
+Result = TypeVar("Result")
 
 #: The most CPU time that looking at a batch may take: above that, something else than the harness works.
 LONGEST_LOOK = 0.002
@@ -25,7 +28,8 @@ class Stopwatch:
 
     An epoch goes through `start`, `stop` and `torn_down`, with `pause` and `go_on` in between, all of them
     called by one thread: its CPU time outside of epochs is the harness' own, but for tearing down and
-    `waiting`. All other CPU time there is the loader's, which should be idle then.
+    `waiting`, and so is that of what is done `aside`. All other CPU time there is the loader's, which should
+    be idle then. The collector is off there: it might call the loader back, or find what it has left.
 
     Attributes:
         seconds: What the last epoch took, when it has been stopped.
@@ -42,7 +46,8 @@ class Stopwatch:
         self.seconds = self.cpu_seconds = self.paused_seconds = self.teardown_seconds = 0.0
         self.peak_bytes = 0
         self._began = self._paused_at = 0.0
-        self._epochs, self._collects = 0, True
+        self._epochs, self._is_held, self._collects = 0, False, True
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="harness")
         self._own_at = self._children_at = 0.0
         self.forget_idle()
         self._rest()
@@ -52,7 +57,7 @@ class Stopwatch:
         self._count_idle()
         self.paused_seconds = 0.0
         self.peak_bytes = 0
-        self._collects = gc.isenabled()
+        self._release_collector()
         self._children_at = cpu_seconds_of_children()
         self._own_at = time.process_time()
         self._began = time.perf_counter()
@@ -63,7 +68,7 @@ class Stopwatch:
 
     def pause(self) -> None:
         """Leave out the work of this thread that follows, until `go_on`."""
-        gc.disable()  # what the loader has left is no work of the harness, nor is a callback of the collector
+        self._hold_collector()
         self._paused_at = time.thread_time()
 
     def go_on(self) -> None:
@@ -74,19 +79,19 @@ class Stopwatch:
         """
         paused = min(time.thread_time() - self._paused_at, LONGEST_LOOK)
         self.paused_seconds += paused
-        if self._collects:
-            gc.enable()
+        self._release_collector()
 
     def stop(self) -> float:
         """End the epoch, whose iterator is still there; return its seconds."""
         self.seconds = self.now()
         own = time.process_time()
+        self._hold_collector()
         self._rest(own)
         self.cpu_seconds = (
             own - self._own_at + self._idle_children_at - self._children_at - self.paused_seconds
         )
         self._epochs += 1
-        self.peak_bytes = max(self.peak_bytes, peak_memory(os.getpid()))
+        self.peak_bytes = max(self.peak_bytes, self.aside(lambda: peak_memory(os.getpid())))
         self._teardown_cpu_at = time.thread_time()
         self._teardown_at = time.perf_counter()
         return self.seconds
@@ -94,8 +99,9 @@ class Stopwatch:
     def look_at_memory(self) -> None:
         """Let what is held now count for the peak, in first epochs: some processes end with an epoch."""
         if self._epochs < EPOCHS_WATCHED and descendants(os.getpid()):
-            began = time.perf_counter()
+            began, cpu = time.perf_counter(), time.thread_time()
             self.peak_bytes = max(self.peak_bytes, peak_memory(os.getpid()))
+            self._own_at += time.thread_time() - cpu
             self._began += time.perf_counter() - began
 
     def torn_down(self) -> None:
@@ -103,6 +109,24 @@ class Stopwatch:
         self._idle_at = time.perf_counter()
         self.teardown_seconds = self._idle_at - self._teardown_at
         self._loaders_cpu += time.thread_time() - self._teardown_cpu_at
+        self._hold_collector()
+
+    def aside(self, work: Callable[[], Result]) -> Result:
+        """Return what some work of the harness returns, which is done between epochs in a thread of its own.
+
+        Handlers of signals run in this thread, which waits: what they do is the loader's.
+        """
+
+        def timed() -> Result:
+            began = time.thread_time()
+            try:
+                return work()
+            finally:
+                self._aside_cpu += time.thread_time() - began
+
+        self._hold_collector()
+        with self.waiting():
+            return self._aside.submit(timed).result()
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
@@ -120,8 +144,22 @@ class Stopwatch:
     def set_aside(self) -> Iterator[None]:
         """Let something be done that is no epoch to time, and no idleness."""
         self._count_idle()
+        self._release_collector()
         yield
+        self._hold_collector()
         self._rest()
+
+    def _hold_collector(self) -> None:
+        """Turn the collector off, unless that has been done."""
+        if not self._is_held:
+            self._is_held, self._collects = True, gc.isenabled()
+            gc.disable()
+
+    def _release_collector(self) -> None:
+        """Let the collector be as the loader has it."""
+        if self._is_held and self._collects:
+            gc.enable()
+        self._is_held = False
 
     def forget_idle(self) -> None:
         """Begin to count idleness anew."""
@@ -132,13 +170,13 @@ class Stopwatch:
         self._idle_own_at = time.process_time() if own is None else own
         self._idle_thread_at = time.thread_time()
         self._idle_children_at = cpu_seconds_of_children()
-        self._loaders_cpu = 0.0
+        self._loaders_cpu = self._aside_cpu = 0.0
         self._idle_at = time.perf_counter()
 
     def _count_idle(self) -> None:
         """Let idleness end."""
         self.idle_seconds += time.perf_counter() - self._idle_at
         children = cpu_seconds_of_children() - self._idle_children_at
-        harness = time.thread_time() - self._idle_thread_at - self._loaders_cpu
+        harness = time.thread_time() - self._idle_thread_at - self._loaders_cpu + self._aside_cpu
         own = time.process_time() - self._idle_own_at
         self.idle_cpu_seconds += max(0.0, children + own - harness)
