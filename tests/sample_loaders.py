@@ -173,7 +173,7 @@ def works_after_the_last(tree: Tree, spec: Spec) -> Epochs:
     class Late(Epochs):
         def __iter__(self) -> Iterator[Batch]:
             yield from super().__iter__()
-            time.sleep(10 * SLEEP_SECONDS)
+            time.sleep(4 * SLEEP_SECONDS)
 
     return Late(tree, spec)
 
@@ -192,7 +192,7 @@ def works_when_destroyed(tree: Tree, spec: Spec) -> Epochs:
             return next(self._batches)
 
         def __del__(self) -> None:
-            burn(10 * SLEEP_SECONDS)
+            burn(4 * SLEEP_SECONDS)
 
     class Heavy(Epochs):
         def __iter__(self) -> Iterator[Batch]:
@@ -251,7 +251,7 @@ def dies_beside_a_child(tree: Tree, spec: Spec) -> Epochs:
         )
         if os.fork() == 0:
             time.sleep(600)
-        time.sleep(5 * SLEEP_SECONDS)
+        time.sleep(3 * SLEEP_SECONDS)
         os.kill(os.getpid(), signal.SIGKILL)
 
     return type("Dies", (TroubledEpochs,), {"trouble": staticmethod(trouble)})(tree, spec)  # type: ignore[no-any-return]

@@ -100,22 +100,22 @@ def passes_of(function: str, tree: Tree, spec: Spec, reference: str) -> list[dic
         assert not worker.ask("check", reference=reference)["reason"]
         worker.ask("pass", epochs=1)
         second = worker.ask("pass", epochs=1)
-        time.sleep(5 * SLEEP_SECONDS)
+        time.sleep(3 * SLEEP_SECONDS)
         return [second, worker.ask("pass", epochs=1)]
 
 
 def test_work_behind_the_last_batch_counts(tiny_tree: Tree, spec: Spec, reference: str) -> None:
     """The clock stops when the iterator says that it has ended, and not when the last batch has come."""
     for timing in passes_of("works_after_the_last", tiny_tree, spec, reference):
-        assert timing["seconds"] > 10 * SLEEP_SECONDS > timing["first_batch_seconds"]
+        assert timing["seconds"] > 4 * SLEEP_SECONDS > timing["first_batch_seconds"]
 
 
 def test_destroying_an_iterator_has_its_own_figure(tiny_tree: Tree, spec: Spec, reference: str) -> None:
     """And what it works meanwhile is work when it should be idle."""
     timings = passes_of("works_when_destroyed", tiny_tree, spec, reference)
     for timing in timings:
-        assert timing["teardown_seconds"] >= 10 * SLEEP_SECONDS
-        assert timing["cpu_seconds"] < 10 * SLEEP_SECONDS < timing["idle_cpu_seconds"]
+        assert timing["teardown_seconds"] >= 4 * SLEEP_SECONDS
+        assert timing["cpu_seconds"] < 4 * SLEEP_SECONDS < timing["idle_cpu_seconds"]
 
 
 def test_lazy_images_are_made_on_the_clock(tiny_tree: Tree, spec: Spec, reference: str) -> None:
@@ -133,7 +133,7 @@ def test_a_loader_that_works_on_between_passes(
     """It is seen, be it in a thread or in a process that has cut all ties; an honest one uses nothing."""
     busy = passes_of(function, tiny_tree, spec, reference)[-1]
     idle = passes_of("photos", tiny_tree, spec, reference)[-1]
-    assert min(busy["idle_seconds"], idle["idle_seconds"]) > 5 * SLEEP_SECONDS
+    assert min(busy["idle_seconds"], idle["idle_seconds"]) > 3 * SLEEP_SECONDS
     assert busy["idle_cpu_seconds"] > 5 * max(idle["idle_cpu_seconds"], 0.005)
     assert gone(lambda: processes_with("while True: pass  # daemon"))
 

@@ -51,14 +51,15 @@ class Stopwatch:
         self._own_at = self._children_at = 0.0
         self.forget_idle()
         self._rest()
+        self._release_collector()
 
     def start(self) -> None:
         """Begin an epoch."""
-        self._count_idle()
+        self._children_at = self.aside(cpu_seconds_of_children)
+        self._count_idle(self._children_at)
         self.paused_seconds = 0.0
         self.peak_bytes = 0
         self._release_collector()
-        self._children_at = cpu_seconds_of_children()
         self._own_at = time.process_time()
         self._began = time.perf_counter()
 
@@ -143,7 +144,7 @@ class Stopwatch:
     @contextlib.contextmanager
     def set_aside(self) -> Iterator[None]:
         """Let something be done that is no epoch to time, and no idleness."""
-        self._count_idle()
+        self._count_idle(self.aside(cpu_seconds_of_children))
         self._release_collector()
         yield
         self._hold_collector()
@@ -169,14 +170,14 @@ class Stopwatch:
         """Let idleness begin."""
         self._idle_own_at = time.process_time() if own is None else own
         self._idle_thread_at = time.thread_time()
-        self._idle_children_at = cpu_seconds_of_children()
         self._loaders_cpu = self._aside_cpu = 0.0
+        self._idle_children_at = self.aside(cpu_seconds_of_children)
         self._idle_at = time.perf_counter()
 
-    def _count_idle(self) -> None:
-        """Let idleness end."""
+    def _count_idle(self, children_now: float) -> None:
+        """Let idleness end, when children have used so many CPU seconds."""
         self.idle_seconds += time.perf_counter() - self._idle_at
-        children = cpu_seconds_of_children() - self._idle_children_at
+        children = children_now - self._idle_children_at
         harness = time.thread_time() - self._idle_thread_at - self._loaders_cpu + self._aside_cpu
         own = time.process_time() - self._idle_own_at
         self.idle_cpu_seconds += max(0.0, children + own - harness)
