@@ -73,6 +73,28 @@ def test_cpu_time_of_children_that_run_and_that_have_ended() -> None:
 
 
 @linux
+def test_what_a_child_has_waited_for_counts() -> None:
+    """A server that forks workers, and outlives them, has what they used."""
+    code = """
+        import os, sys, time
+        from loader_gate.machine.processes import cpu_seconds_of_children
+        ended, end = os.pipe()
+        if os.fork() == 0:
+            if os.fork() == 0:
+                while time.process_time() < 0.3: pass
+                os._exit(0)
+            os.wait()
+            os.write(end, b"x")
+            time.sleep(60)
+        os.read(ended, 1)
+        assert cpu_seconds_of_children() > 0.25
+        print("ready", flush=True); time.sleep(60)
+        """
+    with started(code):
+        pass
+
+
+@linux
 def test_what_orphans_use_counts() -> None:
     """A child that goes on when its parent has ended is adopted, so that its work still counts."""
     code = """

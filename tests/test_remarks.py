@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from loader_gate.registry.variant import Variant
 from loader_gate.rotation.measurement import Measurement
-from loader_gate.session.figures import remarks
+from loader_gate.session.figures import about_no_limit, remarks
+from loader_gate.workloads.known import known_workloads
 
 
 def ending(measurement: Measurement, *teardowns: float) -> Measurement:
@@ -35,3 +37,14 @@ def test_a_short_end_is_not_worth_a_word(make_measurement: Callable[..., Measure
     """Nor is a variant that has no passes."""
     lost = make_measurement("lost", seconds=())
     assert [*remarks({"short": ending(make_measurement(), 0.1), "lost": lost}, {})] == []
+
+
+def test_a_loader_that_nothing_bounds_is_named(make_measurement: Callable[..., Measurement]) -> None:
+    """Without a limit in the session, a loader of the user's that keeps its images looks just fast."""
+    variant = Variant("photos", "my.loaders", "photos")
+    own = replace(make_measurement("photos"), variant=variant, kind="streaming", share=None)
+    loading = known_workloads()["loading"]
+    (line,) = about_no_limit(loading, [own, make_measurement("tfdata_no_cache")])
+    assert line.startswith("Held against no limit: photos.")
+    for fine in (replace(own, kind="memory"), replace(own, variant_passes=())):
+        assert [*about_no_limit(loading, [fine])] == []

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 import os
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from loader_gate.machine.cores import cgroup_folders, cpu_quota, processors
 from loader_gate.machine.files import lines_of
+from loader_gate.machine.processes import cpu_seconds_of_children
 
 #: Seconds in the unit that a cgroup says in how long it was throttled, in versions 2 and 1.
 _THROTTLED_IN = {"throttled_usec": 1e-6, "throttled_time": 1e-9}
@@ -159,10 +159,4 @@ def _busy_seconds(root: Path) -> float | None:
 
 
 def _own_seconds() -> float:
-    import psutil
-
-    total = sum(os.times()[:4])
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):  # it ended since it was listed
-            total += sum(child.cpu_times()[:4])
-    return total
+    return time.process_time() + cpu_seconds_of_children()

@@ -25,15 +25,14 @@ def beyond_limit(kind: Kind, share: Share | None) -> str:
     if share is None or not kind.is_held_to_limit:
         return ""
     if share.estimate.low > 1 + LIMIT_MARGIN:
-        found, what = share.estimate, "is {} times as fast as"
+        found, what = share.estimate, "is {} times as fast as {}, the most that this machine can do"
     elif share.by_cpu is not None and share.by_cpu.low > 1 + LIMIT_MARGIN:
         # Of several cores it may have used one, and of what it has decoded it may have kept a part.
-        found, what = share.by_cpu, "takes {} times less CPU time than"
+        found, what = share.by_cpu, "takes {} times less CPU time than {}, which does nothing else"
     else:
         return ""
     times = f"{found.ratio:.2f} ({found.low:.2f} to {found.high:.2f})"
     return (
-        f"it {what.format(times)} {share.limit}, the "
-        f"most that this machine can do: it does other work than a {kind.name} loader. If it keeps what it "
-        'has decoded, declare KIND = "memory" or "dump"; if it decodes by other means, KIND = "rival"'
+        f"it {what.format(times, share.limit)}: it does other work than a {kind.name} loader. If it keeps "
+        'what it has decoded, declare KIND = "memory" or "dump"; if it decodes by other means, KIND = "rival"'
     )

@@ -29,8 +29,8 @@ class PassTiming:
         idle_seconds: How long the worker was not asked for anything before this pass.
         idle_cpu_seconds: CPU time that it and its child processes used since the pass before ended, when
             they should have been idle: while the iterator was destroyed, and until this pass began.
-        look_seconds: What of the time in between went into looking at batches, an epoch; not part of
-            ``seconds``.
+        look_seconds: CPU time of the harness' own thread that went into looking at batches, an epoch; left
+            out of ``seconds`` and ``cpu_seconds``.
     """
 
     seconds: float
