@@ -116,6 +116,33 @@ def test_no_garbage_is_looked_for_while_the_harness_looks(made: Made) -> None:
     assert made.wall == 100.0
 
 
+def test_memory_of_processes_that_end_with_an_epoch(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked at while they are there, in first epochs: seldom enough, at the end, and off the clock."""
+    looks: list[float] = []
+
+    def peak(_: int) -> int:
+        looks.append(made.wall)
+        made.work(0.095)
+        return 100 - len(looks)
+
+    monkeypatch.setattr(stopwatches, "descendants", lambda _: [1])
+    monkeypatch.setattr(stopwatches, "peak_memory", peak)
+    watch = Stopwatch()
+    for expected in (4, 4, 1):
+        looks.clear()
+        watch.start()
+        for batch in range(20):
+            made.work(0.1)
+            watch.look_at_memory(batch == 19)
+        watch.stop()
+        # After batches 1, 11 and 20, and when it has ended: ten times what a look takes lies between them.
+        assert len(looks) == expected
+        assert watch.peak_bytes == 99
+        assert watch.seconds == pytest.approx(2.0)
+        assert watch.cpu_seconds == pytest.approx(2.0)
+        watch.torn_down()
+
+
 def test_tearing_down_is_a_figure_of_its_own(made: Made) -> None:
     """It is in no epoch's seconds, whatever it takes."""
     watch = Stopwatch()

@@ -79,8 +79,8 @@ class Epoch:
             self._images += len(images)
         self._alive()
         self.stopwatch.go_on()
-        if seen is not None and self._images == len(seen.fingerprints.tree):
-            self.stopwatch.look_at_memory()  # whatever has worked for it is still there
+        if seen is not None:
+            self.stopwatch.look_at_memory(self._images == len(seen.fingerprints.tree))
         self._asked = self.stopwatch.now()
 
     def ask(self) -> None:

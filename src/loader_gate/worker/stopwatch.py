@@ -19,8 +19,11 @@ Result = TypeVar("Result")
 
 #: The most CPU time that looking at a batch may take: above that, something else than the harness works.
 LONGEST_LOOK = 0.002
-#: In how many epochs of a process memory is looked at before the end, too: it may take longer than an epoch.
+#: In how many epochs of a process memory is looked at before the end, too. They warm it up: what it has
+#: started works on meanwhile.
 EPOCHS_WATCHED = 2
+#: A look at memory takes long where much is held: before the last one of an epoch, so much time for each.
+SECONDS_FOR_A_LOOK = 10
 
 
 class Stopwatch:
@@ -47,6 +50,7 @@ class Stopwatch:
         self.peak_bytes = 0
         self._began = self._paused_at = 0.0
         self._epochs, self._is_held, self._collects = 0, False, True
+        self._looks_again_at = 0.0
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="harness")
         self._own_at = self._children_at = 0.0
         self.forget_idle()
@@ -59,6 +63,7 @@ class Stopwatch:
         self._count_idle(self._children_at)
         self.paused_seconds = 0.0
         self.peak_bytes = 0
+        self._looks_again_at = 0.0
         self._release_collector()
         self._own_at = time.process_time()
         self._began = time.perf_counter()
@@ -97,13 +102,20 @@ class Stopwatch:
         self._teardown_at = time.perf_counter()
         return self.seconds
 
-    def look_at_memory(self) -> None:
-        """Let what is held now count for the peak, in first epochs: some processes end with an epoch."""
-        if self._epochs < EPOCHS_WATCHED and descendants(os.getpid()):
+    def look_at_memory(self, is_last: bool) -> None:
+        """Let what is held now count for the peak, in first epochs: some processes end with one, or in it.
+
+        Args:
+            is_last: Whether nothing is left to be done in this epoch.
+        """
+        is_due = is_last or self.now() >= self._looks_again_at
+        if self._epochs < EPOCHS_WATCHED and is_due and descendants(os.getpid()):
             began, cpu = time.perf_counter(), time.thread_time()
             self.peak_bytes = max(self.peak_bytes, peak_memory(os.getpid()))
+            took = time.perf_counter() - began
             self._own_at += time.thread_time() - cpu
-            self._began += time.perf_counter() - began
+            self._began += took
+            self._looks_again_at = self.now() + SECONDS_FOR_A_LOOK * took
 
     def torn_down(self) -> None:
         """Say that the iterator has been destroyed."""
