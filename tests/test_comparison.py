@@ -18,7 +18,7 @@ from loader_gate.runs.comparison import (
     ratio_of,
     word_for,
 )
-from loader_gate.runs.saved import Entry, SavedRun, WorkKey
+from loader_gate.runs.saved import Entry, SavedRun, WorkKey, rotation_of
 from loader_gate.statistics.estimate import Estimate
 
 STREAMING, MEMORY = "tfdata_no_cache", "tfdata_memory_cache"
@@ -116,7 +116,7 @@ def test_a_run_on_other_work_hides_nothing() -> None:
     assert (row.word, row.run) == ("slower", runs[1])
 
 
-@pytest.mark.parametrize("name", ["tree", "image_size", "batch_size", "device", "schema"])
+@pytest.mark.parametrize("name", ["tree", "image_size", "batch_size", "device", "schema", "rotation"])
 def test_other_work_is_not_compared(name: str) -> None:
     """Whatever differs is named, with both values."""
     run = saved_run((STREAMING, 2.0), work=replace(WORK, **{name: "another"}))
@@ -124,6 +124,11 @@ def test_other_work_is_not_compared(name: str) -> None:
     assert (row.word, row.ratio) == ("other work", None)
     words = name.replace("_", " ")
     assert run.entries[0].work.differences(WORK) == f"{words} another then, {getattr(WORK, name)} now"
+
+
+def test_a_part_of_the_suite_is_other_work() -> None:
+    """Among few variants the baseline idles less; one variant more in a suite changes nothing."""
+    assert rotation_of(2) == rotation_of(3) != rotation_of(12) == rotation_of(13)
 
 
 def test_a_run_of_a_part_hides_nothing() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from loader_gate.advice.space import taken_bytes
 from loader_gate.plugin import books
 from loader_gate.registry.built_in import built_in_variants
+from loader_gate.runs.saved import rotation_of
 from loader_gate.session.settings import Settings, is_against
 from loader_gate.verdict.sentence import sentence
 from loader_gate.verdict.verdict import fails_item
@@ -237,6 +238,7 @@ def _about_the_work(result: Result, measurement: Measurement) -> dict[str, Any]:
         "tree": result.tree.digest,
         "image_size": work.image_size[0],
         "batch_size": work.batch_size,
+        "rotation": rotation_of(sum(bool(each.variant_passes) for each in result.measurements.values())),
         **({} if variant.is_built_in else {"loader": variant.floor_key}),
         "schema": books.SCHEMA,
         **result.extra_info[variant.name],

@@ -139,7 +139,9 @@ def read_entry(extra_info: object, node_id: str, device: object) -> Entry | None
     if not estimate.low <= estimate.ratio <= estimate.high:
         raise ValueError(f"speedup {estimate.ratio} is outside its interval {estimate.low}–{estimate.high}")
     rate = extra_info.get("images_per_second")
-    work = {name: _text(extra_info.get(name)) for name in (each.name for each in fields(WorkKey))}
+    # A run of before rotations were told apart was most likely of all that there was.
+    said = {"rotation": WorkKey.rotation, **extra_info}
+    work = {each.name: _text(said.get(each.name)) for each in fields(WorkKey)}
     # Calibrated anew in each session, to the same multiple of what the baseline can feed.
     if device == "emulated" and work["device"].startswith("emulated"):
         work["device"] = "emulated"

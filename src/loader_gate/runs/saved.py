@@ -16,6 +16,8 @@ Key: TypeAlias = tuple[str, str]
 #: How pytest-benchmark numbers its files, by folders of one system and Python each.
 NUMBERED = "[0-9][0-9][0-9][0-9]_"
 
+_MANY = 5
+
 
 @dataclass(frozen=True)
 class WorkKey:
@@ -27,6 +29,7 @@ class WorkKey:
         batch_size: Images a batch.
         device: Of the training workload. An accelerator whose speed follows the baseline's is one device.
         schema: Of the figures.
+        rotation: Of how many variants it was: see `rotation_of`.
     """
 
     tree: str
@@ -34,6 +37,7 @@ class WorkKey:
     batch_size: str
     device: str
     schema: str
+    rotation: str = "of many"
 
     def differences(self, now: WorkKey) -> str:
         """Return what is another in `now`, in words; empty if nothing is."""
@@ -43,6 +47,16 @@ class WorkKey:
             if (then := getattr(self, each.name)) != (since := getattr(now, each.name))
         ]
         return "; ".join(found)
+
+
+def rotation_of(variants: int) -> str:
+    """Return what a rotation of so many variants is called, the baseline included.
+
+    The baseline waits for all of them, and is a few percent slower when it has been idle for longer: what was
+    measured among a few is not compared with what was measured among all (``docs/study/neighbours.md``). One
+    variant more makes no other work of a suite.
+    """
+    return "of many" if variants >= _MANY else "of few"
 
 
 @dataclass(frozen=True)
