@@ -50,6 +50,7 @@ from docs.study.virtual import (
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation import looks
+from loader_gate.rotation import pace as paces
 from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS
 from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics import counts, sequences
@@ -439,7 +440,7 @@ def test_a_replay_survives_its_file(replayed: replaying.Replay, tmp_path: Path) 
 def test_settings_hold_for_a_while() -> None:
     """Every name is put back, even after an error."""
     names = [
-        (looks, "FAILING_ERROR"),
+        (paces, "failing_error"),
         (looks, "EARLIEST_CHANGE_SECONDS"),
         (looks, "robust_estimate_at_any_look"),
         (looks, "excess_spread"),

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from loader_gate.verdict.change import TOLERANCE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -229,8 +231,8 @@ OPTIONS = (
         "tolerance",
         "percent",
         "PERCENT",
-        "the slowdown that is allowed, in percent (default: 3)",
-        default=0.03,
+        "the slowdown that is allowed, in percent: what is proven to be beyond it fails (default: 1)",
+        default=TOLERANCE,
     ),
     Option(
         "gate",
