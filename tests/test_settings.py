@@ -71,7 +71,7 @@ def test_a_floor_of_one_workload(key: str, tiny_tree: Tree) -> None:
 def options(**given: object) -> argparse.Namespace:
     """Return the options of a session, by their plain names."""
     values = {option.plain: option.default for option in OPTIONS}
-    return argparse.Namespace(**{**values, "variants": [], "benchmark_compare_fail": None, **given})
+    return argparse.Namespace(**{**values, "variants": [], "fail_if_slower": False, **given})
 
 
 def test_the_seed() -> None:

@@ -39,6 +39,7 @@ from docs.study.settings import (
 )
 from docs.study.trace import About, Pair, Recording, Trace, load_trace, save_trace
 from docs.study.virtual import (
+    EVERY,
     PACE,
     Situation,
     Theatre,
@@ -300,6 +301,7 @@ def test_a_slowdown_slows_what_takes_time() -> None:
 
 def test_planted_slowdowns_are_found_and_the_same_code_is_not(replayed: replaying.Replay) -> None:
     """On a quiet machine every session is right."""
+    assert replayed.tally(Situation(EVERY)).statuses == {"pass": SIZES.same}
     for name in (FAST, DUMP):
         same = replayed.tally(Situation(name))
         assert same.sessions == SIZES.same
@@ -309,7 +311,9 @@ def test_planted_slowdowns_are_found_and_the_same_code_is_not(replayed: replayin
         for slowdown in (0.05, 0.10, 0.20):
             slower = replayed.tally(Situation(name, slowdown))
             assert slower.outcome("regression").share == slower.status("fail").share == 1
-            assert EARLIEST_CHANGE_SECONDS <= slower.median_seconds.value < 2 * EARLIEST_CHANGE_SECONDS
+            # A little beyond the tolerance takes longer than the least there is.
+            most = (4 if slowdown == 0.05 else 2) * EARLIEST_CHANGE_SECONDS
+            assert EARLIEST_CHANGE_SECONDS <= slower.median_seconds.value < most
             assert slower.median_with_baseline.value > slower.median_seconds.value
             assert len(slower.seconds) == 101
             assert list(slower.seconds) == sorted(slower.seconds)
@@ -658,7 +662,7 @@ from pathlib import Path
 text = Path("src/loader_gate/variants/tfdata_no_cache.py").read_text()
 slow = "twice = round" in text
 assert sys.argv[sys.argv.index("--against") + 1] == "HEAD"
-assert sys.argv[sys.argv.index("--tolerance") + 1] == "3"
+assert sys.argv[sys.argv.index("--tolerance") + 1] == "1"
 benchmarks = []
 for variant in sys.argv[sys.argv.index("-k") + 1].split(" or "):
     slower = slow and variant == "[tfdata_no_cache]"

@@ -116,11 +116,12 @@ def applied(setting: Setting, planned: int) -> Iterator[None]:
         planned: How many blocks a union bound shares the error among.
     """
     changes: list[tuple[ModuleType, str, Any]] = [
-        (paces, "failing_error", lambda _comparisons: setting.error),
         (looks, "EARLIEST_CHANGE_SECONDS", setting.earliest),
         (sequences, "CLIPPED_AT", setting.clipped_at),
         (sequences, "SCORES_MIXED_OVER", setting.mixed_over),
     ]
+    if setting.error != CHOSEN.error:
+        changes.append((paces, "failing_error", lambda _comparisons: setting.error))
     if not setting.widened:
         changes.append((looks, "excess_spread", lambda _: 1.0))
     estimator: Estimator = sequences.robust_estimate_at_any_look

@@ -235,6 +235,13 @@ OPTIONS = (
         default=TOLERANCE,
     ),
     Option(
+        "fail-if-slower",
+        "switch",
+        None,
+        "with --benchmark-compare: what is slower than in the saved run, beyond --tolerance, or missing, fails",
+        default=False,
+    ),
+    Option(
         "gate",
         "text",
         None,

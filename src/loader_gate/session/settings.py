@@ -121,7 +121,7 @@ class Settings:
                 [floors.OwnFloor.parse(text) for text in options.floor],
                 is_asked_for=options.profile is not None,
                 updates_floors=options.update_floors,
-                vague_above=options.tolerance + RESOLUTION if options.benchmark_compare_fail else None,
+                vague_above=options.tolerance + RESOLUTION if options.fail_if_slower else None,
             ),
             Place(machine, tuple(search_path), not_timed),
             _ungated(built_in, options.variants),
