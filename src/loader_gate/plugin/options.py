@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from loader_gate.verdict.change import TOLERANCE
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -232,14 +230,15 @@ OPTIONS = (
         "percent",
         "PERCENT",
         "the slowdown that is allowed, in percent: what is proven to be beyond it fails (default: 1)",
-        default=TOLERANCE,
+        default=0.01,  # as in verdict/change.py, which would cost an import
     ),
     Option(
         "fail-if-slower",
         "switch",
         None,
-        "with --benchmark-compare: what is slower than in the saved run, beyond --tolerance, or missing, fails",
+        "with --benchmark-compare: fail what is slower than the saved run, beyond --tolerance, or missing",
         default=False,
+        in_file=False,
     ),
     Option(
         "gate",
