@@ -134,7 +134,7 @@ def suite_in(
 
 SAVE = "--benchmark-autosave"
 COMPARE = "--benchmark-compare"
-GATE = (SAVE, COMPARE, "--benchmark-compare-fail=mean:900%")
+GATE = (SAVE, COMPARE, "--fail-if-slower")
 
 
 def text_of(result: pytest.RunResult) -> str:

@@ -79,6 +79,14 @@ def test_seconds_fail_again_too(suite: Suite) -> None:
     assert suite.accepted() == [True, False, False]
 
 
+def test_seconds_alone_gate_no_speedup(suite: Suite) -> None:
+    """pytest-benchmark's option is about seconds, and keeps its meaning; ours has a name of its own."""
+    suite.run(SAVE)
+    suite.estimates[STREAMING] = estimate(1.0)
+    assert suite.run(SAVE, COMPARE, "--benchmark-compare-fail=mean:900%").ret == 0
+    assert suite.run(SAVE, "--benchmark-compare=0001", "--fail-if-slower").ret == 1
+
+
 def test_other_work(suite: Suite) -> None:
     """What differs is named, and neither speedups nor seconds are compared."""
     suite.run(SAVE)
@@ -98,7 +106,7 @@ def test_nothing_accepted_yet(suite: Suite) -> None:
     assert result.ret == 0
     text = text_of(result)
     assert "There is no accepted run in " in text
-    assert "So --benchmark-compare-fail has nothing to hold this run against." in text
+    assert "So --fail-if-slower has nothing to hold this run against." in text
     assert suite.accepted() == [True]
 
 
@@ -133,7 +141,7 @@ def test_a_named_run(suite: Suite) -> None:
     suite.run(SAVE)
     suite.estimates[STREAMING] = estimate(1.5)
     suite.run(*GATE)
-    result = suite.run("--benchmark-compare=0002", "--benchmark-compare-fail=mean:900%")
+    result = suite.run("--benchmark-compare=0002", "--fail-if-slower")
     assert result.ret == 0
     assert "Run 0002 was not accepted: its session failed or was cut short." in text_of(result)
     assert "was not accepted" not in text_of(suite.run("--benchmark-compare=0001"))
@@ -146,6 +154,7 @@ def test_a_named_run(suite: Suite) -> None:
         ("--benchmark-compare=0002", "0002_damaged.json is passed over, as it cannot be read"),
         ("--benchmark-compare=a/b/c", "--benchmark-compare a/b/c: "),
         ("--benchmark-compare-fail=mean:5%", "there is nothing to compare with; add --benchmark-compare"),
+        ("--fail-if-slower", "there is nothing to compare with; add --benchmark-compare"),
         ("--accept", "--accept: this run would not be saved; add --benchmark-autosave"),
         ("--tolerance=lots", "--tolerance: 'lots': expected percent from 0 to below 100"),
         ("--tolerance=-1", "--tolerance: '-1': expected percent"),

@@ -33,32 +33,47 @@ def at(blocks: int, low: float = 1.15, high: float = 1.28) -> Estimate:
     ("low", "high", "outcome", "at_last"),
     [
         (1.04, 1.08, "regression", "regression"),
-        (1.001, 1.07, "regression", "regression"),
-        (1.001, 1.05, None, "undecided"),
+        (1.029, 1.09, None, "undecided"),
+        (1.001, 1.07, None, "undecided"),
         (0.99, 1.08, None, "undecided"),
         (0.98, 1.02, "same", "same"),
-        (1.001, 1.029, "same", "same"),
-        (0.95, 1.02, None, "same"),
+        (0.98, 1.049, "same", "same"),
+        (1.001, 1.029, "slower", "slower"),
+        (1.001, 1.049, "slower", "slower"),
+        (0.93, 1.02, None, "same"),
         (0.92, 0.96, "improvement", "improvement"),
-        (0.92, 0.999, "improvement", "improvement"),
-        (0.95, 0.999, None, "same"),
+        (0.90, 0.999, None, "same"),
     ],
 )
 def test_changes(low: float, high: float, outcome: str | None, at_last: str) -> None:
-    """A regression excludes no change and is beyond the tolerance; nobody is the same who may be one."""
+    """A regression is beyond the tolerance with its whole interval; nobody is the same who may be far off."""
     for last, expected in ((False, outcome), (True, at_last)):
-        change = judge_change(at(LOOK, low, high), 0.03, last)
+        found = at(LOOK, low, high)
+        change = judge_change(found, found, 0.03, last)
         assert (change and change.outcome) == expected
-    assert judge_change(at(FEWEST_BLOCKS - 1, low, high), 0.03, last=False) is None
+    few = at(FEWEST_BLOCKS - 1, low, high)
+    assert judge_change(few, few, 0.03, last=False) is None
+
+
+def test_it_takes_the_surer_interval_to_be_a_change() -> None:
+    """That which is shown is narrower, and tells when nothing has changed."""
+    shown = at(LOOK, 1.04, 1.08)
+    assert judge_change(shown, at(LOOK, 1.02, 1.10), 0.03, last=False) is None
+    undecided = judge_change(shown, at(LOOK, 1.02, 1.10), 0.03, last=True)
+    assert undecided is not None
+    assert (undecided.outcome, undecided.estimate) == ("undecided", shown)
+    within = judge_change(at(LOOK, 1.001, 1.02), at(LOOK, 0.99, 1.03), 0.03, last=False)
+    assert within is not None
+    assert within.outcome == "same"
 
 
 def test_figures_that_are_looked_at_once() -> None:
     """They have tolerances of their own, and are never undecided."""
     outcomes = [
         judge_once("CPU seconds", at(LOOK, low, high), 0.05).outcome
-        for low, high in ((1.01, 1.2), (0.9, 1.3), (1.01, 1.08), (0.7, 0.9))
+        for low, high in ((1.06, 1.2), (1.04, 1.2), (0.9, 1.3), (0.7, 0.9))
     ]
-    assert outcomes == ["regression", "same", "same", "improvement"]
+    assert outcomes == ["regression", "slower", "same", "improvement"]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +82,8 @@ def test_figures_that_are_looked_at_once() -> None:
         (FEWEST_PROCESSES, 1.2, 1.6, "regression"),
         (FEWEST_PROCESSES, 0.9, 1.6, "undecided"),
         (FEWEST_PROCESSES, 0.9, 1.2, "same"),
-        (FEWEST_PROCESSES, 1.05, 1.1, "same"),
+        (FEWEST_PROCESSES, 1.05, 1.1, "slower"),
+        (FEWEST_PROCESSES, 1.1, 1.6, "undecided"),
         (FEWEST_PROCESSES, 0.6, 0.7, "improvement"),
         (FEWEST_PROCESSES - 1, 1.3, 1.31, "undecided"),
         (FEWEST_PROCESSES - 1, 1.05, 1.1, "same"),
@@ -97,7 +113,8 @@ def passed(floor: float | None = 1.5) -> Verdict:
 
 def changed(low: float, high: float, figure: str = "seconds") -> Change:
     """Return a change."""
-    change = judge_change(at(LOOK, low, high), 0.03, last=True)
+    found = at(LOOK, low, high)
+    change = judge_change(found, found, 0.03, last=True)
     assert change is not None
     return replace(change, figure=figure)
 

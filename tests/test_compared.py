@@ -11,6 +11,7 @@ import pytest
 from docs.study.trace import load_trace
 from loader_gate.rotation.compared import figures_of, peak_memory
 from loader_gate.rotation.schedule import RENEWED_AFTER
+from loader_gate.statistics.session_error import failing_error
 from loader_gate.verdict.change import (
     COMPARED_TOO,
     FEWEST_PROCESSES,
@@ -49,7 +50,7 @@ def judged(processes: list[Process], pairs: int, chance: random.Random, grown: f
         base.append(chance.choice(processes))
         if len(head) < pairs:
             continue
-        found = peak_memory([*chain(*head)], [*chain(*base)])
+        found = peak_memory([*chain(*head)], [*chain(*base)], failing_error(20))
         assert found is not None
         more = type(found)(grown * found.ratio, grown * found.low, grown * found.high, found.blocks)
         change = judge_peak_memory(more, PEAK_MEMORY_TOLERANCE)
@@ -80,7 +81,7 @@ def test_memory_that_has_grown() -> None:
 def test_memory_that_is_not_known() -> None:
     """A system may show none."""
     nothing = [PassTiming(1.0, 0.1, 0.0, 1.0, 0, 1)] * 4
-    assert peak_memory(nothing, passes(1.0, 2)) is None
+    assert peak_memory(nothing, passes(1.0, 2), 0.05) is None
 
 
 def test_a_figure_that_some_passes_lack() -> None:

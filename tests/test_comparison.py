@@ -83,9 +83,11 @@ def test_ratio_without_an_interval(unbounded: Estimate) -> None:
     ("ratio", "word"),
     [
         (Ratio(0.90, 0.85, 0.95), "slower"),
-        (Ratio(0.96, 0.93, 0.999), "slower"),
+        (Ratio(0.96, 0.95, 0.969), "slower"),
+        (Ratio(0.96, 0.93, 0.999), "not known"),
         (Ratio(0.96, 0.90, 1.02), "not known"),
-        (Ratio(0.98, 0.95, 0.995), "not known"),
+        (Ratio(0.98, 0.94, 0.995), "not known"),
+        (Ratio(0.98, 0.951, 0.995), "same"),
         (Ratio(0.98, 0.971, 0.989), "same"),
         (Ratio(1.0, 0.98, 1.02), "same"),
         (Ratio(1.0, 1.0, 1.0), "same"),
@@ -96,7 +98,7 @@ def test_ratio_without_an_interval(unbounded: Estimate) -> None:
     ],
 )
 def test_words(ratio: Ratio, word: str) -> None:
-    """A change is beyond the tolerance and certain; the same is within it and certain."""
+    """A change is beyond the tolerance with the whole interval; the same is at most a little beyond it."""
     assert word_for(ratio, 0.03) == word
 
 

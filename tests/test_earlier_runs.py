@@ -117,7 +117,7 @@ def test_a_slowdown_fails_again_and_again(suite: Suite) -> None:
     assert sentence == (
         "Failed: tfdata_no_cache (loading) has become slower: it was 2.00 times as fast as "
         "keras_image_data_generator in run 0001 and is 1.50 times now, 0.75 of that (95 % interval 0.74 to "
-        "0.76), which is beyond the tolerance of 3 %: find what slowed it, or run once more with --accept if "
+        "0.76), which is beyond the tolerance of 1 %: find what slowed it, or run once more with --accept if "
         "the slowdown is meant."
     )
 

@@ -120,7 +120,7 @@ def test_a_limit_is_no_loader() -> None:
 
 
 def test_slower_than_a_saved_run() -> None:
-    """--benchmark-compare-fail fails a test whose floor is cleared: it is a failure here as well."""
+    """--fail-if-slower fails a test whose floor is cleared: it is a failure here as well."""
     slower = {"workload": "loading", "variant": "calm", "reason": "calm (loading) has become slower."}
     (row,) = page_of(run_of(benchmark("calm"), slower=[slower])).verdicts["loading"]
     assert (row.verdict, row.reason) == ("fail", "Calm (loading) has become slower.")

@@ -65,6 +65,7 @@ class FakeWorker:
         self.asked = 0
         self.checked_after: list[int] = []
         self.idle_cpu_seconds = 0.0
+        self.is_missing = False
 
     def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Be built."""
@@ -98,7 +99,9 @@ class FakeWorker:
         }
 
     def hired(self) -> FakeWorker:
-        """Return the same, or if it has been ended a fresh one that goes on where it was."""
+        """Return the same, or if it has been ended a fresh one that goes on where it was, if there is one."""
+        if self.is_missing:
+            raise WorkerError("its dump could not be written: the disk is full")
         if self.ended:
             self.ended = False
             self.journal.append(f"{self.name} anew")
@@ -155,19 +158,21 @@ class Stage:
         works_on: str = "",
         bounds: tuple[str, ...] = ("streaming",),
         others: float | Iterator[float] | None = None,
+        missing: str = "",
         **seconds: Seconds,
     ) -> dict[str, Measurement]:
         """Measure variants named by the keywords; ``baseline`` stands for the baseline.
 
         Those in ``base`` are compared with what takes so long there, beside ``others``. The worker of one
-        that ``works_on`` does so between every other two passes. What is named
-        ``limit`` is one, of the kinds in ``bounds``.
+        that ``works_on`` does so between every other two passes, that of one that is ``missing`` cannot be
+        started. What is named ``limit`` is one, of the kinds in ``bounds``.
         """
         named = {BASELINE if name == "baseline" else name: value for name, value in seconds.items()}
         at_base = {BASELINE if name == "baseline" else name: value for name, value in (base or {}).items()}
         for name, value in (*named.items(), *((f"{name}_at_base", value) for name, value in at_base.items())):
             self.workers[name] = FakeWorker(name, value, self.journal, (checks or {}).get(name, ""))
             self.workers[name].idle_cpu_seconds = 0.5 if name == works_on else 0.0
+            self.workers[name].is_missing = name == missing
 
         def read() -> float | None:
             self.readings += 1
@@ -499,8 +504,8 @@ def test_cpu_and_first_batch_are_compared_too(stage: Stage) -> None:
     assert outcomes(found)["slower"] == {
         "seconds": "regression",
         "CPU seconds": "regression",
-        "first batch": "same",
-        "seconds with teardown": "same",
+        "first batch": "slower",
+        "seconds with teardown": "slower",
         "peak memory": "same",
     }
 
@@ -543,6 +548,14 @@ def test_a_base_that_fails_is_said(stage: Stage) -> None:
     assert "not compared with base: at base, its worker hung" in found["fast"].verdict.reason
     assert len(found["fast"].variant_passes) == 2 * FIRST_LOOK
     assert stage.workers["fast_at_base"].ended
+
+
+def test_a_base_that_cannot_even_be_started(stage: Stage) -> None:
+    """There may be no dump for it to read: head is measured, and nobody passes silently."""
+    found = stage.run(baseline=4.0, fast=1.0, base={"fast": 1.0}, missing="fast_at_base")
+    assert found["fast"].verdict.status == "undecided"
+    assert "not compared with base: at base, its dump could not be written" in found["fast"].verdict.reason
+    assert len(found["fast"].variant_passes) == 2 * FIRST_LOOK
 
 
 def test_a_base_that_does_other_work_is_not_compared(stage: Stage) -> None:

@@ -20,7 +20,9 @@ from loader_gate.session.gating import Gating
 from loader_gate.session.guard import Allowance
 from loader_gate.session.result import Result
 from loader_gate.session.settings import Place, Settings
+from loader_gate.statistics.session_error import SESSION_ERROR
 from loader_gate.trees.tree import Tree
+from loader_gate.verdict.change import CHANGES, TOLERANCE
 from loader_gate.verdict.floors import Choice, OwnFloor, Profile
 from loader_gate.verdict.floors_file import load_floors
 from loader_gate.worker.limits import WorkerLimits
@@ -71,7 +73,7 @@ def test_a_floor_of_one_workload(key: str, tiny_tree: Tree) -> None:
 def options(**given: object) -> argparse.Namespace:
     """Return the options of a session, by their plain names."""
     values = {option.plain: option.default for option in OPTIONS}
-    return argparse.Namespace(**{**values, "variants": [], "benchmark_compare_fail": None, **given})
+    return argparse.Namespace(**{**values, "variants": [], "fail_if_slower": False, **given})
 
 
 def test_the_seed() -> None:
@@ -133,6 +135,26 @@ def test_declared_floors_are_not_written(
     assert written.startswith("Wrote 1 floor of profile mine")
     assert kept == "photos declares its own floor in loading, which you change there."
     assert load_floors(file, []).profiles["mine"].floors == {"loading": {other.floor_key: 1.62}}
+
+
+def test_one_error_for_the_session() -> None:
+    """All floors, and six figures of what is compared with base, share it; the more, the less each has."""
+    limit = next(each for each in built_in_variants() if each.traits.is_limit)
+    baseline = Variant(BASELINE, f"loader_gate.variants.{BASELINE}")
+    settings = replace(SETTINGS, variants=(baseline, STREAMING, OWN, limit))
+    selected = [("loading", each.name) for each in settings.variants] + [("training", OWN.name)]
+    floors_alone = settings.sharing_error(selected, ())
+    assert floors_alone.pace.comparisons == 3
+    against = settings.sharing_error(selected, {BASELINE, OWN.name, limit.name})
+    assert against.pace.comparisons == 3 + 3 * CHANGES
+    for pace in (floors_alone.pace, against.pace):
+        assert pace.comparisons * pace.failing_error / 2 == pytest.approx(SESSION_ERROR)
+    assert settings.sharing_error([], ()).pace.comparisons == 1
+
+
+def test_the_tolerance() -> None:
+    """The option says it itself: what is known beside it would have to be imported for ``--help``."""
+    assert next(option.default for option in OPTIONS if option.name == "tolerance") == TOLERANCE
 
 
 def test_loaders_join() -> None:

@@ -39,13 +39,13 @@ from loader_gate.statistics.estimate import (
 from loader_gate.statistics.sequences import (
     CLIPPED_AT,
     ERROR,
-    FAILING_ERROR,
     MIXED_OVER,
     SCORES_MIXED_OVER,
     clipped,
     robust_estimate_at_any_look,
     t_bound,
 )
+from loader_gate.statistics.session_error import failing_error
 from loader_gate.verdict.change import judge_change
 from loader_gate.verdict.verdict import judge
 
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 
     Noise = Callable[[np.random.Generator, tuple[int, int]], NDArray[np.float64]]
 
+#: Of what it takes to fail, in a session of two comparisons.
+FAILING_ERROR = failing_error(2)
 SD = 0.08
 SESSIONS = 2000
 PLANNED = 40
@@ -129,9 +131,8 @@ def final_outcome(pairs: NDArray[np.float64], tolerance: float = 0.03) -> str:
     ratios = pairs.tolist()
     for blocks in (*range(FEWEST_BLOCKS, PLANNED, STRIDE), PLANNED):
         seen, last = ratios[: 2 * blocks], blocks == PLANNED
-        change = judge_change(robust_estimate_at_any_look(seen, ERROR, 2), tolerance, last)
-        if change is not None and change.outcome in ("regression", "improvement"):
-            change = judge_change(robust_estimate_at_any_look(seen, FAILING_ERROR, 2), tolerance, last)
+        found, surely = (robust_estimate_at_any_look(seen, error, 2) for error in (ERROR, FAILING_ERROR))
+        change = judge_change(found, surely, tolerance, last)
         if change is not None:
             return change.outcome
     raise AssertionError("the last look gave no outcome")

@@ -39,6 +39,7 @@ from docs.study.settings import (
 )
 from docs.study.trace import About, Pair, Recording, Trace, load_trace, save_trace
 from docs.study.virtual import (
+    EVERY,
     PACE,
     Situation,
     Theatre,
@@ -50,6 +51,7 @@ from docs.study.virtual import (
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation import looks
+from loader_gate.rotation import pace as paces
 from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS
 from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics import counts, sequences
@@ -299,6 +301,7 @@ def test_a_slowdown_slows_what_takes_time() -> None:
 
 def test_planted_slowdowns_are_found_and_the_same_code_is_not(replayed: replaying.Replay) -> None:
     """On a quiet machine every session is right."""
+    assert replayed.tally(Situation(EVERY)).statuses == {"pass": SIZES.same}
     for name in (FAST, DUMP):
         same = replayed.tally(Situation(name))
         assert same.sessions == SIZES.same
@@ -308,7 +311,9 @@ def test_planted_slowdowns_are_found_and_the_same_code_is_not(replayed: replayin
         for slowdown in (0.05, 0.10, 0.20):
             slower = replayed.tally(Situation(name, slowdown))
             assert slower.outcome("regression").share == slower.status("fail").share == 1
-            assert EARLIEST_CHANGE_SECONDS <= slower.median_seconds.value < 2 * EARLIEST_CHANGE_SECONDS
+            # A little beyond the tolerance takes longer than the least there is.
+            most = (4 if slowdown == 0.05 else 2) * EARLIEST_CHANGE_SECONDS
+            assert EARLIEST_CHANGE_SECONDS <= slower.median_seconds.value < most
             assert slower.median_with_baseline.value > slower.median_seconds.value
             assert len(slower.seconds) == 101
             assert list(slower.seconds) == sorted(slower.seconds)
@@ -439,7 +444,7 @@ def test_a_replay_survives_its_file(replayed: replaying.Replay, tmp_path: Path) 
 def test_settings_hold_for_a_while() -> None:
     """Every name is put back, even after an error."""
     names = [
-        (looks, "FAILING_ERROR"),
+        (paces, "failing_error"),
         (looks, "EARLIEST_CHANGE_SECONDS"),
         (looks, "robust_estimate_at_any_look"),
         (looks, "excess_spread"),
@@ -657,7 +662,7 @@ from pathlib import Path
 text = Path("src/loader_gate/variants/tfdata_no_cache.py").read_text()
 slow = "twice = round" in text
 assert sys.argv[sys.argv.index("--against") + 1] == "HEAD"
-assert sys.argv[sys.argv.index("--tolerance") + 1] == "3"
+assert sys.argv[sys.argv.index("--tolerance") + 1] == "1"
 benchmarks = []
 for variant in sys.argv[sys.argv.index("-k") + 1].split(" or "):
     slower = slow and variant == "[tfdata_no_cache]"

@@ -181,7 +181,7 @@ def test_another_failure_gives_its_reason() -> None:
 
 
 def test_slower_than_a_saved_run() -> None:
-    """--benchmark-compare-fail fails a test whose floor is cleared: it is a failure here as well."""
+    """--fail-if-slower fails a test whose floor is cleared: it is a failure here as well."""
     slower = {"workload": "loading", "variant": "tfdata_no_cache", "reason": "it has become slower"}
     found = summary(run(benchmark(), slower=[slower]), exit_code=1)
     assert "loader-gate: 1 of 1 fails" in found

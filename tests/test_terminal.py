@@ -220,7 +220,8 @@ def test_changes_without_a_column(make_measurement: Callable[..., Measurement]) 
     lines = change_table([compared("regression")], colour=False)
     assert max(map(len, lines)) <= WIDTH
     assert lines[2].split()[0] == BASELINE
-    said = f"head / base (95 % CI): {BASELINE} 9.871 (9.001–10.642), regression."
+    what = "head / base (with the interval that a failure takes)"
+    said = f"{what}: {BASELINE} 9.871 (9.001–10.642), regression."
     assert " ".join(lines[3:]) == f"Longest batch, {said} Seconds with teardown, {said}"
     assert len(change_table([compared("same")], colour=False)) == 3
 

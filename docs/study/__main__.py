@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docs.study import live, neighbours, record, replay, trace
 from docs.study.errors import StudyError
 from docs.study.virtual import PACE
-from loader_gate.rotation.pace import Pace
 from loader_gate.trees.tree import TreeError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _record(options: argparse.Namespace) -> None:
 def _replay(options: argparse.Namespace) -> None:
     sizes = replay.Sizes(options.same, options.slowed, options.setting)
     path = options.folder / trace.FILE
-    pace = Pace(options.budget, options.tolerance / 100)
+    pace = replace(PACE, budget_seconds=options.budget, tolerance=options.tolerance / 100)
     found = replay.replay(path, pace, sizes, options.seed, options.jobs)
     replay.save_replay(found, options.folder / replay.FILE)
 
@@ -73,7 +73,7 @@ def _live(options: argparse.Namespace) -> None:
     slowdowns = [percent / 100 for percent in options.slowdowns]
     planned = live.interleaved(slowdowns, options.sessions, options.unchanged)
     with live.throw_away_repository(PROJECT) as repository:
-        pace = Pace(options.budget, options.live_tolerance / 100)
+        pace = replace(PACE, budget_seconds=options.budget, tolerance=options.live_tolerance / 100)
         stage = live.Stage(repository, pace, options.live_images)
         live.hold_sessions(stage, options.live_variants, planned, options.folder / live.FILE)
 

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -248,7 +248,7 @@ def hold_sessions(
     held = load_live(path) if path.exists() else ()
     fingerprint = read_machine().fingerprint
     for session in held:
-        pace = Pace(session.budget_seconds, session.tolerance)
+        pace = replace(stage.pace, budget_seconds=session.budget_seconds, tolerance=session.tolerance)
         if (session.fingerprint, session.images, pace) != (fingerprint, stage.images, stage.pace):
             raise StudyError(
                 f"{path} holds sessions of another machine or with other options; give another --folder, or "

@@ -87,7 +87,13 @@ class _NothingDecided:
         self.blocks += variant == self._counted
         return Verdict("undecided", None, estimate, "recorded") if last else None
 
-    def judge_change(self, estimate: Estimate, tolerance: float, last: bool) -> Change | None:
+    def judge_change(
+        self,
+        estimate: Estimate,
+        surely: Estimate,  # noqa: ARG002 (as the rotation asks)
+        tolerance: float,
+        last: bool,
+    ) -> Change | None:
         return Change("seconds", "same", estimate, tolerance) if last else None
 
     def busy_elsewhere(self, others: float | None) -> str:  # noqa: ARG002 (as the rotation asks)

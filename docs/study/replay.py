@@ -15,7 +15,7 @@ from docs.study.rates import Quantile, Rate, quantile
 from docs.study.rivals import Finding, find_with_rivals
 from docs.study.settings import CHOSEN, HELD_AGAINST, Setting, alternatives, applied
 from docs.study.trace import load_trace
-from docs.study.virtual import Outcome, Situation, Theatre
+from docs.study.virtual import EVERY, Outcome, Situation, Theatre
 from loader_gate.machine.cores import cores
 from loader_gate.progress import Progress
 from loader_gate.rotation.pace import Pace
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from docs.study.trace import Trace
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "replay.json"
 SLOWDOWNS = (0.02, 0.03, 0.05, 0.10, 0.20)
 #: The slowdowns by which settings are held against each other, beside none at all.
@@ -174,13 +174,15 @@ def replay(
     with Progress("Asking rivals", None, stream) as progress:
         findings = []
         for tally in tallies:
-            if tally.setting == CHOSEN.name and tally.situation.floor is None:
+            situation = tally.situation
+            is_chosen = tally.setting == CHOSEN.name
+            if is_chosen and situation.floor is None and situation.variant != EVERY:
                 passes = 2 * min(tally.blocks, MOST_BLOCKS)
                 found = find_with_rivals(
-                    trace, tally.situation.variant, tally.situation.slowdown, passes, sizes.slowed, seed
+                    trace, situation.variant, situation.slowdown, passes, sizes.slowed, seed
                 )
                 findings += found
-                progress.update(len(findings), tally.situation.variant)
+                progress.update(len(findings), situation.variant)
     return Replay(
         pace,
         seed,
@@ -194,7 +196,7 @@ def replay(
 
 def planned(variants: Iterable[str], sizes: Sizes) -> list[Part]:
     """Return every part of a replay."""
-    parts: list[Part] = []
+    parts = [Part(Situation(EVERY), CHOSEN, sizes.same)]
     for name in variants:
         parts.append(Part(Situation(name), CHOSEN, sizes.same))
         parts += [Part(Situation(name, slowdown), CHOSEN, sizes.slowed) for slowdown in SLOWDOWNS]
@@ -289,7 +291,8 @@ def save_replay(found: Replay, path: Path) -> None:
     unfinished = path.with_name(f"{path.name}.unfinished")
     document = asdict(found)
     del document["pace"]
-    rules = {"tolerance": found.pace.tolerance, "budget_seconds": found.pace.budget_seconds}
+    names = ("tolerance", "budget_seconds", "comparisons")
+    rules = {name: getattr(found.pace, name) for name in names}
     document = {"schema": SCHEMA, "rules": rules, **document}
     unfinished.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     os.replace(unfinished, path)  # noqa: PTH105 (as one step)

@@ -11,11 +11,12 @@ from docs.study.rates import Rate, quantile
 from docs.study.replay import FLOOR_DISTANCE, FLOORS, SETTING_SLOWDOWNS, SLOWDOWNS
 from docs.study.rivals import ORDERS, RULES
 from docs.study.settings import CHOSEN
-from docs.study.virtual import MEAN_RUN, Situation
+from docs.study.virtual import EVERY, MEAN_RUN, Situation
 from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS
 from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.estimate import SINGLE_LOOK_ERROR, estimate, log_ratios
-from loader_gate.statistics.sequences import CLIPPED_AT, FAILING_ERROR, SCORES_MIXED_OVER
+from loader_gate.statistics.sequences import CLIPPED_AT, SCORES_MIXED_OVER
+from loader_gate.statistics.session_error import SESSION_ERROR
 from loader_gate.verdict.change import COMPARED_TOO, PEAK_MEMORY
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ THREE_FOUND = 0.80
 _SETTINGS_NOTE = (
     "The first row of a variant is of all sessions; the others are of the first ones, the same for each. "
     f"*Chosen* is the robust confidence sequence over pairs of passes, clipped at {CLIPPED_AT:g} times the "
-    f"deviation, mixed over {SCORES_MIXED_OVER:g}, with an error of {FAILING_ERROR:g}, widened where pairs "
+    f"deviation, mixed over {SCORES_MIXED_OVER:g}, with an error of {CHOSEN.error:.2g}, widened where pairs "
     f"of processes differ, and nothing called a change in the first {EARLIEST_CHANGE_SECONDS:g} s; the next "
     "rows each have something of it otherwise. With the mean, the sequence is that of the t-test. The union "
     "bound, which is never widened, shares an error of 0.05 among the looks at blocks, and spends it as late "
@@ -94,7 +95,8 @@ def _beginning(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> s
             f"- Versions: {versions}.",
             f"- Work: {about.images} images of tree `{about.tree[:12]}`, "
             f"{about.image_size}x{about.image_size}, in batches of {about.batch_size}.",
-            f"- Sessions as with `--tolerance {100 * pace.tolerance:g} --budget {pace.budget_seconds:g}`, "
+            f"- Sessions as with `--tolerance {100 * pace.tolerance:g} --budget {pace.budget_seconds:g}`, of "
+            f"{pace.comparisons} comparisons that share one error, "
             f"drawn {RENEWED_AFTER} blocks at a time, those of one pair of processes; for floors by the "
             f"stationary bootstrap, {MEAN_RUN} blocks at a time on average; from seed {replayed.seed}.",
             "",
@@ -130,7 +132,14 @@ def _targets(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> str
     planted = [session for session in done if session.slowdown]
     live_found = Rate(sum(session.outcome == "regression" for session in planted), len(planted))
     budget = f"{replayed.pace.budget_seconds:g} s"
+    failing = replayed.tally(Situation(EVERY)).status("fail")
     rows = [
+        (
+            f"same code: sessions of {len(names)} variants that fail, in any figure",
+            f"at most {100 * SESSION_ERROR:g} %",
+            str(failing),
+            failing.share <= SESSION_ERROR,
+        ),
         (
             "same code: false alarms in all figures",
             "at most 0.1 %",

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean, variance
 from typing import TYPE_CHECKING, Any, Literal
 
+from docs.study.virtual import PACE
 from loader_gate.rotation import looks
+from loader_gate.rotation import pace as paces
 from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS
 from loader_gate.statistics import sequences
 from loader_gate.statistics.counts import FEWEST_BLOCKS
@@ -21,7 +23,6 @@ from loader_gate.statistics.estimate import Estimate, estimate, exp_or_infinity
 from loader_gate.statistics.sequences import (
     CLIPPED_AT,
     ERROR,
-    FAILING_ERROR,
     SCORES_MIXED_OVER,
     t_bound,
 )
@@ -61,7 +62,7 @@ class Setting:
     """
 
     name: str
-    error: float = FAILING_ERROR
+    error: float = PACE.failing_error
     earliest: float = EARLIEST_CHANGE_SECONDS
     clipped_at: float = CLIPPED_AT
     mixed_over: float = SCORES_MIXED_OVER
@@ -90,7 +91,7 @@ UNION = Setting(
 def alternatives() -> tuple[Setting, ...]:
     """Return the settings to hold against the chosen one."""
     return (
-        *(replace(CHOSEN, name=f"error {error:g}", error=error) for error in (0.05, 0.03, 0.002)),
+        *(replace(CHOSEN, name=f"error {error:g}", error=error) for error in (0.05, 0.01, 0.0002)),
         *(replace(CHOSEN, name=f"clipped at {at:g}", clipped_at=at) for at in (0.5, 2.0)),
         *(replace(CHOSEN, name=f"mixed over {over:g}", mixed_over=over) for over in (0.5, 8.0)),
         replace(CHOSEN, name="never widened", widened=False),
@@ -115,11 +116,12 @@ def applied(setting: Setting, planned: int) -> Iterator[None]:
         planned: How many blocks a union bound shares the error among.
     """
     changes: list[tuple[ModuleType, str, Any]] = [
-        (looks, "FAILING_ERROR", setting.error),
         (looks, "EARLIEST_CHANGE_SECONDS", setting.earliest),
         (sequences, "CLIPPED_AT", setting.clipped_at),
         (sequences, "SCORES_MIXED_OVER", setting.mixed_over),
     ]
+    if setting.error != CHOSEN.error:
+        changes.append((paces, "failing_error", lambda _comparisons: setting.error))
     if not setting.widened:
         changes.append((looks, "excess_spread", lambda _: 1.0))
     estimator: Estimator = sequences.robust_estimate_at_any_look

@@ -16,20 +16,24 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.contestant import Arm, Contestant, cost
 from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.rotation import Watch, run_blocks
 from loader_gate.rotation.schedule import RENEWED_AFTER, Turn
+from loader_gate.session.settings import comparisons
 from loader_gate.statistics.blocks import middle_of_blocks
 from loader_gate.statistics.counts import MOST_BLOCKS, planned_blocks
 from loader_gate.statistics.estimate import log_ratios
+from loader_gate.verdict.change import TOLERANCE
 from loader_gate.verdict.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from docs.study.trace import Recording, Trace
+    from loader_gate.rotation.measurement import Measurement
     from loader_gate.worker.timing import PassTiming
 
 #: The mean number of consecutive blocks that are drawn together.
@@ -38,9 +42,14 @@ MEAN_RUN = 10
 #: nothing.
 FAR_FLOOR = 0.5
 
+#: What is compared in a session of all that `loading` measures by default.
+_DEFAULT = [each for each in built_in_variants() if "loading" in each.default]
 #: How virtual and live sessions are held, if nothing else is said.
-PACE = Pace(budget_seconds=90.0, tolerance=0.03)
+PACE = Pace(90.0, TOLERANCE, comparisons=comparisons(_DEFAULT, {each.name for each in _DEFAULT}))
+#: In the place of a variant's name: all recorded ones, in one session.
+EVERY = "every variant"
 
+_WORST_FIRST = ("fail", "unmeasured", "undecided", "pass")
 _SLOWED = ("seconds", "cpu_seconds", "first_batch_seconds")
 
 
@@ -49,7 +58,7 @@ class Situation:
     """What a virtual session is about.
 
     Attributes:
-        variant: The variant's name.
+        variant: The variant's name, or `EVERY`.
         slowdown: The share by which head is slower than base.
         floor: The floor of the speedup, as a share of the true one; None to compare head with base instead,
             with a floor that is far away.
@@ -115,7 +124,8 @@ class Theatre:
 
     def session(self, situation: Situation, seed: str) -> Outcome:
         """Hold one session; the seed alone decides what is drawn."""
-        name, chance = situation.variant, random.Random(seed)  # noqa: S311 (a simulation, no secret)
+        chance = random.Random(seed)  # noqa: S311 (a simulation, no secret)
+        names = [*self._truth] if situation.variant == EVERY else [situation.variant]
         number = chance.randrange(len(self._recordings))
         if situation.floor is None:
             drawn = self._drawn_processes(chance)
@@ -124,40 +134,32 @@ class Theatre:
             ordinary = ordinary_blocks(self._recordings[number])
             places = resampled(len(ordinary), MOST_BLOCKS, chance)
             drawn = [(number, ordinary[place], swapped) for place in places]
-        truth = math.exp(self._truths[name][number] if situation.own_truth else self._truth[name])
-        floor = truth * (FAR_FLOOR if situation.floor is None else situation.floor)
-        baseline, contestant = (
-            Contestant(Variant(each, f"loader_gate.variants.{each}")) for each in (BASELINE, name)
+        baseline, *contestants = (
+            Contestant(Variant(each, f"loader_gate.variants.{each}")) for each in (BASELINE, *names)
         )
-        played = {
-            baseline.head: self._passes(drawn, BASELINE, "", 0.0),
-            contestant.head: self._passes(drawn, name, "head", situation.slowdown),
-        }
-        if situation.floor is None:
-            contestant.base = Arm(at_base=True)
-            played[contestant.base] = self._passes(drawn, name, "base", 0.0)
-        rules = Rules({name: floor}, cores=1)
+        played = {baseline.head: self._passes(drawn, BASELINE, "", 0.0)}
+        floors = {}
+        for name, contestant in zip(names, contestants, strict=True):
+            truth = math.exp(self._truths[name][number] if situation.own_truth else self._truth[name])
+            floors[name] = truth * (FAR_FLOOR if situation.floor is None else situation.floor)
+            played[contestant.head] = self._passes(drawn, name, "head", situation.slowdown)
+            if situation.floor is None:
+                contestant.base = Arm(at_base=True)
+                played[contestant.base] = self._passes(drawn, name, "base", 0.0)
         run_blocks(
-            [baseline, contestant],
+            [baseline, *contestants],
             Player(played),
-            rules,
+            Rules(floors, cores=1),
             self._pace,
             Watch(),
             random.Random(0),  # noqa: S311
         )
-        measurement = contestant.measurement(share=None)
-        own = math.fsum(map(cost, (*measurement.variant_passes, *measurement.base_passes)))
-        return Outcome(
-            status=measurement.verdict.status,
-            changes={change.figure: change.outcome for change in measurement.verdict.changes},
-            blocks=len(measurement.variant_passes) // 2,
-            seconds=own,
-            with_baseline=own + math.fsum(map(cost, measurement.baseline_passes)),
-        )
+        return _outcome([each.measurement(share=None) for each in contestants])
 
     def planned(self, name: str) -> int:
-        """Return how many blocks of a variant, head and base, the budget has room for."""
-        pairs = [recording.variants[name] for recording in self._recordings]
+        """Return how many blocks of a variant, head and base, the budget has room for; or of `EVERY`."""
+        names = [*self._truth] if name == EVERY else [name]
+        pairs = [recording.variants[each] for recording in self._recordings for each in names]
         blocks = sum(recording.blocks for recording in self._recordings)
         seconds = math.fsum(cost(timing) for pair in pairs for timing in (*pair.head, *pair.base))
         return planned_blocks(self._pace.budget_seconds, seconds / blocks)
@@ -190,6 +192,22 @@ class Theatre:
             passes = recording.baseline if name == BASELINE else getattr(recording.variants[name], arm)
             self._slowed[key] = [slowed(timing, slowdown) for timing in passes]
         return self._slowed[key]
+
+
+def _outcome(measurements: Sequence[Measurement]) -> Outcome:
+    """Return what became of the session of some variants: it is as bad as the worst of them."""
+    worst = min(measurements, key=lambda each: _WORST_FIRST.index(each.verdict.status))
+    own = math.fsum(
+        cost(timing) for each in measurements for timing in (*each.variant_passes, *each.base_passes)
+    )
+    longest = max(measurements, key=lambda each: len(each.variant_passes))
+    return Outcome(
+        status=worst.verdict.status,
+        changes={change.figure: change.outcome for change in worst.verdict.changes},
+        blocks=len(longest.variant_passes) // 2,
+        seconds=own,
+        with_baseline=own + math.fsum(map(cost, longest.baseline_passes)),
+    )
 
 
 def slowed(timing: PassTiming, slowdown: float) -> PassTiming:

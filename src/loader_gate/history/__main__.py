@@ -86,7 +86,7 @@ def _add_what_reads(add: Add) -> None:
         type=Tolerance.parse,
         action="append",
         metavar="[NAME=]PERCENT",
-        help="the slowdown that is allowed (default: 3%%), or that of one VARIANT or WORKLOAD/VARIANT; may "
+        help="the slowdown that is allowed (default: 1%%), or that of one VARIANT or WORKLOAD/VARIANT; may "
         "be given again",
     )
     command = add("steps", show_steps, "find the steps and the drift of every series of speedups", True)

@@ -40,7 +40,7 @@ class EarlierRuns:
 
     Attributes:
         wanted: Whether ``--benchmark-compare`` was given.
-        gating: Whether a benchmark that is slower or missing fails: ``--benchmark-compare-fail`` was given.
+        gating: Whether a benchmark that is slower or missing fails: ``--fail-if-slower`` was given.
     """
 
     def __init__(self, options: argparse.Namespace, machine: Machine) -> None:
@@ -54,7 +54,7 @@ class EarlierRuns:
             CompareError: An option cannot be used, or a run that was asked for is not there.
         """
         self.wanted = bool(options.benchmark_compare)
-        self.gating = self.wanted and bool(options.benchmark_compare_fail)
+        self.gating = bool(options.fail_if_slower)
         self._options = options
         self._machine = machine
         self._is_stored = bool(options.benchmark_autosave or options.benchmark_save)
@@ -62,10 +62,9 @@ class EarlierRuns:
         self._now: dict[Key, Entry] = {}
         self._slower: dict[Key, str] = {}
         self._loaders: dict[str, str] = {}
-        if options.benchmark_compare_fail and not self.wanted:
-            raise CompareError(
-                "--benchmark-compare-fail: there is nothing to compare with; add --benchmark-compare."
-            )
+        for option in ("fail-if-slower", "benchmark-compare-fail"):
+            if getattr(options, option.replace("-", "_")) and not self.wanted:
+                raise CompareError(f"--{option}: there is nothing to compare with; add --benchmark-compare.")
         if options.accept and not (self._is_stored or options.benchmark_json):
             raise CompareError(
                 "--accept: this run would not be saved; add --benchmark-autosave or --benchmark-save=NAME."
@@ -136,7 +135,7 @@ class EarlierRuns:
     def lines(self, rows: Sequence[ComparedBenchmark], colour: bool) -> list[str]:
         """Return what there is to say of the comparison, in lines for people."""
         if not rows:
-            nothing = "So --benchmark-compare-fail has nothing to hold this run against."
+            nothing = "So --fail-if-slower has nothing to hold this run against."
             return _lines([*self._chosen.about, *([nothing] if self.gating else [])])
         machine = self._machine
         below = remarks(

@@ -101,9 +101,11 @@ def pytest_judge_session(session: pytest.Session, exitstatus: int) -> None:
     # pytest-benchmark's --benchmark-skip marks all: that is no wish of whoever wrote a benchmark.
     is_skipping = config.getoption("benchmark_skip", False)
     selected = [*filter(key_of, items)] if is_skipping else to_measure(items, suite.absent)
-    if selected and not config.option.collectonly and exitstatus == pytest.ExitCode.OK and not suite.measured:
-        suite.complaints.append("Nothing was measured, so this run is no success.")
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if selected and not config.option.collectonly and exitstatus == pytest.ExitCode.OK:
+        nothing = suite.has_nothing()
+        if nothing:
+            suite.complaints.append(nothing)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         failures = comparison.failures(compared_rows(config))
         if getattr(getattr(config, "_benchmarksession", None), "performance_regressions", []):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loader_gate.plugin.items import key_of
+from loader_gate.plugin.items import key_of, to_measure
 from loader_gate.plugin.settings import options_of
 from loader_gate.plugin.start import SUITE
 
@@ -34,11 +34,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     config.stash[_SELECTED] = _keys_of(session.items)
     suite = config.stash[SUITE]
-    if suite.against and config.stash[_SELECTED] and not (config.option.collectonly or session.testsfailed):
+    if not (config.option.collectonly or session.testsfailed):
         from loader_gate.base.repository import RevisionError
 
         try:
-            suite.open_base([variant for _, variant in config.stash[_SELECTED]])
+            suite.expect(to_measure(session.items, suite.absent))
         except RevisionError as error:
             raise pytest.UsageError(str(error)) from error
 

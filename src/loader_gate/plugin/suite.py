@@ -10,6 +10,7 @@ from loader_gate.plugin import books
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.runs.saved import rotation_of
 from loader_gate.session.settings import Settings, is_against
+from loader_gate.statistics.session_error import SESSION_ERROR
 from loader_gate.verdict.sentence import sentence
 from loader_gate.verdict.verdict import fails_item
 from loader_gate.workloads.known import known_workloads, workload
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from loader_gate.registry.variant import Variant
     from loader_gate.report.session_table import TableNotes
     from loader_gate.rotation.measurement import Measurement
+    from loader_gate.runs.saved import Key
     from loader_gate.session.result import Result
     from loader_gate.trees.tree import Tree
 
@@ -93,10 +95,13 @@ class Suite:
         """
         self.settings = self.settings.with_loaders(loaders, declared_floors, ungated)
 
-    @property
-    def measured(self) -> bool:
-        """Return whether any variant has figures."""
-        return any(result.has_figures for result in self.results.values())
+    def has_nothing(self) -> str:
+        """Return why this session is no success although no test of it fails, if that is so."""
+        if not any(result.has_figures for result in self.results.values()):
+            return "Nothing was measured, so this run is no success."
+        if self.against and not any(result.is_compared for result in self.results.values()):
+            return "Nothing was compared with base, so this run is no success: see above why."
+        return ""
 
     @property
     def profile(self) -> str | None:
@@ -113,25 +118,27 @@ class Suite:
         by_default = (name, variant.name) not in self.on_request
         return variant.kind in kinds and (by_default or bool(self._options.variant))
 
-    def open_base(self, names: Collection[str]) -> None:
-        """Find the code that variants are compared with; `close` removes what it takes.
+    def expect(self, selected: Collection[Key]) -> None:
+        """Find the code that variants are compared with, which `close` removes; share the session's error.
 
         Args:
-            names: The variants whose tests are going to run.
+            selected: The workload and the variant of each test that is going to run.
 
         Raises:
             RevisionError: There is no such revision or interpreter, or no repository that could know it.
         """
-        from loader_gate.base.base import base_of
+        if self.against and selected and not self.settings.place.not_timed:
+            from loader_gate.base.base import base_of
 
-        if self.settings.place.not_timed:
-            return
-        compared = [each for each in self.settings.compared(names) if each.name not in self.absent]
-        options, path = self._options, self.settings.place.search_path
-        base = base_of(options.against, options.against_python, compared, path)
-        found = self._while_open.enter_context(base)
-        self._base = found if found.origins else None
-        self.notes += found.remarks()
+            names = {variant for _, variant in selected}
+            compared = [each for each in self.settings.compared(names) if each.name not in self.absent]
+            options, path = self._options, self.settings.place.search_path
+            base = base_of(options.against, options.against_python, compared, path)
+            found = self._while_open.enter_context(base)
+            self._base = found if found.origins else None
+            self.notes += found.remarks()
+        compared_names = () if self._base is None else self._base.origins
+        self.settings = self.settings.sharing_error(selected, compared_names)
 
     def close(self) -> None:
         """Remove what `open_base` has made."""
@@ -212,6 +219,8 @@ class Suite:
         return {
             "schema": books.SCHEMA,
             "seed": self.settings.seed,
+            "comparisons": self.settings.pace.comparisons,
+            "session_error": SESSION_ERROR,
             **about_run(self.results, {name: self._notes_of(name) for name in self.results}),
             "gate": self._options.gate,
             "notes": [*self.notes, *self.complaints],
@@ -227,6 +236,7 @@ class Suite:
             None if base is None else base.description,
             self._skipped.get(name, ()),
             self.settings.seed,
+            self.settings.pace.comparisons,
         )
 
 

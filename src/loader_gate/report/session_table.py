@@ -14,6 +14,7 @@ from loader_gate.registry.variant import BASELINE
 from loader_gate.report.article import article_rows
 from loader_gate.report.terminal import change_table, share_lines, shuffle_lines, verdict_table
 from loader_gate.statistics.control import read_control
+from loader_gate.statistics.session_error import SESSION_ERROR
 from loader_gate.text import WIDTH
 from loader_gate.verdict.sentence import number
 
@@ -34,6 +35,7 @@ class TableNotes:
         base: What variants are compared with, in words; None if with nothing.
         skipped: Variants that are not installed, with what they need.
         seed: What the order of passes was drawn from.
+        comparisons: How many of the session may fail.
     """
 
     machine: Machine
@@ -41,6 +43,7 @@ class TableNotes:
     base: str | None = None
     skipped: tuple[str, ...] = ()
     seed: int = 0
+    comparisons: int = 1
 
 
 def session_table(result: Result, notes: TableNotes, colour: bool) -> list[str]:
@@ -63,6 +66,8 @@ def session_table(result: Result, notes: TableNotes, colour: bool) -> list[str]:
         f"Machine: {notes.machine.describe()}.",
         f"Noise: {noise_seen(result)}.",
         f"Order: drawn from --session-seed {notes.seed}.",
+        f"Error: of sessions with nothing changed at most {100 * SESSION_ERROR:g} % fail, in any of at most "
+        f"{notes.comparisons} comparisons.",
     ]
     return [*lines, *(line for text in about for line in textwrap.wrap(text, WIDTH))]
 

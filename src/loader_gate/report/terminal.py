@@ -27,7 +27,13 @@ SHUFFLED_WELL = 0.95
 #: What of the changes has a column in a terminal: as many as there is room for.
 _IN_COLUMNS = ("seconds", "CPU seconds", "first batch", PEAK_MEMORY, DUMP_BYTES)
 #: From worst to best.
-_OUTCOMES = {"regression": "bold red", "undecided": "yellow", "improvement": "green", "same": ""}
+_OUTCOMES = {
+    "regression": "bold red",
+    "undecided": "yellow",
+    "slower": "",
+    "improvement": "green",
+    "same": "",
+}
 _STYLES = {"pass": "green", "fail": "bold red", "undecided": "yellow", "unmeasured": "bold red"}
 
 
@@ -157,7 +163,8 @@ def _without_column(found: Iterable[tuple[str, Mapping[str, Change]]]) -> Iterat
             if figure in changes and changes[figure].outcome != "same"
         ]
         if changed:
-            yield f"{figure.capitalize()}, head / base (95 % CI): {'; '.join(changed)}."
+            what = f"{figure.capitalize()}, head / base (with the interval that a failure takes)"
+            yield f"{what}: {'; '.join(changed)}."
 
 
 def _change(change: Change | None, with_interval: bool) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.estimate import Estimate, estimate
-from loader_gate.statistics.sequences import ERROR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +21,7 @@ def figures_of(figure: Figure, passes: Sequence[PassTiming]) -> list[float]:
     return found if len(found) == len(passes) else []
 
 
-def peak_memory(head: Sequence[PassTiming], base: Sequence[PassTiming]) -> Estimate | None:
+def peak_memory(head: Sequence[PassTiming], base: Sequence[PassTiming], error: float) -> Estimate | None:
     """Return head / base of the most memory resident at once, from pairs of processes; None if not known.
 
     A process has one maximum, however many passes it has: the next pass hardly needs more than the most of
@@ -31,11 +30,12 @@ def peak_memory(head: Sequence[PassTiming], base: Sequence[PassTiming]) -> Estim
     Args:
         head: Passes of head, two a block, in order.
         base: As many of base.
+        error: The chance of a miss that the interval may have, both sides together.
     """
     maxima = [_maxima(passes) for passes in (head, base)]
     if min(map(min, maxima)) <= 0:
         return None
-    return estimate([math.log(one / other) for one, other in zip(*maxima, strict=True)], ERROR)
+    return estimate([math.log(one / other) for one, other in zip(*maxima, strict=True)], error)
 
 
 def _maxima(passes: Sequence[PassTiming]) -> list[int]:

@@ -20,19 +20,13 @@ from loader_gate.statistics.blocks import block_estimate, block_estimate_at_any_
 from loader_gate.statistics.control import Control, read_control
 from loader_gate.statistics.counts import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, planned_blocks
 from loader_gate.statistics.estimate import (
-    SINGLE_LOOK_ERROR,
     Estimate,
     estimate,
     excess_spread,
     log_ratios,
     pair_log_ratios,
 )
-from loader_gate.statistics.sequences import (
-    ERROR,
-    FAILING_ERROR,
-    clipped,
-    robust_estimate_at_any_look,
-)
+from loader_gate.statistics.sequences import ERROR, clipped, robust_estimate_at_any_look
 from loader_gate.verdict.change import (
     COMPARED_TOO,
     PEAK_MEMORY,
@@ -42,7 +36,7 @@ from loader_gate.verdict.change import (
     judge_peak_memory,
     with_changes,
 )
-from loader_gate.verdict.excuses import moved_reason, unconfirmed_reason
+from loader_gate.verdict.excuses import BEYOND_OR_NOT, moved_reason, unconfirmed_reason
 from loader_gate.verdict.share import Share, share_of_limit
 
 if TYPE_CHECKING:
@@ -66,7 +60,9 @@ class AnyRules(Protocol):
     def judge(self, variant: Variant, estimate: Estimate, last: bool, others: float | None) -> Verdict | None:
         """Return the verdict on a speedup, or None for "more blocks"."""
 
-    def judge_change(self, estimate: Estimate, tolerance: float, last: bool) -> Change | None:
+    def judge_change(
+        self, estimate: Estimate, surely: Estimate, tolerance: float, last: bool
+    ) -> Change | None:
         """Return what became of the seconds, or None for "more blocks"."""
 
     def busy_elsewhere(self, others: float | None) -> str:
@@ -170,7 +166,7 @@ class _Look:
         verdict = self.rules.judge(variant, found, last, self.others)
         if verdict is None or verdict.status != "fail":
             return verdict
-        surely = self._estimate_speedup(ratios, FAILING_ERROR)
+        surely = self._estimate_speedup(ratios, self.pace.failing_error)
         confirmed = self.rules.judge(variant, surely, last, self.others)
         if confirmed is None or confirmed.status != "fail":
             return confirmed and replace(confirmed, estimate=found)
@@ -192,24 +188,23 @@ class _Look:
         return known if base is None or known is not None else self._change_against(base)
 
     def _change_against(self, base: Arm) -> Change | None:
-        """Judge the change: a surer interval, some time, and a machine that does not move make it one."""
+        """Judge the change: to be one takes a surer interval, some time, and a machine that does not move."""
         last, busy = self.is_last, self.rules.busy_elsewhere(self.others)
         ratios = pair_log_ratios(_seconds(self.contestant.head.passes), _seconds(base.passes))
-        change = self.rules.judge_change(self._estimate_change(ratios, ERROR), self.pace.tolerance, last)
-        if change is None or change.outcome not in ("regression", "improvement"):
+        found = surely = self._estimate_change(ratios, ERROR)
+        if not found.low <= 1 <= found.high:  # else a surer interval holds 1, too
+            spread = _spread(ratios, 2, is_robust=not self.looks_once, one_pair_will_do=last and not busy)
+            surely = self._estimate_change(ratios, self.pace.failing_error).widened(spread)
+        change = self.rules.judge_change(found, surely, self.pace.tolerance, last)
+        if change is None:
+            return None
+        if change.outcome == "undecided" and found.low > 1:
+            return replace(change, reason=BEYOND_OR_NOT if surely.low > 1 else unconfirmed_reason(busy))
+        if change.outcome not in ("regression", "improvement"):
             return change
         earliest = EARLIEST_WHEN_BUSY_SECONDS if busy else EARLIEST_CHANGE_SECONDS
         if not last and self.spent_seconds < earliest:
             return None
-        spread = _spread(ratios, 2, is_robust=not self.looks_once, one_pair_will_do=last and not busy)
-        surely = self._estimate_change(ratios, FAILING_ERROR).widened(spread)
-        confirmed = self.rules.judge_change(surely, self.pace.tolerance, last)
-        if confirmed is None or confirmed.outcome != change.outcome:
-            if not last:
-                return None
-            if change.outcome == "improvement":  # nothing that somebody has to look into
-                return replace(change, outcome="same")
-            return replace(change, outcome="undecided", reason=unconfirmed_reason(busy))
         control = _control(self.contestant.baseline_passes)
         if change.outcome != "regression" or not control.moved:
             return change
@@ -249,7 +244,7 @@ class _Look:
             found = self._estimate_once(above, below) if above and below else None
             if found is not None:
                 changes.append(judge_once(name, found, max(figure.tolerance, self.pace.tolerance)))
-        memory = peak_memory(head, base.passes)
+        memory = peak_memory(head, base.passes, self.pace.failing_error)
         if memory is not None:
             changes.append(judge_peak_memory(memory, max(PEAK_MEMORY_TOLERANCE, self.pace.tolerance)))
         return changes
@@ -274,7 +269,7 @@ class _Look:
         ratios = log_ratios(above, below)
         is_calm = not self.rules.busy_elsewhere(self.others)
         spread = _spread(ratios, 1, is_robust=False, one_pair_will_do=is_calm)
-        return estimate(ratios, SINGLE_LOOK_ERROR).widened(spread)
+        return estimate(ratios, self.pace.failing_error).widened(spread)
 
 
 def share(contestant: Contestant, contestants: Iterable[Contestant]) -> Share | None:

@@ -44,7 +44,11 @@ class Workers(Protocol):
     """Where workers come from."""
 
     def start(self, variant: Variant, at_base: bool) -> AnyWorker:
-        """Start a worker of a variant, or of the same one at base; again and again, when it is renewed."""
+        """Start a worker of a variant, or of the same one at base; again and again, when it is renewed.
+
+        Raises:
+            WorkerError: That is not possible.
+        """
 
     def compares(self, variant: Variant) -> bool:
         """Return whether a variant is compared with base."""
@@ -159,7 +163,10 @@ class Runner:
         self._end([*self._running])
 
     def _start(self, contestant: Contestant, arm: Arm) -> None:
-        self._running[arm] = self._workers.start(contestant.variant, arm.at_base)
+        try:
+            self._running[arm] = self._workers.start(contestant.variant, arm.at_base)
+        except WorkerError as error:
+            arm.problem = str(error)
 
     def _open_and_check(self, contestants: Iterable[Contestant], doing: str) -> None:
         """Build every variant and check its work; nothing is timed yet, so several may run at once."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from loader_gate.registry.variant import BASELINE
 from loader_gate.runs.saved import Entry, Key, SavedRun
+from loader_gate.verdict.change import RESOLUTION
 
 if TYPE_CHECKING:
     from loader_gate.statistics.estimate import Estimate
@@ -113,15 +114,15 @@ def log_half_width(estimate: Estimate) -> float:
 def word_for(ratio: Ratio, tolerance: float) -> Word:
     """Return what a ratio shows.
 
-    It is a change if it is larger than the tolerance and its interval leaves no change out; it is the same
-    if the whole interval is within the tolerance. Anything else is not known.
+    It is a change if the whole interval is beyond the tolerance; it is the same if no end of the interval is
+    beyond it by more than `RESOLUTION`. Anything else is not known.
     """
-    least, most = 1 - tolerance, 1 / (1 - tolerance)
-    if ratio.value < least and ratio.high < 1:
+    least = 1 - tolerance
+    if ratio.high < least:
         return "slower"
-    if ratio.value > most and ratio.low > 1:
+    if ratio.low > 1 / least:
         return "faster"
-    if least <= ratio.low and ratio.high <= most:
+    if least - RESOLUTION <= ratio.low and ratio.high <= 1 / (least - RESOLUTION):
         return "same"
     return "not known"
 
@@ -187,4 +188,5 @@ def compare_session(
 
 def is_doubtful(row: ComparedBenchmark, tolerance: float) -> bool:
     """Return whether a benchmark seems to have become slower, but not certainly."""
-    return row.word == "not known" and row.ratio is not None and row.ratio.value < 1 - tolerance
+    least = 1 - tolerance - RESOLUTION
+    return row.word == "not known" and row.ratio is not None and row.ratio.value < least

@@ -53,12 +53,14 @@ class Dumps:
         head: The dumps of this checkout, by variant.
         base: Those of base.
         failed: Why there is none of head, by variant.
+        failed_at_base: Why there is none of base, where there should be one.
         notes: Lines for people.
     """
 
     head: Mapping[str, Written] = field(default_factory=dict)
     base: Mapping[str, Written] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
+    failed_at_base: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def of(self, variant: Variant, at_base: bool) -> Written | None:
@@ -96,13 +98,9 @@ class DumpWriter:
         head = self._write_all("Writing dumps", writers, spec, at_base=False)
         at_base = [each for each in writers if each.name in head.written and each.name in compared]
         if not at_base:
-            return Dumps(head.written, {}, head.failed, head.said)
+            return Dumps(head.written, {}, head.failed, notes=head.said)
         base = self._write_all("Writing dumps of base", at_base, spec, at_base=True)
-        lost = tuple(
-            f"{name} is not compared with base, where its dump failed: {problem}."
-            for name, problem in base.failed.items()
-        )
-        return Dumps(head.written, base.written, head.failed, (*head.said, *base.said, *lost))
+        return Dumps(head.written, base.written, head.failed, base.failed, (*head.said, *base.said))
 
     def _write_all(self, title: str, writers: Sequence[Variant], spec: Spec, at_base: bool) -> _Side:
         written: dict[str, Written] = {}

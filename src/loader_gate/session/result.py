@@ -41,6 +41,12 @@ class Result:
         """Return whether any variant was measured."""
         return any(each.verdict.status != "unmeasured" for each in self.measurements.values())
 
+    @property
+    def is_compared(self) -> bool:
+        """Return whether any variant was compared with base."""
+        changes = [change for each in self.measurements.values() for change in each.verdict.changes]
+        return any(change.estimate is not None for change in changes)
+
 
 def without_passes(variant: Variant, reason: str) -> Measurement:
     """Return the measurement of a variant that was not even started; the reason says what to do."""

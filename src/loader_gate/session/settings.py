@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from loader_gate.rotation.pace import Pace
 from loader_gate.session.gating import Gating
 from loader_gate.session.guard import Allowance
 from loader_gate.verdict import floors
+from loader_gate.verdict.change import CHANGES, RESOLUTION
 from loader_gate.verdict.floors_file import load_floors
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import module_search_path
@@ -120,7 +121,7 @@ class Settings:
                 [floors.OwnFloor.parse(text) for text in options.floor],
                 is_asked_for=options.profile is not None,
                 updates_floors=options.update_floors,
-                vague_above=options.tolerance if options.benchmark_compare_fail else None,
+                vague_above=options.tolerance + RESOLUTION if options.fail_if_slower else None,
             ),
             Place(machine, tuple(search_path), not_timed),
             _ungated(built_in, options.variants),
@@ -166,6 +167,17 @@ class Settings:
         names = {BASELINE, *names, *(each.name for each in self.ungated)}
         return [each for each in self.everyone if each.name in names and not each.traits.is_limit]
 
+    def sharing_error(self, selected: Iterable[tuple[str, str]], compared: Collection[str]) -> Settings:
+        """Return the settings with one error of the session for all that may fail in it.
+
+        Args:
+            selected: The workload and the variant of each test that is going to run.
+            compared: The variants that are compared with a base.
+        """
+        known = {each.name: each for each in self.variants}
+        number = comparisons((known[name] for _, name in selected), compared)
+        return replace(self, pace=replace(self.pace, comparisons=max(1, number)))
+
     def seed_of(self, workload: Workload) -> int:
         """Return the seed of a workload: its own, as two workloads owe each other no order."""
         return zlib.crc32(f"{self.seed} {workload.name}".encode())
@@ -173,6 +185,20 @@ class Settings:
     def ungated_in(self, workload: Workload) -> list[Variant]:
         """Return the variants that are measured beside others in a workload, installed or not."""
         return [each for each in self.ungated if each.takes_part_in(workload)]
+
+
+def comparisons(gated: Iterable[Variant], compared: Collection[str]) -> int:
+    """Return how many comparisons may fail: each variant's with its floor, and those with a base.
+
+    Args:
+        gated: The variant of each test.
+        compared: The names of those that are compared with a base.
+    """
+    return sum(
+        (each.name != BASELINE) + (each.name in compared) * CHANGES
+        for each in gated
+        if not each.traits.is_limit
+    )
 
 
 def is_against(options: argparse.Namespace) -> bool:

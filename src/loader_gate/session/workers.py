@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from loader_gate.registry.spec import Spec
 from loader_gate.session.dump_writer import AT_BASE, Dumps
 from loader_gate.worker.limits import WorkerLimits
-from loader_gate.worker.process import WorkerProcess
+from loader_gate.worker.process import WorkerError, WorkerProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,13 +78,17 @@ class SessionWorkers:
         return self.common.for_variant(f"{variant.name}{AT_BASE}" if at_base else variant.name)
 
     def compares(self, variant: Variant) -> bool:
-        """Return whether a variant can be measured at base, too: if it reads a dump, base has to have one."""
-        name = variant.name
-        readable = name not in self.dumps.head or name in self.dumps.base
-        return name in self.wanted and name in self.launcher.origins and readable
+        """Return whether a variant is to be measured at base, too."""
+        return variant.name in self.wanted and variant.name in self.launcher.origins
 
     def start(self, variant: Variant, at_base: bool) -> WorkerProcess:
-        """Start a worker; what it writes goes with it, but for a dump, which may be there to stay."""
+        """Start a worker; what it writes goes with it, but for a dump, which may be there to stay.
+
+        Raises:
+            WorkerError: It would have no dump to read.
+        """
+        if at_base and variant.name in self.dumps.failed_at_base:
+            raise WorkerError(f"its dump could not be written: {self.dumps.failed_at_base[variant.name]}")
         if self.dumps.of(variant, at_base) is not None:
             return self.launcher.start(variant, at_base)
         folder = self.spec(variant, at_base).cache_dir

@@ -37,11 +37,8 @@ if TYPE_CHECKING:
 
 
 #: The error of the interval that is shown, and that a verdict of pass takes: the chance that a session ever
-#: shows one, for one variant, that misses the true ratio.
+#: shows one, for one variant, that misses the true ratio. To fail takes more: see ``session_error.py``.
 ERROR = 0.05
-#: The error of the interval that it takes to fail. A failure needs more certainty: most commits change no
-#: loader.
-FAILING_ERROR = 0.005
 #: How many data the t-test is tuned for: it needs the fewest to tell effects apart that take about so many.
 MIXED_OVER = 4.0
 #: What the robust estimate is tuned for, as the sum of squared scores. A square is at most 1, and half on

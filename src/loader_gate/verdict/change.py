@@ -1,7 +1,8 @@
-"""What decides a regression: from an estimate of head / base to a change, and from changes to the verdict.
+"""What decides a regression: from estimates of head / base to a change, and from changes to the verdict.
 
-See ``rotation/looks.py``, too: what is a change here has to be one by a surer interval as well, after some
-measuring time, and a regression on a machine that did not move.
+The tolerance is what is allowed: a regression is proven to be beyond it, by the interval of which the whole
+session has one error. See ``rotation/looks.py``, too: a regression takes some measuring time, and a machine
+that did not move.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
     from loader_gate.verdict.verdict import Status, Verdict
     from loader_gate.worker.timing import PassTiming
 
-Outcome: TypeAlias = Literal["regression", "improvement", "same", "undecided"]
+Outcome: TypeAlias = Literal["regression", "slower", "improvement", "same", "undecided"]
+
+#: The share by which head may be slower, if nothing is said.
+TOLERANCE = 0.01
+#: Nothing is called the same before a slowdown is ruled out that is larger than the tolerance by this share.
+RESOLUTION = 0.02
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ COMPARED_TOO: Mapping[str, Figure] = MappingProxyType(
 #: Likewise of the most memory resident at once, and of the size of a dump.
 PEAK_MEMORY, PEAK_MEMORY_TOLERANCE = "peak memory", 0.15
 DUMP_BYTES, DUMP_BYTES_TOLERANCE = "dump bytes", 0.01
+#: How many figures of a variant may be a regression by chance: the seconds, those beside them, and memory.
+CHANGES = 1 + len(COMPARED_TOO) + 1
 #: From fewer pairs of processes there is no verdict on memory.
 FEWEST_PROCESSES = 3
 
@@ -65,7 +73,8 @@ class Change:
 
     Attributes:
         figure: What is compared, such as ``seconds``.
-        outcome: `regression`, `improvement`, `same` or `undecided`.
+        outcome: `regression`, which is proven to be beyond the tolerance; `slower`, proven, within it, and no
+            failure; `improvement`, `same` or `undecided`.
         estimate: Head / base, or None where base could not be measured.
         tolerance: The share by which head may be above base.
         reason: Why it is undecided, if it is.
@@ -85,6 +94,7 @@ class Change:
         interval = f" ({low:.3f} to {high:.3f})" if 0 < low < high else ""
         words = {
             "regression": f"a regression beyond the tolerance of {100 * self.tolerance:.3g} %",
+            "slower": f"more, but within the tolerance of {100 * self.tolerance:.3g} %",
             "improvement": "an improvement",
             "same": "no change that matters",
             "undecided": self.reason,
@@ -92,29 +102,27 @@ class Change:
         return f"{self.figure} {self.estimate.ratio:.3f} times base's{interval}, {words[self.outcome]}"
 
 
-def judge_change(estimate: Estimate, tolerance: float, last: bool) -> Change | None:
+def judge_change(estimate: Estimate, surely: Estimate, tolerance: float, last: bool) -> Change | None:
     """Return what became of the seconds of head against those of base, or None while more blocks are needed.
 
-    A regression has an interval that excludes no change, and an estimate beyond the tolerance; an improvement
-    likewise, the other way round. Head is the same if its interval ends within the tolerance and, as long as
-    there is time for another block, begins within it, too. Fewer than `FEWEST_BLOCKS` decide nothing.
+    A regression is beyond the tolerance with the whole interval by which a session may fail; an improvement
+    likewise, the other way round. Head is the same if its usual interval ends at most `RESOLUTION` beyond the
+    tolerance and, as long as there is time for another block, begins as little beyond it on the other side;
+    it is slower if it is that by the surer interval. Fewer than `FEWEST_BLOCKS` decide nothing.
 
     Args:
         estimate: Head seconds / base seconds, from all blocks so far.
-        tolerance: The share by which head may be slower, such as 0.03.
+        surely: The same with the interval by which a session may fail.
+        tolerance: The share by which head may be slower, such as 0.01.
         last: Whether there is no time for another block.
     """
     most = 1 + tolerance
-    outcome: Outcome | None = None
-    if estimate.blocks >= FEWEST_BLOCKS:
-        if estimate.low > 1 and estimate.ratio > most:
-            outcome = "regression"
-        elif estimate.high < 1 and estimate.ratio < 1 / most:
-            outcome = "improvement"
-        elif estimate.high <= most and (last or estimate.low >= 1 / most):
-            outcome = "same"
-    if outcome is not None:
+    enough = estimate.blocks >= FEWEST_BLOCKS
+    if enough and (outcome := _beyond(surely, tolerance)):
         return Change("seconds", outcome, estimate, tolerance)
+    resolved = most + RESOLUTION
+    if enough and estimate.high <= resolved and (last or estimate.low >= 1 / resolved):
+        return Change("seconds", "slower" if surely.low > 1 else "same", estimate, tolerance)
     if not last:
         return None
     reason = (
@@ -124,33 +132,44 @@ def judge_change(estimate: Estimate, tolerance: float, last: bool) -> Change | N
     return Change("seconds", "undecided", estimate, tolerance, reason)
 
 
-def judge_once(figure: str, estimate: Estimate, tolerance: float) -> Change:
-    """Return what became of a figure that is looked at only once, when the seconds have been decided."""
-    if estimate.low > 1 and estimate.ratio > 1 + tolerance:
-        return Change(figure, "regression", estimate, tolerance)
-    if estimate.high < 1 and estimate.ratio < 1 / (1 + tolerance):
-        return Change(figure, "improvement", estimate, tolerance)
-    return Change(figure, "same", estimate, tolerance)
+def _beyond(surely: Estimate, tolerance: float) -> Literal["regression", "improvement", ""]:
+    """Return what a figure has become, if it has left the tolerance for certain."""
+    if surely.low > 1 + tolerance:
+        return "regression"
+    return "improvement" if surely.high < 1 / (1 + tolerance) else ""
 
 
-def judge_peak_memory(estimate: Estimate, tolerance: float) -> Change:
+def judge_once(figure: str, surely: Estimate, tolerance: float) -> Change:
+    """Return what became of a figure that is looked at only once, when the seconds have been decided.
+
+    Args:
+        figure: Its name.
+        surely: Head / base, with the interval by which a session may fail.
+        tolerance: The share by which head may be above base.
+    """
+    outcome: Outcome = _beyond(surely, tolerance) or ("slower" if surely.low > 1 else "same")
+    return Change(figure, outcome, surely, tolerance)
+
+
+def judge_peak_memory(surely: Estimate, tolerance: float) -> Change:
     """Return what became of the most memory: one maximum a process, so that few processes tell little.
 
     Where it seems to be more than the tolerance, and that may be chance, it is undecided.
 
     Args:
-        estimate: Head / base, from as many blocks as there were pairs of processes.
+        surely: Head / base, from as many blocks as there were pairs of processes, with the interval by which
+            a session may fail.
         tolerance: The share by which head may be above base.
     """
-    pairs = estimate.blocks
+    pairs = surely.blocks
     if pairs < FEWEST_PROCESSES:
-        if estimate.ratio <= 1 + tolerance:  # nothing that somebody has to look into
-            return Change(PEAK_MEMORY, "same", estimate, tolerance)
+        if surely.ratio <= 1 + tolerance:  # nothing that somebody has to look into
+            return Change(PEAK_MEMORY, "same", surely, tolerance)
         seen = f"{pairs} pair{'' if pairs == 1 else 's'} of processes"
         reason = f"not known from {seen}, as it takes {FEWEST_PROCESSES}: give it a larger --budget"
-        return Change(PEAK_MEMORY, "undecided", estimate, tolerance, reason)
-    change = judge_once(PEAK_MEMORY, estimate, tolerance)
-    if change.outcome != "same" or estimate.ratio <= 1 + tolerance:
+        return Change(PEAK_MEMORY, "undecided", surely, tolerance, reason)
+    change = judge_once(PEAK_MEMORY, surely, tolerance)
+    if change.outcome == "regression" or surely.ratio <= 1 + tolerance:
         return change
     reason = f"no larger than what {pairs} pairs of processes may differ by: give it a larger --budget"
     return replace(change, outcome="undecided", reason=reason)
@@ -177,7 +196,7 @@ def with_changes(verdict: Verdict, changes: Sequence[Change]) -> Verdict:
         status = "fail"
     elif changes[0].outcome == "undecided" and status == "pass":
         status = "undecided"
-    worth_saying = [change for change in changes[1:] if change.outcome != "same"]
+    worth_saying = [change for change in changes[1:] if change.outcome not in ("same", "slower")]
     said = "; ".join(map(str, [changes[0], *worth_saying]))
     hint = ""
     if "regression" in outcomes:
@@ -189,7 +208,7 @@ def with_changes(verdict: Verdict, changes: Sequence[Change]) -> Verdict:
 def with_one_more(verdict: Verdict, change: Change) -> Verdict:
     """Return a verdict that has its changes already, and one more that was found later."""
     changes = (*verdict.changes, change)
-    if change.outcome == "same":
+    if change.outcome in ("same", "slower"):
         return replace(verdict, changes=changes)
     status = "fail" if change.outcome == "regression" else verdict.status
     return replace(verdict, status=status, reason=f"{verdict.reason}; {change}", changes=changes)

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from loader_gate.statistics.control import Control
     from loader_gate.statistics.estimate import Estimate
 
+#: Why a proven slowdown fails nobody.
+BEYOND_OR_NOT = (
+    "slower for certain, but whether by more than the tolerance was not to be told in that time: give "
+    "it a larger --budget, or measure on a quieter machine"
+)
 #: From so many cores used by other programs on, a machine counts as busy.
 BUSY_CORES = 0.25
 

@@ -64,9 +64,11 @@ class Rules:
             return _found_floor(estimate, last)
         return self._held_to(floor, estimate, last, others)
 
-    def judge_change(self, estimate: Estimate, tolerance: float, last: bool) -> Change | None:
+    def judge_change(
+        self, estimate: Estimate, surely: Estimate, tolerance: float, last: bool
+    ) -> Change | None:
         """Return what became of the seconds of head against those of base; see ``change.judge_change``."""
-        return change.judge_change(estimate, tolerance, last)
+        return change.judge_change(estimate, surely, tolerance, last)
 
     def busy_elsewhere(self, others: float | None) -> str:
         """Return what other programs take of the machine, in words; nothing if that is little."""

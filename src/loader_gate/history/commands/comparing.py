@@ -13,9 +13,7 @@ from loader_gate.runs.comparison_table import comparison_table
 from loader_gate.runs.names import named_alike
 from loader_gate.runs.saved import Entry, SavedRun
 from loader_gate.runs.sentences import percent, remarks
-
-#: What a run may be slower by if nothing is said, as a fraction.
-TOLERANCE = 0.03
+from loader_gate.verdict.change import TOLERANCE
 
 
 @dataclass(frozen=True)

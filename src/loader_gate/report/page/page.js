@@ -9,6 +9,7 @@
     fail: [RED, "x"],
     undecided: [AMBER, "diamond-open"],
     regression: [RED, "x"],
+    slower: [AMBER, "triangle-right"],
     improvement: [GREEN, "triangle-left"],
     same: [BLUE, "circle"],
     share: [BLUE, "circle"],
