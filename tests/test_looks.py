@@ -109,6 +109,18 @@ def test_few_blocks_wait_for_each_other() -> None:
     assert status(look(full, RULES, pace, None)) == "pass"
 
 
+def test_few_short_blocks_are_not_believed_to_be_calm() -> None:
+    """A session of a few seconds sees one mood of the machine; blocks of ten seconds outlast it."""
+    widths = []
+    for seconds in (1.0, 0.1):
+        seen = contestant(NAME, around(seconds), baseline=4 * seconds, blocks=6)
+        decided = look(seen, RULES, Pace(6 * 10.0 * seconds), None)
+        assert decided.speedup is not None
+        assert decided.speedup.estimate is not None
+        widths.append(decided.speedup.estimate.half_width)
+    assert widths[0] < 0.02 < 0.05 < widths[1] < 0.15
+
+
 def test_a_busy_machine_fails_nobody() -> None:
     """How busy is an argument."""
     slow = contestant(NAME, around(3.0), baseline=4.0, blocks=MANY)

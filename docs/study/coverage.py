@@ -197,7 +197,7 @@ def hold(passes: Passes, truth: float, count: int, floors: Sequence[float] = FLO
                     found.decided[floor] = (block, verdict.status)
             if block < (count if count == ONCE else FEWEST_BLOCKS):
                 continue
-            estimator = block_estimate if count == ONCE else getattr(looks, _AT_ANY_LOOK)
+            estimator = _short_once if count == ONCE else getattr(looks, _AT_ANY_LOOK)
             now: Estimate = estimator(ratios[:block], ERROR)
             found.logs[block] = math.log(now.ratio) - truth
             if not now.low <= math.exp(truth) <= now.high:
@@ -220,6 +220,11 @@ def _remembered(ratios: Sequence[float]) -> Iterator[None]:
     ]
     with replaced(changes):
         yield
+
+
+def _short_once(ratios: Sequence[float], error: float) -> Estimate:
+    """Return the estimate of blocks that are looked at once: those that were recorded are short."""
+    return block_estimate(ratios, error, is_long=False)
 
 
 def _timing(seconds: float) -> PassTiming:

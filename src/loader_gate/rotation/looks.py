@@ -16,7 +16,11 @@ from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.compared import figures_of, peak_memory
 from loader_gate.rotation.contestant import Contestant, Decisions
 from loader_gate.rotation.schedule import RENEWED_AFTER
-from loader_gate.statistics.blocks import block_estimate, block_estimate_at_any_look
+from loader_gate.statistics.blocks import (
+    LONG_BLOCK_SECONDS,
+    block_estimate,
+    block_estimate_at_any_look,
+)
 from loader_gate.statistics.control import Control, read_control
 from loader_gate.statistics.counts import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, planned_blocks
 from loader_gate.statistics.estimate import (
@@ -212,7 +216,10 @@ class _Look:
 
     def _estimate_speedup(self, ratios: Sequence[float], error: float) -> Estimate:
         """Return the speedup from a log-ratio a block, valid for as often as it is looked at."""
-        return (block_estimate if self.looks_once else block_estimate_at_any_look)(ratios, error)
+        if self.looks_once:
+            is_long = self.contestant.block_seconds() >= LONG_BLOCK_SECONDS
+            return block_estimate(ratios, error, is_long=is_long)
+        return block_estimate_at_any_look(ratios, error)
 
     def _estimate_change(self, ratios: Sequence[float], error: float) -> Estimate:
         """Return head / base from two log-ratios a block, valid for as often as it is looked at."""

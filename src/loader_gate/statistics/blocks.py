@@ -42,24 +42,27 @@ MOST_RESEMBLANCE = 0.8
 #: The usual standard deviation of a block's log-ratio, on two shared cores, and how many blocks tell as much.
 USUAL_DEVIATION = 0.08
 DEVIATION_WEIGHT = 10
+#: Blocks that take so many seconds outlast a machine's moods: how calm they are is believed.
+LONG_BLOCK_SECONDS = 5.0
 
 
-def block_estimate(log_ratios: Sequence[float], error: float) -> Estimate:
+def block_estimate(log_ratios: Sequence[float], error: float, *, is_long: bool = True) -> Estimate:
     """Return the ratio and its interval from the log-ratios of blocks that are looked at once.
 
     The bound is Student's t, of as many data as are not clipped (after Tukey and McLaughlin, "Less vulnerable
     confidence and significance procedures for location based on a single sample", Sankhya A 25, 1963).
-    One log-ratio has an interval from 0 to infinity. Where a budget has room for few blocks they are long,
-    and outlast moods: how calm they are is believed.
+    One log-ratio has an interval from 0 to infinity.
 
     Args:
         log_ratios: One a block.
         error: The chance of a miss that the interval may have, both sides together.
+        is_long: Whether the blocks are long enough to believe how calm they are; see `LONG_BLOCK_SECONDS`.
 
     Raises:
         ValueError: There is no log-ratio, or one is not finite.
     """
-    return _estimate(log_ratios, lambda count: t_quantile(1 - error / 2, count - 1), 0)
+    weight = 0 if is_long else DEVIATION_WEIGHT
+    return _estimate(log_ratios, lambda count: t_quantile(1 - error / 2, count - 1), weight)
 
 
 def block_estimate_at_any_look(log_ratios: Sequence[float], error: float) -> Estimate:
