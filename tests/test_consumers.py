@@ -15,7 +15,8 @@ import pytest
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.same_work.declared import DeclaredOutput
-from loader_gate.same_work.timed import Fingerprints, TimedEpoch
+from loader_gate.same_work.fingerprints import Fingerprints
+from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.trees.tree import Tree
 from loader_gate.worker import consumers

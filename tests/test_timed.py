@@ -15,9 +15,10 @@ from loader_gate.registry.spec import Spec
 from loader_gate.same_work import alike
 from loader_gate.same_work.alike import Points
 from loader_gate.same_work.declared import DeclaredOutput
+from loader_gate.same_work.fingerprints import FAR, Fingerprints
 from loader_gate.same_work.order import order_problem, shuffle_quality
 from loader_gate.same_work.reference import build_reference
-from loader_gate.same_work.timed import FAR, Fingerprints, TimedEpoch
+from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.trees.tree import Tree
 

@@ -21,8 +21,9 @@ from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.declared import DeclaredOutput
+from loader_gate.same_work.fingerprints import Fingerprints
 from loader_gate.same_work.reference import Reference, build_reference
-from loader_gate.same_work.timed import Fingerprints, TimedEpoch
+from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.session.dumps import finished_dump
 from loader_gate.trees.tree import Tree
 from loader_gate.variants.native_threads import Memory

@@ -18,9 +18,10 @@ from PIL import Image
 from loader_gate.registry.spec import Spec
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.declared import DeclaredOutput
+from loader_gate.same_work.fingerprints import Fingerprints
 from loader_gate.same_work.order import order_problem
 from loader_gate.same_work.reference import Reference, build_reference
-from loader_gate.same_work.timed import Fingerprints, TimedEpoch
+from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.trees.tree import Tree
 from loader_gate.variants import native_threads, tfdata_tuned
 

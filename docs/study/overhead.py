@@ -111,7 +111,7 @@ def _serve(variant: Variant, tree: Tree, folder: Path, connection: Connection) -
     import importlib
 
     from loader_gate.same_work.check import check_epoch
-    from loader_gate.same_work.timed import Fingerprints
+    from loader_gate.same_work.fingerprints import Fingerprints
     from loader_gate.worker.consumers.drain import Drain
     from loader_gate.worker.loader import Loader
     from loader_gate.worker.passes import Passes, settle

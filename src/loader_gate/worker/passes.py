@@ -22,8 +22,8 @@ from loader_gate.worker.timing import PassTiming
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from loader_gate.same_work.fingerprints import Fingerprints
     from loader_gate.same_work.reference import Ints
-    from loader_gate.same_work.timed import Fingerprints
     from loader_gate.worker.stopwatch import Stopwatch
 
 #: So many epochs are held against each other for being nearly in the same order; for the same one, all are.

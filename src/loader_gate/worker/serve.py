@@ -27,8 +27,8 @@ import loader_gate
 from loader_gate.machine.processes import adopt_orphans
 from loader_gate.registry.kind import DEFAULT_KIND, kind_named, require_kind_of_a_loader
 from loader_gate.same_work.check import check_epoch
+from loader_gate.same_work.fingerprints import Fingerprints
 from loader_gate.same_work.reference import Reference
-from loader_gate.same_work.timed import Fingerprints
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.worker.code_of_base import require_inside, use_code_of
 from loader_gate.worker.epoch import new_consumer

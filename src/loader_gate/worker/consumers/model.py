@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loader_gate.same_work.timed import POINTS
+from loader_gate.same_work.fingerprints import POINTS
 from loader_gate.worker.dataset import as_dataset, image_shape
 
 if TYPE_CHECKING:
