@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,10 @@ def test_the_seed_is_printed_and_saved(suite: Suite) -> None:
     (file,) = suite.saved()
     saved = json.loads(file.read_text(encoding="utf-8"))
     assert saved["loader_gate"]["seed"] == 48213
+    assert (saved["loader_gate"]["comparisons"], saved["loader_gate"]["session_error"]) == (5, 0.005)
+    assert "at most 0.5 % fail, in any of at most 5 comparisons" in " ".join(
+        " ".join(result.outlines).split()
+    )
     assert all("seed" not in each["extra_info"] for each in saved["benchmarks"])
 
 
@@ -373,3 +378,11 @@ def test_a_skipped_test_does_not_slip_through(suite: Suite, pytester: pytest.Pyt
     result = suite.run(*GATE)
     assert result.ret == 1
     assert f"these were selected but gave no figures: {STREAMING} (loading)" in text_of(result)
+
+
+def test_a_session_that_has_compared_nothing_is_no_success(suite: Suite) -> None:
+    """Base could be measured of none of its variants, say: a required check should not be green then."""
+    result = suite.run(f"--against-python={sys.executable}")
+    assert result.ret == 1
+    said = " ".join(" ".join(result.outlines).split())
+    assert "Nothing was compared with base, so this run is no success" in said

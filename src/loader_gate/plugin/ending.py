@@ -17,6 +17,8 @@ from loader_gate.verdict.floors import FloorsError
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from loader_gate.plugin.suite import Suite
+
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
@@ -79,6 +81,16 @@ def _as_saved(session: pytest.Session) -> dict[str, Any]:
     return saved
 
 
+def _has_nothing(suite: Suite) -> str:
+    """Return why a session is no success although no test of it fails, if that is so."""
+    results = suite.results.values()
+    if not any(each.has_figures for each in results):
+        return "Nothing was measured, so this run is no success."
+    if suite.against and not any(each.is_compared for each in results):
+        return "Nothing was compared with base, so this run is no success: see above why."
+    return ""
+
+
 def _is_accepted(session: pytest.Session) -> bool:
     return session.config.stash[COMPARISON].is_accepted(
         passed=session.exitstatus == pytest.ExitCode.OK,
@@ -102,7 +114,7 @@ def pytest_judge_session(session: pytest.Session, exitstatus: int) -> None:
     is_skipping = config.getoption("benchmark_skip", False)
     selected = [*filter(key_of, items)] if is_skipping else to_measure(items, suite.absent)
     if selected and not config.option.collectonly and exitstatus == pytest.ExitCode.OK:
-        nothing = suite.has_nothing()
+        nothing = _has_nothing(suite)
         if nothing:
             suite.complaints.append(nothing)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

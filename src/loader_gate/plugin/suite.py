@@ -95,14 +95,6 @@ class Suite:
         """
         self.settings = self.settings.with_loaders(loaders, declared_floors, ungated)
 
-    def has_nothing(self) -> str:
-        """Return why this session is no success although no test of it fails, if that is so."""
-        if not any(result.has_figures for result in self.results.values()):
-            return "Nothing was measured, so this run is no success."
-        if self.against and not any(result.is_compared for result in self.results.values()):
-            return "Nothing was compared with base, so this run is no success: see above why."
-        return ""
-
     @property
     def profile(self) -> str | None:
         """Return the name of the profile whose floors hold."""
