@@ -35,7 +35,7 @@ class TableNotes:
         base: What variants are compared with, in words; None if with nothing.
         skipped: Variants that are not installed, with what they need.
         seed: What the order of passes was drawn from.
-        comparisons: How many of the session may fail.
+        comparisons: How many of the whole session may fail, at most.
     """
 
     machine: Machine
@@ -66,8 +66,8 @@ def session_table(result: Result, notes: TableNotes, colour: bool) -> list[str]:
         f"Machine: {notes.machine.describe()}.",
         f"Noise: {noise_seen(result)}.",
         f"Order: drawn from --session-seed {notes.seed}.",
-        f"Error: of sessions with nothing changed at most {100 * SESSION_ERROR:g} % fail, in any of at most "
-        f"{notes.comparisons} comparisons.",
+        f"{notes.comparisons} comparison{'' if notes.comparisons == 1 else 's'}: at most "
+        f"{100 * SESSION_ERROR:g} % of sessions with nothing changed fail.",
     ]
     return [*lines, *(line for text in about for line in textwrap.wrap(text, WIDTH))]
 
