@@ -83,7 +83,8 @@ def test_ratio_without_an_interval(unbounded: Estimate) -> None:
     ("ratio", "word"),
     [
         (Ratio(0.90, 0.85, 0.95), "slower"),
-        (Ratio(0.96, 0.95, 0.969), "slower"),
+        (Ratio(0.96, 0.957, 0.963), "slower"),
+        (Ratio(0.96, 0.949, 0.969), "not known"),
         (Ratio(0.96, 0.93, 0.999), "not known"),
         (Ratio(0.96, 0.90, 1.02), "not known"),
         (Ratio(0.98, 0.94, 0.995), "not known"),
@@ -100,6 +101,12 @@ def test_ratio_without_an_interval(unbounded: Estimate) -> None:
 def test_words(ratio: Ratio, word: str) -> None:
     """A change is beyond the tolerance with the whole interval; the same is at most a little beyond it."""
     assert word_for(ratio, 0.03) == word
+
+
+def test_many_comparisons_share_one_error() -> None:
+    """What is slower for one of them alone need not be so for one of many."""
+    ratio = Ratio(0.93, 0.90, 0.965)
+    assert [word_for(ratio, 0.01, count) for count in (1, 40)] == ["slower", "not known"]
 
 
 def test_the_newest_run_counts() -> None:

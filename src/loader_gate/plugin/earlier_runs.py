@@ -112,7 +112,7 @@ class EarlierRuns:
         if not self.gating:
             return ""
         tolerance = self._options.tolerance
-        compared = compare_entry(entry, self._saved.get(entry.key, ()), tolerance)
+        compared = compare_entry(entry, self._saved.get(entry.key, ()), tolerance, len(self._saved))
         slower = slower_sentence(compared, tolerance)
         if slower:
             self._slower[entry.key] = slower

@@ -43,7 +43,7 @@ def in_doubt(now: Mapping[Key, Entry], accepted: SavedFigures, tolerance: float)
     return [
         key
         for key, entry in now.items()
-        if is_doubtful(compare_entry(entry, accepted.get(key, ()), tolerance), tolerance)
+        if is_doubtful(compare_entry(entry, accepted.get(key, ()), tolerance, len(accepted)), tolerance)
     ]
 
 

@@ -10,14 +10,13 @@ import argparse
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from loader_gate.registry.variant import BASELINE
 from loader_gate.runs.saved import Entry, Key, SavedRun
+from loader_gate.statistics.estimate import Estimate
+from loader_gate.statistics.session_error import times_as_wide
 from loader_gate.verdict.change import RESOLUTION
-
-if TYPE_CHECKING:
-    from loader_gate.statistics.estimate import Estimate
 
 #: Why a benchmark of a saved run has no figures in this session: it is gone; it was left out by an option; or
 #: its test was selected and gave none.
@@ -111,29 +110,38 @@ def log_half_width(estimate: Estimate) -> float:
     return (math.log(estimate.high) - math.log(estimate.low)) / 2
 
 
-def word_for(ratio: Ratio, tolerance: float) -> Word:
+def word_for(ratio: Ratio, tolerance: float, comparisons: int = 1) -> Word:
     """Return what a ratio shows.
 
-    It is a change if the whole interval is beyond the tolerance; it is the same if no end of the interval is
-    beyond it by more than `RESOLUTION`. Anything else is not known.
+    It is a change if the whole interval is beyond the tolerance, that which a failure takes; it is the same
+    if no end of the usual interval is beyond it by more than `RESOLUTION`. Anything else is not known.
+
+    Args:
+        ratio: Of the speedups, with its usual interval.
+        tolerance: The slowdown that is allowed, as a fraction.
+        comparisons: How many there are in the session: they share one error.
     """
     least = 1 - tolerance
-    if ratio.high < least:
+    surely = Estimate(ratio.value, ratio.low, ratio.high, 0).widened(times_as_wide(comparisons))
+    if surely.high < least:
         return "slower"
-    if ratio.low > 1 / least:
+    if surely.low > 1 / least:
         return "faster"
     if least - RESOLUTION <= ratio.low and ratio.high <= 1 / (least - RESOLUTION):
         return "same"
     return "not known"
 
 
-def compare_entry(now: Entry, saved: Sequence[tuple[SavedRun, Entry]], tolerance: float) -> ComparedBenchmark:
+def compare_entry(
+    now: Entry, saved: Sequence[tuple[SavedRun, Entry]], tolerance: float, comparisons: int = 1
+) -> ComparedBenchmark:
     """Return what became of a benchmark that this session has measured.
 
     Args:
         now: What was measured.
         saved: Where it was measured before, newest first. The first on the same work counts.
         tolerance: The slowdown that is allowed, as a fraction.
+        comparisons: How many there are in the session.
     """
     if not saved:
         return ComparedBenchmark(now.workload, now.variant, "new", now=now)
@@ -142,7 +150,8 @@ def compare_entry(now: Entry, saved: Sequence[tuple[SavedRun, Entry]], tolerance
         return ComparedBenchmark(now.workload, now.variant, "other work", then, now, run)
     # The baseline's speedup is 1 by definition, in every session.
     ratio = Ratio(1.0, 1.0, 1.0) if now.variant == BASELINE else ratio_of(then.estimate, now.estimate)
-    return ComparedBenchmark(now.workload, now.variant, word_for(ratio, tolerance), then, now, run, ratio)
+    word = word_for(ratio, tolerance, comparisons)
+    return ComparedBenchmark(now.workload, now.variant, word, then, now, run, ratio)
 
 
 def figures_by_key(runs: Sequence[SavedRun]) -> SavedFigures:
@@ -181,7 +190,7 @@ def compare_session(
     """
     lacking = [figures[0] for key, figures in saved.items() if key not in now]
     return [
-        *(compare_entry(entry, saved.get(key, ()), tolerance) for key, entry in now.items()),
+        *(compare_entry(entry, saved.get(key, ()), tolerance, len(saved)) for key, entry in now.items()),
         *(ComparedBenchmark(*then.key, why_absent(then), then=then, run=run) for run, then in lacking),
     ]
 

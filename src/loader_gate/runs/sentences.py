@@ -69,8 +69,9 @@ def remarks(
         machine: That machine in words.
     """
     texts = [
-        f"now/then: below 1 is slower. Tolerance {percent(tolerance)} (--tolerance); same: all of the "
-        "interval is within it; not known: the interval is too wide to tell."
+        f"now/then: below 1 is slower. Tolerance {percent(tolerance)} (--tolerance). Slower: proven to be "
+        "beyond it, by a wider interval than the one shown; same: the one shown is hardly beyond it; not "
+        "known: the interval is too wide to tell."
     ]
     compared = [row for row in rows if row.ratio is not None]
     for row in rows:

@@ -19,3 +19,15 @@ def failing_error(comparisons: int) -> float:
         comparisons: How many the session makes that may fail, at most; at least 1.
     """
     return 2 * SESSION_ERROR / comparisons
+
+
+def times_as_wide(comparisons: int) -> float:
+    """Return by how much to widen an interval of 95 %, of normal noise, to one that it takes to fail.
+
+    Args:
+        comparisons: How many the session makes that may fail, at most; at least 1.
+    """
+    # Inside the function: SciPy takes a third of a second to import, and `pytest --help` needs none of it.
+    from scipy.special import ndtri
+
+    return float(ndtri(failing_error(comparisons) / 2) / ndtri(0.025))

@@ -85,6 +85,7 @@ def _compared(then: SavedRun, now: SavedRun, tolerances: Sequence[Tolerance]) ->
             entry,
             [(then, before[entry.key])] if entry.key in before else [],
             _fraction(entry, tolerances),
+            max(1, len(before)),
         )
         for entry in now.entries
     ]
