@@ -25,10 +25,17 @@ def adopt_orphans() -> None:
 
 
 def ignores_ended_children() -> bool:
-    """Return whether this process lets the system forget what its children have used (Linux only)."""
+    """Return whether this process, or one that it has started, lets the system forget what its children used.
+
+    Only Linux shows it.
+    """
+    return any(map(_ignores_ended_children, (os.getpid(), *descendants(os.getpid()))))
+
+
+def _ignores_ended_children(pid: int) -> bool:
     ignored = 0
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("SigIgn:"):
                 ignored = int(line.split()[1], 16)
     return bool(ignored >> (signal.SIGCHLD - 1) & 1)

@@ -81,7 +81,8 @@ class Points:
         step = max(1, _AT_ONCE // len(self._points))
         for start in range(0, len(centres), step):
             some = centres[start : start + step]
-            products = some @ self._points.T * np.float32(2 / self._points.shape[1])
+            # Not by BLAS: its threads spin for a while after they have been used.
+            products = np.einsum("ik,jk->ij", some, self._points) * np.float32(2 / self._points.shape[1])
             np.subtract(lengths, products, out=products)
             products += np.mean(some**2, axis=1)[:, np.newaxis]
             yield products

@@ -167,7 +167,11 @@ class _WorkloadRun:
             folder: The session's own folder.
             problem: Why nothing can be measured; empty if something can.
         """
-        chosen = [each for each in self.known if each.name in {BASELINE, *wanted}]
+        chosen = [
+            each if each.can_bound(self.tree) else replace(each, bounds=())
+            for each in self.known
+            if each.name in {BASELINE, *wanted}
+        ]
         not_timed = self.settings.place.not_timed
         if problem:
             return _Plan(self.workload, chosen, dict.fromkeys((each.name for each in chosen), problem))

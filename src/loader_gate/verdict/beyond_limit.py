@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from loader_gate.registry.kind import Kind
+    from loader_gate.statistics.estimate import Estimate
     from loader_gate.verdict.share import Share
 
 #: By what share a limit may be wrong. It is a program, too, and another one with the same decoder may do as
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 #: nearest: 0.92 (0.89 to 0.95) of it with photographs, 1.01 (0.99 to 1.03) with the small tree. What is kept
 #: decoded comes 2 to 10 times as fast as a decoder decodes, so that nothing is gained by being stricter.
 LIMIT_MARGIN = 0.10
+#: Too few blocks for an interval are enough to see that something is as many times as fast.
+FAR_BEYOND = 2.0
 
 
 def beyond_limit(kind: Kind, share: Share | None) -> str:
@@ -24,15 +27,20 @@ def beyond_limit(kind: Kind, share: Share | None) -> str:
     """
     if share is None or not kind.is_held_to_limit:
         return ""
-    if share.estimate.low > 1 + LIMIT_MARGIN:
+    if _is_beyond(share.estimate):
         found, what = share.estimate, "is {} times as fast as {}, the most that this machine can do"
-    elif share.by_cpu is not None and share.by_cpu.low > 1 + LIMIT_MARGIN:
+    elif share.by_cpu is not None and _is_beyond(share.by_cpu):
         # Of several cores it may have used one, and of what it has decoded it may have kept a part.
         found, what = share.by_cpu, "takes {} times less CPU time than {}, which does nothing else"
     else:
         return ""
-    times = f"{found.ratio:.2f} ({found.low:.2f} to {found.high:.2f})"
+    interval = f" ({found.low:.2f} to {found.high:.2f})" if found.low > 0 else ""
+    times = f"{found.ratio:.2f}{interval}"
     return (
         f"it {what.format(times, share.limit)}: it does other work than a {kind.name} loader. If it keeps "
         'what it has decoded, declare KIND = "memory" or "dump"; if it decodes by other means, KIND = "rival"'
     )
+
+
+def _is_beyond(share: Estimate) -> bool:
+    return share.low > 1 + LIMIT_MARGIN or (share.low == 0 and share.ratio > FAR_BEYOND)

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 #: come to their end. On two cores that others kept busy, variants of tf.data took up to 0.018, and all others
 #: less than 0.002, but for 0.014 once after a start.
 GRAIN_SECONDS = 0.030
-#: Of each further epoch of a pass: the ones that take long are few.
-GRAIN_OF_ANOTHER = 0.012
+#: Of each further epoch of a pass: the ones that take long are few. What of the harness cannot be told from
+#: the loader takes 0.001.
+GRAIN_OF_ANOTHER = 0.003
 #: Nor do so many of those of a pass: what is freed is in proportion to the work.
 SHARE_OF_A_PASS = 0.05
 #: A worker works on if it did so before so many passes, and before such a share of all. One busy moment, or a

@@ -103,10 +103,10 @@ class Passes:
             look_seconds=looked / epochs,
         )
         clock.forget_idle()
-        if ignores_ended_children():
+        if clock.aside(ignores_ended_children):
             raise DifferenceError(
-                "It ignores SIGCHLD, so that what its processes use is not known: leave the signal's handler "
-                "as it is (signal.SIG_DFL)."
+                "It, or a process that it has started, ignores SIGCHLD, so that what its processes use is not "
+                "known: leave the signal's handler as it is (signal.SIG_DFL)."
             )
         return timing
 

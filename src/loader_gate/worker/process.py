@@ -105,6 +105,8 @@ class WorkerProcess:
         self._connection, theirs = multiprocessing.Pipe()
         environment = {
             "TF_CPP_MIN_LOG_LEVEL": "2",
+            # Its threads would spin for 30 ms after a product of matrices, when it is others' turn.
+            "OPENBLAS_THREAD_TIMEOUT": "20",
             **environment_of(self._origin.python, self._origin.search_path),
             "TMPDIR": self._temporary.name,
         }

@@ -30,6 +30,8 @@ class EmulatedAccelerator:
 
     def __init__(self, tree: Tree, spec: Spec, declared: DeclaredOutput, images_per_second: float) -> None:
         """Set the speed; infinity makes a device that is never busy."""
+        import tensorflow  # noqa: F401, ICN001 (now: what it makes would be collected after each epoch)
+
         self._tree, self._spec, self._declared = tree, spec, declared
         self._images_per_second = images_per_second
 
