@@ -123,7 +123,7 @@ def test_nothing_is_there():
     assert threading.active_count() == 1
 
 def test_benchmark_of_their_own(benchmark):
-    benchmark(lambda: None)
+    benchmark.pedantic(lambda: None)
 """
 #: What pytest imports itself.
 BEFORE = "import sys\nBEFORE = {name for name in ('tomllib',) if name in sys.modules}\n"
@@ -160,8 +160,9 @@ def test_imported_before_and_after(options: tuple[str, ...], tmp_path: Path) -> 
 
 def test_comparing_of_their_own_benchmarks(tmp_path: Path) -> None:
     """pytest-benchmark compares with its last run as it does without us."""
-    test = "def test_it(benchmark):\n    benchmark(lambda: None)\n"
-    write(tmp_path, {"conftest.py": CONFTEST, "test_it.py": test})
+    test = "def test_it(benchmark):\n    benchmark.pedantic(lambda: None, rounds=5)\n"
+    quick = "def get_cpu_info():\n    return {}\n"  # the real one takes a second
+    write(tmp_path, {"conftest.py": CONFTEST, "test_it.py": test, "cpuinfo.py": quick})
     assert run(tmp_path, "--benchmark-autosave").returncode == 0
     done = run(tmp_path, "--benchmark-compare", "--benchmark-compare-fail=mean:1000000%")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -448,7 +449,7 @@ def gate():
 
 @pytest.mark.benchmark(group="doors")
 def test_doors(variant, gate, benchmark):
-    benchmark(lambda: gate)
+    benchmark.pedantic(lambda: gate)
 """
     files = {"conftest.py": CONFTEST + theirs, "test_loaders.py": LOADERS, "test_doors.py": test}
     write(tmp_path, files)
