@@ -7,6 +7,7 @@ import importlib
 import re
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,14 @@ class TestNativeThreads:
     def _needed(self) -> None:
         for name in native_threads.REQUIRES.split():
             pytest.importorskip(name)
+
+    @pytest.fixture(autouse=True)
+    def _collects_quickly(self) -> Iterator[None]:
+        """Look through what the test makes only: all that TensorFlow has made takes a second each time."""
+        gc.collect()
+        gc.freeze()
+        yield
+        gc.unfreeze()
 
     def test_every_depth(self, tmp_path: Path) -> None:
         """A PNG of 16 bits comes as Pillow converts it."""
