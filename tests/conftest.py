@@ -29,12 +29,20 @@ from loader_gate.worker.timing import PassTiming
 from tests.sessions import TINY_TREE, Sessions
 
 #: Files whose tests import TensorFlow into their own process, which takes seconds.
-IMPORT_TENSORFLOW = ("test_same_work", "test_study", "test_variants_dumps", "test_variants_streaming")
+IMPORT_TENSORFLOW = ("test_same_work", "test_variants_dumps", "test_variants_streaming")
+#: Other files that take long.
+TAKE_LONG = ("test_study", "test_consumers", "test_foreign_repository", "test_using_a_variant")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no process is left alone with one in the end."""
-    items.sort(key=lambda item: ("end_to_end" not in item.nodeid, item.path.stem not in IMPORT_TENSORFLOW))
+    items.sort(
+        key=lambda item: (
+            "end_to_end" not in item.nodeid,
+            item.path.stem not in IMPORT_TENSORFLOW,
+            item.path.stem not in TAKE_LONG,
+        )
+    )
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from docs.study import planted
 from loader_gate.registry.spec import Spec
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.declared import DeclaredOutput
@@ -24,6 +25,7 @@ from loader_gate.same_work.reference import Reference, build_reference
 from loader_gate.same_work.timed import Fingerprints, TimedEpoch
 from loader_gate.trees.tree import Tree
 from loader_gate.variants import native_threads, tfdata_tuned
+from tests.sessions import ROOT
 
 STREAMING = ("keras_image_dataset", "keras_py_dataset", "native_threads", "tfdata_tuned")
 RIVALS = ("grain_array_record", "torch_pillow", "torch_simplejpeg", "webdataset_shards")
@@ -128,6 +130,21 @@ def test_dali(tmp_path_factory: pytest.TempPathFactory, spec: Spec) -> None:
     tree = make_tree(tmp_path_factory.mktemp("tree"), FILES)
     reference = build_reference(tree, SIZE, tmp_path_factory.mktemp("reference") / "plain")
     hold_to_the_check("dali_cpu", tree, spec, reference)
+
+
+def test_a_planted_slowdown_loads_the_same(tiny_tree: Tree, tmp_path: Path) -> None:
+    """An image that is decoded twice is the same image."""
+    text = (ROOT / planted.FILE).read_text(encoding="utf-8")
+    spec = Spec((32, 32), 5, shuffle=False, seed=0, cache_dir=tmp_path)
+    epochs = []
+    for source in (text, planted.planted(text, 0.5)):
+        names: dict[str, Any] = {"__name__": planted.VARIANT}
+        exec(compile(source, planted.FILE, "exec"), names)  # noqa: S102 (text of our own)
+        epochs.append([(images.numpy(), labels.numpy()) for images, labels in names["load"](tiny_tree, spec)])
+    assert [len(images) for images, _ in epochs[1]] == [5, 5, 5, 5, 4]
+    for plain, twice in zip(*epochs, strict=True):
+        np.testing.assert_array_equal(plain[0], twice[0])
+        np.testing.assert_array_equal(plain[1], twice[1])
 
 
 class TestNativeThreads:
