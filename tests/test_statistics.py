@@ -337,7 +337,8 @@ def correlated(rng: np.random.Generator, shape: tuple[int, int], correlation: fl
 
 def first_look(decides: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return the number of the first look that decides, of each session; more than any if none does."""
-    return np.where(decides.any(axis=1), decides.argmax(axis=1), decides.shape[1])
+    found: NDArray[np.int64] = np.where(decides.any(axis=1), decides.argmax(axis=1), decides.shape[1])
+    return found
 
 
 def test_few_decide_at_the_floor_though_neighbours_are_correlated() -> None:

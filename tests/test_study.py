@@ -53,6 +53,7 @@ from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation import looks
 from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS
 from loader_gate.rotation.schedule import RENEWED_AFTER
+from loader_gate.same_work.reference import build_reference
 from loader_gate.statistics import counts, sequences
 from loader_gate.statistics.estimate import log_ratios
 from loader_gate.trees.tree import Tree
@@ -200,7 +201,7 @@ class FakeWorker:
 @pytest.fixture
 def recorder(tiny_tree: Tree, monkeypatch: pytest.MonkeyPatch) -> recording.Recorder:
     """Return a recorder of made-up workers, which look at no reference."""
-    monkeypatch.setattr(recording, "build_reference", create_autospec(recording.build_reference))
+    monkeypatch.setattr(recording, "build_reference", create_autospec(build_reference))
     variants = [Variant(name, f"loader_gate.variants.{name}") for name in (BASELINE, FAST)]
     return recording.Recorder(tiny_tree, variants, 5, FakeWorker, io.StringIO())
 
