@@ -15,7 +15,8 @@ from loader_gate.rotation.measurement import Measurement
 from loader_gate.same_work import recognition
 from loader_gate.same_work.check import SameWork, check_epoch
 from loader_gate.same_work.declared import DeclaredOutput
-from loader_gate.same_work.recognition import Recogniser
+from loader_gate.same_work.pixels import Pixels
+from loader_gate.same_work.recognition import Match, Recogniser
 from loader_gate.same_work.reference import (
     INTERPOLATIONS,
     Bytes,
@@ -228,6 +229,24 @@ def test_pages_that_differ_in_detail_only(tmp_path: Path) -> None:
     for _ in range(3):
         result = case.check(case.batches(order=random.permutation(40)))
         assert (result.reason, result.lowest_psnr) == (None, 100.0)
+
+
+def test_thin_lines_on_white(tmp_path: Path) -> None:
+    """Many of them are near enough to each other, so that each has to be held against the nearest."""
+    random = np.random.default_rng(0)
+    files: dict[str, np.ndarray | str] = {}
+    for number in range(12):
+        sketch = Image.new("RGB", (200, 200), "white")
+        for _ in range(2):
+            ends = random.integers(0, 200, 4).tolist()
+            ImageDraw.Draw(sketch).line(ends, fill="black", width=1)
+        files[f"a/{number}.png"] = np.asarray(sketch)
+    case = Case(tmp_path, files)
+    every = np.arange(len(files))
+    pixels = Pixels(case.tree, case.reference, ["bilinear"])
+    for file, image in enumerate(case.images):
+        pixels.add(image * 255, Match(file, True, every))
+    pixels.check()
 
 
 def test_people_are_told(make_measurement: Callable[..., Measurement]) -> None:
