@@ -366,7 +366,7 @@ def test_a_model_draws_one_epoch(function: str, trainer: WorkerProcess, tiny_tre
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 @pytest.mark.parametrize("name", ["whole", "a view", "backwards"])
 def test_what_is_mapped_is_read(name: str, tmp_path: Path) -> None:
-    """Every page of a batch that lies in a file, whatever view of it; an array that does not is left alone."""
+    """Every page of a batch that lies in a file, whatever view of it."""
     file = tmp_path / "images.raw"
     images = np.memmap(file, np.float32, "w+", shape=(8, 64, 64, 3))
     views = {"whole": images, "a view": np.asarray(images[2:6]), "backwards": images[::-1]}

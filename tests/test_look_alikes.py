@@ -23,6 +23,7 @@ from loader_gate.same_work.reference import (
     Floats,
     Reference,
     build_reference,
+    decode_image,
 )
 from loader_gate.session.figures import about_look_alikes
 from loader_gate.trees.tree import Tree
@@ -237,15 +238,14 @@ def test_thin_lines_on_white(tmp_path: Path) -> None:
     files: dict[str, np.ndarray | str] = {}
     for number in range(12):
         sketch = Image.new("RGB", (200, 200), "white")
-        for _ in range(2):
-            ends = random.integers(0, 200, 4).tolist()
-            ImageDraw.Draw(sketch).line(ends, fill="black", width=1)
+        ImageDraw.Draw(sketch).line(random.integers(0, 200, 4).tolist(), fill="black", width=1)
         files[f"a/{number}.png"] = np.asarray(sketch)
-    case = Case(tmp_path, files)
-    every = np.arange(len(files))
-    pixels = Pixels(case.tree, case.reference, ["bilinear"])
-    for file, image in enumerate(case.images):
-        pixels.add(image * 255, Match(file, True, every))
+    tree = tree_of(tmp_path / "tree", files)
+    reference = build_reference(tree, (96, 96), tmp_path / "reference")
+    pixels = Pixels(tree, reference, ["nearest"])
+    for file, path in enumerate(tree.paths):
+        image = decode_image(path, (96, 96))["nearest"].astype(np.float32)
+        pixels.add(image, Match(file, True, np.arange(len(files))))
     pixels.check()
 
 
