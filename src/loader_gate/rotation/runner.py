@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from loader_gate.machine.cores import cores
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
 from loader_gate.statistics.counts import epochs_per_pass, steady
-from loader_gate.verdict.idle import idle_problem
+from loader_gate.verdict.idle import idle_problem, rest_problem
 from loader_gate.worker.limits import bytes_in
 from loader_gate.worker.process import WorkerError
 from loader_gate.worker.timing import PassTiming
@@ -221,7 +221,8 @@ class Runner:
         """Return what is wrong with another epoch of a variant, if anything is."""
         if contestant.variant.traits.is_limit:
             return ""
-        return self._running[arm].ask("check", reference=str(self._job.reference))["reason"] or ""
+        answer = self._running[arm].ask("check", reference=str(self._job.reference))
+        return answer["reason"] or rest_problem(*answer.get("idle", (0.0, 0.0)))
 
     def _lose(self, arm: Arm, problem: str) -> None:
         """Measure an arm no further."""
