@@ -506,6 +506,7 @@ def test_nothing_to_go_on_with(suite: Suite) -> None:
         (("--confirm=run.json",), "add --against REV"),
         (("--confirm=nowhere.json", "--against=main"), "nowhere.json: it cannot be read"),
         ((*AGAINST, "--image-size=96"), "image size 224 then, 96 now"),
+        ((*AGAINST, "-k", FILE), f"nothing of what it has left open is selected here: loading/{STREAMING}"),
         ((*AGAINST, "--tolerance=1"), "the tolerance is 3 % there and 1 % here"),
         (("suite/test_training.py", *AGAINST[1:]), "it has none of the benchmarks that are selected here"),
     ],

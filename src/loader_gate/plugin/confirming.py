@@ -33,11 +33,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ours = {item: key for item in items if (key := key_of(item)) is not None}
     if run is None or not ours:
         return
-    if not {*ours.values()} & {*run.benchmarks, *run.left_open}:
-        items.clear()
-        raise pytest.UsageError(
-            f"--confirm {run.path}: it has none of the benchmarks that are selected here."
-        )
+    problem = _why_in_vain(run, [*ours.values()])
+    if problem:
+        items.clear()  # pytest goes on to list them
+        raise pytest.UsageError(f"--confirm {run.path}: {problem}.")
     left_out = [item for item, key in ours.items() if key not in run.left_open]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -46,6 +45,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     suite.settings = replace(suite.settings, earlier=run.left_open, fewest_comparisons=run.comparisons)
     config.stash[_LEFT_OUT] = [key for key in dict.fromkeys(ours.values()) if key not in run.left_open]
     suite.notes += _about(run, [*ours.values()])
+
+
+def _why_in_vain(run: EarlierRun, selected: Collection[Key]) -> str:
+    """Return why a session that goes on with a run would be green in vain; empty if it would not."""
+    if not {*selected} & {*run.benchmarks, *run.left_open}:
+        return "it has none of the benchmarks that are selected here"
+    # What had no test in that session could be selected in none.
+    left_open = [key for key in run.left_open if key in run.benchmarks]
+    if left_open and not {*selected} & {*run.left_open}:
+        return f"nothing of what it has left open is selected here: {_named(left_open)}"
+    return ""
 
 
 def _about(run: EarlierRun, selected: Collection[Key]) -> list[str]:
