@@ -37,6 +37,7 @@ from loader_gate.worker.process import WorkerError, WorkerProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 VARIANT = next(each for each in built_in_variants() if each.name == "tfdata_file_cache")
+OWN = Variant("photos", "my_loaders", "photos", file="my_loaders.py")
 IMAGES = 6
 BYTES = IMAGES * 8 * 8 * 3 * 4
 INDEX = "images.index"
@@ -76,14 +77,14 @@ def writes_no_index(folder: Path) -> None:
 class Writers:
     """Starts writers that each do the same, and counts them; what was said is kept."""
 
-    def __init__(self, writes: Callable[[Path], None] = finishes) -> None:
-        self.writes = writes
+    def __init__(self, writes: Callable[[Path], None] = finishes, kind: str = "dump") -> None:
+        self.writes, self.kind = writes, kind
         self.started = self.ended = 0
         self.said: list[str] = []
 
     def __call__(self, variant: Variant) -> WorkerProcess:
         """Start a writer."""
-        assert variant == VARIANT
+        assert variant in (VARIANT, OWN)
         self.started += 1
         return cast("WorkerProcess", FakeWriter(self))
 
@@ -105,7 +106,7 @@ class FakeWriter:
         assert len(tree) == IMAGES
         assert list(spec.cache_dir.iterdir()) == []
         self._folder = spec.cache_dir
-        return {"kind": "dump", "build_seconds": 4.5, "import_seconds": 2.0}
+        return {"kind": self._writers.kind, "build_seconds": 4.5, "import_seconds": 2.0}
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         """Write."""
@@ -152,6 +153,28 @@ def test_written_once(tree: Tree, spec: Spec) -> None:
     assert dump.bytes == sum(FILES.values())
     assert (writers.started, writers.ended, writers.said) == (1, 1, [])
     assert names(spec.cache_dir) == {*FILES, MANIFEST}
+
+
+def test_a_loader_of_the_users(tree: Tree, spec: Spec) -> None:
+    """What kind it is of, it says when it is called; its dump is timed and its size known like any other."""
+    dump = finished_dump(OWN, tree, spec, Writers(), print, MACHINE)
+    assert (dump.cold_seconds, dump.bytes) == (12.5, sum(FILES.values()))
+
+
+@pytest.mark.parametrize(
+    ("writes", "kind", "reason"),
+    [
+        (finishes, "streaming", r"its KIND is 'streaming', and this workload.*declare KIND = \"dump\""),
+        (lambda _: None, "dump", r"there is nothing in spec\.cache_dir: write it there"),
+    ],
+)
+def test_a_loader_that_writes_no_dump(
+    writes: Callable[[Path], None], kind: str, reason: str, tree: Tree, spec: Spec
+) -> None:
+    """It says that it is of another kind, or keeps its dump elsewhere, where nobody knows its size."""
+    with pytest.raises(DumpError, match=reason):
+        finished_dump(OWN, tree, spec, Writers(writes, kind), print, MACHINE)
+    assert not spec.cache_dir.exists()
 
 
 def test_used_again(tree: Tree, written: Spec) -> None:

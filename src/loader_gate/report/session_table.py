@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from loader_gate.session.result import Result
 
 
+_ANYWHERE = 10.0
+
+
 @dataclass(frozen=True)
 class TableNotes:
     """What there is to say beside the figures of a workload.
@@ -110,7 +113,9 @@ def noise_seen(result: Result) -> str:
     if passes:
         control = read_control(passes)
         found = control.estimate
-        interval = f"{number(found.low)}–{number(found.high)}"
+        # Of a few blocks it may reach to anywhere.
+        is_known = found.half_width < _ANYWHERE
+        interval = f" ({number(found.low)}–{number(found.high)})" if is_known else ""
         moved = ": the machine moved" if control.moved else ""
-        parts.append(f"the baseline against itself {number(found.ratio)} ({interval}){moved}")
+        parts.append(f"the baseline against itself {number(found.ratio)}{interval}{moved}")
     return ", ".join(parts)

@@ -94,7 +94,8 @@ class DumpWriter:
             spec: The epoch to deliver, in the session's own folder.
             compared: Names of variants whose dump base writes, too; such are never kept.
         """
-        writers = [each for each in variants if each.traits.writes_dump]
+        # What kind a loader of the user's is of, it says only when it is called.
+        writers = [each for each in variants if each.traits.writes_dump or not each.is_built_in]
         head = self._write_all("Writing dumps", writers, spec, at_base=False)
         at_base = [each for each in writers if each.name in head.written and each.name in compared]
         if not at_base:
@@ -126,6 +127,8 @@ class DumpWriter:
     def _spec_of(self, variant: Variant, spec: Spec, at_base: bool) -> Spec:
         if at_base:
             return spec.for_variant(f"{variant.name}{AT_BASE}")
+        if not variant.is_built_in:  # nobody knows what code its dump depends on
+            return spec.for_variant(variant.name)
         kept = spec if self.keep_dumps is None else replace(spec, cache_dir=self.keep_dumps)
         return kept.for_variant(f"{variant.name}-{dump_key(variant, self.tree, spec)}")
 

@@ -14,6 +14,8 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loader_gate.registry.kind import kind_named
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -53,9 +55,10 @@ class Dump:
 
 def dump_key(variant: Variant, tree: Tree, spec: Spec) -> str:
     """Return a digest of everything a dump depends on: the tree, the spec, the code and TensorFlow."""
-    # All variants' code: one may build on another.
-    folder = Path(str(import_module(variant.module).__file__)).parent
-    code = b"".join(file.read_bytes() for file in sorted(folder.glob("*.py")))
+    code = b""
+    if variant.is_built_in:  # all variants' code: one may build on another
+        folder = Path(str(import_module(variant.module).__file__)).parent
+        code = b"".join(file.read_bytes() for file in sorted(folder.glob("*.py")))
     about = {**asdict(spec), "cache_dir": None, "tree": tree.digest, "variant": variant.name}
     about["tensorflow"] = [each.version for each in metadata.distributions(name="tensorflow")]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode() + code).hexdigest()[:16]
@@ -139,6 +142,11 @@ def _write(
     worker = start_worker(variant)
     try:
         opened = worker.open(tree, spec)
+        if not kind_named(opened["kind"]).writes_dump:
+            raise DumpError(
+                f"its KIND is {opened['kind']!r}, and this workload is of loaders whose first epoch writes a "
+                'dump that later ones read: declare KIND = "dump", or measure it in another workload'
+            )
         # Importing a library has to be done once in any program, with a dump or without.
         cold = float(opened["build_seconds"]) - float(opened["import_seconds"])
         cold += float(worker.ask("pass", epochs=1)["seconds"])
@@ -149,6 +157,11 @@ def _write(
         raise DumpError(f"the epoch that writes its dump ended, but {problem}")
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     dump = Dump(cold, _sizes(spec.cache_dir), "written", machine, today)
+    if not dump.bytes:
+        raise DumpError(
+            "the epoch that writes its dump ended, but there is nothing in spec.cache_dir: write it there, "
+            "so that its size is known and it goes with the session"
+        )
     manifest = {"key": dump_key(variant, tree, spec), **asdict(dump)}
     beside = spec.cache_dir / f".{MANIFEST}"
     try:
