@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from loader_gate.verdict.idle import (
     GRAIN_SECONDS,
     SHARE_OF_A_PASS,
     idle_problem,
+    reading_problem,
     rest_problem,
 )
 from loader_gate.worker.timing import PassTiming
@@ -111,3 +113,11 @@ def test_who_works_on_after_its_last_pass() -> None:
     """Others may be timed for long after it: a busy moment is none, a core that is kept busy is."""
     assert rest_problem(0.1, 0.4) == rest_problem(60.0, 3.0) == ""
     assert "after its last pass it used 30 CPU seconds in 60 s" in rest_problem(60.0, 30.0)
+
+
+def test_who_reads_between_passes() -> None:
+    """To wait for a disk takes no CPU time; what the system had forgotten now and then is no matter."""
+    reading, not_reading = (replace(a_pass(0.0), idle_read_bytes=size) for size in (30_000_000, 900_000))
+    assert reading_problem([not_reading] * 50) == reading_problem([*[not_reading] * 20, *[reading] * 2]) == ""
+    assert reading_problem([*[not_reading] * 20, *[reading] * 6]) == ""
+    assert "it read 30 MB from disks between its passes, before 3 of 3" in reading_problem([reading] * 3)

@@ -16,6 +16,7 @@ class Made:
 
     def __init__(self) -> None:
         self.wall = self.thread = self.process = self.children = self.harness = 100.0
+        self.read = 100
 
     def perf_counter(self) -> float:
         """Return the time."""
@@ -57,6 +58,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
     clocks = Made()
     monkeypatch.setattr(stopwatches, "time", clocks)
     monkeypatch.setattr(stopwatches, "cpu_seconds_of_children", lambda: clocks.children)
+    monkeypatch.setattr(stopwatches, "bytes_read", lambda: clocks.read)
     monkeypatch.setattr(stopwatches, "peak_memory", lambda _: 7)
     yield clocks
     gc.enable()
@@ -180,6 +182,21 @@ def test_the_harness_is_not_the_loader_that_works_on(made: Made) -> None:
         assert watch.idle_seconds == pytest.approx(5.0)
         watch.stop()
         watch.torn_down()
+
+
+def test_what_is_read_between_epochs(made: Made) -> None:
+    """It need not take CPU time; what is read in an epoch is what the epoch is for."""
+    watch = Stopwatch()
+    watch.start()
+    made.read += 1000
+    watch.stop()
+    made.read += 20
+    watch.torn_down()
+    made.read += 3
+    watch.start()
+    assert watch.idle_read_bytes == 23
+    watch.forget_idle()
+    assert watch.idle_read_bytes == 0
 
 
 def test_work_while_tearing_down_is_the_loaders(made: Made) -> None:

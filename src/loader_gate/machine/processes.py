@@ -114,6 +114,23 @@ def _cpu_seconds_of(pid: int) -> float:
     return float(sum(used[:4]))  # user and system time, of itself and of its ended children
 
 
+def bytes_read() -> int:
+    """Return the bytes that this process, and what it has started, have had read from disks (Linux only).
+
+    What is in the page cache already does not count: to take that uses CPU time.
+    """
+    return sum(map(_bytes_read_by, (os.getpid(), *descendants(os.getpid()))))
+
+
+def _bytes_read_by(pid: int) -> int:
+    """Return those of one process, and of its children that have ended."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/io").read_text().splitlines():
+            if line.startswith("read_bytes:"):
+                return int(line.split()[1])
+    return 0
+
+
 def peak_memory(pid: int) -> int:
     """Return the most memory, in bytes, that a process and what it has started have held: see `held_memory`.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from loader_gate.machine.cores import cores
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
 from loader_gate.statistics.counts import epochs_per_pass, steady
-from loader_gate.verdict.idle import idle_problem, rest_problem
+from loader_gate.verdict.idle import idle_problem, reading_problem, rest_problem
 from loader_gate.worker.limits import bytes_in
 from loader_gate.worker.process import WorkerError
 from loader_gate.worker.timing import PassTiming
@@ -134,7 +134,7 @@ class Runner:
             return None
         timing = PassTiming(**answer)
         self._timed.setdefault(arm, []).append(timing)
-        if problem := idle_problem(self._timed[arm]):
+        if problem := idle_problem(self._timed[arm]) or reading_problem(self._timed[arm]):
             self._lose(arm, problem)
             return None
         return timing

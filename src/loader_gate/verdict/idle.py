@@ -29,10 +29,28 @@ SHARE_OF_A_PASS = 0.05
 #: is before more than half of the passes: the others come right after one of its own.
 FEWEST_BUSY = 3
 SHARE_BUSY = 0.25
+#: Bytes read from disks that say nothing, a pass: of what the system has thrown out of the page cache.
+GRAIN_BYTES = 1_000_000
 #: After its last pass so many CPU seconds, and such a share of one core, say nothing.
 REST_SECONDS, SHARE_OF_REST = 0.5, 0.10
 #: Or if all that it did so, but for the busiest moment, is more than such a share of what passes used.
 SHARE_OF_ALL = 0.10
+
+
+def reading_problem(passes: Sequence[PassTiming]) -> str:
+    """Return how a worker reads from disks between its passes, which may take no CPU time; nothing if not.
+
+    Args:
+        passes: As in `idle_problem`.
+    """
+    reading = [timing.idle_read_bytes for timing in passes if timing.idle_read_bytes > GRAIN_BYTES]
+    if len(reading) < FEWEST_BUSY or len(reading) < SHARE_BUSY * len(passes):
+        return ""
+    return (
+        f"it works when it should be idle: it read {fmean(reading) / 1e6:,.0f} MB from disks between its "
+        f"passes, before {len(reading)} of {len(passes)}. That is not timed: let it fetch on demand, or stop at "
+        "the end of an epoch"
+    )
 
 
 def rest_problem(seconds: float, cpu_seconds: float) -> str:

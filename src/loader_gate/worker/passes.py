@@ -108,6 +108,7 @@ class Passes:
             shuffle_quality=min(qualities, default=None),
             idle_seconds=clock.idle_seconds,
             idle_cpu_seconds=clock.idle_cpu_seconds,
+            idle_read_bytes=clock.idle_read_bytes,
             look_seconds=looked / epochs,
         )
         clock.forget_idle()

@@ -10,7 +10,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from loader_gate.machine.processes import cpu_seconds_of_children, descendants, peak_memory
+from loader_gate.machine.processes import (
+    bytes_read,
+    cpu_seconds_of_children,
+    descendants,
+    peak_memory,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +30,11 @@ LONGEST_LOOK = 0.002
 EPOCHS_WATCHED = 2
 #: A look at memory takes long where much is held: before the last one of an epoch, so much time for each.
 SECONDS_FOR_A_LOOK = 10
+
+
+def _used() -> tuple[float, int]:
+    """Return the CPU seconds of all child processes, and the bytes that all have read from disks."""
+    return cpu_seconds_of_children(), bytes_read()
 
 
 def _seconds_of(thread: int) -> Callable[[], float]:
@@ -51,6 +61,7 @@ class Stopwatch:
         teardown_seconds: From its end until its iterator was destroyed, when that has happened.
         idle_seconds: How long nothing was asked for, before and between epochs, since `forget_idle`.
         idle_cpu_seconds: CPU time that the loader used meanwhile, and while it was torn down.
+        idle_read_bytes: What it had read from disks then.
     """
 
     def __init__(self) -> None:
@@ -69,8 +80,8 @@ class Stopwatch:
 
     def start(self) -> None:
         """Begin an epoch."""
-        self._children_at = self.aside(cpu_seconds_of_children)
-        self._count_idle(self._children_at)
+        self._children_at, read = self.aside(_used)
+        self._count_idle(self._children_at, read)
         self.paused_seconds = 0.0
         self.peak_bytes = self._watched_bytes
         self._looks_again_at = 0.0
@@ -162,7 +173,7 @@ class Stopwatch:
     @contextlib.contextmanager
     def set_aside(self) -> Iterator[None]:
         """Let something be done that is no epoch to time, and no idleness."""
-        self._count_idle(self.aside(cpu_seconds_of_children))
+        self._count_idle(*self.aside(_used))
         self._release_collector()
         yield
         self._hold_collector()
@@ -183,6 +194,7 @@ class Stopwatch:
     def forget_idle(self) -> None:
         """Begin to count idleness anew."""
         self.idle_seconds = self.idle_cpu_seconds = 0.0
+        self.idle_read_bytes = 0
 
     def _rest(self, own: float | None = None) -> None:
         """Let idleness begin."""
@@ -190,12 +202,13 @@ class Stopwatch:
         self._idle_thread_at = time.thread_time()
         self._loaders_cpu = 0.0
         self._aside_at = self._aside_seconds()
-        self._idle_children_at = self.aside(cpu_seconds_of_children)
+        self._idle_children_at, self._idle_read_at = self.aside(_used)
         self._idle_at = time.perf_counter()
 
-    def _count_idle(self, children_now: float) -> None:
-        """Let idleness end, when children have used so many CPU seconds."""
+    def _count_idle(self, children_now: float, read_now: int) -> None:
+        """Let idleness end, when children have used so many CPU seconds, and all have read so many bytes."""
         self.idle_seconds += time.perf_counter() - self._idle_at
+        self.idle_read_bytes += read_now - self._idle_read_at
         children = children_now - self._idle_children_at
         harness = time.thread_time() - self._idle_thread_at - self._loaders_cpu
         harness += self._aside_seconds() - self._aside_at
