@@ -48,8 +48,8 @@ def reading_problem(passes: Sequence[PassTiming]) -> str:
         return ""
     return (
         f"it works when it should be idle: it read {fmean(reading) / 1e6:,.0f} MB from disks between its "
-        f"passes, before {len(reading)} of {len(passes)}. That is not timed: let it fetch on demand, or stop at "
-        "the end of an epoch"
+        f"passes, before {len(reading)} of {len(passes)}. That is not timed: let it fetch on demand, or stop "
+        "at the end of an epoch"
     )
 
 
