@@ -73,6 +73,33 @@ def a_few_swapped(tree: Tree, spec: Spec) -> Photos:
 
 
 @cheat
+def nearly_two_orders(tree: Tree, spec: Spec) -> Photos:
+    """Two orders in turn, in which two files are swapped each time."""
+    orders = [np.random.default_rng(seed).permutation(len(tree)) for seed in range(2)]
+
+    def order(photos: Photos) -> Ints:
+        files = orders[photos.epochs % 2].copy()
+        one, other = photos.random.integers(len(tree), size=2)
+        files[[one, other]] = files[[other, one]]
+        return files
+
+    return Photos(tree, spec, order=order)
+
+
+@cheat
+def fixed_batches(tree: Tree, spec: Spec) -> Photos:
+    """Shuffles when it is built; from then on whole batches change places, and always hold the same files."""
+    once = np.random.default_rng(spec.seed).permutation(len(tree))
+
+    def order(photos: Photos) -> Ints:
+        full = len(tree) // spec.batch_size
+        batches = np.split(once, np.arange(1, full + 1) * spec.batch_size)
+        return np.concatenate([*(batches[number] for number in photos.random.permutation(full)), batches[-1]])
+
+    return Photos(tree, spec, order=order)
+
+
+@cheat
 def every_tenth_epoch_anew(tree: Tree, spec: Spec) -> Photos:
     """Draws a new order in every tenth epoch."""
     kept: list[Ints] = []
