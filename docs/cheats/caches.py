@@ -288,7 +288,9 @@ class _Jpegs(Photos):
         from PIL import Image
 
         if file in self._kept:
-            return np.multiply(np.asarray(Image.open(self._kept[file])), 1 / 255, dtype=np.float32)
+            levels = np.asarray(Image.open(self._kept[file]))
+            scaled: Floats = np.multiply(levels, 1 / 255, dtype=np.float32)
+            return scaled
         image, kept = super().image(file), io.BytesIO()
         Image.fromarray(np.rint(image * 255).astype(np.uint8)).save(kept, "JPEG", quality=90)
         self._kept[file] = kept

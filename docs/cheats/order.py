@@ -94,7 +94,10 @@ def fixed_batches(tree: Tree, spec: Spec) -> Photos:
     def order(photos: Photos) -> Ints:
         full = len(tree) // spec.batch_size
         batches = np.split(once, np.arange(1, full + 1) * spec.batch_size)
-        return np.concatenate([*(batches[number] for number in photos.random.permutation(full)), batches[-1]])
+        files: Ints = np.concatenate(
+            [*(batches[each] for each in photos.random.permutation(full)), batches[-1]]
+        )
+        return files
 
     return Photos(tree, spec, order=order)
 
