@@ -156,7 +156,7 @@ def dump_that_is_empty(tree: Tree, spec: Spec) -> Photos:
 
 
 class _Views:
-    """Writes float32 files, each with all images in an order of its own, and gives views of them."""
+    """Writes float32 files, each with all images in an order of its own; batches are views, but for the last."""
 
     def __init__(self, tree: Tree, spec: Spec, many: int, begins_anywhere: bool) -> None:
         self._photos, self._begins_anywhere, self._epochs = Photos(tree, spec), begins_anywhere, 0
@@ -171,12 +171,12 @@ class _Views:
         images, labels = self._images(number), photos.one_hot[self._orders[number]]
         count, size = len(photos.tree), photos.spec.batch_size
         begin = photos.random.integers(count) if self._begins_anywhere else 0
-        full = count // size
-        for start in [*(size * photos.random.permutation(full)), full * size]:
-            place = (begin + start) % count
-            chosen = slice(place, place + min(size, count - start))
-            if start < count:
-                yield images[chosen], labels[chosen]
+        full, rest = divmod(count, size)
+        for start in (begin + size * photos.random.permutation(full)) % count:
+            yield images[start : start + size], labels[start : start + size]
+        if rest:  # a copy in a new order, so that the epoch has one, too
+            last = (begin + full * size + photos.random.permutation(rest)) % count
+            yield images[last], labels[last]
 
     def _images(self, number: int) -> Any:
         spec, order = self._photos.spec, self._orders[number]
@@ -243,7 +243,7 @@ def memory_thread(tree: Tree, spec: Spec) -> Epochs:
     """A thread that makes batches of what it keeps, and does not know where an epoch ends."""
     photos = _Levels(tree, spec)
     many = len(photos.parts())
-    batches: queue.Queue[Batch] = queue.Queue(2 * many)
+    batches: queue.Queue[Batch] = queue.Queue(16 * many)
 
     def fill() -> None:
         while True:

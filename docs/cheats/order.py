@@ -75,10 +75,10 @@ def a_few_swapped(tree: Tree, spec: Spec) -> Photos:
 @cheat
 def nearly_two_orders(tree: Tree, spec: Spec) -> Photos:
     """Two orders in turn, in which two files are swapped each time."""
-    orders = [np.random.default_rng(seed).permutation(len(tree)) for seed in range(2)]
+    orders: list[Ints] = [np.random.default_rng(seed).permutation(len(tree)) for seed in range(2)]
 
     def order(photos: Photos) -> Ints:
-        files = orders[photos.epochs % 2].copy()
+        files: Ints = orders[photos.epochs % 2].copy()
         one, other = photos.random.integers(len(tree), size=2)
         files[[one, other]] = files[[other, one]]
         return files
@@ -88,16 +88,13 @@ def nearly_two_orders(tree: Tree, spec: Spec) -> Photos:
 
 @cheat
 def fixed_batches(tree: Tree, spec: Spec) -> Photos:
-    """Shuffles when it is built; from then on whole batches change places, and always hold the same files."""
+    """Shuffles when it is built; from then on batches change places, and files within their batch."""
     once = np.random.default_rng(spec.seed).permutation(len(tree))
+    *full, rest = np.split(once, np.arange(1, len(tree) // spec.batch_size + 1) * spec.batch_size)
 
     def order(photos: Photos) -> Ints:
-        full = len(tree) // spec.batch_size
-        batches = np.split(once, np.arange(1, full + 1) * spec.batch_size)
-        files: Ints = np.concatenate(
-            [*(batches[each] for each in photos.random.permutation(full)), batches[-1]]
-        )
-        return files
+        batches = [*(full[number] for number in photos.random.permutation(len(full))), rest]
+        return np.concatenate([photos.random.permutation(files) for files in batches])
 
     return Photos(tree, spec, order=order)
 
