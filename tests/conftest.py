@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,20 @@ from loader_gate.worker.timing import PassTiming
 from tests.sessions import TINY_TREE, Sessions
 
 #: Files whose tests import TensorFlow into their own process, which takes seconds.
-IMPORT_TENSORFLOW = ("test_same_work", "test_study", "test_variants_dumps", "test_variants_streaming")
+IMPORT_TENSORFLOW = ("test_same_work", "test_variants_dumps", "test_variants_streaming")
+#: Other files that take long.
+TAKE_LONG = ("test_study", "test_consumers", "test_foreign_repository", "test_using_a_variant")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no process is left alone with one in the end."""
-    items.sort(key=lambda item: ("end_to_end" not in item.nodeid, item.path.stem not in IMPORT_TENSORFLOW))
+    items.sort(
+        key=lambda item: (
+            "end_to_end" not in item.nodeid,
+            item.path.stem not in IMPORT_TENSORFLOW,
+            item.path.stem not in TAKE_LONG,
+        )
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -49,6 +58,27 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return "TensorFlow" if Path(file).stem in IMPORT_TENSORFLOW else file
 
     return OneTensorFlow(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_plugins() -> Iterator[None]:
+    """Let a pytest that a test runs in its process read of installed plugins only, once read, and of no more.
+
+    It would look through all that is installed three times, which takes a third of a short session.
+    """
+    every = metadata.distributions
+    plugins = [
+        distribution
+        for distribution in every()
+        if any(entry.group == "pytest11" for entry in distribution.entry_points)
+    ]
+
+    def distributions(**wanted: Any) -> Iterable[metadata.Distribution]:
+        return every(**wanted) if wanted else plugins
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metadata, "distributions", distributions)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -123,7 +123,7 @@ def test_nothing_is_there():
     assert threading.active_count() == 1
 
 def test_benchmark_of_their_own(benchmark):
-    benchmark(lambda: None)
+    benchmark.pedantic(lambda: None)
 """
 #: What pytest imports itself.
 BEFORE = "import sys\nBEFORE = {name for name in ('tomllib',) if name in sys.modules}\n"
@@ -158,12 +158,15 @@ def test_imported_before_and_after(options: tuple[str, ...], tmp_path: Path) -> 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_comparing_of_their_own_benchmarks(tmp_path: Path) -> None:
+def test_comparing_of_their_own_benchmarks(
+    tmp_path: Path, run_here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """pytest-benchmark compares with its last run as it does without us."""
-    test = "def test_it(benchmark):\n    benchmark(lambda: None)\n"
+    test = "def test_it(benchmark):\n    benchmark.pedantic(lambda: None, rounds=5)\n"
     write(tmp_path, {"conftest.py": CONFTEST, "test_it.py": test})
-    assert run(tmp_path, "--benchmark-autosave").returncode == 0
-    done = run(tmp_path, "--benchmark-compare", "--benchmark-compare-fail=mean:1000000%")
+    monkeypatch.setattr("cpuinfo.get_cpu_info", dict)  # it takes a second
+    assert run_here(tmp_path, "--benchmark-autosave").returncode == 0
+    done = run_here(tmp_path, "--benchmark-compare", "--benchmark-compare-fail=mean:1000000%")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Comparing against benchmarks from:" in done.stdout + done.stderr
     assert "test_it (0001" in done.stdout
@@ -184,8 +187,11 @@ def pytest_addoption(parser):
 @pytest.mark.parametrize(
     "plugins", [("loader_gate", "profiling"), ("profiling", "loader_gate"), ("profiling",)]
 )
-def test_taken_names(plugins: tuple[str, ...], tmp_path: Path) -> None:
+def test_taken_names(
+    plugins: tuple[str, ...], tmp_path: Path, run_here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever comes first, others keep their options, and ours have names of their own."""
+    monkeypatch.syspath_prepend(str(tmp_path))
     write(tmp_path, {"profiling.py": TAKES_PROFILE, "test_loaders.py": LOADERS})
     named = CONFTEST if "loader_gate" not in plugins else ""
     check = """
@@ -199,9 +205,9 @@ def pytest_collection_finish(session):
     write(tmp_path, {"conftest.py": named + TAKES_DEVICE + check})
     chosen = [part for plugin in plugins for part in ("-p", plugin)]
     ours = ("--profile", "--loader-gate-device=cpu", "--gate=strict", "--loader-gate-batch-size=7")
-    done = run(tmp_path, *chosen, *ours, "--collect-only", "-q")
+    done = run_here(tmp_path, *chosen, *ours, "--collect-only", "-q")
     assert done.returncode == 0, done.stdout + done.stderr
-    shown = run(tmp_path, *chosen, "--help").stdout
+    shown = run_here(tmp_path, *chosen, "--help").stdout
     assert "--loader-gate-device=DEVICE" in shown
     assert "another plugin has --device" in " ".join(shown.split())
     assert "--loader-gate-profile=NAME" in shown
@@ -212,15 +218,17 @@ def pytest_collection_finish(session):
 @pytest.mark.parametrize("options", [(), ("-p", "loader_gate")])
 def test_installed(options: tuple[str, ...], conftest: str, tmp_path: Path) -> None:
     """That is enough, and to name it as well is harmless; a conftest.py below the root keeps its options."""
-    theirs = "def test_theirs(request):\n    assert request.config.option.device == 'theirs'\n"
-    files = {"benchmarks/test_loaders.py": LOADERS, "tests/test_it.py": theirs}
-    write(tmp_path, {**files, "tests/conftest.py": TAKES_DEVICE, "conftest.py": conftest})
+    check = """
+def pytest_collection_finish(session):
+    assert session.config.option.device == "theirs"
+"""
+    files = {"benchmarks/test_loaders.py": LOADERS, "tests/test_it.py": "def test_theirs(): ...\n"}
+    write(tmp_path, {**files, "tests/conftest.py": TAKES_DEVICE + check, "conftest.py": conftest})
     environment = installed(tmp_path)
-    done = run(tmp_path, *STRICT, *options, "tests", **environment)
-    assert done.returncode == 0, done.stdout + done.stderr
     ours = ("--loader-gate-device=cpu", "--collect-only", "-q")
     done = run(tmp_path, *STRICT, *options, *ours, "benchmarks", "tests", **environment)
-    assert "benchmarks/test_loaders.py::photos[loading]" in node_ids(done), done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "benchmarks/test_loaders.py::photos[loading]" in node_ids(done)
 
 
 def test_switched_off(tmp_path: Path) -> None:
@@ -448,7 +456,7 @@ def gate():
 
 @pytest.mark.benchmark(group="doors")
 def test_doors(variant, gate, benchmark):
-    benchmark(lambda: gate)
+    benchmark.pedantic(lambda: gate)
 """
     files = {"conftest.py": CONFTEST + theirs, "test_loaders.py": LOADERS, "test_doors.py": test}
     write(tmp_path, files)

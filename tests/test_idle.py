@@ -43,8 +43,16 @@ def test_an_idle_worker() -> None:
     assert idle_problem([a_pass(GRAIN_SECONDS)] * 50) == ""
     assert idle_problem([a_pass(0.9 * SHARE_OF_A_PASS * 3.0, cpu=3.0)] * 50) == ""
     assert idle_problem([a_pass(0.9 * SHARE_OF_A_PASS * 3.0, cpu=3.0, epochs=10)] * 50) == ""
-    assert idle_problem([a_pass(8 * 0.012, cpu=0.2, epochs=8)] * 50) == ""
-    assert idle_problem([a_pass(8 * 0.018, cpu=0.2, epochs=8)] * 50) != ""
+    assert idle_problem([a_pass(0.030 + 7 * 0.003, cpu=0.8, epochs=8)] * 50) == ""
+    assert idle_problem([a_pass(0.030 + 7 * 0.004, cpu=0.8, epochs=8)] * 50) != ""
+
+
+def test_epochs_that_take_little() -> None:
+    """What says nothing of a long pass is most of a short one, but for what the harness itself takes."""
+    assert idle_problem([a_pass(64 * 0.0005, cpu=0.1, epochs=64)] * 50) == ""
+    assert idle_problem([a_pass(0.05, cpu=0.1, epochs=10)] * 50) != ""
+    assert idle_problem([a_pass(0.018, cpu=0.1)] * 50) == ""
+    assert idle_problem([a_pass(0.028, cpu=0.1)] * 50) != ""
 
 
 def test_the_sentence() -> None:

@@ -47,7 +47,7 @@ def updated(floors_sessions: Sessions) -> Run:
     before = own.read_bytes()
     floors = floors_sessions.folder / "floors.toml"
     floors.write_text("# Ours.\n", encoding="utf-8")
-    options = (f"--floors={floors}", "--profile=ours", "--budget=20", "--update-floors")
+    options = (f"--floors={floors}", "--profile=ours", "--budget=12", "--update-floors")
     run = floors_sessions.run(*ONLY_BASELINE, *loaders("one_shot"), *options)
     assert own.read_bytes() == before, "the suite's own floors are not ours to change"
     return run

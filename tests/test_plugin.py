@@ -71,21 +71,36 @@ def test_collecting(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_one_variant_comes_with_the_baseline(tmp_path: Path) -> None:
+@pytest.fixture
+def collect(
+    pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[str]]:
+    """Return what collects as `run_pytest` does, but in this process, which takes less long: node ids."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(ROOT)
+
+    def collected(*arguments: str) -> list[str]:
+        result = pytester.runpytest_inprocess(*arguments, "--collect-only", "-q", "-p", "no:cacheprovider")
+        assert result.ret == pytest.ExitCode.OK, str(result.stderr)
+        return node_ids(str(result.stdout))
+
+    return collected
+
+
+def test_one_variant_comes_with_the_baseline(collect: Callable[..., list[str]]) -> None:
     """``--variant`` leaves only that variant and what it is compared with."""
-    options = ("--variant", "tfdata_no_cache", "--collect-only", "-q")
-    done, _ = run_pytest(tmp_path, "benchmarks/", *options)
+    found = collect("benchmarks/", "--variant", "tfdata_no_cache")
     left = [f"{test}[{VARIANTS[number]}]" for test in (LOADING, TRAINING) for number in (0, 3)]
-    assert [each for each in node_ids(done.stdout) if not each.startswith(DUMP)] == left
+    assert [each for each in found if not each.startswith(DUMP)] == left
 
 
-def test_several_variants_in_the_suites_order(tmp_path: Path) -> None:
+def test_several_variants_in_the_suites_order(collect: Callable[..., list[str]]) -> None:
     """The order of the options does not matter, nor does the baseline among them or one given twice."""
     names = ("tfdata_no_cache", "tfdata_file_cache", "keras_image_data_generator", "tfdata_no_cache")
     options = [f"--variant={name}" for name in names]
-    done, _ = run_pytest(tmp_path, "benchmarks/", *options, "--collect-only", "-q")
     chosen = (VARIANTS[0], VARIANTS[1], VARIANTS[3])
-    assert node_ids(done.stdout) == [
+    assert collect("benchmarks/", *options) == [
         f"{DUMP}[tfdata_file_cache]",
         *(f"{test}[{name}]" for test in (LOADING, TRAINING) for name in chosen),
     ]
@@ -98,31 +113,27 @@ def test_all_of_them(tmp_path: Path) -> None:
     assert heavy == ""
 
 
-def test_loaders_are_collected_last(tmp_path: Path) -> None:
+def test_loaders_are_collected_last(tmp_path: Path, collect: Callable[..., list[str]]) -> None:
     """A user's loaders have tests like any other, behind the suite's own; collecting imports none of them."""
     (tmp_path / "my_loaders.py").write_text("raise SystemExit('imported')\n", encoding="utf-8")
     options = ("--loader=my_loaders:b", "--loader=my_loaders:a", "--variant=tfdata_no_cache")
-    done, _ = run_pytest(tmp_path, "benchmarks/test_loading.py", *options, "--collect-only", "-q")
-    assert done.returncode == 0, done.stderr
-    assert node_ids(done.stdout) == [f"{LOADING}[{name}]" for name in (VARIANTS[0], VARIANTS[3], "b", "a")]
+    found = collect("benchmarks/test_loading.py", *options)
+    assert found == [f"{LOADING}[{name}]" for name in (VARIANTS[0], VARIANTS[3], "b", "a")]
 
 
-def test_loaders_of_one_name(tmp_path: Path) -> None:
+def test_loaders_of_one_name(tmp_path: Path, collect: Callable[..., list[str]]) -> None:
     """Each goes by its module, too, and can be selected so; one of them alone by its function's name."""
     (tmp_path / "my_loaders.py").touch()
     (tmp_path / "more_loaders.py").touch()
     both = ("--loader=my_loaders:a", "--loader=more_loaders:a", "--variant=keras_image_data_generator")
     names = ("my_loaders:a", "more_loaders:a")
     floors = ("--floor=loading/my_loaders:a=2", "--floor=more_loaders:a=3")
-    collect = ("--collect-only", "-q")
-    done, _ = run_pytest(tmp_path, "benchmarks/test_loading.py", *both, *floors, *collect)
-    assert done.returncode == 0, done.stderr
-    assert node_ids(done.stdout) == [f"{LOADING}[{name}]" for name in (VARIANTS[0], *names)]
+    found = collect("benchmarks/test_loading.py", *both, *floors)
+    assert found == [f"{LOADING}[{name}]" for name in (VARIANTS[0], *names)]
     for name in names:
-        done, _ = run_pytest(tmp_path, f"{LOADING}[{name}]", *both, *collect)
-        assert node_ids(done.stdout) == [f"{LOADING}[{name}]"]
-    done, _ = run_pytest(tmp_path, "benchmarks/test_loading.py", *both[1:], "--variant=a", *collect)
-    assert node_ids(done.stdout) == [f"{LOADING}[{name}]" for name in (VARIANTS[0], "a")]
+        assert collect(f"{LOADING}[{name}]", *both) == [f"{LOADING}[{name}]"]
+    found = collect("benchmarks/test_loading.py", *both[1:], "--variant=a")
+    assert found == [f"{LOADING}[{name}]" for name in (VARIANTS[0], "a")]
 
 
 def test_help(tmp_path: Path) -> None:

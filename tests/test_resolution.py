@@ -180,16 +180,22 @@ def test_bilinear_of_a_half(textured: Case) -> None:
         assert half.reason is not None
 
 
-def test_the_table(textured: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table(
+    textured: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The command measures every way, and refuses what is too few."""
     from docs.study import resolution
 
+    # Importing TensorFlow takes long; ``test_same_work.py`` has its ways.
+    monkeypatch.setattr(resolution, "find_spec", lambda name: None if name == "tensorflow" else True)
     (tmp_path / "few" / "a").mkdir(parents=True)
     Image.fromarray(picture(1)).save(tmp_path / "few" / "a" / "x.png")
     few = ["resolution", "--image-root", str(tmp_path / "few"), "--folder", str(tmp_path)]
     assert main(few) == 1
     assert "has 1 images, expected at least ten" in capsys.readouterr().err
-    honest, *_, coarse = (each for each in resolution.ways()[0] if "OpenCV" not in each.name)
+    every, missing = resolution.ways()
+    assert missing == ["tensorflow"]
+    honest, *_, coarse = (each for each in every if "OpenCV" not in each.name)
     found = resolution.row(coarse, resolution.measure(coarse, textured.tree, SIZE, textured.reference))
     assert found.endswith("| no |")
     found = resolution.row(honest, resolution.measure(honest, textured.tree, SIZE, textured.reference))

@@ -387,6 +387,14 @@ class TestTensorFlow:
             theirs = tf.image.resize(image, size).numpy()
             assert np.abs(resize_bilinear(image, size) - theirs).max() <= 0.51
 
+    def test_ways_of_the_study(self) -> None:
+        """Where TensorFlow is installed, its own are among them."""
+        from docs.study import resolution
+
+        found, missing = resolution.ways()
+        assert "tensorflow" not in missing
+        assert sum(way.name.startswith("TensorFlow, ") for way in found) == 10
+
     def test_pipeline(self, case: Case) -> None:
         """An ordinary tf.data pipeline passes with room to spare."""
         import tensorflow as tf

@@ -11,6 +11,11 @@ import numpy as np
 import pytest
 
 from loader_gate.statistics.blocks import (
+    BLOCKS_CLIPPED_AT,
+    DEVIATION_WEIGHT,
+    MOST_RESEMBLANCE,
+    RESEMBLANCE_WEIGHT,
+    USUAL_DEVIATION,
     USUAL_RESEMBLANCE,
     block_estimate,
     block_estimate_at_any_look,
@@ -40,13 +45,15 @@ from loader_gate.statistics.sequences import (
     CLIPPED_AT,
     ERROR,
     MIXED_OVER,
+    MOST_STEPS,
+    ROOT_TOLERANCE,
     SCORES_MIXED_OVER,
     clipped,
     robust_estimate_at_any_look,
     t_bound,
 )
 from loader_gate.statistics.session_error import failing_error
-from loader_gate.verdict.change import judge_change
+from loader_gate.verdict.change import RESOLUTION, judge_change
 from loader_gate.verdict.verdict import judge
 
 if TYPE_CHECKING:
@@ -94,8 +101,8 @@ def two_speeds(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.f
 
 
 NOISES = [normal, heavy_tailed, skewed, drifting, two_speeds]
-#: A robust estimate takes half a millisecond, so that some tests look only after every so many blocks.
-STRIDE = 4
+#: By how much what is computed of all sessions at once may be off.
+ROUNDING = 1e-4
 
 
 def sessions(noise: Noise, ratio: float, seed: int = 7) -> NDArray[np.float64]:
@@ -113,11 +120,54 @@ def blocks_of(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
     return means
 
 
-def final_status(pairs: NDArray[np.float64], floor: float) -> str:
-    """Return the status that a session with these log-ratios ends with, decided as real ones are."""
-    ratios = blocks_of(pairs).tolist()
-    for blocks in range(FEWEST_BLOCKS, PLANNED + 1):
-        last = blocks == PLANNED
+def log_ends(rows: NDArray[np.float64], error: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the logs of the ends of `block_estimate_at_any_look`, of all sessions at once, by the formula.
+
+    Both have a row a session and a column a look, the first after `FEWEST_BLOCKS`.
+    """
+    ends = []
+    for count in range(FEWEST_BLOCKS, rows.shape[1] + 1):
+        seen = rows[:, :count]
+        centre = np.median(seen, axis=1, keepdims=True)
+        spread = np.median(np.abs(seen - centre), axis=1, keepdims=True)
+        bound = np.maximum(BLOCKS_CLIPPED_AT * TO_DEVIATION * spread, USUAL_DEVIATION)
+        for _ in range(MOST_STEPS):
+            scores = np.clip((seen - centre) / bound, -1, 1)
+            unclipped = (np.abs(scores) < 1).sum(axis=1, keepdims=True)
+            total = scores.sum(axis=1, keepdims=True)
+            if np.abs(total).max() < ROOT_TOLERANCE:
+                break
+            centre = centre + bound * total / np.maximum(unclipped, 1)
+        most = np.array([math.inf, math.inf, *(t_bound(error, data) for data in range(2, count + 1))])
+        squares = np.square(scores).sum(axis=1, keepdims=True)
+        variance = np.square(bound * count / unclipped) * squares / (count - 1)
+        usual = (count * variance + DEVIATION_WEIGHT * USUAL_DEVIATION**2) / (count + DEVIATION_WEIGHT)
+        own = (scores[:, 1:] * scores[:, :-1]).sum(axis=1, keepdims=True) / squares
+        weighted = (count * own + RESEMBLANCE_WEIGHT * USUAL_RESEMBLANCE) / (count + RESEMBLANCE_WEIGHT)
+        alike = np.clip(weighted, 0, MOST_RESEMBLANCE)
+        alone = count * (1 - alike) / (1 + alike)
+        half = most[unclipped] * np.sqrt(np.maximum(variance, usual) / alone)
+        ends.append((centre - half, centre + half))
+    lows, highs = zip(*ends, strict=True)
+    return np.hstack(lows), np.hstack(highs)
+
+
+def final_statuses(pairs: NDArray[np.float64], floor: float) -> list[str]:
+    """Return the status that each session with these log-ratios ends with, decided as real ones are."""
+    rows, log_floor = blocks_of(pairs), math.log(floor)
+    lows, highs = log_ends(rows, ERROR)[0], log_ends(rows, FAILING_ERROR)[1]
+    # All other looks but the last decide nothing.
+    telling = (lows > log_floor - ROUNDING) | (highs < log_floor + ROUNDING)
+    telling[:, -1] = True
+    return [
+        _status(row, (np.flatnonzero(looks) + FEWEST_BLOCKS).tolist(), floor)
+        for row, looks in zip(rows.tolist(), telling, strict=True)
+    ]
+
+
+def _status(ratios: list[float], looks: list[int], floor: float) -> str:
+    for blocks in looks:
+        last = blocks == len(ratios)
         verdict = judge(block_estimate_at_any_look(ratios[:blocks], ERROR), floor, last)
         if verdict is not None and verdict.status == "fail":
             verdict = judge(block_estimate_at_any_look(ratios[:blocks], FAILING_ERROR), floor, last)
@@ -126,11 +176,32 @@ def final_status(pairs: NDArray[np.float64], floor: float) -> str:
     raise AssertionError("the last look gave no verdict")
 
 
-def final_outcome(pairs: NDArray[np.float64], tolerance: float = 0.03) -> str:
-    """Return the outcome that a comparison with these log-ratios ends with, by its two intervals alone."""
-    ratios = pairs.tolist()
-    for blocks in (*range(FEWEST_BLOCKS, PLANNED, STRIDE), PLANNED):
-        seen, last = ratios[: 2 * blocks], blocks == PLANNED
+def final_outcomes(pairs: NDArray[np.float64], tolerance: float = 0.03) -> list[str]:
+    """Return the outcome that each comparison with these log-ratios ends with, by its two intervals alone."""
+    most, resolved = math.log(1 + tolerance), math.log(1 + tolerance + RESOLUTION)
+    looks = range(FEWEST_BLOCKS, PLANNED + 1)
+    telling = np.ones((len(pairs), len(looks)), dtype=bool)
+    for column, blocks in enumerate(looks[:-1]):  # all other looks but the last decide nothing
+        seen = pairs[:, : 2 * blocks]
+
+        def beyond(ratio: float, error: float, seen: NDArray[np.float64] = seen) -> NDArray[np.bool_]:
+            found: NDArray[np.bool_] = beyond_chance(seen, ratio, error) > -ROUNDING
+            return found
+
+        telling[:, column] = (
+            beyond(most, FAILING_ERROR)
+            | beyond(-most, FAILING_ERROR)
+            | (beyond(resolved, ERROR) & beyond(-resolved, ERROR))
+        )
+    return [
+        _outcome(row, (np.flatnonzero(some) + FEWEST_BLOCKS).tolist(), tolerance)
+        for row, some in zip(pairs.tolist(), telling, strict=True)
+    ]
+
+
+def _outcome(ratios: list[float], looks: list[int], tolerance: float) -> str:
+    for blocks in looks:
+        seen, last = ratios[: 2 * blocks], 2 * blocks == len(ratios)
         found, surely = (robust_estimate_at_any_look(seen, error, 2) for error in (ERROR, FAILING_ERROR))
         change = judge_change(found, surely, tolerance, last)
         if change is not None:
@@ -140,12 +211,8 @@ def final_outcome(pairs: NDArray[np.float64], tolerance: float = 0.03) -> str:
 
 def share_missed(rows: NDArray[np.float64], error: float) -> float:
     """Return the share of sessions in which any interval of any look misses a ratio of 1."""
-    missed = 0
-    for row in rows.tolist():
-        looks = range(FEWEST_BLOCKS, len(row) + 1, STRIDE)
-        found = (block_estimate_at_any_look(row[:count], error) for count in looks)
-        missed += any(not each.low <= 1 <= each.high for each in found)
-    return missed / len(rows)
+    lows, highs = log_ends(rows, error)
+    return float(((lows > 0) | (highs < 0)).any(axis=1).mean())
 
 
 def share_missed_by_scores(rows: NDArray[np.float64], error: float) -> float:
@@ -168,6 +235,18 @@ def beyond_chance(rows: NDArray[np.float64], log_ratio: float, error: float) -> 
 
 
 @pytest.mark.parametrize("noise", NOISES)
+def test_all_sessions_at_once_have_the_intervals_of_each(noise: Noise) -> None:
+    """What is simulated with is what sessions use."""
+    rows = blocks_of(sessions(noise, ratio=1.2))[:5]
+    ends = np.exp(log_ends(rows, ERROR))
+    for row, lows, highs in zip(rows.tolist(), *ends, strict=True):
+        looks = range(FEWEST_BLOCKS, PLANNED + 1)
+        found = [block_estimate_at_any_look(row[:blocks], ERROR) for blocks in looks]
+        assert [each.low for each in found] == pytest.approx(lows, rel=ROUNDING)
+        assert [each.high for each in found] == pytest.approx(highs, rel=ROUNDING)
+
+
+@pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("error", [ERROR, FAILING_ERROR])
 def test_no_interval_of_any_look_misses_but_with_its_error(noise: Noise, error: float) -> None:
     """However often a session looks: after every block, at a datum each of a speedup and two of a change."""
@@ -179,7 +258,7 @@ def test_no_interval_of_any_look_misses_but_with_its_error(noise: Noise, error: 
 @pytest.mark.parametrize("noise", NOISES)
 def test_all_looks_together_rarely_decide_at_the_floor(noise: Noise) -> None:
     """A variant exactly at its floor is passed in 2.5 % of sessions at most, and failed in far fewer."""
-    decided = [final_status(row, floor=2.0) for row in sessions(noise, ratio=2.0)[:500]]
+    decided = final_statuses(sessions(noise, ratio=2.0)[:500], floor=2.0)
     assert decided.count("pass") <= ERROR / 2 * len(decided)
     assert decided.count("fail") <= FAILING_ERROR * len(decided)
 
@@ -188,7 +267,7 @@ def test_all_looks_together_rarely_decide_at_the_floor(noise: Noise) -> None:
 @pytest.mark.parametrize(("speedup", "status"), [(1.8, "fail"), (2.2, "pass")])
 def test_ten_percent_from_the_floor_is_decided(noise: Noise, speedup: float, status: str) -> None:
     """The looks have the power to tell 10 % apart, nearly always the right way."""
-    decided = [final_status(row, floor=2.0) for row in sessions(noise, speedup)[:300]]
+    decided = final_statuses(sessions(noise, speedup)[:300], floor=2.0)
     assert decided.count(status) >= 0.9 * len(decided)
     assert set(decided) <= {status, "undecided"}
 
@@ -196,7 +275,7 @@ def test_ten_percent_from_the_floor_is_decided(noise: Noise, speedup: float, sta
 @pytest.mark.parametrize("noise", NOISES)
 def test_the_same_code_is_hardly_ever_a_regression(noise: Noise) -> None:
     """More rarely than the interval misses, as an estimate beyond the tolerance is needed too."""
-    outcomes = [final_outcome(row) for row in sessions(noise, ratio=1.0)[:200]]
+    outcomes = final_outcomes(sessions(noise, ratio=1.0)[:200])
     assert outcomes.count("regression") + outcomes.count("improvement") <= 1
 
 
@@ -204,7 +283,7 @@ def test_the_same_code_is_hardly_ever_a_regression(noise: Noise) -> None:
 @pytest.mark.parametrize(("ratio", "outcome"), [(1.1, "regression"), (1 / 1.1, "improvement")])
 def test_ten_percent_are_found(noise: Noise, ratio: float, outcome: str) -> None:
     """A slowdown of 10 % is found, and so is what is faster by as much, where noise is half as large."""
-    outcomes = [final_outcome(row / 2) for row in sessions(noise, ratio**2)[:100]]
+    outcomes = final_outcomes(sessions(noise, ratio**2)[:100] / 2)
     assert outcomes.count(outcome) >= 0.97 * len(outcomes)
 
 
@@ -265,18 +344,19 @@ def correlated(rng: np.random.Generator, shape: tuple[int, int], correlation: fl
     return rows
 
 
+def first_look(decides: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the number of the first look that decides, of each session; more than any if none does."""
+    found: NDArray[np.int64] = np.where(decides.any(axis=1), decides.argmax(axis=1), decides.shape[1])
+    return found
+
+
 def test_few_decide_at_the_floor_though_neighbours_are_correlated() -> None:
     """By 0.3, in sessions of 60 blocks: 2.5 % pass at most, but for chance, and hardly one fails."""
-    rows = correlated(np.random.default_rng(4), (400, 60), 0.3).tolist()
-    passed = failed = 0
-    for row in rows:
-        for count in range(FEWEST_BLOCKS, 61):
-            if block_estimate_at_any_look(row[:count], ERROR).low >= 1:
-                passed += 1
-                break
-            if block_estimate_at_any_look(row[:count], FAILING_ERROR).high < 1:
-                failed += 1
-                break
+    rows = correlated(np.random.default_rng(4), (400, 60), 0.3)
+    first_pass = first_look(log_ends(rows, ERROR)[0] >= 0)
+    first_fail = first_look(log_ends(rows, FAILING_ERROR)[1] < 0)
+    passed = int((first_pass < first_fail).sum())
+    failed = int((first_fail < first_pass).sum())
     assert passed <= 0.04 * len(rows)
     assert failed <= 0.01 * len(rows)
 

@@ -224,7 +224,7 @@ def start_build(cache: Path, images: int) -> subprocess.Popen[str]:
 
 def test_two_sessions_at_once(tmp_path: Path) -> None:
     """Two processes that want one tree get one tree; the second waits and draws nothing."""
-    sessions = [start_build(tmp_path, 16) for _ in range(2)]
+    sessions = [start_build(tmp_path, 6) for _ in range(2)]
     answers = [session.communicate() for session in sessions]
     assert [session.returncode for session in sessions] == [0, 0]
     assert answers[0][0] == answers[1][0]

@@ -7,6 +7,7 @@ import importlib
 import re
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from docs.study import planted
 from loader_gate.registry.spec import Spec
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.declared import DeclaredOutput
@@ -24,6 +26,7 @@ from loader_gate.same_work.reference import Reference, build_reference
 from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.trees.tree import Tree
 from loader_gate.variants import native_threads, tfdata_tuned
+from tests.sessions import ROOT
 
 STREAMING = ("keras_image_dataset", "keras_py_dataset", "native_threads", "tfdata_tuned")
 RIVALS = ("grain_array_record", "torch_pillow", "torch_simplejpeg", "webdataset_shards")
@@ -130,6 +133,21 @@ def test_dali(tmp_path_factory: pytest.TempPathFactory, spec: Spec) -> None:
     hold_to_the_check("dali_cpu", tree, spec, reference)
 
 
+def test_a_planted_slowdown_loads_the_same(tiny_tree: Tree, tmp_path: Path) -> None:
+    """An image that is decoded twice is the same image."""
+    text = (ROOT / planted.FILE).read_text(encoding="utf-8")
+    spec = Spec((32, 32), 5, shuffle=False, seed=0, cache_dir=tmp_path)
+    epochs = []
+    for source in (text, planted.planted(text, 0.5)):
+        names: dict[str, Any] = {"__name__": planted.VARIANT}
+        exec(compile(source, planted.FILE, "exec"), names)  # noqa: S102 (text of our own)
+        epochs.append([(images.numpy(), labels.numpy()) for images, labels in names["load"](tiny_tree, spec)])
+    assert [len(images) for images, _ in epochs[1]] == [5, 5, 5, 5, 4]
+    for plain, twice in zip(*epochs, strict=True):
+        np.testing.assert_array_equal(plain[0], twice[0])
+        np.testing.assert_array_equal(plain[1], twice[1])
+
+
 class TestNativeThreads:
     """What the fastest has to keep, however fast."""
 
@@ -137,6 +155,14 @@ class TestNativeThreads:
     def _needed(self) -> None:
         for name in native_threads.REQUIRES.split():
             pytest.importorskip(name)
+
+    @pytest.fixture(autouse=True)
+    def _collects_quickly(self) -> Iterator[None]:
+        """Look through what the test makes only: all that TensorFlow has made takes a second each time."""
+        gc.collect()
+        gc.freeze()
+        yield
+        gc.unfreeze()
 
     def test_every_depth(self, tmp_path: Path) -> None:
         """A PNG of 16 bits comes as Pillow converts it."""

@@ -30,7 +30,8 @@ Modules may say more:
 
 Beside ``load``, a module of kind ``memory`` or ``dump`` has ``predicted_bytes(images, spec)``, what so many
 images will take in memory or on disk; and one of kind ``dump`` has ``dump_problem(images, spec)``, why what
-is in ``spec.cache_dir`` is not a finished dump of them, or nothing if it is. Any module may have
+is in ``spec.cache_dir`` is not a finished dump of them, or nothing if it is. A limit may have
+``can_bound(tree)``, whether it is about the files of a tree. Any module may have
 ``predicted_buffer_bytes(images, spec)``, what the decoded images take that it holds in memory besides.
 """
 
@@ -48,6 +49,7 @@ from loader_gate.workloads.known import known_workloads
 
 if TYPE_CHECKING:
     from loader_gate.registry.spec import Spec
+    from loader_gate.trees.tree import Tree
     from loader_gate.workloads.workload import Workload
 
 BASELINE = "keras_image_data_generator"
@@ -126,6 +128,11 @@ class Variant:
         """Return why ``spec.cache_dir`` holds no finished dump of so many images, or nothing if it does."""
         problem = self._said("dump_problem")
         return "" if problem is None else str(problem(images, spec))
+
+    def can_bound(self, tree: Tree) -> bool:
+        """Return whether the files of a tree are those that a limit is about; so they are of most limits."""
+        can = self._said("can_bound")
+        return True if can is None else bool(can(tree))
 
     def _said(self, name: str) -> Any:
         return getattr(importlib.import_module(self.module), name, None) if self.is_built_in else None

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 CHANCE = 1e-9
 #: Below this quality an order is not told from that of files: at 117,266 images, a buffer of about 100.
 NOT_SHUFFLED = 0.002
+#: An epoch that has this share of its neighbours from an earlier one, beyond chance, is no order of its own.
+MOST_REPEATED = 0.8
 # A cut in the files' order, such as where it begins, is worth about 1.2 / images; two are no shuffling.
 _CUTS = 2.5
 # More epochs than a session has.
@@ -80,6 +82,38 @@ def order_problem(orders: Sequence[Ints], shuffle: bool, groups: Ints | None = N
     groups = np.arange(len(orders[0])) if groups is None else groups
     came = [groups[order] for order in orders if len(order) == len(groups) and order.min(initial=0) >= 0]
     return _not_shuffled(came, groups) if shuffle else _not_the_trees(came, groups)
+
+
+def repeated(order: Ints, earlier: Ints, groups: Ints | None = None) -> float | None:
+    """Return which share of the neighbours of an epoch followed each other in an earlier one, beyond chance.
+
+    Batches that stay what they are, in whatever order they come, have nearly all of them: what a model sees
+    together it sees together again.
+
+    Args:
+        order: As in :func:`shuffle_quality`.
+        earlier: That of another epoch.
+        groups: As in :func:`shuffle_quality`.
+
+    Returns:
+        From 0 to 1; None where it is not known, or files that look alike leave too few neighbours to tell.
+    """
+    if len(order) != len(earlier) or len(order) < 3 or min(order.min(), earlier.min()) < 0:
+        return None
+    groups = np.arange(len(order)) if groups is None else groups
+    names, sizes = np.unique(groups, return_counts=True)
+    if len(names) < max(3, len(groups) / 2):
+        return None
+    now, before = (_neighbours(groups[each], len(groups)) for each in (order, earlier))
+    shared = float(np.isin(now, before).mean())
+    chance = float((sizes**2).sum()) / len(groups) / len(groups)
+    return max(0.0, (shared - chance) / (1 - chance))
+
+
+def _neighbours(came: Ints, number: int) -> Ints:
+    """Return a number for each two that follow each other."""
+    pairs: Ints = came[:-1] * number + came[1:]
+    return pairs
 
 
 def may_be_judged(order: Ints, groups: Ints | None = None) -> bool:
@@ -196,6 +230,27 @@ def _not_shuffled(came: Sequence[Ints], groups: Ints) -> str | None:
                 f"{quality:.2g} to it, expected {limit:.2g} or more), {asked}."
             )
     return None
+
+
+def repeats_problem(order: Ints, earlier: Sequence[Ints], groups: Ints | None = None) -> str | None:
+    """Return one sentence if an epoch has its neighbours from one of some before it, None if not.
+
+    Args:
+        order: As in :func:`shuffle_quality`.
+        earlier: Likewise, of epochs before it.
+        groups: As in :func:`shuffle_quality`.
+    """
+    known = np.arange(len(order)) if groups is None else groups
+    if _log_orders(known) < _ENOUGH_ORDERS:
+        return None
+    share = max((repeated(order, each, groups) or 0.0 for each in earlier), default=0.0)
+    if share <= MOST_REPEATED:
+        return None
+    return (
+        f"{share:.0%} of the images of an epoch follow the image that they followed in an earlier one, "
+        "although a new order was asked for (spec.shuffle): are the same batches made again? Draw all of it "
+        "anew."
+    )
 
 
 def _log_orders(groups: Ints) -> float:

@@ -150,18 +150,23 @@ def about_no_limit(workload: Workload, measurements: Iterable[Measurement]) -> I
     names = [
         each.variant.name
         for each in measurements
-        if workload.has_limits
-        and not each.variant.is_built_in
+        if not each.variant.is_built_in
         and kind_named(each.kind).is_held_to_limit
         and each.variant_passes
         and each.share is None
     ]
-    if names:
+    if not names:
+        return
+    not_seen = (
+        f"Held against no limit: {', '.join(names)}. That a loader keeps what it has decoded is not seen so"
+    )
+    if workload.has_limits:
         yield (
-            f"Held against no limit: {', '.join(names)}. That a loader keeps what it has decoded is not seen "
-            "so: run the tests of benchmarks/test_limits.py, too, or name limit_jpeg_decode in variants of "
-            "[tool.loader-gate]."
+            f"{not_seen}: run the tests of benchmarks/test_limits.py, too, or name limit_jpeg_decode in "
+            "variants of [tool.loader-gate]. That one bounds trees of JPEGs only."
         )
+    else:
+        yield f"{not_seen}: there are limits in the workload loading."
 
 
 def _about_teardown(name: str, passes: Sequence[PassTiming]) -> Iterator[str]:

@@ -61,6 +61,12 @@ def _bytes_of(path: str) -> bytes:
     return data
 
 
+def can_bound(tree: Tree) -> bool:
+    """Return whether nearly all files are JPEGs, by their names: others are not decoded."""
+    jpegs = sum(path.lower().endswith((".jpg", ".jpeg")) for path in tree.paths)
+    return jpegs >= 0.99 * len(tree)
+
+
 def load(tree: Tree, spec: Spec) -> Crew:
     """Return epochs of counts of pictures; those that are no JPEGs are left out."""
     return Crew(partial(decode, *spec.image_size), tree.paths)

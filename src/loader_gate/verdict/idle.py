@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 #: come to their end. On two cores that others kept busy, variants of tf.data took up to 0.018, and all others
 #: less than 0.002, but for 0.014 once after a start.
 GRAIN_SECONDS = 0.030
-#: Of each further epoch of a pass: the ones that take long are few. What of the harness cannot be told from
-#: the loader takes 0.001.
+#: Of each further epoch of a pass: the ones that take long are few.
 GRAIN_OF_ANOTHER = 0.003
+#: But no more than such a share of a pass that takes little, and what of the harness, in each epoch, cannot
+#: be told from the loader: 0.0005 on two cores with three times as many programs.
+MOST_OF_A_PASS, OF_THE_HARNESS = 0.20, 0.001
 #: Nor do so many of those of a pass: what is freed is in proportion to the work.
 SHARE_OF_A_PASS = 0.05
 #: A worker works on if it did so before so many passes, and before such a share of all. One busy moment, or a
@@ -58,12 +60,15 @@ def _busy(passes: Sequence[PassTiming]) -> list[PassTiming]:
     """Return the passes before which the worker was not idle, or after one of whose epochs."""
     if not passes:
         return []
-    allowed = SHARE_OF_A_PASS * _cpu_seconds(passes)
-    return [
-        timing
-        for timing in passes
-        if timing.idle_cpu_seconds > max(allowed, GRAIN_SECONDS + GRAIN_OF_ANOTHER * (timing.epochs - 1))
-    ]
+    of_a_pass = _cpu_seconds(passes)
+    return [timing for timing in passes if timing.idle_cpu_seconds > _allowed(timing.epochs, of_a_pass)]
+
+
+def _allowed(epochs: int, of_a_pass: float) -> float:
+    """Return the CPU seconds that say nothing, of a pass of so many epochs that uses so much."""
+    grain = GRAIN_SECONDS + GRAIN_OF_ANOTHER * (epochs - 1)
+    most = MOST_OF_A_PASS * of_a_pass + OF_THE_HARNESS * epochs
+    return max(SHARE_OF_A_PASS * of_a_pass, min(grain, most))
 
 
 def _cpu_seconds(passes: Sequence[PassTiming]) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import mmap
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -59,8 +60,8 @@ class Epoch:
     def take(self, batch: Any) -> None:
         """Make a batch real, on the clock, and then look at it, while the clock is paused.
 
-        Images may be anything that `numpy.asarray` takes: lazy, or still on their way from a device. Some
-        pixels of every image are read on the clock, too, as their memory may be that of a file.
+        Images may be anything that `numpy.asarray` takes: lazy, or still on their way from a device. Where
+        they are mapped, each of their pages is read on the clock, too, and of all others some pixels of each.
 
         Raises:
             DifferenceError: It is no batch as it was asked for and declared.
@@ -68,6 +69,7 @@ class Epoch:
         seen = self.seen
         if seen is not None:
             images, labels = _real(batch)
+            _read_if_mapped(images)
             sample = seen.fingerprints.sample(images)
         now = self.stopwatch.now()
         self.stopwatch.pause()
@@ -82,6 +84,10 @@ class Epoch:
         if seen is not None:
             self.stopwatch.look_at_memory(self._images == len(seen.fingerprints.tree))
         self._asked = self.stopwatch.now()
+
+    def ended(self) -> None:
+        """Say that the clock has been stopped, as no batch came any more: that was waited for, too."""
+        self.waits.append(self.stopwatch.seconds - self._asked)
 
     def ask(self) -> None:
         """Say that the next batch is asked for only now, and not as soon as the one before had come."""
@@ -105,6 +111,15 @@ def _real(batch: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
             f"A batch of a timed epoch is a {type(batch).__name__}{size}, expected a pair (images, labels)."
         )
     return np.asarray(batch[0]), np.asarray(batch[1])
+
+
+def _read_if_mapped(images: npt.NDArray[Any]) -> None:
+    """Read a byte of every page of an array that lies in a mapped file: it may not have been read yet."""
+    base: Any = images
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and images.size:
+        np.ascontiguousarray(images).reshape(-1).view(np.uint8)[:: mmap.PAGESIZE].max()
 
 
 class Consumer(Protocol):
@@ -154,6 +169,7 @@ def take_each(
         epoch.take(batch)
         then(batch)
     epoch.stopwatch.stop()
+    epoch.ended()
     # Only now: what destroying it takes has a figure of its own.
     del batch, iterator
     epoch.torn_down()

@@ -13,7 +13,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.machine.processes import forget_peak_memory, ignores_ended_children
-from loader_gate.same_work.order import may_be_judged, order_problem, shuffle_quality
+from loader_gate.same_work.order import (
+    may_be_judged,
+    order_problem,
+    repeats_problem,
+    shuffle_quality,
+)
 from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.worker.epoch import Consumer, Epoch
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
 
 #: So many epochs are held against each other for being nearly in the same order; for the same one, all are.
 ORDERS_KEPT = 2
+#: Against so many of the first ones each is held for having its neighbours from there, and the one before.
+FIRST_ORDERS_KEPT = 4
 
 
 class Passes:
@@ -57,6 +64,7 @@ class Passes:
         self._consumer, self._batches, self._alive = consumer, batches, alive
         self._fingerprints, self._shuffle = fingerprints, shuffle
         self._orders: deque[Ints] = deque(maxlen=ORDERS_KEPT)
+        self._first_orders: list[Ints] = []
         self._earlier: set[bytes] = set()
 
     def run(self, epochs: int) -> PassTiming:
@@ -92,7 +100,7 @@ class Passes:
             seconds=seconds / epochs,
             first_batch_seconds=first / epochs,
             teardown_seconds=teardown / epochs,
-            cpu_seconds=max(0.0, cpu) / epochs,
+            cpu_seconds=cpu / epochs,
             peak_rss_bytes=peak,
             epochs=epochs,
             accelerator_utilisation=sum(busy) / len(busy) if busy else None,
@@ -103,10 +111,15 @@ class Passes:
             look_seconds=looked / epochs,
         )
         clock.forget_idle()
+        if cpu < 0:
+            raise DifferenceError(
+                f"Its CPU time is lost: a pass used {cpu:.3g} CPU seconds, as a process that it has started "
+                "ended and nobody waited for it. Wait for the processes that end (Process.join, os.waitpid)."
+            )
         if clock.aside(ignores_ended_children):
             raise DifferenceError(
-                "It, or a process that it has started, ignores SIGCHLD, so that what its processes use is not "
-                "known: leave the signal's handler as it is (signal.SIG_DFL)."
+                "It, or a process that it has started, ignores SIGCHLD, so that what its processes use is "
+                "not known: leave the signal's handler as it is (signal.SIG_DFL)."
             )
         return timing
 
@@ -119,6 +132,10 @@ class Passes:
         self._orders.append(order)
         groups = None if self._fingerprints is None else self._fingerprints.groups
         problem = order_problem(self._orders, self._shuffle, groups)
+        if problem is None and self._shuffle:
+            problem = repeats_problem(order, [*self._first_orders, *list(self._orders)[:-1]], groups)
+        if len(self._first_orders) < FIRST_ORDERS_KEPT:
+            self._first_orders.append(order)
         digest = hashlib.blake2b(order.tobytes()).digest()
         if problem is None and self._shuffle and digest in self._earlier and may_be_judged(order, groups):
             problem = (

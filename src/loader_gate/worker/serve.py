@@ -213,6 +213,7 @@ def main() -> None:
     connection = Connection(int(sys.argv[1]))
     with contextlib.suppress(OSError):  # if memory runs out, Linux ends a worker, not the session
         Path("/proc/self/oom_score_adj").write_text("1000")
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever has started pytest may ignore it
     adopt_orphans()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     Worker(connection).serve()

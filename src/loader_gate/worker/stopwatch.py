@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -24,6 +25,14 @@ LONGEST_LOOK = 0.002
 EPOCHS_WATCHED = 2
 #: A look at memory takes long where much is held: before the last one of an epoch, so much time for each.
 SECONDS_FOR_A_LOOK = 10
+
+
+def _seconds_of(thread: int) -> Callable[[], float]:
+    """Return what tells the CPU time of another thread of this process; 0, where that is not to be had."""
+    if not hasattr(time, "pthread_getcpuclockid"):
+        return lambda: 0.0
+    clock = time.pthread_getcpuclockid(thread)
+    return lambda: time.clock_gettime(clock)
 
 
 class Stopwatch:
@@ -50,8 +59,9 @@ class Stopwatch:
         self.peak_bytes = 0
         self._began = self._paused_at = 0.0
         self._epochs, self._is_held, self._collects = 0, False, True
-        self._looks_again_at = 0.0
+        self._looks_again_at, self._watched_bytes = 0.0, 0
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="harness")
+        self._aside_seconds = _seconds_of(self._aside.submit(threading.get_ident).result())
         self._own_at = self._children_at = 0.0
         self.forget_idle()
         self._rest()
@@ -62,7 +72,7 @@ class Stopwatch:
         self._children_at = self.aside(cpu_seconds_of_children)
         self._count_idle(self._children_at)
         self.paused_seconds = 0.0
-        self.peak_bytes = 0
+        self.peak_bytes = self._watched_bytes
         self._looks_again_at = 0.0
         self._release_collector()
         self._own_at = time.process_time()
@@ -103,7 +113,9 @@ class Stopwatch:
         return self.seconds
 
     def look_at_memory(self, is_last: bool) -> None:
-        """Let what is held now count for the peak, in first epochs: some processes end with one, or in it.
+        """Let what is held now count for the peak of all epochs: some processes end with one, or in it.
+
+        Only first epochs are looked at so.
 
         Args:
             is_last: Whether nothing is left to be done in this epoch.
@@ -111,7 +123,8 @@ class Stopwatch:
         is_due = is_last or self.now() >= self._looks_again_at
         if self._epochs < EPOCHS_WATCHED and is_due and descendants(os.getpid()):
             began, cpu = time.perf_counter(), time.thread_time()
-            self.peak_bytes = max(self.peak_bytes, peak_memory(os.getpid()))
+            self._watched_bytes = max(self._watched_bytes, peak_memory(os.getpid()))
+            self.peak_bytes = max(self.peak_bytes, self._watched_bytes)
             took = time.perf_counter() - began
             self._own_at += time.thread_time() - cpu
             self._began += took
@@ -129,17 +142,10 @@ class Stopwatch:
 
         Handlers of signals run in this thread, which waits: what they do is the loader's.
         """
-
-        def timed() -> Result:
-            began = time.thread_time()
-            try:
-                return work()
-            finally:
-                self._aside_cpu += time.thread_time() - began
-
         self._hold_collector()
+        future = self._aside.submit(work)
         with self.waiting():
-            return self._aside.submit(timed).result()
+            return future.result()
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
@@ -182,7 +188,8 @@ class Stopwatch:
         """Let idleness begin."""
         self._idle_own_at = time.process_time() if own is None else own
         self._idle_thread_at = time.thread_time()
-        self._loaders_cpu = self._aside_cpu = 0.0
+        self._loaders_cpu = 0.0
+        self._aside_at = self._aside_seconds()
         self._idle_children_at = self.aside(cpu_seconds_of_children)
         self._idle_at = time.perf_counter()
 
@@ -190,6 +197,7 @@ class Stopwatch:
         """Let idleness end, when children have used so many CPU seconds."""
         self.idle_seconds += time.perf_counter() - self._idle_at
         children = children_now - self._idle_children_at
-        harness = time.thread_time() - self._idle_thread_at - self._loaders_cpu + self._aside_cpu
+        harness = time.thread_time() - self._idle_thread_at - self._loaders_cpu
+        harness += self._aside_seconds() - self._aside_at
         own = time.process_time() - self._idle_own_at
         self.idle_cpu_seconds += max(0.0, children + own - harness)

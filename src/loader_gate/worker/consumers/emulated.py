@@ -30,10 +30,11 @@ class EmulatedAccelerator:
 
     def __init__(self, tree: Tree, spec: Spec, declared: DeclaredOutput, images_per_second: float) -> None:
         """Set the speed; infinity makes a device that is never busy."""
-        import tensorflow  # noqa: F401, ICN001 (now: what it makes would be collected after each epoch)
-
         self._tree, self._spec, self._declared = tree, spec, declared
         self._images_per_second = images_per_second
+        # What TensorFlow makes when it is imported and first used would be looked through after each epoch.
+        for _ in as_dataset([], tree, spec, declared):
+            pass
 
     def use_up(self, batches: Iterable[Any], epoch: Epoch) -> None:
         """Feed one epoch to the device, which lives by the epoch's clock."""
