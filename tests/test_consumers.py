@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from loader_gate.worker.consumers import emulated as emulating
 from loader_gate.worker.consumers.drain import Drain
 from loader_gate.worker.consumers.emulated import EmulatedAccelerator
 from loader_gate.worker.consumers.tally import Tally
-from loader_gate.worker.epoch import Consumer, Epoch
+from loader_gate.worker.epoch import Consumer, Epoch, read_if_mapped
 from loader_gate.worker.epoch import new_consumer as new_consumer_of
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
@@ -360,3 +361,26 @@ def test_a_model_draws_one_epoch(function: str, trainer: WorkerProcess, tiny_tre
     if function == "counted":  # the batches of a dataset never come by
         with pytest.raises(WorkerError, match=r"19 images came in a timed epoch, expected the 24"):
             trainer.ask("pass", epochs=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("name", ["whole", "a view", "backwards"])
+def test_what_is_mapped_is_read(name: str, tmp_path: Path) -> None:
+    """Every page of a batch that lies in a file, whatever view of it."""
+    file = tmp_path / "images.raw"
+    images = np.memmap(file, np.float32, "w+", shape=(8, 64, 64, 3))
+    views = {"whole": images, "a view": np.asarray(images[2:6]), "backwards": images[::-1]}
+
+    def resident() -> int:
+        """Return how much of the file is in this process, in bytes."""
+        lines = iter(Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines())
+        return sum(
+            1024 * int(next(each for each in lines if each.startswith("Rss:")).split()[1])
+            for line in lines
+            if line.endswith(str(file))
+        )
+
+    read_if_mapped(np.ones((8, 64, 64, 3), np.float32))
+    assert resident() == 0
+    read_if_mapped(views[name])
+    assert resident() >= views[name].nbytes

@@ -15,13 +15,15 @@ from loader_gate.rotation.measurement import Measurement
 from loader_gate.same_work import recognition
 from loader_gate.same_work.check import SameWork, check_epoch
 from loader_gate.same_work.declared import DeclaredOutput
-from loader_gate.same_work.recognition import Recogniser
+from loader_gate.same_work.pixels import Pixels
+from loader_gate.same_work.recognition import Match, Recogniser
 from loader_gate.same_work.reference import (
     INTERPOLATIONS,
     Bytes,
     Floats,
     Reference,
     build_reference,
+    decode_image,
 )
 from loader_gate.session.figures import about_look_alikes
 from loader_gate.trees.tree import Tree
@@ -228,6 +230,23 @@ def test_pages_that_differ_in_detail_only(tmp_path: Path) -> None:
     for _ in range(3):
         result = case.check(case.batches(order=random.permutation(40)))
         assert (result.reason, result.lowest_psnr) == (None, 100.0)
+
+
+def test_thin_lines_on_white(tmp_path: Path) -> None:
+    """Many of them are near enough to each other, so that each has to be held against the nearest."""
+    random = np.random.default_rng(0)
+    files: dict[str, np.ndarray | str] = {}
+    for number in range(12):
+        sketch = Image.new("RGB", (200, 200), "white")
+        ImageDraw.Draw(sketch).line(random.integers(0, 200, 4).tolist(), fill="black", width=1)
+        files[f"a/{number}.png"] = np.asarray(sketch)
+    tree = tree_of(tmp_path / "tree", files)
+    reference = build_reference(tree, (96, 96), tmp_path / "reference")
+    pixels = Pixels(tree, reference, ["nearest"])
+    for file, path in enumerate(tree.paths):
+        image = decode_image(path, (96, 96))["nearest"].astype(np.float32)
+        pixels.add(image, Match(file, True, np.arange(len(files))))
+    pixels.check()
 
 
 def test_people_are_told(make_measurement: Callable[..., Measurement]) -> None:

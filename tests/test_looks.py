@@ -448,6 +448,16 @@ def test_beyond_the_limit(kind: str, times: float, expected: str) -> None:
             assert part in verdict.reason
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [(0.1, "unmeasured"), (0.6, "undecided")])
+def test_far_beyond_the_limit_in_one_block(seconds: float, expected: str) -> None:
+    """It has no interval; what is several times as fast needs none."""
+    seen = contestant(NAME, seconds, baseline=4.0, blocks=1)
+    seen.opened = Opened("streaming")
+    seen.decisions = look(seen, RULES, Pace(1e6, most_blocks=1), None)
+    verdict = seen.measurement(share_of(seen, limit("limit_jpeg_decode", 0.9))).verdict
+    assert verdict.status == expected
+
+
 def test_less_cpu_time_than_its_limit() -> None:
     """Who keeps a part of what it has decoded may be no faster than a limit that uses all cores."""
     seen = contestant(NAME, around(1.0), baseline=4.0, blocks=MANY)

@@ -7,7 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from loader_gate.same_work.order import in_turn, order_problem, shuffle_quality
+from loader_gate.same_work.order import (
+    in_turn,
+    order_problem,
+    repeated,
+    repeats_problem,
+    shuffle_quality,
+)
 
 Order = np.ndarray
 
@@ -199,6 +205,53 @@ class TestUnshuffled:
             "Epoch 2 does not come in the tree's order: its image 3 is the tree's 4. "
             "No shuffling was asked for (spec.shuffle is False): give tree.paths in turn."
         )
+
+
+class TestRepeats:
+    """Neighbours that an epoch has from an earlier one."""
+
+    def test_batches_that_are_made_again(self) -> None:
+        """They are in a good order, each time in another, and what is seen together is always the same."""
+        random = np.random.default_rng(0)
+        batches = np.array_split(random.permutation(96), 6)
+
+        def epoch() -> Order:
+            return np.concatenate([batches[number] for number in random.permutation(6)])
+
+        first, second = epoch(), epoch()
+        assert min(quality(first), quality(second)) > 0.8
+        assert order_problem([first, second], True) is None
+        problem = repeats_problem(second, [first])
+        assert problem is not None
+        assert "of the images of an epoch follow the image that they followed in an earlier one" in problem
+
+    def test_an_order_of_long_ago(self) -> None:
+        """Two orders in turn, but for a swap each time, are no new ones."""
+        random = np.random.default_rng(0)
+        orders = [random.permutation(60) for _ in range(2)]
+        again = orders[0].copy()
+        again[[3, 40]] = again[[40, 3]]
+        assert order_problem([orders[1], again], True) is None
+        assert repeats_problem(again, orders) is not None
+
+    def test_honest_orders_share_few(self) -> None:
+        """However many epochs there are, and with files that look alike; of few nothing is said."""
+        random = np.random.default_rng(0)
+        groups = np.arange(60) // 2
+        for images, alike in ((60, None), (60, groups), (1000, None)):
+            earlier = [random.permutation(images) for _ in range(5)]
+            for _ in range(20):
+                order = random.permutation(images)
+                assert max(repeated(order, each, alike) or 0.0 for each in earlier) < 0.2
+                assert repeats_problem(order, earlier, alike) is None
+        assert repeats_problem(np.arange(10), [np.arange(10)]) is None
+        assert repeated(np.arange(60), np.arange(60), np.zeros(60, np.int64)) is None
+
+    def test_a_buffer_repeats_little(self) -> None:
+        """A shuffle buffer over files in one order leaves some neighbours, and far from all."""
+        random = np.random.default_rng(0)
+        orders = [buffered(2000, 64, random) for _ in range(2)]
+        assert repeats_problem(orders[1], [orders[0]]) is None
 
 
 def test_in_turn() -> None:

@@ -16,6 +16,7 @@ from loader_gate.machine.processes import (
     cpu_seconds_of_children,
     descendants,
     held_memory,
+    ignores_ended_children,
     peak_memory,
 )
 
@@ -164,3 +165,16 @@ def test_a_process_that_is_gone_holds_nothing() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     assert (held_memory(process.pid), peak_memory(process.pid), descendants(process.pid)) == (0, 0, [])
+
+
+@linux
+def test_a_child_that_lets_its_children_be_forgotten() -> None:
+    """What they use is nobody's, as if the worker itself did so."""
+    assert not ignores_ended_children()
+    code = """
+        import signal, time
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        print("ready", flush=True); time.sleep(60)
+        """
+    with started(code):
+        assert ignores_ended_children()

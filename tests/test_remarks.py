@@ -46,5 +46,7 @@ def test_a_loader_that_nothing_bounds_is_named(make_measurement: Callable[..., M
     loading = known_workloads()["loading"]
     (line,) = about_no_limit(loading, [own, make_measurement("tfdata_no_cache")])
     assert line.startswith("Held against no limit: photos.")
+    (line,) = about_no_limit(known_workloads()["training"], [own])
+    assert line.endswith("there are limits in the workload loading.")
     for fine in (replace(own, kind="memory"), replace(own, variant_passes=())):
         assert [*about_no_limit(loading, [fine])] == []

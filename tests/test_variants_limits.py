@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -92,3 +93,14 @@ def test_the_dump_that_is_read(tiny_tree: Tree, spec: Spec) -> None:
     file.write_bytes(b"")
     with pytest.raises(OSError, match="shorter than it was written"):
         sum(reads)
+
+
+def test_trees_that_a_limit_is_not_about(tiny_tree: Tree) -> None:
+    """What decodes JPEGs bounds nobody who decodes other files."""
+    decoding, reading = (
+        next(each for each in built_in_variants() if each.name == name)
+        for name in ("limit_jpeg_decode", "limit_read_files")
+    )
+    others = replace(tiny_tree, paths=tuple(f"{path}.png" for path in tiny_tree.paths))
+    assert [each.can_bound(tiny_tree) for each in (decoding, reading)] == [True, True]
+    assert [each.can_bound(others) for each in (decoding, reading)] == [False, True]

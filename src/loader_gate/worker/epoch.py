@@ -69,7 +69,7 @@ class Epoch:
         seen = self.seen
         if seen is not None:
             images, labels = _real(batch)
-            _read_if_mapped(images)
+            read_if_mapped(images)
             sample = seen.fingerprints.sample(images)
         now = self.stopwatch.now()
         self.stopwatch.pause()
@@ -113,7 +113,7 @@ def _real(batch: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     return np.asarray(batch[0]), np.asarray(batch[1])
 
 
-def _read_if_mapped(images: npt.NDArray[Any]) -> None:
+def read_if_mapped(images: npt.NDArray[Any]) -> None:
     """Read a byte of every page of an array that lies in a mapped file: it may not have been read yet."""
     base: Any = images
     while isinstance(base, np.ndarray):
