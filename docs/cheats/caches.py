@@ -156,7 +156,7 @@ def dump_that_is_empty(tree: Tree, spec: Spec) -> Photos:
 
 
 class _Views:
-    """Writes float32 files, each with all images in an order of its own; batches are views, but for the last."""
+    """Writes float32 files, each with all images in its own order; batches but the last are views."""
 
     def __init__(self, tree: Tree, spec: Spec, many: int, begins_anywhere: bool) -> None:
         self._photos, self._begins_anywhere, self._epochs = Photos(tree, spec), begins_anywhere, 0

@@ -11,6 +11,8 @@ from docs.cheats.cases import cheat, honest, with_few_images
 from docs.cheats.photos import Photos
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from docs.cheats.photos import Ints
     from loader_gate import Spec, Tree
 
@@ -86,15 +88,26 @@ def nearly_two_orders(tree: Tree, spec: Spec) -> Photos:
     return Photos(tree, spec, order=order)
 
 
-@cheat
-def fixed_batches(tree: Tree, spec: Spec) -> Photos:
-    """Shuffles when it is built; from then on batches change places, and files within their batch."""
+def _batches_in_a_new_order(tree: Tree, spec: Spec) -> Callable[[Photos], list[Ints]]:
     once = np.random.default_rng(spec.seed).permutation(len(tree))
     *full, rest = np.split(once, np.arange(1, len(tree) // spec.batch_size + 1) * spec.batch_size)
+    return lambda photos: [*(full[number] for number in photos.random.permutation(len(full))), rest]
+
+
+@cheat
+def fixed_batches(tree: Tree, spec: Spec) -> Photos:
+    """Shuffles when it is built; from then on whole batches change places, and are always the same ones."""
+    batches = _batches_in_a_new_order(tree, spec)
+    return Photos(tree, spec, order=lambda photos: np.concatenate(batches(photos)))
+
+
+@cheat
+def shuffled_within_batches(tree: Tree, spec: Spec) -> Photos:
+    """The same, but that files change places within their batch, too: they always meet the same others."""
+    batches = _batches_in_a_new_order(tree, spec)
 
     def order(photos: Photos) -> Ints:
-        batches = [*(full[number] for number in photos.random.permutation(len(full))), rest]
-        return np.concatenate([photos.random.permutation(files) for files in batches])
+        return np.concatenate([photos.random.permutation(files) for files in batches(photos)])
 
     return Photos(tree, spec, order=order)
 
