@@ -137,7 +137,7 @@ def test_the_gate_passes_every_input_on() -> None:
     assert all(f"inputs.{name} }}}}" in passed for name in action["inputs"])
     names = {name for step in action["runs"]["steps"] for name in step.get("env", {})}
     script = (SCRIPTS / "gate.py").read_text(encoding="utf-8")
-    made_up = {f"GATE_{name}" for name in ("IMAGE_ROOT", "TREE", "TREE_IMAGES", "BUDGET")}
+    made_up = {f"GATE_{name}" for name in ("IMAGE_ROOT", "TREE", "TREE_IMAGES", "CONFIRM", "BUDGET")}
     assert {*re.findall(r"GATE_[A-Z_]+[A-Z]", script)} | made_up == names
 
 
@@ -286,6 +286,7 @@ def test_the_gate_asks_pytest(fake_python: Path, clone: Path, tmp_path: Path) ->
         GATE_FLOOR="b=1.2 d=3",
         GATE_IMAGE_ROOT="my photos; rm -rf x",
         GATE_TREE_IMAGES="64",
+        GATE_CONFIRM="first/run.json",
         GATE_BUDGET="30",
         GATE_AGAINST="merge-base",
         GATE_ARGUMENTS="-k 'b or d'",
@@ -297,7 +298,8 @@ def test_the_gate_asks_pytest(fake_python: Path, clone: Path, tmp_path: Path) ->
     assert asked == [
         *(str(ROOT / "benchmarks" / f"test_{name}.py") for name in ("loading", "training")),
         *("--loader=a:b", "--loader=c:d", "--variant=tfdata_no_cache", "--floor=b=1.2", "--floor=d=3"),
-        *("--image-root=my photos; rm -rf x", "--tree-images=64", "--budget=30"),
+        *("--image-root=my photos; rm -rf x", "--tree-images=64"),
+        *("--confirm=first/run.json", "--budget=30"),
         f"--against={_git(clone, 'rev-parse', 'HEAD~1')[:12]}",
         *("-k", "b or d", f"--benchmark-json={tmp_path / 'folder' / 'run.json'}"),
     ]

@@ -7,7 +7,13 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from loader_gate.verdict.idle import FEWEST_BUSY, GRAIN_SECONDS, SHARE_OF_A_PASS, idle_problem
+from loader_gate.verdict.idle import (
+    FEWEST_BUSY,
+    GRAIN_SECONDS,
+    SHARE_OF_A_PASS,
+    idle_problem,
+    rest_problem,
+)
 from loader_gate.worker.timing import PassTiming
 
 SESSIONS = 300
@@ -99,3 +105,9 @@ def test_both_rates() -> None:
 
     assert share_found(tidies_up) <= 0.01
     assert share_found(lambda chance, _: 0.25 * chance.random() * (chance.random() < 0.6)) >= 0.99
+
+
+def test_who_works_on_after_its_last_pass() -> None:
+    """Others may be timed for long after it: a busy moment is none, a core that is kept busy is."""
+    assert rest_problem(0.1, 0.4) == rest_problem(60.0, 3.0) == ""
+    assert "after its last pass it used 30 CPU seconds in 60 s" in rest_problem(60.0, 30.0)

@@ -498,7 +498,7 @@ def test_a_stalled_pass_hides_no_process_that_differs() -> None:
     stalled = [*noise, *(0.1 + each for each in noise[:-1]), 5.0]
 
     def spread(ratios: list[float], *, is_robust: bool) -> float:
-        return _spread(ratios, 2, is_robust=is_robust, one_pair_will_do=False)
+        return _spread([ratios], 2, is_robust=is_robust, one_pair_will_do=False)
 
     assert spread([*noise, *noise], is_robust=True) == 1
     assert spread(stalled, is_robust=True) > 5 > 2 > spread(stalled, is_robust=False)

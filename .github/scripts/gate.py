@@ -67,7 +67,7 @@ def pytest_command(inputs: Mapping[str, str]) -> list[str]:
     # Beside a loader of one's own, only what it is compared with.
     options += [f"--variant={each}" for each in variants or ([BASELINE] if loaders else [])]
     options += [f"--floor={each}" for each in inputs.get("GATE_FLOOR", "").split()]
-    for name in ("image-root", "tree", "tree-images", "budget"):
+    for name in ("image-root", "tree", "tree-images", "confirm", "budget"):
         value = inputs.get(f"GATE_{name.upper().replace('-', '_')}", "")
         options += [f"--{name}={value}"] if value else []
     base = base_revision(inputs)

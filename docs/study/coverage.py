@@ -179,7 +179,7 @@ class Session:
 def hold(passes: Passes, truth: float, count: int, floors: Sequence[float] = FLOORS) -> Session:
     """Hold a session of so many blocks against several floors at once, through the looks of real ones."""
     found = Session()
-    pace = Pace(math.inf, most_blocks=count)
+    pace = Pace(math.inf, most_blocks=count, comparisons=2)
     contestants = {floor: _Timeless(Variant(NAME, NAME)) for floor in floors}
     rules = {floor: Rules({NAME: math.exp(truth) * floor}, cores=1) for floor in floors}
     ratios = log_ratios(*passes)

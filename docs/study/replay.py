@@ -50,9 +50,9 @@ class Sizes:
         setting: A situation under another setting.
     """
 
-    same: int = 4000
-    slowed: int = 1000
-    setting: int = 200
+    same: int = 1000
+    slowed: int = 400
+    setting: int = 60
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def applied(setting: Setting, planned: int) -> Iterator[None]:
         estimator = _union_bound(setting, planned)
     elif setting.centre == "mean":
         estimator = mean_at_any_look
-        changes.append((looks, "clipped", list))
+        changes.append((looks, "pooled_scores", list))
     if setting.datum == "block":
         estimator = _of_blocks(estimator)
     if estimator is not sequences.robust_estimate_at_any_look:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from loader_gate.plugin.confirming import has_nothing_left
 from loader_gate.plugin.items import key_of, to_measure
 from loader_gate.plugin.settings import options_of
 from loader_gate.plugin.start import COMPARISON, SUITE, is_worker
@@ -81,16 +82,6 @@ def _as_saved(session: pytest.Session) -> dict[str, Any]:
     return saved
 
 
-def _has_nothing(suite: Suite) -> str:
-    """Return why a session is no success although no test of it fails, if that is so."""
-    results = suite.results.values()
-    if not any(each.has_figures for each in results):
-        return "Nothing was measured, so this run is no success."
-    if suite.against and not any(each.is_compared for each in results):
-        return "Nothing was compared with base, so this run is no success: see above why."
-    return ""
-
-
 def _is_accepted(session: pytest.Session) -> bool:
     return session.config.stash[COMPARISON].is_accepted(
         passed=session.exitstatus == pytest.ExitCode.OK,
@@ -98,11 +89,22 @@ def _is_accepted(session: pytest.Session) -> bool:
     )
 
 
+def _has_done_nothing(suite: Suite) -> str:
+    """Return why a session is no success although no test of it fails, if that is so."""
+    if not any(result.has_figures for result in suite.results.values()):
+        return "Nothing was measured, so this run is no success."
+    if suite.against and not any(result.is_compared for result in suite.results.values()):
+        return "Nothing was compared with base, so this run is no success: see above why."
+    return ""
+
+
 @pytest.hookimpl(specname="pytest_sessionfinish", trylast=True)
 def pytest_judge_session(session: pytest.Session, exitstatus: int) -> None:
     """Write floors if asked to; and do not let a run be green that has not done what it should."""
     config = session.config
     suite, comparison = config.stash[SUITE], config.stash[COMPARISON]
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and has_nothing_left(config):
+        session.exitstatus = exitstatus = pytest.ExitCode.OK
     if options_of(config).update_floors and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         try:
             suite.write_floors()
@@ -114,7 +116,7 @@ def pytest_judge_session(session: pytest.Session, exitstatus: int) -> None:
     is_skipping = config.getoption("benchmark_skip", False)
     selected = [*filter(key_of, items)] if is_skipping else to_measure(items, suite.absent)
     if selected and not config.option.collectonly and exitstatus == pytest.ExitCode.OK:
-        nothing = _has_nothing(suite)
+        nothing = _has_done_nothing(suite)
         if nothing:
             suite.complaints.append(nothing)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loader_gate.plugin.books import leave_out
+from loader_gate.plugin.confirming import is_of_other_tree
 from loader_gate.plugin.items import to_measure
 from loader_gate.plugin.start import COMPARISON, SUITE
 from loader_gate.plugin.trees import showing_progress
@@ -38,6 +39,10 @@ def check(
     """
     suite, slower = request.config.stash[SUITE], request.config.stash.setdefault(_SLOWER, {})
     if workload not in suite.results:
+        problem = is_of_other_tree(request.config, workload, tree)
+        if problem:
+            leave_out(benchmark)
+            pytest.exit(problem, returncode=pytest.ExitCode.USAGE_ERROR)
         with showing_progress(request.config) as stream:
             suite.measure(workload, _selected(suite, request.session, workload), tree, stream)
     key = workload, variant

@@ -226,6 +226,14 @@ OPTIONS = (
         in_file=False,
     ),
     Option(
+        "confirm",
+        "path",
+        "RUN.json",
+        "with --against: go on with what the session of this file left undecided or failed, and judge by the "
+        "passes of both",
+        in_file=False,
+    ),
+    Option(
         "tolerance",
         "percent",
         "PERCENT",

@@ -15,20 +15,25 @@ from loader_gate.plugin.settings import SettingsError, options_of
 from loader_gate.plugin.suite import Suite
 from loader_gate.plugin.trees import tree_request
 from loader_gate.registry.variant import RegistryError
+from loader_gate.runs.confirmation import ConfirmError, EarlierRun, read_earlier_run
 from loader_gate.trees.tree import TreeError
 from loader_gate.verdict.floors import FloorsError
 from loader_gate.workloads.device import DeviceError
 
 if TYPE_CHECKING:
+    import argparse
     from pathlib import Path
 
 SUITE = pytest.StashKey[Suite]()
 COMPARISON = pytest.StashKey[EarlierRuns]()
+#: The run that this session goes on with, if it does.
+CONFIRMED = pytest.StashKey[EarlierRun | None]()
 #: What an option or setting can be wrong by; the message is for the user.
-WRONG = (CompareError, DeviceError, FloorsError, RegistryError, SettingsError, TreeError)
+WRONG = (CompareError, ConfirmError, DeviceError, FloorsError, RegistryError, SettingsError, TreeError)
 NO_BOOKS = "loader-gate enters what it measures into pytest-benchmark: leave out -p no:benchmark."
 _HOOKS = tuple(
-    f"loader_gate.plugin.{name}" for name in ("selection", "terminal_summary", "ending", "annotations")
+    f"loader_gate.plugin.{name}"
+    for name in ("selection", "confirming", "terminal_summary", "ending", "annotations")
 )
 
 
@@ -48,6 +53,7 @@ def begin(config: pytest.Config) -> Suite:
         tree_request(config).check()
         if options.report is not None:
             _check_can_report(options.report)
+        config.stash[CONFIRMED] = _confirmed(options)
         suite = Suite.from_options(options, config.invocation_params.dir, disabled(config))
         comparison = EarlierRuns(options, suite.machine)
     except WRONG as error:
@@ -62,6 +68,18 @@ def begin(config: pytest.Config) -> Suite:
         config.pluginmanager.register(importlib.import_module(name), name)
     compare_anew(config)
     return suite
+
+
+def _confirmed(options: argparse.Namespace) -> EarlierRun | None:
+    """Return the run that this session is to go on with, if it is."""
+    if options.confirm is None:
+        return None
+    if options.against is None or options.against_python is not None:
+        raise ConfirmError(
+            f"--confirm {options.confirm}: only a comparison with a git revision can go on with an earlier "
+            "one; add --against REV, without --against-python."
+        )
+    return read_earlier_run(options.confirm)
 
 
 def _check_can_report(path: Path) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from loader_gate.runs.saved import Key
     from loader_gate.session.result import Result
     from loader_gate.trees.tree import Tree
+    from loader_gate.verdict.earlier import EarlierSessions
 
 
 class Suite:
@@ -99,6 +100,11 @@ class Suite:
     def profile(self) -> str | None:
         """Return the name of the profile whose floors hold."""
         return self.settings.gating.profile
+
+    @property
+    def base_revision(self) -> str:
+        """Return the full id of base's commit; empty if there is none."""
+        return "" if self._base is None else self._base.revision
 
     @property
     def against(self) -> bool:
@@ -172,9 +178,9 @@ class Suite:
         if not measurement.variant_passes:
             books.leave_out(benchmark)
             return
+        earlier = self.settings.earlier.get((name, variant))
         info = {"profile": self.profile, **_about_the_work(result, measurement)}
-        if self._base is not None:
-            info["base_revision"] = self._base.revision or None
+        info |= {} if self._base is None else _about_base(self._base, earlier, self._options.against_python)
         books.record(benchmark, measurement, len(result.tree), info)
         self.extra_infos.append(dict(benchmark.extra_info))
 
@@ -195,14 +201,6 @@ class Suite:
         from loader_gate.report.session_table import session_table
 
         return session_table(self.results[name], self._notes_of(name), colour)
-
-    def article(self, colour: bool) -> list[str]:
-        """Return the article's table in lines for people; none if this session has none of its rows."""
-        from loader_gate.report.article import article_rows
-        from loader_gate.report.terminal import article_table
-
-        rows = article_rows(self.results)
-        return article_table(rows, colour) if rows else []
 
     def as_json(self) -> dict[str, Any]:
         """Return what the JSON says of the run as a whole."""
@@ -246,3 +244,15 @@ def _about_the_work(result: Result, measurement: Measurement) -> dict[str, Any]:
         **result.extra_info[variant.name],
         **taken_bytes(variant, measurement.kind, images, work, measurement.written_bytes),
     }
+
+
+def _about_base(base: Base, earlier: EarlierSessions | None, python: Path | None) -> dict[str, Any]:
+    """Return what the JSON says of what a variant is compared with, and of its sessions before this one."""
+    found: dict[str, Any] = {"base_revision": base.revision or None}
+    if python is not None:
+        found["base_python"] = str(python)
+    if earlier is not None:
+        found["earlier_sessions"] = [
+            {"variant_seconds": [*each.head], "base_seconds": [*each.base]} for each in earlier.sessions
+        ]
+    return found

@@ -9,7 +9,7 @@ import pytest
 
 from loader_gate.plugin.selection import why_absent
 from loader_gate.plugin.settings import options_of
-from loader_gate.plugin.start import COMPARISON, SUITE, disabled
+from loader_gate.plugin.start import COMPARISON, CONFIRMED, SUITE, disabled
 from loader_gate.plugin.trees import tree_request
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ def pytest_terminal_summary(
     """Print the tables of verdicts and of the comparison, last of all."""
     from pytest_benchmark.session import PerformanceRegression
 
+    from loader_gate.report.article import article_rows
+    from loader_gate.report.terminal import article_table
+
     # pytest-benchmark has said what it found; the session fails for it, but ends as any other.
     with contextlib.suppress(PerformanceRegression):
         yield
@@ -59,10 +62,10 @@ def pytest_terminal_summary(
         terminalreporter.section(f"{workload}: speedup over the baseline")
         for line in suite.table(workload, colour=terminalreporter.hasmarkup):
             terminalreporter.write_line(line)
-    article = suite.article(colour=terminalreporter.hasmarkup)
-    if article:
+    rows = article_rows(suite.results)
+    if rows:
         terminalreporter.section("the article, measured here")
-        for line in article:
+        for line in article_table(rows, colour=terminalreporter.hasmarkup):
             terminalreporter.write_line(line)
     advice = _advice(config)
     which = advice.lines(colour=terminalreporter.hasmarkup) if advice is not None else []
@@ -97,4 +100,6 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     about = config.stash[COMPARISON].as_json(why_absent(config))
     advice = _advice(config)
     of_variants = advice.as_json() if advice is not None else {}
-    output_json["loader_gate"] = {**config.stash[SUITE].as_json(), **of_variants, **about}
+    run = config.stash[CONFIRMED]
+    confirms = {} if run is None else {"confirms": run.path.name}
+    output_json["loader_gate"] = {**config.stash[SUITE].as_json(), **of_variants, **about, **confirms}

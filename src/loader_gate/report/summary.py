@@ -111,7 +111,7 @@ def summary_of_file(path: Path, title: str = "loader-gate", exit_code: int = 0) 
         title: Of the heading.
         exit_code: What pytest ended with.
     """
-    problem = "the run was stopped before it could save anything; its log says why"
+    problem = "the run was stopped before it could save anything, or had nothing to measure; its log says why"
     try:
         if path.stat().st_size > _MOST_BYTES:
             problem = "its file is too large to be a run"

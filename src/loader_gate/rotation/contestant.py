@@ -11,6 +11,8 @@ from loader_gate.verdict.beyond_limit import beyond_limit
 from loader_gate.verdict.verdict import unmeasured
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from loader_gate.registry.variant import Variant
     from loader_gate.verdict.change import Change
     from loader_gate.verdict.share import Share
@@ -71,6 +73,7 @@ class Contestant:
     Attributes:
         variant: The variant.
         base: Its arm at base; None where there is nothing to compare with.
+        earlier: Log-ratios of head / base of earlier sessions whose evidence counts, two a block, by session.
         head: Its own arm.
         opened: What its worker said at the start.
         epochs: How many epochs make a pass that is long enough to time.
@@ -80,6 +83,7 @@ class Contestant:
 
     variant: Variant
     base: Arm | None = None
+    earlier: Sequence[Sequence[float]] = ()
     head: Arm = field(default_factory=Arm, init=False)
     opened: Opened = field(default=Opened(), init=False)
     epochs: int = field(default=1, init=False)

@@ -30,7 +30,7 @@ from loader_gate.statistics.estimate import (
     log_ratios,
     pair_log_ratios,
 )
-from loader_gate.statistics.sequences import ERROR, clipped, robust_estimate_at_any_look
+from loader_gate.statistics.sequences import ERROR, pooled_scores, robust_estimate_at_any_look
 from loader_gate.verdict.change import (
     COMPARED_TOO,
     PEAK_MEMORY,
@@ -40,7 +40,7 @@ from loader_gate.verdict.change import (
     judge_peak_memory,
     with_changes,
 )
-from loader_gate.verdict.excuses import BEYOND_OR_NOT, moved_reason, unconfirmed_reason
+from loader_gate.verdict.excuses import BEYOND_OR_NOT, CONTRADICTION, moved_reason, unconfirmed_reason
 from loader_gate.verdict.share import Share, share_of_limit
 
 if TYPE_CHECKING:
@@ -197,11 +197,18 @@ class _Look:
         ratios = pair_log_ratios(_seconds(self.contestant.head.passes), _seconds(base.passes))
         found = surely = self._estimate_change(ratios, ERROR)
         if not found.low <= 1 <= found.high:  # else a surer interval holds 1, too
-            spread = _spread(ratios, 2, is_robust=not self.looks_once, one_pair_will_do=last and not busy)
+            spread = _spread(
+                [*self.contestant.earlier, ratios],
+                2,
+                is_robust=self.changes_in_sequence,
+                one_pair_will_do=last and not busy,
+            )
             surely = self._estimate_change(ratios, self.pace.failing_error).widened(spread)
         change = self.rules.judge_change(found, surely, self.pace.tolerance, last)
-        if change is None:
+        if change is None or (self.contestant.earlier and not last and not self._agrees(ratios, change)):
             return None
+        if change.outcome == "undecided" and self.contestant.earlier and found.low <= 0:
+            return replace(change, reason=CONTRADICTION)
         if change.outcome == "undecided" and found.low > 1:
             return replace(change, reason=BEYOND_OR_NOT if surely.low > 1 else unconfirmed_reason(busy))
         if change.outcome not in ("regression", "improvement"):
@@ -221,11 +228,36 @@ class _Look:
             return block_estimate(ratios, error, is_long=is_long)
         return block_estimate_at_any_look(ratios, error)
 
+    @property
+    def changes_in_sequence(self) -> bool:
+        """Return whether the seconds are compared by a confidence sequence, which earlier sessions take.
+
+        Student's t has an interval for one look, and none for a session that goes on with another.
+        """
+        return bool(self.contestant.earlier) or not self.looks_once
+
     def _estimate_change(self, ratios: Sequence[float], error: float) -> Estimate:
         """Return head / base from two log-ratios a block, valid for as often as it is looked at."""
+        if self.contestant.earlier:
+            return robust_estimate_at_any_look(ratios, error, 2, self.contestant.earlier)
         if self.looks_once:
             return estimate(ratios, error, 2)
         return robust_estimate_at_any_look(ratios, error, 2)
+
+    def _agrees(self, ratios: Sequence[float], change: Change) -> bool:
+        """Return whether this session's own passes say so too, so that there is no need to go on.
+
+        What earlier ones have proven is so at the first look. That alone would confirm nothing.
+
+        Args:
+            ratios: Log-ratios of head / base of this session.
+            change: What all sessions together say.
+        """
+        if self.contestant.blocks < FEWEST_BLOCKS:
+            return False
+        own = robust_estimate_at_any_look(ratios, ERROR, 2)
+        agreeing = {"regression": own.low > 1, "improvement": own.high < 1}
+        return agreeing.get(change.outcome, True)
 
     def with_hint(self, verdict: Verdict) -> Verdict:
         """Return a verdict that says what it would take, where the budget had no room for an interval."""
@@ -275,7 +307,7 @@ class _Look:
             return None
         ratios = log_ratios(above, below)
         is_calm = not self.rules.busy_elsewhere(self.others)
-        spread = _spread(ratios, 1, is_robust=False, one_pair_will_do=is_calm)
+        spread = _spread([ratios], 1, is_robust=False, one_pair_will_do=is_calm)
         return estimate(ratios, self.pace.failing_error).widened(spread)
 
 
@@ -300,17 +332,24 @@ def _control(baseline: Sequence[PassTiming]) -> Control:
     return read_control(_seconds(baseline))
 
 
-def _spread(ratios: Sequence[float], per_block: int, *, is_robust: bool, one_pair_will_do: bool) -> float:
+def _spread(
+    sessions: Sequence[Sequence[float]], per_block: int, *, is_robust: bool, one_pair_will_do: bool
+) -> float:
     """Return how much wider to make the interval of a change, as pairs of processes may differ.
 
     Args:
-        ratios: Log-ratios of head / base, in order.
+        sessions: Log-ratios of head / base, in order, of each session whose evidence counts.
         per_block: How many log-ratios there are of each block.
-        is_robust: Whether the interval is that of the robust estimate, which brings in what is far off.
+        is_robust: Whether the interval is that of the robust estimate, which brings in what is far off. Where
+            sessions are not equally noisy, it is their scores that are.
         one_pair_will_do: Whether a single pair of processes is enough, though it says nothing of another one.
     """
-    runs: dict[int, list[float]] = {}
-    for index, ratio in enumerate(clipped(ratios) if is_robust else ratios):
-        runs.setdefault(index // per_block // RENEWED_AFTER, []).append(ratio)
-    spread = excess_spread(list(runs.values()))
+    of_a_pair = per_block * RENEWED_AFTER
+    spread = excess_spread(
+        [
+            data[start : start + of_a_pair]
+            for data in (pooled_scores(sessions) if is_robust else sessions)
+            for start in range(0, len(data), of_a_pair)
+        ]
+    )
     return 1.0 if math.isinf(spread) and one_pair_will_do else spread

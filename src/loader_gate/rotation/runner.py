@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loader_gate.machine.cores import cores
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
 from loader_gate.statistics.counts import epochs_per_pass, steady
-from loader_gate.verdict.idle import idle_problem
+from loader_gate.verdict.idle import idle_problem, rest_problem
 from loader_gate.worker.limits import bytes_in
 from loader_gate.worker.process import WorkerError
 from loader_gate.worker.timing import PassTiming
@@ -67,6 +67,7 @@ class Job:
         consumer: What uses the batches; see ``WorkerProcess.open``.
         seed: What is drawn in a session is drawn from it: the order of passes, which of them are checked.
         only_check: Why nothing may be timed, if so: variants are checked, and are then unmeasured.
+        earlier: See `Contestant`, by variant; of those that earlier sessions have not decided.
     """
 
     tree: Tree
@@ -74,6 +75,7 @@ class Job:
     consumer: Mapping[str, Any]
     seed: int = 0
     only_check: str = ""
+    earlier: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
 
 
 class Runner:
@@ -99,7 +101,7 @@ class Runner:
         """Start every variant, at base too where it is compared; open each and check its work."""
         contestants = []
         for variant in variants:
-            contestant = Contestant(variant)
+            contestant = Contestant(variant, earlier=self._job.earlier.get(variant.name, ()))
             contestants.append(contestant)
             self._start(contestant, contestant.head)
             if not self._job.only_check and self._workers.compares(variant):
@@ -221,7 +223,8 @@ class Runner:
         """Return what is wrong with another epoch of a variant, if anything is."""
         if contestant.variant.traits.is_limit:
             return ""
-        return self._running[arm].ask("check", reference=str(self._job.reference))["reason"] or ""
+        answer = self._running[arm].ask("check", reference=str(self._job.reference))
+        return answer["reason"] or rest_problem(*answer.get("idle", (0.0, 0.0)))
 
     def _lose(self, arm: Arm, problem: str) -> None:
         """Measure an arm no further."""

@@ -43,7 +43,7 @@ def parse_run(path: Path, data: Any) -> SavedRun:
     Raises:
         RunError: It is nothing that pytest-benchmark could show.
     """
-    problem = _problem(data)
+    problem = problem_of(data)
     if problem:
         raise RunError(f"{path} is passed over, as it is no saved run: {problem}.")
     machine, about = data["machine_info"], data.get("loader_gate")
@@ -61,7 +61,7 @@ def parse_run(path: Path, data: Any) -> SavedRun:
         missing=frozenset(_keys(about.get("missing"))),
         doubtful=frozenset(_keys(about.get("doubtful"))),
         damaged=tuple(each for each in read if isinstance(each, str)),
-        checkout=_checkout(data.get("commit_info")),
+        checkout=checkout_of(data.get("commit_info")),
         versions=_versions(machine),
         run_id=str(about.get("run", "")),
     )
@@ -85,7 +85,8 @@ def run_or_problem(path: Path) -> SavedRun | str:
         return str(error)
 
 
-def _checkout(commit_info: object) -> Checkout:
+def checkout_of(commit_info: object) -> Checkout:
+    """Return what pytest-benchmark's ``commit_info`` says was checked out."""
     found = commit_info if isinstance(commit_info, dict) else {}
     commit, branch = str(found.get("id", "")), str(found.get("branch", ""))
     return Checkout(
@@ -139,26 +140,36 @@ def read_entry(extra_info: object, node_id: str, device: object) -> Entry | None
     if not estimate.low <= estimate.ratio <= estimate.high:
         raise ValueError(f"speedup {estimate.ratio} is outside its interval {estimate.low}–{estimate.high}")
     rate = extra_info.get("images_per_second")
-    # A run of before rotations were told apart was most likely of all that there was.
-    said = {"rotation": WorkKey.rotation, **extra_info}
-    work = {each.name: _text(said.get(each.name)) for each in fields(WorkKey)}
-    # Calibrated anew in each session, to the same multiple of what the baseline can feed.
-    if device == "emulated" and work["device"].startswith("emulated"):
-        work["device"] = "emulated"
     return Entry(
         workload,
         variant,
         node_id,
         estimate,
         None if rate is None else _number(rate, "images_per_second"),
-        WorkKey(**work),
+        work_of(extra_info, device),
         str(extra_info.get("verdict") or ""),
         str(extra_info.get("kind") or ""),
         str(extra_info.get("loader") or ""),
     )
 
 
-def _problem(data: object) -> str:
+def work_of(extra_info: Mapping[str, Any], device: object) -> WorkKey:
+    """Return the key of the work that a benchmark's ``extra_info`` tells of.
+
+    Args:
+        extra_info: The entries.
+        device: ``--device`` of its session.
+    """
+    # A run of before rotations were told apart was most likely of all that there was.
+    said = {"rotation": WorkKey.rotation, **extra_info}
+    work = {each.name: _text(said.get(each.name)) for each in fields(WorkKey)}
+    # Calibrated anew in each session, to the same multiple of what the baseline can feed.
+    if device == "emulated" and work["device"].startswith("emulated"):
+        work["device"] = "emulated"
+    return WorkKey(**work)
+
+
+def problem_of(data: object) -> str:
     """Return why pytest-benchmark could not compare with it, or nothing."""
     if not isinstance(data, dict):
         return "it holds no object"

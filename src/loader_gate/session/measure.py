@@ -30,12 +30,14 @@ from loader_gate.session.result import Result, without_passes
 from loader_gate.session.settings import Settings
 from loader_gate.session.workers import Launcher, SessionWorkers
 from loader_gate.trees.tree import Tree
+from loader_gate.verdict.earlier import confirmed
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.workloads.workload import Workload
 
 if TYPE_CHECKING:
     from loader_gate.base.base import Base
     from loader_gate.machine.noise import NoiseReading
+    from loader_gate.verdict.earlier import EarlierSessions
     from loader_gate.verdict.rules import Rules
 
 
@@ -82,10 +84,11 @@ def measure(
         for each in plan.variants
     }
     extra_info = figures.extra_info(measurements)
+    earlier = settings.earlier_in(workload)
     return Result(
         plan.workload,
         tree,
-        {name: figures.judged(each) for name, each in measurements.items()},
+        _confirmed({name: figures.judged(each) for name, each in measurements.items()}, earlier),
         extra_info,
         (before, read_noise()),
         (
@@ -96,6 +99,16 @@ def measure(
             *about_no_limit(workload, measurements.values()),
         ),
     )
+
+
+def _confirmed(
+    measurements: Mapping[str, Measurement], earlier: Mapping[str, EarlierSessions]
+) -> dict[str, Measurement]:
+    """Return measurements with verdicts that heed what earlier sessions have found; see `confirmed`."""
+    return {
+        name: replace(each, verdict=confirmed(each.verdict, earlier[name])) if name in earlier else each
+        for name, each in measurements.items()
+    }
 
 
 @contextmanager
@@ -254,7 +267,8 @@ class _WorkloadRun:
         # Building a model would be in vain, and an accelerator may not have its speed yet.
         consumer = DRAIN if plan.not_timed else plan.workload.consumer
         seed = self.settings.seed_of(plan.workload)
-        job = Job(self.tree, folder / "reference", consumer, seed, plan.not_timed)
+        earlier = {name: each.log_ratios for name, each in self.settings.earlier_in(plan.workload).items()}
+        job = Job(self.tree, folder / "reference", consumer, seed, plan.not_timed, earlier)
         with Progress(f"Measuring {plan.workload.name}", None, self.stream) as progress:
             watch = Watch(lambda text: progress.update(0, text), lambda: used_by_others(before, read_noise()))
             return rotate(plan.running, workers, job, rules, self.settings.pace, watch)

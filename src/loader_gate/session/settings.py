@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from loader_gate.workloads.workload import WorkloadOptions
 if TYPE_CHECKING:
     import argparse
 
+    from loader_gate.verdict.earlier import EarlierSessions
     from loader_gate.workloads.workload import Workload
 
 #: The most measuring time a variant may take if nothing is said, alone and against a base, in seconds.
@@ -67,6 +68,8 @@ class Settings:
         place: Where it runs.
         ungated: Variants that are measured beside a repository's own loaders, and not gated.
         seed: What is drawn in the session is drawn from it: the order of passes, which of them are checked.
+        earlier: What earlier sessions know of benchmarks that this one goes on with, by workload and variant.
+        fewest_comparisons: Of how many comparisons one of these sessions has shared its error.
     """
 
     variants: tuple[Variant, ...]
@@ -77,6 +80,8 @@ class Settings:
     place: Place
     ungated: tuple[Variant, ...] = ()
     seed: int = 0
+    earlier: Mapping[tuple[str, str], EarlierSessions] = field(default_factory=dict)
+    fewest_comparisons: int = 1
 
     @classmethod
     def from_options(cls, options: argparse.Namespace, started_in: Path, not_timed: str) -> Settings:
@@ -176,7 +181,11 @@ class Settings:
         """
         known = {each.name: each for each in self.variants}
         number = comparisons((known[name] for _, name in selected), compared)
-        return replace(self, pace=replace(self.pace, comparisons=max(1, number)))
+        return replace(self, pace=replace(self.pace, comparisons=max(self.fewest_comparisons, number)))
+
+    def earlier_in(self, workload: Workload) -> dict[str, EarlierSessions]:
+        """Return what earlier sessions know of a workload's variants that this one goes on with, by name."""
+        return {variant: each for (name, variant), each in self.earlier.items() if name == workload.name}
 
     def seed_of(self, workload: Workload) -> int:
         """Return the seed of a workload: its own, as two workloads owe each other no order."""

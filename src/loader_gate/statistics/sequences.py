@@ -10,7 +10,8 @@ measuring stops.
   Ramdas, "Anytime-valid t-tests and confidence sequences for Gaussian means with unknown variance", 2023).
 - Of a change, `robust_estimate_at_any_look` does not take noise for normal, but for symmetric, as it is if
   both sides run the same code; who goes first is drawn, so that this favours neither. A pass that is far off
-  has a bounded say.
+  has a bounded say. What a session has found against a ratio is an e-value, and those of independent sessions
+  multiply: a later session goes on where an earlier one has ended, with one error for all of them.
 
 Estimators and errors are chosen here and nowhere else, by the table that ``tox run -e study`` makes.
 """
@@ -19,7 +20,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
 from itertools import accumulate
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from loader_gate.statistics.estimate import (
@@ -51,26 +54,33 @@ CLIPPED_AT = 1.0
 LEAST_DEVIATION = 1e-9
 #: How exactly ends and middles are solved for, as a share of the distance at which data are clipped.
 ROOT_TOLERANCE = 1e-6
+#: At so many ratios between the middles of several sessions it is looked whether all of them allow it.
+BETWEEN_MIDDLES = 33
 #: Newton's method needs four or five steps; where data agree to the last digit, rounding may keep it going.
 MOST_STEPS = 30
 
 
-def robust_estimate_at_any_look(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
+def robust_estimate_at_any_look(
+    log_ratios: Sequence[float], error: float, per_block: int = 1, earlier: Sequence[Sequence[float]] = ()
+) -> Estimate:
     """Return the ratio with an interval for any look, from noise of any shape that is symmetric.
 
-    The ratio is the mean of `clipped`. The interval holds the ratios against which the scores (how far
+    The ratio is Huber's M-estimate. The interval holds the ratios against which the scores (how far
     off data are, up to a bound) do not add up to more than chance allows: where noise is symmetric, the
     square of their sum outgrows the sum of their squares with a known chance only (de la Peña's
     supermartingale with a normal mixture, as in Howard, Ramdas, McAuliffe and Sekhon, "Time-uniform,
     nonparametric, nonasymptotic confidence sequences", Annals of Statistics 49, 2021). The bound is taken
     from all data so far, which theory does not cover; simulations of many noises do.
 
-    A handful of log-ratios give an interval from 0 to infinity.
+    A handful of log-ratios give an interval from 0 to infinity, and so do sessions that contradict each
+    other, so that no ratio is left that all of them allow.
 
     Args:
         log_ratios: One a block, or as many as said.
-        error: The chance that a session ever gets an interval that misses, on either side.
+        error: The chance that this session, or one before it, ever gets an interval that misses, on either
+            side.
         per_block: How many log-ratios there are of each block.
+        earlier: Those of each earlier session whose evidence counts, too.
 
     Raises:
         ValueError: There is no log-ratio, or one is not finite.
@@ -79,39 +89,92 @@ def robust_estimate_at_any_look(log_ratios: Sequence[float], error: float, per_b
     import numpy as np
     from scipy.optimize import brentq
 
-    blocks = count_blocks(log_ratios, per_block)
-    data = np.asarray(log_ratios, dtype=float)
-    centre, bound = middle(log_ratios)
+    blocks = sum(count_blocks(each, per_block) for each in (log_ratios, *earlier))
+    now, *before = (_Session(np.asarray(each, dtype=float), *middle(each)) for each in (log_ratios, *earlier))
 
     def beyond_chance(ratio: float) -> float:
-        scores = scores_of(data, ratio, bound)
+        scores = scores_of(now.data, ratio, now.bound)
         mixed = float(scores @ scores) + SCORES_MIXED_OVER
-        allowed = mixed * (math.log(mixed / SCORES_MIXED_OVER) + 2 * math.log(1 / error))
+        known = sum(each.evidence_against(ratio) for each in before)
+        allowed = mixed * (math.log(mixed / SCORES_MIXED_OVER) + 2 * math.log(1 / error) - 2 * known)
         return float(scores.sum()) ** 2 - allowed
 
-    reach = float(np.abs(data - centre).max()) + bound  # beyond all data
-    if beyond_chance(centre + reach) <= 0:
-        return Estimate(math.exp(centre), 0.0, math.inf, blocks)
-    low, high = (
-        float(brentq(beyond_chance, centre, centre + side * reach, xtol=ROOT_TOLERANCE * bound))
-        for side in (-1, 1)
-    )
-    return Estimate(math.exp(centre), math.exp(low), exp_or_infinity(high), blocks)
+    sessions = (now, *before)
+    centre, tolerance = _pooled(sessions), ROOT_TOLERANCE * min(each.bound for each in sessions)
+    nothing = Estimate(math.exp(centre), 0.0, math.inf, blocks)
+    # Evidence grows away from all middles. Between them it may be anything.
+    least, most = (end(each.centre for each in sessions) for end in (min, max))
+    reach = max(float(np.abs(each.data - each.centre).max()) + each.bound for each in sessions)
+    between = [least] if least == most else np.linspace(least, most, BETWEEN_MIDDLES).tolist()
+    if beyond_chance(most + reach) <= 0:
+        return nothing
+    held = [index for index, ratio in enumerate(between) if beyond_chance(ratio) <= 0]
+    if not held:
+        return nothing
+    ratios = [least - reach, *between, most + reach]
+    first, last = held[0], held[-1] + 1
+    low = float(brentq(beyond_chance, ratios[first + 1], ratios[first], xtol=tolerance))
+    high = float(brentq(beyond_chance, ratios[last], ratios[last + 1], xtol=tolerance))
+    return Estimate(math.exp(min(max(centre, low), high)), math.exp(low), exp_or_infinity(high), blocks)
 
 
-def clipped(log_ratios: Sequence[float]) -> list[float]:
-    """Return the log-ratios, with those that are far off brought in; their mean is Huber's M-estimate.
+def pooled_scores(sessions: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Return the scores of each session's log-ratios against the middle of all of them.
 
-    See Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
+    Sessions need not be equally noisy: scores are shares of what is far off in their own.
+
+    Args:
+        sessions: At least one, of at least one log-ratio each.
     """
-    centre, bound = middle(log_ratios)
-    return [min(max(ratio, centre - bound), centre + bound) for ratio in log_ratios]
+    import numpy as np
+
+    found = [_Session(np.asarray(each, dtype=float), *middle(each)) for each in sessions]
+    centre = _pooled(found)
+    return [scores_of(each.data, centre, each.bound).tolist() for each in found]
+
+
+@dataclass(frozen=True)
+class _Session:
+    """The log-ratios of one session, with their `middle`."""
+
+    data: NDArray[np.float64]
+    centre: float
+    bound: float
+
+    def evidence_against(self, ratio: float) -> float:
+        """Return the log of its e-value against a ratio: of an expectation of at most 1 if that is true."""
+        scores = scores_of(self.data, ratio, self.bound)
+        mixed = float(scores @ scores) + SCORES_MIXED_OVER
+        return (float(scores.sum()) ** 2 / mixed - math.log(mixed / SCORES_MIXED_OVER)) / 2
+
+    def pull(self, ratio: float) -> float:
+        """Return how far its data pull an estimate upward from a ratio, the more the less noisy they are."""
+        return float(scores_of(self.data, ratio, self.bound).sum()) / self.bound
+
+
+def _pooled(sessions: Sequence[_Session]) -> float:
+    """Return Huber's M-estimate of all sessions, each with its own distance at which data are clipped."""
+    from scipy.optimize import brentq
+
+    least, most = (end(sessions, key=attrgetter("centre")) for end in (min, max))
+
+    def pull(ratio: float) -> float:
+        return sum(each.pull(ratio) for each in sessions)
+
+    if least.centre == most.centre or pull(least.centre) <= 0:
+        return least.centre
+    if pull(most.centre) >= 0:
+        return most.centre
+    tolerance = ROOT_TOLERANCE * min(each.bound for each in sessions)
+    return float(brentq(pull, least.centre, most.centre, xtol=tolerance))
 
 
 def middle(
     log_ratios: Sequence[float], clipped_at: float | None = None, least: float = LEAST_DEVIATION
 ) -> tuple[float, float]:
     """Return Huber's M-estimate, and the distance from it at which data are clipped.
+
+    See Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
 
     Args:
         log_ratios: At least one.

@@ -77,7 +77,7 @@ class Change:
             failure; `improvement`, `same` or `undecided`.
         estimate: Head / base, or None where base could not be measured.
         tolerance: The share by which head may be above base.
-        reason: Why it is undecided, if it is.
+        reason: Why it is undecided, if it is; or why it is a regression, if this session alone does not say.
     """
 
     figure: str
@@ -93,7 +93,7 @@ class Change:
         low, high = self.estimate.low, self.estimate.high
         interval = f" ({low:.3f} to {high:.3f})" if 0 < low < high else ""
         words = {
-            "regression": f"a regression beyond the tolerance of {100 * self.tolerance:.3g} %",
+            "regression": self.reason or f"a regression beyond the tolerance of {100 * self.tolerance:.3g} %",
             "slower": f"more, but within the tolerance of {100 * self.tolerance:.3g} %",
             "improvement": "an improvement",
             "same": "no change that matters",

@@ -16,6 +16,11 @@ BEYOND_OR_NOT = (
     "slower for certain, but whether by more than the tolerance was not to be told in that time: give "
     "it a larger --budget, or measure on a quieter machine"
 )
+#: Why sessions that are combined tell nothing, each of which may have told something.
+CONTRADICTION = (
+    "as there is no change that all sessions allow: they contradict each other, or are too short; see what "
+    "differs between them, or measure anew, without --confirm"
+)
 #: From so many cores used by other programs on, a machine counts as busy.
 BUSY_CORES = 0.25
 

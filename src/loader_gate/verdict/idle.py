@@ -29,8 +29,27 @@ SHARE_OF_A_PASS = 0.05
 #: is before more than half of the passes: the others come right after one of its own.
 FEWEST_BUSY = 3
 SHARE_BUSY = 0.25
+#: After its last pass so many CPU seconds, and such a share of one core, say nothing.
+REST_SECONDS, SHARE_OF_REST = 0.5, 0.10
 #: Or if all that it did so, but for the busiest moment, is more than such a share of what passes used.
 SHARE_OF_ALL = 0.10
+
+
+def rest_problem(seconds: float, cpu_seconds: float) -> str:
+    """Return how a worker has worked since its last pass, when others were timed; nothing if it has not.
+
+    This is known once only, so that it takes more than a busy moment.
+
+    Args:
+        seconds: How long it was.
+        cpu_seconds: What its processes used meanwhile.
+    """
+    if cpu_seconds <= max(REST_SECONDS, SHARE_OF_REST * seconds):
+        return ""
+    return (
+        f"after its last pass it used {cpu_seconds:.3g} CPU seconds in {seconds:.3g} s, and takes cores from "
+        "the passes of others: let it stop at the end of an epoch"
+    )
 
 
 def idle_problem(passes: Sequence[PassTiming]) -> str:

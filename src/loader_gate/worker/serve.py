@@ -157,7 +157,8 @@ class Worker:
     def do_check(self, reference: str, fingerprints: str | None = None) -> dict[str, Any]:
         """Hold one epoch against the reference decode, and remember what its images look like.
 
-        A limit's epoch only has to be a whole one.
+        A limit's epoch only has to be a whole one. The answer says, too, how long the worker has been idle
+        since its last pass, and the CPU seconds that it used meanwhile.
 
         Args:
             reference: The folder of the reference decode.
@@ -173,6 +174,7 @@ class Worker:
                 yield batch
 
         with self._stopwatch.set_aside():
+            idle = self._stopwatch.idle_seconds, self._stopwatch.idle_cpu_seconds
             decoded = Reference.open(Path(reference))
             self._fingerprints.begin(decoded)
             check = check_epoch(
@@ -186,6 +188,7 @@ class Worker:
             "reason": reason,
             "median_psnr": check.median_psnr,
             "not_told_apart": check.not_told_apart,
+            "idle": idle,
         }
 
     def do_recall(self, reference: str, fingerprints: str) -> dict[str, Any]:
