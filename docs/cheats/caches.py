@@ -15,6 +15,7 @@ import numpy as np
 
 from docs.cheats.cases import cheat, declares, honest
 from docs.cheats.elsewhere import Destroyed, windowed
+from docs.cheats.order import swapped
 from docs.cheats.photos import Epochs, Photos, nearest
 
 if TYPE_CHECKING:
@@ -174,8 +175,8 @@ class _Views:
         full, rest = divmod(count, size)
         for start in (begin + size * photos.random.permutation(full)) % count:
             yield images[start : start + size], labels[start : start + size]
-        if rest:  # a copy in a new order, so that the epoch has one, too
-            last = (begin + full * size + photos.random.permutation(rest)) % count
+        if rest:  # a copy in which a few are swapped, so that no epoch is quite the same
+            last = (begin + full * size + swapped(np.arange(rest), photos.random, 2)) % count
             yield images[last], labels[last]
 
     def _images(self, number: int) -> Any:

@@ -60,32 +60,26 @@ def begins_elsewhere(tree: Tree, spec: Spec) -> Photos:
     return Photos(tree, spec, order=order)
 
 
+def swapped(files: Ints, random: np.random.Generator, pairs: int) -> Ints:
+    """Return files of which so many pairs have changed places."""
+    files = files.copy()
+    for _ in range(pairs):
+        one, other = random.integers(len(files), size=2)
+        files[[one, other]] = files[[other, one]]
+    return files
+
+
 @cheat
 def a_few_swapped(tree: Tree, spec: Spec) -> Photos:
     """In the order of the tree, but for two pairs of files that are swapped."""
-
-    def order(photos: Photos) -> Ints:
-        files = np.arange(len(tree))
-        for _ in range(2):
-            one, other = photos.random.integers(len(tree), size=2)
-            files[[one, other]] = files[[other, one]]
-        return files
-
-    return Photos(tree, spec, order=order)
+    return Photos(tree, spec, order=lambda photos: swapped(np.arange(len(tree)), photos.random, 2))
 
 
 @cheat
 def nearly_two_orders(tree: Tree, spec: Spec) -> Photos:
     """Two orders in turn, in which two files are swapped each time."""
-    orders: list[Ints] = [np.random.default_rng(seed).permutation(len(tree)) for seed in range(2)]
-
-    def order(photos: Photos) -> Ints:
-        files: Ints = orders[photos.epochs % 2].copy()
-        one, other = photos.random.integers(len(tree), size=2)
-        files[[one, other]] = files[[other, one]]
-        return files
-
-    return Photos(tree, spec, order=order)
+    orders = [np.random.default_rng(seed).permutation(len(tree)) for seed in range(2)]
+    return Photos(tree, spec, order=lambda photos: swapped(orders[photos.epochs % 2], photos.random, 1))
 
 
 def _batches_in_a_new_order(tree: Tree, spec: Spec) -> Callable[[Photos], list[Ints]]:
