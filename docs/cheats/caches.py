@@ -175,8 +175,8 @@ class _Views:
         full, rest = divmod(count, size)
         for start in (begin + size * photos.random.permutation(full)) % count:
             yield images[start : start + size], labels[start : start + size]
-        if rest:  # a copy in which a few are swapped, so that no epoch is quite the same
-            last = (begin + full * size + swapped(np.arange(rest), photos.random, 2)) % count
+        if rest:  # a copy in which two are swapped, so that no epoch is quite the same
+            last = (begin + full * size + swapped(np.arange(rest), photos.random, 1)) % count
             yield images[last], labels[last]
 
     def _images(self, number: int) -> Any:
