@@ -103,17 +103,7 @@ class WorkerProcess:
         # A worker that is killed cannot remove its temporary files, such as TensorFlow's generated code.
         self._temporary = tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True)
         self._connection, theirs = multiprocessing.Pipe()
-        environment = {
-            "TF_CPP_MIN_LOG_LEVEL": "2",
-            # Its threads would spin for 30 ms after a product of matrices, when it is others' turn.
-            "OPENBLAS_THREAD_TIMEOUT": "20",
-            **environment_of(self._origin.python, self._origin.search_path),
-            "TMPDIR": self._temporary.name,
-        }
-        if see_gpu:
-            environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # several workers share it
-        else:
-            environment["CUDA_VISIBLE_DEVICES"] = "-1"
+        environment = _environment(self._origin, self._temporary.name, see_gpu)
         with theirs:
             self._process = subprocess.Popen(
                 [self._origin.python, "-c", _START, str(theirs.fileno()), _OWN_FOLDER],
@@ -261,6 +251,22 @@ class WorkerProcess:
         self._temporary.cleanup()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _environment(origin: Origin, temporary: str, see_gpu: bool) -> dict[str, str]:
+    """Return the environment variables of a worker, whose temporary files go to a folder."""
+    environment = {
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        # Its threads would spin for 30 ms after a product of matrices, when it is others' turn.
+        "OPENBLAS_THREAD_TIMEOUT": "20",
+        **environment_of(origin.python, origin.search_path),
+        "TMPDIR": temporary,
+    }
+    if see_gpu:
+        environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # several workers share it
+    else:
+        environment["CUDA_VISIBLE_DEVICES"] = "-1"
+    return environment
 
 
 def module_search_path(started_in: Path) -> list[str]:
