@@ -33,6 +33,7 @@ HONEST = [case for case in CASES.values() if not case.is_cheat and case.is_insta
 #: What starts processes or imports a framework is left to the sessions.
 HEAVY = {
     *("pool_of_processes", "processes_for_an_epoch", "torch_workers", "torch_persistent_workers"),
+    *("four_that_stay", "four_for_an_epoch"),
     *("tfdata_autotuned", "tfdata_as_numpy"),
 }
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
+import queue
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from docs.cheats.cases import cheat, declares, honest
-from docs.cheats.photos import Epochs, Photos
+from docs.cheats.elsewhere import Destroyed, windowed
+from docs.cheats.order import swapped
+from docs.cheats.photos import Epochs, Photos, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -148,6 +154,163 @@ def dump_that_is_empty(tree: Tree, spec: Spec) -> Photos:
             start += len(files)
 
     return Photos(tree, spec, later=later)
+
+
+class _Views:
+    """Writes float32 files, each with all images in its own order; batches but the last are views."""
+
+    def __init__(self, tree: Tree, spec: Spec, many: int, begins_anywhere: bool) -> None:
+        self._photos, self._begins_anywhere, self._epochs = Photos(tree, spec), begins_anywhere, 0
+        random = np.random.default_rng(spec.seed)
+        # The first images come again at the end: no batch is cut in two.
+        length = len(tree) + spec.batch_size
+        self._orders = [np.resize(random.permutation(len(tree)), length) for _ in range(many)]
+
+    def __iter__(self) -> Iterator[Batch]:
+        photos, number = self._photos, self._epochs % len(self._orders)
+        self._epochs += 1
+        images, labels = self._images(number), photos.one_hot[self._orders[number]]
+        count, size = len(photos.tree), photos.spec.batch_size
+        begin = photos.random.integers(count) if self._begins_anywhere else 0
+        full, rest = divmod(count, size)
+        for start in (begin + size * photos.random.permutation(full)) % count:
+            yield images[start : start + size], labels[start : start + size]
+        if rest:  # a copy in which two are swapped, so that no epoch is quite the same
+            last = (begin + full * size + swapped(np.arange(rest), photos.random, 1)) % count
+            yield images[last], labels[last]
+
+    def _images(self, number: int) -> Any:
+        spec, order = self._photos.spec, self._orders[number]
+        file = spec.cache_dir / f"{number}.raw"
+        shape = (len(order), *spec.image_size, 3)
+        if not file.exists():
+            images = np.memmap(file, np.float32, "w+", shape=shape)
+            for place, each in enumerate(order.tolist()):
+                images[place] = self._photos.image(each)
+        return np.memmap(file, np.float32, "r", shape=shape)
+
+
+@cheat
+@declares(KIND="dump")
+def mapped_slices(tree: Tree, spec: Spec) -> _Views:
+    """Slices of a mapped file that was shuffled once, in a new order: nobody reads anything of them."""
+    return _Views(tree, spec, 1, begins_anywhere=False)
+
+
+@cheat
+@declares(KIND="dump")
+def rolled_mapped_views(tree: Tree, spec: Spec) -> _Views:
+    """The same of two such files in turn, each from a drawn image on, so that batches are new ones."""
+    return _Views(tree, spec, 2, begins_anywhere=True)
+
+
+class _Levels(Photos):
+    """Keeps the grey levels of every image, and makes batches of them."""
+
+    _levels: Any = None
+
+    def levels(self, files: Ints) -> Any:
+        """Return those of some images: ``(files, height, width, 3)`` uint8."""
+        if self._levels is None:
+            self._levels = np.stack([nearest(path, *self.spec.image_size) for path in self.tree.paths])
+        return self._levels[files]
+
+    def batch(self, files: Ints) -> Batch:
+        return np.multiply(self.levels(files), 1 / 255, dtype=np.float32), self.one_hot[files]
+
+
+@cheat
+@declares(KIND="memory")
+def memory_ready(tree: Tree, spec: Spec) -> Epochs:
+    """Makes the batches of the next epoch of what it keeps in the destructor of an iterator."""
+    photos, ready = _Levels(tree, spec), list[Any]()
+
+    def make() -> None:
+        ready[:] = [*photos.decoded(photos.parts())]
+
+    def epoch() -> Iterator[Batch]:
+        if not ready:
+            make()
+        now = ready[:]
+        ready.clear()
+        yield from now
+
+    return Epochs(lambda: Destroyed(epoch(), make))
+
+
+@cheat
+@declares(KIND="memory")
+def memory_thread(tree: Tree, spec: Spec) -> Epochs:
+    """A thread that makes batches of what it keeps, and does not know where an epoch ends."""
+    photos = _Levels(tree, spec)
+    many = len(photos.parts())
+    batches: queue.Queue[Batch] = queue.Queue(16 * many)
+
+    def fill() -> None:
+        while True:
+            for files in photos.parts():
+                batches.put(photos.batch(files))
+
+    threading.Thread(target=fill, daemon=True).start()
+    return Epochs(lambda: (batches.get() for _ in range(many)))
+
+
+@honest
+@declares(KIND="memory")
+def undithered(tree: Tree, spec: Spec) -> Photos:
+    """Keeps grey levels, and makes its batches of them in time."""
+    return _Levels(tree, spec)
+
+
+class _Dithered(_Levels):
+    """Adds less than a grey level."""
+
+    def batch(self, files: Ints) -> Batch:
+        images = self.levels(files).astype(np.float32)
+        images += self.random.random(images.shape, np.float32) * 2 - 1
+        return np.clip(images / 255, 0, 1, out=images), self.one_hot[files]
+
+
+@honest
+@declares(KIND="memory")
+def dithered(tree: Tree, spec: Spec) -> Photos:
+    """The same with noise of less than a level, so that no pixel is the same in two epochs."""
+    return _Dithered(tree, spec)
+
+
+class _Jpegs(Photos):
+    """Keeps what it has resized as JPEGs."""
+
+    def __init__(self, tree: Tree, spec: Spec) -> None:
+        super().__init__(tree, spec)
+        self._kept: dict[int, io.BytesIO] = {}
+
+    def image(self, file: int) -> Floats:
+        from PIL import Image
+
+        if file in self._kept:
+            levels = np.asarray(Image.open(self._kept[file]))
+            scaled: Floats = np.multiply(levels, 1 / 255, dtype=np.float32)
+            return scaled
+        image, kept = super().image(file), io.BytesIO()
+        Image.fromarray(np.rint(image * 255).astype(np.uint8)).save(kept, "JPEG", quality=90)
+        self._kept[file] = kept
+        return image
+
+
+@honest
+@declares(KIND="memory")
+def jpegs_in_memory(tree: Tree, spec: Spec) -> Photos:
+    """Keeps resized JPEGs from the first epoch on, so that pixels are a little different from then on."""
+    return _Jpegs(tree, spec)
+
+
+@honest
+@declares(KIND="memory")
+def jpegs_by_threads(tree: Tree, spec: Spec) -> Epochs:
+    """The same decoded by two threads that stay from epoch to epoch."""
+    photos, pool = _Jpegs(tree, spec), ThreadPoolExecutor(2)
+    return Epochs(lambda: windowed(photos, lambda files: pool.submit(photos.batch, files)))
 
 
 @honest

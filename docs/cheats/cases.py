@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Loader = TypeVar("Loader", bound=Callable[..., Any])
 
 #: The modules that hold them, in the order of the table.
-MODULES = ("later", "lazy", "elsewhere", "pixels", "order", "caches", "declared", "readers")
+MODULES = ("later", "lazy", "elsewhere", "pixels", "order", "caches", "declared", "readers", "processes")
 #: The honest loader that every cheat is measured beside: it decodes each image anew, one after another.
 TWIN = "decoded_anew"
 _EXPECTED = "loader_gate_cheats"

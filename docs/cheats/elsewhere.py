@@ -77,6 +77,13 @@ def in_its_finally(tree: Tree, spec: Spec) -> Epochs:
     return Epochs(epoch)
 
 
+@cheat_unless_charged
+def behind_the_last(tree: Tree, spec: Spec) -> Epochs:
+    """Decodes all of the next epoch after the last batch: no batch is waited for, only the end."""
+    ahead = Ahead(tree, spec, share=1)
+    return Epochs(lambda: ahead.epoch(after=ahead.ahead))
+
+
 class Destroyed:
     """An iterator that does something when it is destroyed."""
 
@@ -249,11 +256,15 @@ class Children(Ahead):
                 os.setsid()
                 if os.fork():
                     return
-            for place, file in enumerate(np.concatenate(self._files).tolist()):
-                self._shared[place] = self.image(file)
-            self._done[0] = 1
+            self.decode()
         finally:
             os._exit(0)
+
+    def decode(self) -> None:
+        """Decode what has been begun, in a child."""
+        for place, file in enumerate(np.concatenate(self._files).tolist()):
+            self._shared[place] = self.image(file)
+        self._done[0] = 1
 
     def wait(self) -> None:
         """Take over what the child has decoded."""
@@ -367,7 +378,7 @@ def thread_that_stops(tree: Tree, spec: Spec) -> Epochs:
     return Epochs(epoch)
 
 
-def _windowed(photos: Photos, submit: Callable[[Ints], Future[Batch]]) -> Iterator[Batch]:
+def windowed(photos: Photos, submit: Callable[[Ints], Future[Batch]]) -> Iterator[Batch]:
     """Yield an epoch whose batches are asked for four ahead."""
     pending: list[Future[Batch]] = []
     for files in photos.parts():
@@ -382,7 +393,7 @@ def _windowed(photos: Photos, submit: Callable[[Ints], Future[Batch]]) -> Iterat
 def pool_of_threads(tree: Tree, spec: Spec) -> Epochs:
     """Two threads that stay from epoch to epoch, and sleep in between."""
     photos, pool = Photos(tree, spec), ThreadPoolExecutor(2)
-    return Epochs(lambda: _windowed(photos, lambda files: pool.submit(photos.batch, files)))
+    return Epochs(lambda: windowed(photos, lambda files: pool.submit(photos.batch, files)))
 
 
 _PHOTOS: list[Photos] = []
@@ -396,7 +407,7 @@ def _batch_in_child(files: Ints) -> Batch:
 def pool_of_processes(tree: Tree, spec: Spec) -> Epochs:
     """Two processes that stay from epoch to epoch, and sleep in between."""
     photos, pool = Photos(tree, spec), _pool(tree, spec)
-    return Epochs(lambda: _windowed(photos, lambda files: pool.submit(_batch_in_child, files)))
+    return Epochs(lambda: windowed(photos, lambda files: pool.submit(_batch_in_child, files)))
 
 
 @honest
@@ -406,7 +417,7 @@ def processes_for_an_epoch(tree: Tree, spec: Spec) -> Epochs:
 
     def epoch() -> Iterator[Batch]:
         with _pool(tree, spec) as pool:
-            yield from _windowed(photos, lambda files: pool.submit(_batch_in_child, files))
+            yield from windowed(photos, lambda files: pool.submit(_batch_in_child, files))
 
     return Epochs(epoch)
 

@@ -11,6 +11,8 @@ from docs.cheats.cases import cheat, honest, with_few_images
 from docs.cheats.photos import Photos
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from docs.cheats.photos import Ints
     from loader_gate import Spec, Tree
 
@@ -58,16 +60,48 @@ def begins_elsewhere(tree: Tree, spec: Spec) -> Photos:
     return Photos(tree, spec, order=order)
 
 
+def swapped(files: Ints, random: np.random.Generator, pairs: int) -> Ints:
+    """Return files of which so many pairs have changed places."""
+    files = files.copy()
+    for _ in range(pairs):
+        one, other = random.integers(len(files), size=2)
+        files[[one, other]] = files[[other, one]]
+    return files
+
+
 @cheat
 def a_few_swapped(tree: Tree, spec: Spec) -> Photos:
     """In the order of the tree, but for two pairs of files that are swapped."""
+    return Photos(tree, spec, order=lambda photos: swapped(np.arange(len(tree)), photos.random, 2))
+
+
+@cheat
+def nearly_two_orders(tree: Tree, spec: Spec) -> Photos:
+    """Two orders in turn, in which two files are swapped each time."""
+    orders = [np.random.default_rng(seed).permutation(len(tree)) for seed in range(2)]
+    return Photos(tree, spec, order=lambda photos: swapped(orders[photos.epochs % 2], photos.random, 1))
+
+
+def _batches_in_a_new_order(tree: Tree, spec: Spec) -> Callable[[Photos], list[Ints]]:
+    once = np.random.default_rng(spec.seed).permutation(len(tree))
+    *full, rest = np.split(once, np.arange(1, len(tree) // spec.batch_size + 1) * spec.batch_size)
+    return lambda photos: [*(full[number] for number in photos.random.permutation(len(full))), rest]
+
+
+@cheat
+def fixed_batches(tree: Tree, spec: Spec) -> Photos:
+    """Shuffles when it is built; from then on whole batches change places, and are always the same ones."""
+    batches = _batches_in_a_new_order(tree, spec)
+    return Photos(tree, spec, order=lambda photos: np.concatenate(batches(photos)))
+
+
+@cheat
+def shuffled_within_batches(tree: Tree, spec: Spec) -> Photos:
+    """The same, but that files change places within their batch, too: they always meet the same others."""
+    batches = _batches_in_a_new_order(tree, spec)
 
     def order(photos: Photos) -> Ints:
-        files = np.arange(len(tree))
-        for _ in range(2):
-            one, other = photos.random.integers(len(tree), size=2)
-            files[[one, other]] = files[[other, one]]
-        return files
+        return np.concatenate([photos.random.permutation(files) for files in batches(photos)])
 
     return Photos(tree, spec, order=order)
 

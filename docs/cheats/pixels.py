@@ -13,7 +13,7 @@ from docs.cheats.photos import Photos, nearest
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from docs.cheats.photos import Decode
+    from docs.cheats.photos import Batch, Decode, Ints
     from loader_gate import Spec, Tree
 
 
@@ -187,6 +187,20 @@ def antialiased(tree: Tree, spec: Spec) -> Photos:
 def lanczos(tree: Tree, spec: Spec) -> Photos:
     """A sharper filter than any of the reference's."""
     return Photos(tree, spec, decode=_resized("LANCZOS"))
+
+
+class _Corrected(Photos):
+    """Multiplies the colours of a batch by a matrix."""
+
+    def batch(self, files: Ints) -> Batch:
+        images, labels = super().batch(files)
+        return (images.reshape(-1, 3) @ np.eye(3, dtype=np.float32)).reshape(images.shape), labels
+
+
+@honest
+def colour_matrix(tree: Tree, spec: Spec) -> Photos:
+    """Corrects colours by NumPy's product of matrices, whose threads spin for a while after it."""
+    return _Corrected(tree, spec)
 
 
 @honest
