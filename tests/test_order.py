@@ -221,9 +221,9 @@ class TestRepeats:
         first, second = epoch(), epoch()
         assert min(quality(first), quality(second)) > 0.8
         assert order_problem([first, second], True) is None
-        problem = repeats_problem(second, [first])
+        problem = repeats_problem(second, [first], 16)
         assert problem is not None
-        assert "of the images of an epoch follow the image that they followed in an earlier one" in problem
+        assert "of an epoch is together as it was in an earlier one" in problem
 
     def test_an_order_of_long_ago(self) -> None:
         """Two orders in turn, but for a swap each time, are no new ones."""
@@ -232,7 +232,7 @@ class TestRepeats:
         again = orders[0].copy()
         again[[3, 40]] = again[[40, 3]]
         assert order_problem([orders[1], again], True) is None
-        assert repeats_problem(again, orders) is not None
+        assert repeats_problem(again, orders, 16) is not None
 
     def test_honest_orders_share_few(self) -> None:
         """However many epochs there are, and with files that look alike; of few nothing is said."""
@@ -242,16 +242,27 @@ class TestRepeats:
             earlier = [random.permutation(images) for _ in range(5)]
             for _ in range(20):
                 order = random.permutation(images)
-                assert max(repeated(order, each, alike) or 0.0 for each in earlier) < 0.2
-                assert repeats_problem(order, earlier, alike) is None
-        assert repeats_problem(np.arange(10), [np.arange(10)]) is None
-        assert repeated(np.arange(60), np.arange(60), np.zeros(60, np.int64)) is None
+                assert max(repeated(order, each, 16, alike) or 0.0 for each in earlier) < 0.2
+                assert repeats_problem(order, earlier, 16, alike) is None
+        assert repeats_problem(np.arange(10), [np.arange(10)], 5) is None
+        assert repeated(np.arange(60), np.arange(60), 16, np.zeros(60, np.int64)) is None
 
     def test_a_buffer_repeats_little(self) -> None:
         """A shuffle buffer over files in one order leaves some neighbours, and far from all."""
         random = np.random.default_rng(0)
         orders = [buffered(2000, 64, random) for _ in range(2)]
-        assert repeats_problem(orders[1], [orders[0]]) is None
+        assert repeats_problem(orders[1], [orders[0]], 32) is None
+
+    def test_batches_that_are_shuffled_inside(self) -> None:
+        """No two images follow each other again, and yet the same ones are always together."""
+        random = np.random.default_rng(0)
+        batches = np.array_split(random.permutation(96), 6)
+        first, second = (
+            np.concatenate([random.permutation(batches[number]) for number in random.permutation(6)])
+            for _ in range(2)
+        )
+        assert (repeated(second, first, 1) or 0.0) < 0.2
+        assert repeated(second, first, 16) == pytest.approx(1.0)
 
 
 def test_in_turn() -> None:

@@ -178,3 +178,22 @@ def test_a_child_that_lets_its_children_be_forgotten() -> None:
         """
     with started(code):
         assert ignores_ended_children()
+
+
+@linux
+def test_who_waits_for_no_child_and_who_adopts_none() -> None:
+    """Either would lose what children have used."""
+    code = """
+        import ctypes, os, signal
+        from loader_gate.machine import processes
+        assert not processes.ignores_ended_children()
+        class Action(ctypes.Structure):
+            _fields_ = [("handler", ctypes.c_void_p), ("mask", ctypes.c_ubyte * 128), ("flags", ctypes.c_int),
+                        ("restorer", ctypes.c_void_p)]
+        ctypes.CDLL(None).sigaction(int(signal.SIGCHLD), ctypes.byref(Action(flags=2)), None)
+        assert processes.ignores_ended_children()
+        assert not processes.adopts_orphans()
+        processes.adopt_orphans()
+        assert processes.adopts_orphans()
+        """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)

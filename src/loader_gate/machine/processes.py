@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
+_SA_NOCLDWAIT = 2
 _IS_LINUX: bool = sys.platform == "linux"
 # Not every kernel is built with it.
 _SHOWS_CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children").exists()
@@ -24,12 +25,42 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def adopts_orphans() -> bool:
+    """Return whether this process still does so; where it cannot, it has nobody to lose."""
+    adopts = ctypes.c_int(1)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(adopts), 0, 0, 0)
+    return bool(adopts.value)
+
+
 def ignores_ended_children() -> bool:
     """Return whether this process, or one that it has started, lets the system forget what its children used.
 
-    Only Linux shows it.
+    Only Linux shows it; and of other processes it does not show SA_NOCLDWAIT, by which they may do so, too.
     """
+    if _waits_for_no_child():
+        return True
     return any(map(_ignores_ended_children, (os.getpid(), *descendants(os.getpid()))))
+
+
+class _Action(ctypes.Structure):
+    """What a process does about a signal: ``struct sigaction`` of the C libraries of Linux."""
+
+    _fields_ = (
+        ("handler", ctypes.c_void_p),
+        ("mask", ctypes.c_ubyte * 128),
+        ("flags", ctypes.c_int),
+        ("restorer", ctypes.c_void_p),
+    )
+
+
+def _waits_for_no_child() -> bool:
+    if not _IS_LINUX:
+        return False
+    action = _Action()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).sigaction(int(signal.SIGCHLD), None, ctypes.byref(action))
+    return bool(action.flags & _SA_NOCLDWAIT)
 
 
 def _ignores_ended_children(pid: int) -> bool:

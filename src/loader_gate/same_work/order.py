@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 CHANCE = 1e-9
 #: Below this quality an order is not told from that of files: at 117,266 images, a buffer of about 100.
 NOT_SHUFFLED = 0.002
-#: An epoch that has this share of its neighbours from an earlier one, beyond chance, is no order of its own.
-MOST_REPEATED = 0.8
+#: An epoch of which such a share is together as in an earlier one, beyond chance, is no order of its own.
+MOST_REPEATED = 0.5
 # A cut in the files' order, such as where it begins, is worth about 1.2 / images; two are no shuffling.
 _CUTS = 2.5
 # More epochs than a session has.
@@ -84,19 +84,21 @@ def order_problem(orders: Sequence[Ints], shuffle: bool, groups: Ints | None = N
     return _not_shuffled(came, groups) if shuffle else _not_the_trees(came, groups)
 
 
-def repeated(order: Ints, earlier: Ints, groups: Ints | None = None) -> float | None:
-    """Return which share of the neighbours of an epoch followed each other in an earlier one, beyond chance.
+def repeated(order: Ints, earlier: Ints, batch: int, groups: Ints | None = None) -> float | None:
+    """Return which share of an epoch is together as it was in an earlier one, beyond what chance does.
 
-    Batches that stay what they are, in whatever order they come, have nearly all of them: what a model sees
-    together it sees together again.
+    What is together is what follows each other, or is of one batch; whichever share is larger counts. Batches
+    that stay what they are have nearly all of it, in whatever order they come: a model sees together again
+    what it has seen together.
 
     Args:
         order: As in :func:`shuffle_quality`.
         earlier: That of another epoch.
+        batch: How many images a batch has.
         groups: As in :func:`shuffle_quality`.
 
     Returns:
-        From 0 to 1; None where it is not known, or files that look alike leave too few neighbours to tell.
+        From 0 to 1; None where it is not known, or files that look alike leave too little to tell.
     """
     if len(order) != len(earlier) or len(order) < 3 or min(order.min(), earlier.min()) < 0:
         return None
@@ -105,9 +107,27 @@ def repeated(order: Ints, earlier: Ints, groups: Ints | None = None) -> float | 
     if len(names) < max(3, len(groups) / 2):
         return None
     now, before = (_neighbours(groups[each], len(groups)) for each in (order, earlier))
-    shared = float(np.isin(now, before).mean())
-    chance = float((sizes**2).sum()) / len(groups) / len(groups)
-    return max(0.0, (shared - chance) / (1 - chance))
+    by_chance = float((sizes**2).sum()) / len(groups) / len(groups)
+    shares = [_beyond(float(np.isin(now, before).mean()), by_chance)]
+    if len(names) == len(groups) and 1 < batch <= len(order) / 2:
+        shares.append(_same_batch(order, earlier, batch))
+    return max(shares)
+
+
+def _same_batch(order: Ints, earlier: Ints, batch: int) -> float:
+    """Return which share of pairs that are of one batch were so in an earlier epoch, beyond chance."""
+    of_batch = np.arange(len(order)) // batch
+    before = np.empty(len(order), np.int64)
+    before[earlier] = of_batch
+    both = of_batch * len(order) + before[order]
+    together = np.unique(both, return_counts=True)[1]
+    sizes = np.bincount(of_batch)
+    pairs = float((sizes * (sizes - 1)).sum())
+    return _beyond(float((together * (together - 1)).sum()) / pairs, (batch - 1) / (len(order) - 1))
+
+
+def _beyond(share: float, by_chance: float) -> float:
+    return max(0.0, (share - by_chance) / (1 - by_chance))
 
 
 def _neighbours(came: Ints, number: int) -> Ints:
@@ -232,24 +252,26 @@ def _not_shuffled(came: Sequence[Ints], groups: Ints) -> str | None:
     return None
 
 
-def repeats_problem(order: Ints, earlier: Sequence[Ints], groups: Ints | None = None) -> str | None:
-    """Return one sentence if an epoch has its neighbours from one of some before it, None if not.
+def repeats_problem(
+    order: Ints, earlier: Sequence[Ints], batch: int, groups: Ints | None = None
+) -> str | None:
+    """Return one sentence if an epoch has together what one of some before it had, None if not.
 
     Args:
         order: As in :func:`shuffle_quality`.
         earlier: Likewise, of epochs before it.
+        batch: How many images a batch has.
         groups: As in :func:`shuffle_quality`.
     """
     known = np.arange(len(order)) if groups is None else groups
     if _log_orders(known) < _ENOUGH_ORDERS:
         return None
-    share = max((repeated(order, each, groups) or 0.0 for each in earlier), default=0.0)
+    share = max((repeated(order, each, batch, groups) or 0.0 for each in earlier), default=0.0)
     if share <= MOST_REPEATED:
         return None
     return (
-        f"{share:.0%} of the images of an epoch follow the image that they followed in an earlier one, "
-        "although a new order was asked for (spec.shuffle): are the same batches made again? Draw all of it "
-        "anew."
+        f"{share:.0%} of an epoch is together as it was in an earlier one, although a new order was asked "
+        "for (spec.shuffle): are the same batches made again? Draw all of it anew."
     )
 
 

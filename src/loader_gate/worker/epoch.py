@@ -116,8 +116,8 @@ def _real(batch: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
 def read_if_mapped(images: npt.NDArray[Any]) -> None:
     """Read a byte of every page of an array that lies in a mapped file: it may not have been read yet."""
     base: Any = images
-    while isinstance(base, np.ndarray):
-        base = base.base
+    while isinstance(base, (np.ndarray, memoryview)):
+        base = base.base if isinstance(base, np.ndarray) else base.obj
     if isinstance(base, mmap.mmap) and images.size:
         np.ascontiguousarray(images).reshape(-1).view(np.uint8)[:: mmap.PAGESIZE].max()
 

@@ -12,7 +12,11 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.machine.processes import forget_peak_memory, ignores_ended_children
+from loader_gate.machine.processes import (
+    adopts_orphans,
+    forget_peak_memory,
+    ignores_ended_children,
+)
 from loader_gate.same_work.order import (
     may_be_judged,
     order_problem,
@@ -117,6 +121,11 @@ class Passes:
                 f"Its CPU time is lost: a pass used {cpu:.3g} CPU seconds, as a process that it has started "
                 "ended and nobody waited for it. Wait for the processes that end (Process.join, os.waitpid)."
             )
+        if not adopts_orphans():
+            raise DifferenceError(
+                "It has changed who adopts the processes that it leaves behind (PR_SET_CHILD_SUBREAPER), so "
+                "that what they use is not known: leave that as it is."
+            )
         if clock.aside(ignores_ended_children):
             raise DifferenceError(
                 "It, or a process that it has started, ignores SIGCHLD, so that what its processes use is "
@@ -134,7 +143,9 @@ class Passes:
         groups = None if self._fingerprints is None else self._fingerprints.groups
         problem = order_problem(self._orders, self._shuffle, groups)
         if problem is None and self._shuffle:
-            problem = repeats_problem(order, [*self._first_orders, *list(self._orders)[:-1]], groups)
+            batch = 1 if self._fingerprints is None else self._fingerprints.spec.batch_size
+            earlier = [*self._first_orders, *list(self._orders)[:-1]]
+            problem = repeats_problem(order, earlier, batch, groups)
         if len(self._first_orders) < FIRST_ORDERS_KEPT:
             self._first_orders.append(order)
         digest = hashlib.blake2b(order.tobytes()).digest()
