@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from loader_gate.machine.noise import NoiseReading
     from loader_gate.registry.spec import Spec
     from loader_gate.registry.variant import Variant
     from loader_gate.rotation.contestant import Arm, Contestant
@@ -97,11 +98,16 @@ class Durations:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a recording gives: the passes, what took how long, and how many cores others used, if shown."""
+    """What a recording gives: the passes, what took how long, and noise before and after."""
 
     recording: Recording
     durations: Durations
-    others: float | None
+    noise: tuple[NoiseReading, NoiseReading]
+
+    @property
+    def others(self) -> float | None:
+        """Return how many cores other programs kept busy meanwhile, or None if that is not shown."""
+        return used_by_others(*self.noise)
 
 
 class SameCode:
@@ -257,7 +263,7 @@ def record(
         tuple(contestants[0].head.passes),
         {each.variant.name: _pair(each) for each in contestants[1:]},
     )
-    return Recorded(recording, durations, used_by_others(before, after))
+    return Recorded(recording, durations, (before, after))
 
 
 def _pair(contestant: Contestant) -> Pair:
