@@ -42,7 +42,7 @@ from loader_gate.worker.process import WorkerProcess
 from loader_gate.workloads.known import known_workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from multiprocessing.pool import ApplyResult
     from typing import TextIO
 
@@ -113,15 +113,12 @@ def _record(asked: Asked, folder: Path, stream: TextIO) -> Recorded:
     spec = Spec(size, asked.batch_size or workload.batch_size, True, 0, folder / "cache")
     _refuse_what_does_not_fit(asked, spec, folder)
     limits, seconds = WorkerLimits(HANG_SECONDS), 60 * asked.minutes * RECORDING
-    began = time.monotonic()
+    runs = Runs(seconds)
 
     def hire(variant: Variant, own: Path) -> WorkerProcess:
         worker = WorkerProcess(variant, asked.search_path, limits)
         worker.folder = own  # what it writes goes with it
         return worker
-
-    def elapsed() -> float:
-        return time.monotonic() - began
 
     with Progress("Recording the same code on both sides", round(seconds), stream) as progress:
         build_reference(asked.tree, spec.image_size, folder / "reference")
@@ -129,10 +126,41 @@ def _record(asked: Asked, folder: Path, stream: TextIO) -> Recorded:
             asked.variants,
             SameCode(hire, spec),
             Job(asked.tree, folder / "reference", workload.consumer),
-            # Fewer are not even those of one pair of processes.
-            lambda blocks: blocks >= RENEWED_AFTER and elapsed() >= seconds,
-            lambda text: progress.update(min(round(elapsed()), round(seconds)), text),
+            runs.are_over,
+            lambda text: progress.update(min(round(runs.elapsed()), round(seconds)), text),
         )
+
+
+class Runs:
+    """Says when to end a recording: with a run of blocks of one pair of processes, if no other one fits.
+
+    Part of a run would be of no use. There is always one, however long it takes.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start the clock.
+
+        Args:
+            seconds: How long a recording may take.
+            clock: Returns seconds; another one in tests.
+        """
+        self._seconds = seconds
+        self._clock = clock
+        self._began = clock()
+        self._before = 0.0
+
+    def elapsed(self) -> float:
+        """Return the seconds since the start."""
+        return self._clock() - self._began
+
+    def are_over(self, blocks: int) -> bool:
+        """Return whether so many blocks are enough; to be asked after each."""
+        if blocks % RENEWED_AFTER:
+            return False
+        now = self.elapsed()
+        # The first one began with starting processes, as others do.
+        another, self._before = now - self._before, now
+        return now + another > self._seconds
 
 
 def _refuse_what_does_not_fit(asked: Asked, spec: Spec, folder: Path) -> None:
@@ -160,31 +188,27 @@ def _foreseen(asked: Asked, recorded: Recorded, number: int, stream: TextIO) -> 
     oracle = Oracle(recorded, number, cores(), _sessions(asked, recorded, number))
     # Not forked: this process has threads.
     context = multiprocessing.get_context("spawn")
-    with (
-        Progress("Holding virtual sessions", len(settings) + len(names), stream) as progress,
-        context.Pool(min(cores(), len(settings) + len(names)), _prepare, (oracle,)) as pool,
-    ):
-        done = 0
+    with context.Pool(min(cores(), len(settings) + len(names)), _prepare, (oracle,)) as pool:
 
-        def ask(settings: Sequence[Setting]) -> list[Prospect]:
-            nonlocal done
+        def ask(title: str, settings: Sequence[Setting]) -> list[Prospect]:
             # Those that take longest first.
             found = [pool.apply_async(_smallest_found, (name, settings)) for name in names]
             unchanged = [pool.apply_async(_unchanged, (setting,)) for setting in settings]
             jobs: list[ApplyResult[Any]] = [*found, *unchanged]
-            for job in jobs:
-                job.wait()
-                done += 1
-                progress.update(done)
+            with Progress(title, len(jobs), stream) as progress:
+                for done, job in enumerate(jobs, 1):
+                    job.wait()
+                    progress.update(done)
             smallest = dict(zip(names, (each.get() for each in found), strict=True))
             return [
                 Prospect(setting, same.get(), {name: of[index] for name, of in smallest.items()})
                 for index, (setting, same) in enumerate(zip(settings, unchanged, strict=True))
             ]
 
-        prospects = ask(settings)
+        prospects = ask("Holding virtual sessions", settings)
         if not advised(prospects).unchanged.will_do:
-            prospects += ask([Setting(LAST_TOLERANCE, 2 * asked.budget)])
+            last = Setting(LAST_TOLERANCE, 2 * asked.budget)
+            prospects += ask(f"Holding some with {last.options}", [last])
     return prospects
 
 
