@@ -380,10 +380,10 @@ def test_how_many_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as there is time for, and never fewer than tell anything, or more than do."""
     asked: Any = examination.Asked(None, (), (), 2.0, 4.0)  # type: ignore[arg-type]
     monkeypatch.setattr(examination, "cores", lambda: 2)
-    clock = iter([0.0, 0.1, 0.0, 100.0, 0.0, 0.001])
+    clock = iter([0.0, 0.05, 0.0, 100.0, 0.0, 0.001])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     found = [examination._sessions(asked, recorded(0.01), COMPARISONS) for _ in range(3)]
-    assert found == [66, 20, 100]
+    assert found == [60, 20, 100]
 
 
 def test_when_recording_ends() -> None:

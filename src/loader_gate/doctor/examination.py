@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 #: The share of the minutes that is for recording; the rest is for virtual sessions.
 RECORDING = 0.75
 #: About so many sessions with nothing changed take as long as all kinds of sessions together, one of each.
-KINDS = 9
+KINDS = 20
 #: As a session has it, if nothing is said.
 HANG_SECONDS = 120.0
 
@@ -191,10 +191,9 @@ def _foreseen(asked: Asked, recorded: Recorded, number: int, stream: TextIO) -> 
     with context.Pool(min(cores(), len(settings) + len(names)), _prepare, (oracle,)) as pool:
 
         def ask(title: str, settings: Sequence[Setting]) -> list[Prospect]:
-            # Those that take longest first.
-            found = [pool.apply_async(_smallest_found, (name, settings)) for name in names]
             unchanged = [pool.apply_async(_unchanged, (setting,)) for setting in settings]
-            jobs: list[ApplyResult[Any]] = [*found, *unchanged]
+            found = [pool.apply_async(_smallest_found, (name, settings)) for name in names]
+            jobs: list[ApplyResult[Any]] = [*unchanged, *found]
             with Progress(title, len(jobs), stream) as progress:
                 for done, job in enumerate(jobs, 1):
                     job.wait()
