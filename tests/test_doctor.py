@@ -386,6 +386,18 @@ def test_how_many_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == [60, 20, 100]
 
 
+def test_what_does_not_fit(
+    monkeypatch: pytest.MonkeyPatch, tree_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What memory has no room for is not started: its worker would be killed, or somebody else's."""
+    monkeypatch.setattr(examination, "free_memory", lambda: 1_000_000_000)
+    monkeypatch.setenv("LOADER_GATE_CACHE", str(tree_cache))
+    assert main(["--tree-images", "24", "--variant", "tfdata_memory_cache"]) == 1
+    errors = capsys.readouterr().err
+    assert "tfdata_memory_cache could not be recorded: its cache of 24 images would take" in errors
+    assert "--no-guard" not in errors
+
+
 def test_when_recording_ends() -> None:
     """Where a run of blocks of one pair of processes ends, and another one would take too long."""
     now = 0.0

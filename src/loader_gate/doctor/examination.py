@@ -43,7 +43,7 @@ from loader_gate.workloads.known import known_workloads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from multiprocessing.pool import ApplyResult
+    from multiprocessing.pool import ApplyResult, Pool
     from typing import TextIO
 
     from loader_gate.doctor.recording import Recorded
@@ -171,7 +171,8 @@ def _refuse_what_does_not_fit(asked: Asked, spec: Spec, folder: Path) -> None:
     ]
     free = Free(free_memory(), shutil.disk_usage(folder).free)
     for name, problem in refused(needs, free, WorkerLimits(HANG_SECONDS)).items():
-        raise RecordingError(f"{name} could not be recorded: {problem}")
+        ways_out = problem.partition(", or --no-guard")[0]  # of which this command has none
+        raise RecordingError(f"{name} could not be recorded: {ways_out}")
 
 
 def _worker_bytes(recorded: Recorded) -> int:
@@ -186,9 +187,7 @@ def _foreseen(asked: Asked, recorded: Recorded, number: int, stream: TextIO) -> 
     names = [*recorded.recording.variants]
     settings = [Setting(tolerance, asked.budget) for tolerance in TOLERANCES]
     oracle = Oracle(recorded, number, cores(), _sessions(asked, recorded, number))
-    # Not forked: this process has threads.
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(min(cores(), len(settings) + len(names)), _prepare, (oracle,)) as pool:
+    with _pool(oracle, min(cores(), len(settings) + len(names))) as pool:
 
         def ask(title: str, settings: Sequence[Setting]) -> list[Prospect]:
             unchanged = [pool.apply_async(_unchanged, (setting,)) for setting in settings]
@@ -211,6 +210,17 @@ def _foreseen(asked: Asked, recorded: Recorded, number: int, stream: TextIO) -> 
     return prospects
 
 
+def _pool(oracle: Oracle, processes: int) -> Pool:
+    """Start processes that hold sessions; to leave its block ends them."""
+    # Ctrl-C is for this process to handle, and ends the others; they inherit that they ignore it.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        # Not forked: this process has threads.
+        return multiprocessing.get_context("spawn").Pool(processes, _prepare, (oracle,))
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 def _sessions(asked: Asked, recorded: Recorded, number: int) -> int:
     """Return how many virtual sessions of each kind there is time for."""
     oracle = Oracle(recorded, number, cores(), 1)
@@ -226,9 +236,8 @@ _oracle: Oracle | None = None
 
 
 def _prepare(oracle: Oracle) -> None:
-    """Prepare a process of the pool; Ctrl-C is its parent's to handle."""
+    """Prepare a process of the pool."""
     global _oracle
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _oracle = oracle
 
 
