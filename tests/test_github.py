@@ -37,6 +37,7 @@ RUN = {
     ".github/scripts/history.sh keep",
     'python "$GITHUB_ACTION_PATH/../../scripts/gate.py" install',
     'python "$GITHUB_ACTION_PATH/../../scripts/gate.py" measure',
+    'python "$GITHUB_ACTION_PATH/../../scripts/doctor.py"',
     'python3 "$GITHUB_ACTION_PATH/../../scripts/comment.py"',
 }
 
@@ -69,8 +70,8 @@ def _steps() -> list[dict[str, Any]]:
 
 def test_there_are_workflows() -> None:
     """The tests below look at something."""
-    assert {*WORKFLOWS} == {"ci.yml", "comment.yml", "gate.yml", "gpu.yml", "history.yml"}
-    assert {*ACTIONS} == {"comment", "gate"}
+    assert {*WORKFLOWS} == {"ci.yml", "comment.yml", "doctor.yml", "gate.yml", "gpu.yml", "history.yml"}
+    assert {*ACTIONS} == {"comment", "doctor", "gate"}
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -106,7 +107,7 @@ def test_every_action_is_pinned() -> None:
     assert len(used) > 10
     pinned: dict[str, set[str]] = {}
     for line in used:
-        if re.search(r"uses: [.$]/\.github/actions/(gate|comment)( # zizmor: .*)?$", line):
+        if re.search(r"uses: [.$]/\.github/actions/(gate|comment|doctor)( # zizmor: .*)?$", line):
             continue
         found = re.search(r"uses: (actions/[a-z-]+)@([0-9a-f]{40} # v\d+\.\d+\.\d+)$", line)
         assert found, line
@@ -146,8 +147,26 @@ def test_the_runner_with_a_gpu_is_off_by_default() -> None:
     workflow = _load(WORKFLOWS["gpu.yml"])
     assert workflow["jobs"]["gpu"]["if"] == "vars.LOADER_GATE_GPU == 'true'"
     assert {*workflow[True]} == {"schedule", "workflow_dispatch"}
-    hosted = {job["runs-on"] for name, _, job in _jobs() if name != "gpu.yml"}
+    hosted = {job["runs-on"] for name, _, job in _jobs() if name not in ("gpu.yml", "doctor.yml")}
     assert hosted == {"ubuntu-latest"}
+
+
+def test_the_doctor_examines_the_runner_that_is_named() -> None:
+    """Called by another repository or by hand, and by nothing else; every input reaches the command."""
+    workflow, action = _load(WORKFLOWS["doctor.yml"]), _load(ACTIONS["doctor"])
+    (job,) = workflow["jobs"].values()
+    assert job["runs-on"] == "${{ inputs.runner }}"
+    assert {*workflow[True]} == {"workflow_call", "workflow_dispatch"}
+    called, by_hand = (workflow[True][each]["inputs"] for each in ("workflow_call", "workflow_dispatch"))
+    assert {*by_hand} <= {*called}
+    assert called["runner"]["default"] == by_hand["runner"]["default"] == "ubuntu-latest"
+    passed = next(step for step in job["steps"] if step["uses"] == "$/.github/actions/doctor")["with"]
+    assert {*passed} | {"python-version"} == {*action["inputs"]}
+    assert passed == {name: f"${{{{ inputs.{name} }}}}" for name in called if name != "runner"}
+    steps = json.dumps(action["runs"]["steps"])
+    assert all(f"inputs.{name} }}}}" in steps for name in action["inputs"])
+    page = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert all(re.search(rf"^\|.*`{name}`.*\|.+\|$", page, re.MULTILINE) for name in called)
 
 
 def test_the_docs_example() -> None:
@@ -340,6 +359,41 @@ def test_the_history_installs_what_its_page_needs() -> None:
     (job,) = [about for _, job, about in _jobs() if job == "measure"]
     (gate,) = [step for step in job["steps"] if step.get("uses", "").endswith("/actions/gate")]
     assert "report" in gate["with"]["extras"].split()
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_doctor_writes_the_summary(tmp_path: Path, code: int) -> None:
+    """What it says is a block of the summary, whatever text is in it; the exit code is kept."""
+    module = tmp_path / "loader_gate"
+    module.mkdir()
+    (module / "__init__.py").touch()
+    said = "print('```', sys.argv[1:]); " if code == 0 else ""
+    (module / "doctor.py").write_text(f"import sys; {said}sys.exit({code})\n", encoding="utf-8")
+    inputs = {
+        "DOCTOR_MINUTES": "3",
+        "DOCTOR_VARIANTS": "one two",
+        "DOCTOR_LOADER": "a:b; rm -rf x",
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+    }
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / "doctor.py")],
+        env=_environment(PYTHONPATH=str(tmp_path), **inputs),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    heading, _, *block = (tmp_path / "summary.md").read_text(encoding="utf-8").rstrip().splitlines()
+    assert heading == "## What this runner can decide"
+    assert all(line.startswith("    ") for line in block)
+    options = ["--minutes=3", "--variant=one", "--variant=two", "--loader=a:b;", "--loader=rm"]
+    asked = [*options, "--loader=-rf", "--loader=x"]
+    assert block == (
+        [f"    ``` {asked}"]
+        if code == 0
+        else ["    It could not be examined: the log of this step says why."]
+    )
 
 
 @pytest.mark.parametrize(

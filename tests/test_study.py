@@ -38,7 +38,7 @@ from docs.study.settings import (
     median_estimate,
     spent_at,
 )
-from docs.study.trace import About, Pair, Recording, Trace, load_trace, save_trace
+from docs.study.trace import About, Trace, load_trace, save_trace
 from docs.study.virtual import (
     EVERY,
     PACE,
@@ -46,9 +46,10 @@ from docs.study.virtual import (
     Theatre,
     ordinary_blocks,
     resampled,
-    slowed,
     true_log_speedup,
 )
+from loader_gate.doctor.recording import Pair, Recording
+from loader_gate.doctor.virtual import slowed
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation import looks

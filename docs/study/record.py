@@ -6,29 +6,25 @@ difference between them is noise. As in a real session, both go on in fresh proc
 
 from __future__ import annotations
 
-import datetime
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docs.study.errors import StudyError
-from docs.study.trace import About, Pair, Recording, Trace, load_trace, save_trace
+from docs.study.trace import About, Trace, load_trace, save_trace
+from loader_gate.doctor import recording
+from loader_gate.machine.files import TEMPORARY_PREFIX
 from loader_gate.machine.machine import read_machine
-from loader_gate.machine.noise import describe_noise, read_noise
 from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE
-from loader_gate.rotation.pace import Pace
-from loader_gate.rotation.rotation import Watch, rotate
 from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
 from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
-from loader_gate.verdict.change import Change
-from loader_gate.verdict.verdict import Verdict
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerProcess, module_search_path
@@ -37,10 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TextIO
 
+    from loader_gate.doctor.recording import Recording
     from loader_gate.registry.variant import Variant
-    from loader_gate.rotation.measurement import Measurement
     from loader_gate.rotation.runner import AnyWorker
-    from loader_gate.statistics.estimate import Estimate
     from loader_gate.trees.tree import Tree
 
 VARIANTS = ("tfdata_no_cache", "tfdata_file_cache")
@@ -49,55 +44,6 @@ BLOCKS = 150
 IMAGE_SIZE = 224
 BATCH_SIZE = 32
 HANG_SECONDS = 120.0
-#: No budget: a recording ends with its blocks.
-WEEK = 7 * 24 * 3600.0
-
-
-@dataclass(frozen=True)
-class _Workers:
-    """Where the rotation's workers come from: those in the place of base run the same code."""
-
-    hire: Callable[[Variant], AnyWorker]
-    asked: Spec
-
-    def start(self, variant: Variant, at_base: bool) -> AnyWorker:  # noqa: ARG002 (either is the same)
-        return self.hire(variant)
-
-    def compares(self, variant: Variant) -> bool:
-        return variant.name != BASELINE
-
-    def spec(self, variant: Variant, at_base: bool) -> Spec:
-        return self.asked.for_variant(f"{variant.name}{'-at-base' if at_base else ''}")
-
-
-class _NothingDecided:
-    """Rules by which nothing is decided before the last block; they count the blocks."""
-
-    def __init__(self, counted: Variant) -> None:
-        self.blocks = 0
-        self._counted = counted
-
-    def judge(
-        self,
-        variant: Variant,
-        estimate: Estimate,
-        last: bool,
-        others: float | None,  # noqa: ARG002 (as the rotation asks)
-    ) -> Verdict | None:
-        self.blocks += variant == self._counted
-        return Verdict("undecided", None, estimate, "recorded") if last else None
-
-    def judge_change(
-        self,
-        estimate: Estimate,
-        surely: Estimate,  # noqa: ARG002 (as the rotation asks)
-        tolerance: float,
-        last: bool,
-    ) -> Change | None:
-        return Change("seconds", "same", estimate, tolerance) if last else None
-
-    def busy_elsewhere(self, others: float | None) -> str:  # noqa: ARG002 (as the rotation asks)
-        return ""
 
 
 @dataclass(frozen=True)
@@ -124,46 +70,34 @@ class Recorder:
         Raises:
             StudyError: A variant could not be measured to the end.
         """
-        before = read_noise()
         with (
-            tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True) as folder,
+            tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True) as folder,
             Progress(title, self.blocks, self.stream) as progress,
         ):
-            measured = self._rotate(Path(folder), progress)
-        return self._recording(measured, describe_noise(before, read_noise()))
+            return self._recorded(Path(folder), progress)
 
-    def _rotate(self, folder: Path, progress: Progress) -> dict[str, Measurement]:
+    def _recorded(self, folder: Path, progress: Progress) -> Recording:
         spec = Spec((IMAGE_SIZE, IMAGE_SIZE), BATCH_SIZE, True, 0, folder / "cache")
         build_reference(self.tree, spec.image_size, folder / "reference")
-        rules = _NothingDecided(self.variants[-1])
-        return rotate(
-            self.variants,
-            _Workers(self.start, spec),
-            Job(self.tree, folder / "reference", DRAIN),
-            rules,
-            Pace(WEEK, most_blocks=self.blocks),
-            Watch(lambda text: progress.update(rules.blocks, text.partition(", at most")[0])),
-        )
+        done = 0
 
-    def _recording(self, measured: dict[str, Measurement], noise: str) -> Recording:
-        # The baseline is in every block of whatever is measured, so what went wrong with others comes first.
-        for name, measurement in reversed(measured.items()):
-            sides = [measurement.variant_passes]
-            if name != BASELINE:
-                sides.append(measurement.base_passes)
-            if {len(side) for side in sides} != {2 * self.blocks}:
-                raise StudyError(
-                    f"{name} could not be recorded: {measurement.verdict.reason}; mend it and start again, "
-                    "sessions before this one are kept."
-                )
-        baseline = measured[BASELINE].variant_passes
-        pairs = {
-            name: Pair(measurement.variant_passes, measurement.base_passes)
-            for name, measurement in measured.items()
-            if name != BASELINE
-        }
-        now = datetime.datetime.now(datetime.timezone.utc)
-        return Recording(now.isoformat(timespec="minutes"), noise, baseline, pairs)
+        def is_over(blocks: int) -> bool:
+            nonlocal done
+            done = blocks
+            return blocks >= self.blocks
+
+        try:
+            return recording.record(
+                self.variants,
+                recording.SameCode(lambda variant, _: self.start(variant), spec),
+                Job(self.tree, folder / "reference", DRAIN),
+                is_over,
+                lambda text: progress.update(done, text),
+            ).recording
+        except recording.RecordingError as error:
+            raise StudyError(
+                f"{error}; mend it and start again, sessions before this one are kept."
+            ) from None
 
 
 def record(recorder: Recorder, path: Path, sessions: int) -> Trace:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from docs.study.errors import StudyError
+from loader_gate.doctor.recording import Pair, Recording
 from loader_gate.worker.timing import PassTiming
 
 if TYPE_CHECKING:
@@ -31,36 +32,6 @@ COLUMNS = {
     "peak_rss_bytes": 0,
     "epochs": 0,
 }
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The passes of a variant in two workers of the very same code, two a block each, in order."""
-
-    head: tuple[PassTiming, ...]
-    base: tuple[PassTiming, ...]
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One recorded session.
-
-    Attributes:
-        date: When it ended, in UTC.
-        noise: What the system showed of noise, in words.
-        baseline: The baseline's passes, two a block, in order.
-        variants: The variants' passes, by name; of as many blocks.
-    """
-
-    date: str
-    noise: str
-    baseline: tuple[PassTiming, ...]
-    variants: Mapping[str, Pair]
-
-    @property
-    def blocks(self) -> int:
-        """Return how many blocks were recorded."""
-        return len(self.baseline) // 2
 
 
 @dataclass(frozen=True)

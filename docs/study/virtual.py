@@ -1,27 +1,24 @@
-"""A virtual session: the real loop of blocks and the real decisions, over recorded passes.
+"""Virtual sessions over a trace, against a base and of floors.
 
-Where head is compared with base, blocks are drawn in runs: those that the same two processes were recorded
-in. So what lasts for several blocks is still there, and what one process has over another. Which of the two
-is head is drawn too. For a floor, the blocks of one recorded session are drawn by the stationary bootstrap
-(Politis and Romano, "The stationary bootstrap", Journal of the American Statistical Association 89, 1994);
-but for those right after a start of fresh processes, which a session without a base does not have: the
-baseline had been idle, and is slow in them. A slowdown multiplies the seconds, CPU seconds and first batch of
-head.
+How one is held, and what is drawn against a base, is in ``src/loader_gate/doctor/virtual.py``. For a floor,
+the blocks of one recorded session are drawn by the stationary bootstrap (Politis and Romano, "The stationary
+bootstrap", Journal of the American Statistical Association 89, 1994); but for those right after a start of
+fresh processes, which a session without a base does not have: the baseline had been idle, and is slow in
+them.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loader_gate.doctor.virtual import Stage
 from loader_gate.registry.built_in import built_in_variants
-from loader_gate.registry.variant import BASELINE, Variant
-from loader_gate.rotation.contestant import Arm, Contestant, cost
+from loader_gate.rotation.contestant import cost
 from loader_gate.rotation.pace import Pace
-from loader_gate.rotation.rotation import Watch, run_blocks
-from loader_gate.rotation.schedule import RENEWED_AFTER, Turn
+from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.session.settings import comparisons
 from loader_gate.statistics.blocks import middle_of_blocks
 from loader_gate.statistics.counts import MOST_BLOCKS, planned_blocks
@@ -30,11 +27,11 @@ from loader_gate.verdict.change import TOLERANCE
 from loader_gate.verdict.rules import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from docs.study.trace import Recording, Trace
+    from docs.study.trace import Trace
+    from loader_gate.doctor.recording import Recording
     from loader_gate.rotation.measurement import Measurement
-    from loader_gate.worker.timing import PassTiming
 
 #: The mean number of consecutive blocks that are drawn together.
 MEAN_RUN = 10
@@ -50,7 +47,6 @@ PACE = Pace(90.0, TOLERANCE, comparisons=comparisons(_DEFAULT, {each.name for ea
 EVERY = "every variant"
 
 _WORST_FIRST = ("fail", "unmeasured", "undecided", "pass")
-_SLOWED = ("seconds", "cpu_seconds", "first_batch_seconds")
 
 
 @dataclass(frozen=True)
@@ -90,37 +86,19 @@ class Outcome:
     with_baseline: float
 
 
-class Player:
-    """Plays recorded passes in the place of a runner; there is no process to open, warm up or renew."""
-
-    def __init__(self, played: Mapping[Arm, Iterable[PassTiming]]) -> None:
-        """Play these passes of each arm: the first and second of a block, whichever turn it has in there."""
-        self._left = {arm: iter(passes) for arm, passes in played.items()}
-
-    def run_pass(self, contestant: Contestant, arm: Arm) -> PassTiming:  # noqa: ARG002 (as the loop asks)
-        """Return the next pass of an arm."""
-        return next(self._left[arm])
-
-    def check(self, turns: Iterable[Turn]) -> None:
-        """Go on; recorded passes have been checked."""
-
-    def renew(self, due: Sequence[Contestant], contestants: Iterable[Contestant]) -> None:
-        """Go on; fresh processes are in what was drawn."""
-
-
 class Theatre:
     """Holds virtual sessions over one trace."""
 
     def __init__(self, trace: Trace, pace: Pace) -> None:
         """Prepare; what sessions have in common is computed once."""
         self._recordings = trace.recordings
+        self._stage = Stage(trace.recordings)
         self._pace = pace
         self._truths = {
             name: [true_log_speedup([each], name) for each in trace.recordings]
             for name in trace.about.variants
         }
         self._truth = {name: true_log_speedup(trace.recordings, name) for name in trace.about.variants}
-        self._slowed: dict[tuple[int, str, str, float], list[PassTiming]] = {}
 
     def session(self, situation: Situation, seed: str) -> Outcome:
         """Hold one session; the seed alone decides what is drawn."""
@@ -128,33 +106,24 @@ class Theatre:
         names = [*self._truth] if situation.variant == EVERY else [situation.variant]
         number = chance.randrange(len(self._recordings))
         if situation.floor is None:
-            drawn = self._drawn_processes(chance)
+            drawn = self._stage.drawn_processes(chance)
         else:
             swapped = chance.random() < 0.5
             ordinary = ordinary_blocks(self._recordings[number])
             places = resampled(len(ordinary), MOST_BLOCKS, chance)
             drawn = [(number, ordinary[place], swapped) for place in places]
-        baseline, *contestants = (
-            Contestant(Variant(each, f"loader_gate.variants.{each}")) for each in (BASELINE, *names)
-        )
-        played = {baseline.head: self._passes(drawn, BASELINE, "", 0.0)}
         floors = {}
-        for name, contestant in zip(names, contestants, strict=True):
+        for name in names:
             truth = math.exp(self._truths[name][number] if situation.own_truth else self._truth[name])
             floors[name] = truth * (FAR_FLOOR if situation.floor is None else situation.floor)
-            played[contestant.head] = self._passes(drawn, name, "head", situation.slowdown)
-            if situation.floor is None:
-                contestant.base = Arm(at_base=True)
-                played[contestant.base] = self._passes(drawn, name, "base", 0.0)
-        run_blocks(
-            [baseline, *contestants],
-            Player(played),
+        played = self._stage.play(
+            drawn,
+            dict.fromkeys(names, situation.slowdown),
             Rules(floors, cores=1),
             self._pace,
-            Watch(),
-            random.Random(0),  # noqa: S311
+            against_base=situation.floor is None,
         )
-        return _outcome([each.measurement(share=None) for each in contestants])
+        return _outcome(played.measurements)
 
     def planned(self, name: str) -> int:
         """Return how many blocks of a variant, head and base, the budget has room for; or of `EVERY`."""
@@ -163,35 +132,6 @@ class Theatre:
         blocks = sum(recording.blocks for recording in self._recordings)
         seconds = math.fsum(cost(timing) for pair in pairs for timing in (*pair.head, *pair.base))
         return planned_blocks(self._pace.budget_seconds, seconds / blocks)
-
-    def _drawn_processes(self, chance: random.Random) -> list[tuple[int, int, bool]]:
-        """Return blocks in runs that the same two processes were recorded in; either may have been head."""
-        drawn: list[tuple[int, int, bool]] = []
-        while len(drawn) < MOST_BLOCKS:
-            number = chance.randrange(len(self._recordings))
-            first = RENEWED_AFTER * chance.randrange(self._recordings[number].blocks // RENEWED_AFTER)
-            swapped = chance.random() < 0.5
-            drawn += [(number, block, swapped) for block in range(first, first + RENEWED_AFTER)]
-        return drawn
-
-    def _passes(
-        self, drawn: Sequence[tuple[int, int, bool]], name: str, arm: str, slowdown: float
-    ) -> list[PassTiming]:
-        """Return the passes of one side of the drawn blocks."""
-        other = {"head": "base", "base": "head", "": ""}[arm]
-        found: list[PassTiming] = []
-        for number, block, swapped in drawn:
-            passes = self._recorded(number, name, other if swapped else arm, slowdown)
-            found += passes[2 * block : 2 * block + 2]
-        return found
-
-    def _recorded(self, number: int, name: str, arm: str, slowdown: float) -> list[PassTiming]:
-        key = (number, name, arm, slowdown)
-        if key not in self._slowed:
-            recording = self._recordings[number]
-            passes = recording.baseline if name == BASELINE else getattr(recording.variants[name], arm)
-            self._slowed[key] = [slowed(timing, slowdown) for timing in passes]
-        return self._slowed[key]
 
 
 def _outcome(measurements: Sequence[Measurement]) -> Outcome:
@@ -208,11 +148,6 @@ def _outcome(measurements: Sequence[Measurement]) -> Outcome:
         seconds=own,
         with_baseline=own + math.fsum(map(cost, longest.baseline_passes)),
     )
-
-
-def slowed(timing: PassTiming, slowdown: float) -> PassTiming:
-    """Return the same pass of a loader that is slower by this share."""
-    return replace(timing, **{name: getattr(timing, name) * (1 + slowdown) for name in _SLOWED})
 
 
 def resampled(blocks: int, wanted: int, chance: random.Random) -> list[int]:

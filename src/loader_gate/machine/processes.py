@@ -19,6 +19,16 @@ _IS_LINUX: bool = sys.platform == "linux"
 _SHOWS_CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
 
+def shows_children() -> bool:
+    """Return whether the system lists a process' children; if not, all processes are walked through."""
+    return _SHOWS_CHILDREN
+
+
+def shows_shares() -> bool:
+    """Return whether the system shows what processes share of memory; if not, it counts in each."""
+    return bool(_shares(os.getpid()))
+
+
 def adopt_orphans() -> None:
     """Become the parent of what children leave behind when they end, so that it still counts (Linux only)."""
     with contextlib.suppress(OSError, AttributeError):
