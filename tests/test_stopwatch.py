@@ -137,6 +137,7 @@ def test_memory_of_processes_that_end_with_an_epoch(made: Made, monkeypatch: pyt
 
     monkeypatch.setattr(stopwatches, "descendants", lambda _: [1])
     monkeypatch.setattr(stopwatches, "peak_memory", peak)
+    monkeypatch.setattr(stopwatches, "held_memory", peak)
     watch = Stopwatch()
     for expected in (4, 4, 1):
         looks.clear()

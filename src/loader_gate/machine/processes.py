@@ -202,13 +202,15 @@ def held_memory(pid: int) -> int:
 
 
 def _memory(pids: list[int], at_peak: bool) -> int:
-    statuses = [status for pid in pids if (status := _status(pid))]
-    fallen = sum(each["VmHWM"] - each["VmRSS"] for each in statuses) if at_peak else 0
-    resident = sum(each["VmRSS"] for each in statuses)
-    shares = [_shares(pid) for pid in pids] if len(statuses) > 1 else []
-    if shares and all(shares):
-        own = sum(each["Pss_Anon"] + each["Pss_Shmem"] for each in shares)
-        resident = min(resident, own + max(each["RssFile"] for each in statuses))
+    statuses = {pid: status for pid in pids if (status := _status(pid))}
+    shares = {pid: _shares(pid) for pid in statuses} if len(statuses) > 1 else {}
+    if any(shares.values()):  # who has none has ended in between: in full, it would count what it shared
+        statuses = {pid: status for pid, status in statuses.items() if shares[pid]}
+    fallen = sum(each["VmHWM"] - each["VmRSS"] for each in statuses.values()) if at_peak else 0
+    resident = sum(each["VmRSS"] for each in statuses.values())
+    if any(shares.values()):
+        own = sum(shares[pid]["Pss_Anon"] + shares[pid]["Pss_Shmem"] for pid in statuses)
+        resident = min(resident, own + max(each["RssFile"] for each in statuses.values()))
     return resident + fallen
 
 

@@ -14,6 +14,7 @@ from loader_gate.machine.processes import (
     bytes_read,
     cpu_seconds_of_children,
     descendants,
+    held_memory,
     peak_memory,
 )
 
@@ -134,7 +135,9 @@ class Stopwatch:
         is_due = is_last or self.now() >= self._looks_again_at
         if self._epochs < EPOCHS_WATCHED and is_due and descendants(os.getpid()):
             began, cpu = time.perf_counter(), time.thread_time()
-            self._watched_bytes = max(self._watched_bytes, peak_memory(os.getpid()))
+            # Whether all held their most at once, nobody knows: at the end it is all that there is to know.
+            look = peak_memory if is_last else held_memory
+            self._watched_bytes = max(self._watched_bytes, look(os.getpid()))
             self.peak_bytes = max(self.peak_bytes, self._watched_bytes)
             took = time.perf_counter() - began
             self._own_at += time.thread_time() - cpu
