@@ -79,6 +79,7 @@ class Writers:
 
     def __init__(self, writes: Callable[[Path], None] = finishes, kind: str = "dump") -> None:
         self.writes, self.kind = writes, kind
+        self.writes_late: Callable[[Path], object] = lambda _: None
         self.started = self.ended = 0
         self.said: list[str] = []
 
@@ -117,6 +118,7 @@ class FakeWriter:
     def end(self) -> None:
         """Be ended."""
         self._writers.ended += 1
+        self._writers.writes_late(self._folder)
 
 
 @pytest.fixture
@@ -174,6 +176,15 @@ def test_a_loader_that_writes_no_dump(
     """It says that it is of another kind, or keeps its dump elsewhere, where nobody knows its size."""
     with pytest.raises(DumpError, match=reason):
         finished_dump(OWN, tree, spec, Writers(writes, kind), print, MACHINE)
+    assert not spec.cache_dir.exists()
+
+
+def test_a_dump_that_is_written_behind_its_epoch(tree: Tree, spec: Spec) -> None:
+    """By a thread, or when the process ends: nobody has timed that."""
+    writers = Writers()
+    writers.writes_late = lambda folder: (folder / "more").write_bytes(b"x")
+    with pytest.raises(DumpError, match=r"its dump ended, but it was still written afterwards"):
+        writers.dump(tree, spec)
     assert not spec.cache_dir.exists()
 
 

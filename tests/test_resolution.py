@@ -163,6 +163,20 @@ def test_equal_and_unlike() -> None:
     assert detail(one, other) == pytest.approx(0, abs=0.05)
 
 
+def test_which_rows_are_looked_at() -> None:
+    """Of a tall image a few; who knows which may keep those and nothing else, so that they are drawn."""
+    whole = picture(1, 30, height=256)
+    kept = np.full_like(whole, 128)
+    for start in range(0, 256, 64):
+        kept[start + 24 : start + 40] = whole[start + 24 : start + 40]
+    in_the_middle, elsewhere = (
+        detail(differences(kept, (1, 1), place).luma, differences(whole, (1, 1), place).luma)
+        for place in (0.5, 0.05)
+    )
+    assert in_the_middle > 0.95
+    assert elsewhere < 0.05 or np.isnan(elsewhere)
+
+
 def test_steps() -> None:
     """A file of half the size is looked at in pixels of two by two."""
     assert steps((120, 160), (64, 64)) == (1, 1)

@@ -59,15 +59,16 @@ def steps(file_size: npt.ArrayLike, image_size: tuple[int, int]) -> tuple[int, i
     return down, across
 
 
-def differences(image: npt.NDArray[np.generic], step: tuple[int, int]) -> Differences:
+def differences(image: npt.NDArray[np.generic], step: tuple[int, int], place: float = 0.5) -> Differences:
     """Return the second differences of an image.
 
     Args:
         image: ``(height, width, 3)``, in grey levels of 255.
         step: Of `steps`.
+        place: Where the rows of a tall image are that are looked at, from 0 to 1.
     """
     # Channels first: whatever reads every third number takes much longer than the arithmetic.
-    planes = np.array(np.moveaxis(_strips(image, step[0]), -1, 0), np.float32, order="C")
+    planes = np.array(np.moveaxis(_strips(image, step[0], place), -1, 0), np.float32, order="C")
     if step != (1, 1):
         planes = _mean(planes, *step)
     luma = planes[0] * _LUMA[0]
@@ -94,14 +95,14 @@ def detail(own: tuple[Floats, Floats], wanted: tuple[Floats, Floats]) -> float:
     return _product(own, wanted) / max(of_wanted, _product(own, own))
 
 
-def _strips(image: npt.NDArray[np.generic], down: int) -> npt.NDArray[np.generic]:
+def _strips(image: npt.NDArray[np.generic], down: int, place: float) -> npt.NDArray[np.generic]:
     """Return strips of an image, ``(strips, rows, width, 3)``: a view; a single one of all if it is low."""
     every, rows = _EVERY * down, _LOOKED_AT * down
     height, *others = image.shape
     count = height // every
     if count < 2:
         return image[np.newaxis]
-    first = (every - rows) // 2
+    first = int((every - rows) * place)
     return image[: count * every].reshape(count, every, *others)[:, first : first + rows]
 
 

@@ -102,7 +102,8 @@ class Fingerprints:
     def hold_against(self, reference: Reference) -> None:
         """Let one image of each timed epoch be compared with a reference decode, too."""
         names = (self.declared.interpolation,) if self.declared.interpolation else INTERPOLATIONS
-        self._reference, self._whole = reference, Pixels(self.tree, reference, names)
+        self._reference = reference
+        self._whole = Pixels(self.tree, reference, names, float(self._random.random()))
 
     def drawn_image(self) -> int:
         """Return the number of the image of an epoch that is to be looked at as a whole."""

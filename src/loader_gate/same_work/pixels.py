@@ -53,9 +53,18 @@ class Compared:
 class Pixels:
     """The images whose pixels the reference keeps, compared with them."""
 
-    def __init__(self, tree: Tree, reference: Reference, interpolations: Sequence[str]) -> None:
-        """Compare with the reference of these interpolations; the one that fits best counts."""
-        self._tree, self._reference, self._names = tree, reference, interpolations
+    def __init__(
+        self, tree: Tree, reference: Reference, interpolations: Sequence[str], place: float = 0.5
+    ) -> None:
+        """Compare with the reference of these interpolations; the one that fits best counts.
+
+        Args:
+            tree: The images.
+            reference: Its reference decode.
+            interpolations: Which of them.
+            place: Which rows are looked at for detail; see `differences`.
+        """
+        self._tree, self._reference, self._names, self._place = tree, reference, interpolations, place
         self._files: list[int] = []
         self._found: list[list[tuple[float, float, float]]] = []
         self._poor: list[tuple[int, dict[str, float]]] = []
@@ -74,13 +83,13 @@ class Pixels:
             self._poor.append((match.file, every))
         file_size = self._reference.file_sizes[match.pictures].min(axis=0)
         step = steps(file_size, self._reference.image_size)
-        own = differences(image, step)
+        own = differences(image, step, self._place)
         found = []
         for name, (psnr, row) in nearest.items():
             if psnr < PSNR_FLOOR[name]:
                 found.append((psnr, math.nan, math.nan))
                 continue
-            wanted = differences(self._reference.pixels[name][row], step)
+            wanted = differences(self._reference.pixels[name][row], step, self._place)
             found.append((psnr, detail(own.luma, wanted.luma), detail(own.chroma, wanted.chroma)))
         self._files.append(match.file)
         self._found.append(found)

@@ -150,9 +150,12 @@ def _write(
         # Importing a library has to be done once in any program, with a dump or without.
         cold = float(opened["build_seconds"]) - float(opened["import_seconds"])
         cold += float(worker.ask("pass", epochs=1)["seconds"])
+        files = _sizes(spec.cache_dir)
     finally:
         worker.end()
     problem = "" if at_base else variant.dump_problem(len(tree), spec)
+    if not problem and files != _sizes(spec.cache_dir):
+        problem = "it was still written afterwards, which is not timed: end the epoch when it is written"
     if problem:
         raise DumpError(f"the epoch that writes its dump ended, but {problem}")
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
