@@ -23,6 +23,7 @@ class Kind:
         is_frugal: Whether it is worth naming to whoever lacks memory.
         is_held_to_limit: Whether one that is faster than its limit cannot be of this kind: a dump may be
             smaller than what the limit reads, and a rival decode by other means.
+        is_held_far_beyond: Whether one that is several times as fast cannot be.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Kind:
     may_write: bool = False
     is_frugal: bool = False
     is_held_to_limit: bool = False
+    is_held_far_beyond: bool = False
 
 
 #: Every kind, by name; the first one is that of a variant which says nothing.
@@ -45,7 +47,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             Kind(
                 "dump", ("predicted_bytes", "dump_problem"), writes_dump=True, may_write=True, is_frugal=True
             ),
-            Kind("rival", may_write=True),
+            Kind("rival", may_write=True, is_held_far_beyond=True),
             Kind("limit", is_limit=True, may_write=True),
         )
     }

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 #: nearest: 0.92 (0.89 to 0.95) of it with photographs, 1.01 (0.99 to 1.03) with the small tree. What is kept
 #: decoded comes 2 to 10 times as fast as a decoder decodes, so that nothing is gained by being stricter.
 LIMIT_MARGIN = 0.10
-#: Too few blocks for an interval are enough to see that something is as many times as fast.
+#: Too few blocks for an interval are enough to see that something is as many times as fast; and no other
+#: means of decoding on the same cores are, so that a rival keeps what it has decoded.
 FAR_BEYOND = 2.0
 
 
@@ -25,22 +26,24 @@ def beyond_limit(kind: Kind, share: Share | None) -> str:
         kind: What it says it is.
         share: What share of its limit it reaches; None if it was held against none.
     """
-    if share is None or not kind.is_held_to_limit:
+    if share is None or not (kind.is_held_to_limit or kind.is_held_far_beyond):
         return ""
-    if _is_beyond(share.estimate):
+    margin = LIMIT_MARGIN if kind.is_held_to_limit else FAR_BEYOND - 1
+    if _is_beyond(share.estimate, margin):
         found, what = share.estimate, "is {} times as fast as {}, the most that this machine can do"
-    elif share.by_cpu is not None and _is_beyond(share.by_cpu):
+    elif share.by_cpu is not None and _is_beyond(share.by_cpu, margin):
         # Of several cores it may have used one, and of what it has decoded it may have kept a part.
         found, what = share.by_cpu, "takes {} times less CPU time than {}, which does nothing else"
     else:
         return ""
     interval = f" ({found.low:.2f} to {found.high:.2f})" if found.low > 0 else ""
     times = f"{found.ratio:.2f}{interval}"
+    other_means = '; if it decodes by other means, KIND = "rival"' if kind.is_held_to_limit else ""
     return (
         f"it {what.format(times, share.limit)}: it does other work than a {kind.name} loader. If it keeps "
-        'what it has decoded, declare KIND = "memory" or "dump"; if it decodes by other means, KIND = "rival"'
+        f'what it has decoded, declare KIND = "memory" or "dump"{other_means}'
     )
 
 
-def _is_beyond(share: Estimate) -> bool:
-    return share.low > 1 + LIMIT_MARGIN or (share.low == 0 and share.ratio > FAR_BEYOND)
+def _is_beyond(share: Estimate, margin: float) -> bool:
+    return share.low > 1 + margin or (share.low == 0 and share.ratio > FAR_BEYOND)
