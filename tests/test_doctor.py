@@ -417,7 +417,11 @@ def test_when_recording_ends() -> None:
 
 
 @pytest.fixture
-def command(tree_cache: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def command(
+    tree_cache: Path,
+    tmp_path: Path,
+    signals_heeded: None,  # noqa: ARG001 (by what is started)
+) -> Iterator[subprocess.Popen[str]]:
     """Start the real command, on a loader that needs no TensorFlow, for as short as can be."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()

@@ -58,6 +58,8 @@ def test_an_idle_worker() -> None:
 def test_epochs_that_take_little() -> None:
     """What says nothing of a long pass is most of a short one, but for what the harness itself takes."""
     assert idle_problem([a_pass(64 * 0.0005, cpu=0.1, epochs=64)] * 50) == ""
+    assert idle_problem([a_pass(0.0014, cpu=0.001)] * 50) == ""
+    assert idle_problem([a_pass(0.0085, cpu=0.011)] * 50) != ""
     assert idle_problem([a_pass(0.05, cpu=0.1, epochs=10)] * 50) != ""
     assert idle_problem([a_pass(0.018, cpu=0.1)] * 50) == ""
     assert idle_problem([a_pass(0.028, cpu=0.1)] * 50) != ""

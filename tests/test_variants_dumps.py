@@ -201,7 +201,7 @@ class Writer:
     def open(self, tree: Tree, spec: Spec) -> dict[str, float]:
         """Build the variant."""
         self._batches = self._module.load(tree, spec)
-        return {"build_seconds": 0.0, "import_seconds": 0.0}
+        return {"kind": "dump", "build_seconds": 0.0, "import_seconds": 0.0}
 
     def ask(self, do: str, epochs: int) -> dict[str, float]:
         """Run the epoch that writes."""
