@@ -198,7 +198,7 @@ class Writer:
         self._module = module
         self._batches: Any = None
 
-    def open(self, tree: Tree, spec: Spec) -> dict[str, float]:
+    def open(self, tree: Tree, spec: Spec) -> dict[str, float | str]:
         """Build the variant."""
         self._batches = self._module.load(tree, spec)
         return {"kind": "dump", "build_seconds": 0.0, "import_seconds": 0.0}
