@@ -29,6 +29,7 @@ from loader_gate.worker.consumers.tally import Tally
 from loader_gate.worker.epoch import Consumer, Epoch, read_if_mapped
 from loader_gate.worker.epoch import new_consumer as new_consumer_of
 from loader_gate.worker.limits import WorkerLimits
+from loader_gate.worker.passes import Passes
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
 from loader_gate.worker.stopwatch import Stopwatch
 from loader_gate.workloads.training import ARTICLE_RATIO
@@ -384,3 +385,22 @@ def test_what_is_mapped_is_read(name: str, tmp_path: Path) -> None:
     assert resident() == 0
     read_if_mapped(views[name])
     assert resident() >= views[name].nbytes
+
+
+@pytest.mark.parametrize("cpu_seconds", [-1.0, -0.01, 0.5])
+def test_cpu_time_that_is_lost(cpu_seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sum of a worker's processes has fallen: some ended unseen; that of hundredths may fall by one."""
+
+    class Uses:
+        def use_up(self, batches: Iterable[Any], epoch: Epoch) -> None:
+            """Take some time."""
+            assert [*batches] == []
+            epoch.stopwatch.seconds, epoch.stopwatch.cpu_seconds = 1.0, cpu_seconds
+
+    monkeypatch.setattr("loader_gate.worker.passes.adopts_orphans", lambda: True)  # as workers do
+    passes = Passes(Uses(), [], None, Stopwatch(), shuffle=False, alive=lambda: None)
+    if cpu_seconds == -1.0:
+        with pytest.raises(DifferenceError, match="CPU time is lost"):
+            passes.run(1)
+    else:
+        assert passes.run(1).cpu_seconds == max(0.0, cpu_seconds)

@@ -66,6 +66,7 @@ class FakeWorker:
         self.checked_after: list[int] = []
         self.idle_cpu_seconds = 0.0
         self.is_missing = False
+        self.rest = (0.0, 0.0)
 
     def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Be built."""
@@ -80,7 +81,7 @@ class FakeWorker:
         if do == "check":
             self.checked_after.append(self.asked)
             reason = self.check if isinstance(self.check, str) else next(self.check)
-            return {"reason": reason, "median_psnr": 40.0}
+            return {"reason": reason, "median_psnr": 40.0, "idle": self.rest}
         if do == "recall":
             return {}
         self.journal.append(self.name)
@@ -159,13 +160,15 @@ class Stage:
         bounds: tuple[str, ...] = ("streaming",),
         others: float | Iterator[float] | None = None,
         missing: str = "",
+        rests_not: str = "",
         **seconds: Seconds,
     ) -> dict[str, Measurement]:
         """Measure variants named by the keywords; ``baseline`` stands for the baseline.
 
         Those in ``base`` are compared with what takes so long there, beside ``others``. The worker of one
-        that ``works_on`` does so between every other two passes, that of one that is ``missing`` cannot be
-        started. What is named ``limit`` is one, of the kinds in ``bounds``.
+        that ``works_on`` does so between every other two passes, that of one that ``rests_not`` after its
+        last one, and that of one that is ``missing`` cannot be started. What is named ``limit`` is one, of
+        the kinds in ``bounds``.
         """
         named = {BASELINE if name == "baseline" else name: value for name, value in seconds.items()}
         at_base = {BASELINE if name == "baseline" else name: value for name, value in (base or {}).items()}
@@ -173,6 +176,7 @@ class Stage:
             self.workers[name] = FakeWorker(name, value, self.journal, (checks or {}).get(name, ""))
             self.workers[name].idle_cpu_seconds = 0.5 if name == works_on else 0.0
             self.workers[name].is_missing = name == missing
+            self.workers[name].rest = (60.0, 30.0 if name == rests_not else 0.1)
 
         def read() -> float | None:
             self.readings += 1
@@ -539,6 +543,14 @@ def test_a_base_that_works_on(stage: Stage) -> None:
     )
     assert found["fast"].verdict.status == "undecided"
     assert "at base, it works when it should be idle" in found["fast"].verdict.reason
+
+
+def test_a_worker_that_works_on_after_its_last_pass(stage: Stage) -> None:
+    """It is heard of when its work is checked for the last time, and no figure of it counts."""
+    found = stage.run(baseline=noisy(4.0), fast=noisy(1.0), other=noisy(1.0), rests_not="fast")
+    assert found["fast"].verdict.status == "unmeasured"
+    assert found["fast"].verdict.reason.startswith("it works when it should be idle: after its last pass")
+    assert found["other"].verdict.status == "pass"
 
 
 def test_a_base_that_fails_is_said(stage: Stage) -> None:

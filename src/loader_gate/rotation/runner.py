@@ -224,7 +224,9 @@ class Runner:
         if contestant.variant.traits.is_limit:
             return ""
         answer = self._running[arm].ask("check", reference=str(self._job.reference))
-        return answer["reason"] or rest_problem(*answer.get("idle", (0.0, 0.0)))
+        if problem := rest_problem(*answer.get("idle", (0.0, 0.0))):
+            raise WorkerError(problem)
+        return answer["reason"] or ""
 
     def _lose(self, arm: Arm, problem: str) -> None:
         """Measure an arm no further."""

@@ -65,8 +65,8 @@ def rest_problem(seconds: float, cpu_seconds: float) -> str:
     if cpu_seconds <= max(REST_SECONDS, SHARE_OF_REST * seconds):
         return ""
     return (
-        f"after its last pass it used {cpu_seconds:.3g} CPU seconds in {seconds:.3g} s, and takes cores from "
-        "the passes of others: let it stop at the end of an epoch"
+        f"it works when it should be idle: after its last pass it used {cpu_seconds:.3g} CPU seconds in "
+        f"{seconds:.3g} s, and takes cores from the passes of others: let it stop at the end of an epoch"
     )
 
 

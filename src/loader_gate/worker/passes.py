@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from loader_gate.same_work.reference import Ints
     from loader_gate.worker.stopwatch import Stopwatch
 
+#: By so much the CPU time of children may fall though none is lost: of theirs the system shows hundredths.
+GRAIN_OF_CPU_SECONDS = 0.02
 #: So many epochs are held against each other for being nearly in the same order; for the same one, all are.
 ORDERS_KEPT = 2
 #: Against so many of the first ones each is held for having its neighbours from there, and the one before.
@@ -104,7 +106,7 @@ class Passes:
             seconds=seconds / epochs,
             first_batch_seconds=first / epochs,
             teardown_seconds=teardown / epochs,
-            cpu_seconds=cpu / epochs,
+            cpu_seconds=max(0.0, cpu) / epochs,
             peak_rss_bytes=peak,
             epochs=epochs,
             accelerator_utilisation=sum(busy) / len(busy) if busy else None,
@@ -116,7 +118,7 @@ class Passes:
             look_seconds=looked / epochs,
         )
         clock.forget_idle()
-        if cpu < 0:
+        if cpu < -GRAIN_OF_CPU_SECONDS:
             raise DifferenceError(
                 f"Its CPU time is lost: a pass used {cpu:.3g} CPU seconds, as a process that it has started "
                 "ended and nobody waited for it. Wait for the processes that end (Process.join, os.waitpid)."
