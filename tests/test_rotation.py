@@ -73,7 +73,11 @@ class FakeWorker:
         assert spec.cache_dir.name == self.name
         assert (len(tree), consumer, seed) == (2, DRAIN, 0)
         (spec.cache_dir / "archive").write_bytes(b"x" * 7)
-        return {"kind": "limit" if self.name.startswith("limit") else "streaming", "build_seconds": 0.5}
+        return {
+            "kind": "limit" if self.name.startswith("limit") else "streaming",
+            "build_seconds": 0.5,
+            "imported": {},
+        }
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         """Answer one request."""
@@ -123,8 +127,9 @@ class FakeWorkers:
         self._workers = workers
         self._spec = Spec((8, 8), 2, shuffle=True, seed=0, cache_dir=folder)
 
-    def start(self, variant: Variant, at_base: bool) -> FakeWorker:
-        """Start one."""
+    def start(self, variant: Variant, at_base: bool, imported: Mapping[str, str] | None = None) -> FakeWorker:
+        """Start one; a fresh one may be forked from what has imported the same."""
+        assert imported in (None, {})
         return self._workers[self._named(variant, at_base)].hired()
 
     def compares(self, variant: Variant) -> bool:

@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from loader_gate.worker.forked import Fork
+
 FAST, DUMP = "tfdata_no_cache", "tfdata_file_cache"
 PROJECT = Path(__file__).parents[1]
 SIZES = replaying.Sizes(same=10, slowed=4, setting=1)
@@ -171,7 +173,12 @@ def test_half_a_trace_is_named(trace_file: Path, tmp_path: Path) -> None:
 class FakeWorker:
     """Answers with noisy passes."""
 
-    def __init__(self, variant: Variant, dies_after: float = math.inf) -> None:
+    def __init__(
+        self,
+        variant: Variant,
+        fork: Fork | None,  # noqa: ARG002 (nothing is started)
+        dies_after: float = math.inf,
+    ) -> None:
         self.variant, self.left = variant, dies_after
         self.folder = Path()
 
@@ -179,7 +186,7 @@ class FakeWorker:
         """Be built."""
         assert (spec.image_size, len(tree), consumer["name"], seed) == ((224, 224), 24, "drain", 0)
         self.folder = spec.cache_dir
-        return {"kind": "streaming", "build_seconds": 0.5}
+        return {"kind": "streaming", "build_seconds": 0.5, "imported": {}}
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         """Answer one request."""
@@ -214,8 +221,8 @@ def test_recording_goes_on_where_it_was(recorder: recording.Recorder, tmp_path: 
     path = tmp_path / "new" / "trace.json.gz"
     started: list[FakeWorker] = []
 
-    def start(variant: Variant) -> FakeWorker:
-        started.append(FakeWorker(variant))
+    def start(variant: Variant, fork: Fork | None) -> FakeWorker:
+        started.append(FakeWorker(variant, fork))
         return started[-1]
 
     recorder = replace(recorder, start=start)
@@ -268,8 +275,8 @@ def test_a_worker_that_dies_ends_the_recording(
     """Half a session is not kept, and the error says which variant it was, be it head or base."""
     started: list[FakeWorker] = []
 
-    def start(variant: Variant) -> FakeWorker:
-        started.append(FakeWorker(variant, 6 if len(started) == arm else math.inf))
+    def start(variant: Variant, fork: Fork | None) -> FakeWorker:
+        started.append(FakeWorker(variant, fork, 6 if len(started) == arm else math.inf))
         return started[-1]
 
     path = tmp_path / "trace.json.gz"

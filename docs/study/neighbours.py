@@ -206,7 +206,12 @@ class _Workers:
     asked: Spec
     search_path: Sequence[str]
 
-    def start(self, variant: Variant, at_base: bool) -> WorkerProcess:  # noqa: ARG002 (there is no base)
+    def start(
+        self,
+        variant: Variant,
+        at_base: bool,  # noqa: ARG002 (there is no base)
+        imported: Mapping[str, str] | None = None,  # noqa: ARG002 (nothing is renewed)
+    ) -> WorkerProcess:
         return WorkerProcess(variant, self.search_path, WorkerLimits(HANG_SECONDS))
 
     def compares(self, variant: Variant) -> bool:  # noqa: ARG002 (there is no base)

@@ -7,6 +7,7 @@ difference between them is noise. As in a real session, both go on in fresh proc
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
 from loader_gate.worker.epoch import DRAIN
+from loader_gate.worker.forked import Templates
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerProcess, module_search_path
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from loader_gate.registry.variant import Variant
     from loader_gate.rotation.runner import AnyWorker
     from loader_gate.trees.tree import Tree
+    from loader_gate.worker.forked import Fork
 
 VARIANTS = ("tfdata_no_cache", "tfdata_file_cache")
 SESSIONS = 6
@@ -61,7 +64,7 @@ class Recorder:
     tree: Tree
     variants: Sequence[Variant]
     blocks: int
-    start: Callable[[Variant], AnyWorker]
+    start: Callable[[Variant, Fork | None], AnyWorker]
     stream: TextIO | None = None
 
     def session(self, title: str) -> Recording:
@@ -73,10 +76,11 @@ class Recorder:
         with (
             tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True) as folder,
             Progress(title, self.blocks, self.stream) as progress,
+            closing(Templates()) as templates,
         ):
-            return self._recorded(Path(folder), progress)
+            return self._recorded(Path(folder), progress, templates)
 
-    def _recorded(self, folder: Path, progress: Progress) -> Recording:
+    def _recorded(self, folder: Path, progress: Progress, templates: Templates) -> Recording:
         spec = Spec((IMAGE_SIZE, IMAGE_SIZE), BATCH_SIZE, True, 0, folder / "cache")
         build_reference(self.tree, spec.image_size, folder / "reference")
         done = 0
@@ -89,7 +93,9 @@ class Recorder:
         try:
             return recording.record(
                 self.variants,
-                recording.SameCode(lambda variant, _: self.start(variant), spec),
+                recording.SameCode(
+                    lambda variant, _, imported: self.start(variant, templates.with_imported(imported)), spec
+                ),
                 Job(self.tree, folder / "reference", DRAIN),
                 is_over,
                 lambda text: progress.update(done, text),
@@ -146,8 +152,8 @@ def recorder_of(names: Sequence[str], blocks: int, images: int | None = None) ->
     tree = prepare_tree(TreeRequest(tree="small", tree_images=images))
     search_path = module_search_path(Path.cwd())
 
-    def start(variant: Variant) -> WorkerProcess:
-        return WorkerProcess(variant, search_path, WorkerLimits(HANG_SECONDS))
+    def start(variant: Variant, fork: Fork | None) -> WorkerProcess:
+        return WorkerProcess(variant, search_path, WorkerLimits(HANG_SECONDS), fork=fork)
 
     return Recorder(tree, [known[name] for name in (BASELINE, *dict.fromkeys(names))], blocks, start)
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,12 +38,13 @@ from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.same_work.reference import build_reference
 from loader_gate.session.guard import Free, need_of, refused
 from loader_gate.session.settings import comparisons
+from loader_gate.worker.forked import Templates
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerProcess
 from loader_gate.workloads.known import known_workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from multiprocessing.pool import ApplyResult, Pool
     from typing import TextIO
 
@@ -115,12 +117,16 @@ def _record(asked: Asked, folder: Path, stream: TextIO) -> Recorded:
     limits, seconds = WorkerLimits(HANG_SECONDS), 60 * asked.minutes * RECORDING
     runs = Runs(seconds)
 
-    def hire(variant: Variant, own: Path) -> WorkerProcess:
-        worker = WorkerProcess(variant, asked.search_path, limits)
+    def hire(variant: Variant, own: Path, imported: Mapping[str, str] | None) -> WorkerProcess:
+        fork = templates.with_imported(imported)
+        worker = WorkerProcess(variant, asked.search_path, limits, fork=fork)
         worker.folder = own  # what it writes goes with it
         return worker
 
-    with Progress("Recording the same code on both sides", round(seconds), stream) as progress:
+    with (
+        Progress("Recording the same code on both sides", round(seconds), stream) as progress,
+        closing(Templates()) as templates,
+    ):
         build_reference(asked.tree, spec.image_size, folder / "reference")
         return record(
             asked.variants,

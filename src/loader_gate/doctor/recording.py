@@ -113,19 +113,22 @@ class Recorded:
 class SameCode:
     """Where the rotation's workers come from: those in the place of base run the same code."""
 
-    def __init__(self, hire: Callable[[Variant, Path], AnyWorker], asked: Spec) -> None:
+    def __init__(
+        self, hire: Callable[[Variant, Path, Mapping[str, str] | None], AnyWorker], asked: Spec
+    ) -> None:
         """Prepare.
 
         Args:
-            hire: Starts a worker of a variant that writes to a folder of its own.
+            hire: Starts a worker of a variant that writes to a folder of its own, given what an earlier one
+                of the same has imported.
             asked: The epoch to deliver.
         """
         self._hire = hire
         self._asked = asked
 
-    def start(self, variant: Variant, at_base: bool) -> AnyWorker:
+    def start(self, variant: Variant, at_base: bool, imported: Mapping[str, str] | None = None) -> AnyWorker:
         """Start a worker; either side's is the same."""
-        return self._hire(variant, self.spec(variant, at_base).cache_dir)
+        return self._hire(variant, self.spec(variant, at_base).cache_dir, imported)
 
     def compares(self, variant: Variant) -> bool:
         """Return whether there are two sides: of all but the baseline, to have more blocks in the time."""

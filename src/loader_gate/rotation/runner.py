@@ -43,8 +43,13 @@ class AnyWorker(Protocol):
 class Workers(Protocol):
     """Where workers come from."""
 
-    def start(self, variant: Variant, at_base: bool) -> AnyWorker:
+    def start(self, variant: Variant, at_base: bool, imported: Mapping[str, str] | None = None) -> AnyWorker:
         """Start a worker of a variant, or of the same one at base; again and again, when it is renewed.
+
+        Args:
+            variant: The variant.
+            at_base: Whether it is the one at base.
+            imported: What an earlier worker of the same has imported; see ``worker/forked.py``.
 
         Raises:
             WorkerError: That is not possible.
@@ -94,6 +99,7 @@ class Runner:
         self._report = report
         self._running: dict[Arm, AnyWorker] = {}
         self._fingerprints: dict[Arm, Path] = {}
+        self._imported: dict[Arm, Mapping[str, str]] = {}
         #: All passes of an arm, those that warm it up too: before any of them it may have been busy.
         self._timed: dict[Arm, list[PassTiming]] = {}
 
@@ -166,7 +172,8 @@ class Runner:
 
     def _start(self, contestant: Contestant, arm: Arm) -> None:
         try:
-            self._running[arm] = self._workers.start(contestant.variant, arm.at_base)
+            imported = self._imported.get(arm)
+            self._running[arm] = self._workers.start(contestant.variant, arm.at_base, imported)
         except WorkerError as error:
             arm.problem = str(error)
 
@@ -202,6 +209,7 @@ class Runner:
         spec = self._workers.spec(contestant.variant, arm.at_base)
         answer = worker.open(job.tree, spec, job.consumer, job.seed)
         written = bytes_in(spec.cache_dir)
+        self._imported.setdefault(arm, answer["imported"])
         if arm.passes:  # the same code as before: what it delivers is known
             file = self._fingerprints[arm]
             worker.ask("recall", reference=str(job.reference), fingerprints=str(file))

@@ -6,7 +6,7 @@ import errno
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -32,6 +32,7 @@ from loader_gate.session.workers import Launcher, SessionWorkers
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.earlier import confirmed
 from loader_gate.worker.epoch import DRAIN
+from loader_gate.worker.forked import Templates
 from loader_gate.workloads.workload import Workload
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def measure(
     ungated = [each.name for each in settings.ungated_in(workload) if not each.absence()]
     measured_names = tuple(dict.fromkeys([*wanted, *ungated]))
     known = tuple(dict.fromkeys([*settings.variants, *built_in_variants()]))
-    with _temporary_folder() as folder:
-        run = _WorkloadRun(workload, settings, tree, known, base, stream)
+    with _temporary_folder() as folder, closing(Templates()) as templates:
+        run = _WorkloadRun(workload, settings, tree, known, base, templates, stream)
         problem = run.decode_reference(folder / "reference")
         plan = run.plan(measured_names, folder, problem)
         rules = settings.gating.rules(
@@ -154,6 +155,7 @@ class _WorkloadRun:
     tree: Tree
     known: Sequence[Variant]
     base: Base | None
+    templates: Templates
     stream: TextIO
 
     def decode_reference(self, folder: Path) -> str:
@@ -282,4 +284,5 @@ class _WorkloadRun:
             self.settings.allowance.limits,
             self.workload.uses_gpu,
             {} if self.base is None else self.base.origins,
+            self.templates,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from loader_gate.registry.spec import Spec
 from loader_gate.session.dump_writer import AT_BASE, Dumps
+from loader_gate.worker.forked import Templates
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerError, WorkerProcess
 
@@ -27,15 +28,22 @@ class Launcher:
         limits: What each may take.
         see_gpu: Whether they may use a GPU.
         origins: Where the code of variants at base comes from, by variant; of those that have one.
+        templates: Fork those that go on where earlier ones were.
     """
 
     search_path: Sequence[str]
     limits: WorkerLimits
     see_gpu: bool
     origins: Mapping[str, Origin]
+    templates: Templates
 
     def start(
-        self, variant: Variant, at_base: bool = False, *, writes_to: Path | None = None
+        self,
+        variant: Variant,
+        at_base: bool = False,
+        *,
+        writes_to: Path | None = None,
+        imported: Mapping[str, str] | None = None,
     ) -> WorkerProcess:
         """Start a process.
 
@@ -43,6 +51,7 @@ class Launcher:
             variant: What it runs.
             at_base: Whether that is the variant at base.
             writes_to: The folder whose size is limited, if any.
+            imported: What an earlier one of the same has imported, if there was one.
         """
         return WorkerProcess(
             variant,
@@ -51,6 +60,7 @@ class Launcher:
             see_gpu=self.see_gpu,
             disk_folder=writes_to,
             origin=self.origins[variant.name] if at_base else None,
+            fork=self.templates.with_imported(imported),
         )
 
 
@@ -81,7 +91,9 @@ class SessionWorkers:
         """Return whether a variant is to be measured at base, too."""
         return variant.name in self.wanted and variant.name in self.launcher.origins
 
-    def start(self, variant: Variant, at_base: bool) -> WorkerProcess:
+    def start(
+        self, variant: Variant, at_base: bool, imported: Mapping[str, str] | None = None
+    ) -> WorkerProcess:
         """Start a worker; what it writes goes with it, but for a dump, which may be there to stay.
 
         Raises:
@@ -90,8 +102,9 @@ class SessionWorkers:
         if at_base and variant.name in self.dumps.failed_at_base:
             raise WorkerError(f"its dump could not be written: {self.dumps.failed_at_base[variant.name]}")
         if self.dumps.of(variant, at_base) is not None:
-            return self.launcher.start(variant, at_base)
+            return self.launcher.start(variant, at_base, imported=imported)
         folder = self.spec(variant, at_base).cache_dir
-        worker = self.launcher.start(variant, at_base, writes_to=folder if variant.traits.may_write else None)
+        written = folder if variant.traits.may_write else None
+        worker = self.launcher.start(variant, at_base, writes_to=written, imported=imported)
         worker.folder = folder
         return worker

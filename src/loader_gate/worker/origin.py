@@ -6,6 +6,15 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+
+#: The folder of this package.
+OWN_FOLDER = str(Path(__file__).resolve().parents[2])
+# The harness is this checkout's, whatever else the search path holds.
+_START = (
+    "import sys; sys.path[:] = [sys.argv[2], *filter(None, sys.path)]; import loader_gate; "
+    "del sys.path[0]; from loader_gate.worker.{} import main; main()"
+)
 
 
 @dataclass(frozen=True)
@@ -34,3 +43,15 @@ def environment_of(program: str, search_path: Iterable[str]) -> dict[str, str]:
     if program != sys.executable:  # it says where our own standard library is
         environment.pop("PYTHONHOME", None)
     return environment
+
+
+def command(program: str, module: str, descriptor: int, *arguments: str) -> list[str]:
+    """Return the command line by which a Python runs a module of this room.
+
+    Args:
+        program: The Python.
+        module: The module's last name.
+        descriptor: The file descriptor that it serves on.
+        arguments: What else it is told.
+    """
+    return [program, "-c", _START.format(module), str(descriptor), OWN_FOLDER, *arguments]

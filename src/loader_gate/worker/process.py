@@ -25,7 +25,8 @@ from loader_gate.machine.files import TEMPORARY_PREFIX
 from loader_gate.machine.processes import descendants
 from loader_gate.registry.variant import Variant
 from loader_gate.worker.epoch import DRAIN
-from loader_gate.worker.origin import Origin, environment_of
+from loader_gate.worker.forked import Fork, Forked
+from loader_gate.worker.origin import OWN_FOLDER, Origin, command, environment_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -48,13 +49,6 @@ _HINTS = {
 #: How any library spells it, as it is the C library's text.
 _NO_ROOM = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 
-_OWN_FOLDER = str(Path(__file__).resolve().parents[2])
-# The harness is this checkout's, whatever else the search path holds.
-_START = (
-    "import sys; sys.path[:] = [sys.argv[2], *filter(None, sys.path)]; import loader_gate; "
-    "del sys.path[0]; from loader_gate.worker.serve import main; main()"
-)
-
 
 class WorkerError(Exception):
     """A worker failed; the message says how, with its last lines of stderr."""
@@ -72,6 +66,7 @@ class WorkerProcess:
 
     folder: Path | None = None
     on_alive: Callable[[], None] | None = None
+    _process: Forked | subprocess.Popen[bytes]
 
     def __init__(
         self,
@@ -82,6 +77,7 @@ class WorkerProcess:
         see_gpu: bool = False,
         disk_folder: Path | None = None,
         origin: Origin | None = None,
+        fork: Fork | None = None,
     ) -> None:
         """Start the process; it imports what it needs while others are started.
 
@@ -94,6 +90,7 @@ class WorkerProcess:
             origin: Where a base worker takes its code from, in place of ``search_path``; None is this
                 checkout's. Only the loader comes from there: the harness is this checkout's on both sides,
                 so that a change of the harness can never look like a change of a loader.
+            fork: Forks it, if there is something to fork it from; else an interpreter is started.
         """
         self.variant = variant
         self._origin = origin or Origin((*variant.path, *search_path), sys.executable)
@@ -105,8 +102,13 @@ class WorkerProcess:
         self._connection, theirs = multiprocessing.Pipe()
         environment = _environment(self._origin, self._temporary.name, see_gpu)
         with theirs:
+            forked = fork and fork(self._origin, environment, theirs, self._stderr.fileno())
+            if forked:
+                self._process = forked
+                self._send(environment=environment, search_path=self._origin.search_path)
+                return
             self._process = subprocess.Popen(
-                [self._origin.python, "-c", _START, str(theirs.fileno()), _OWN_FOLDER],
+                command(self._origin.python, "serve", theirs.fileno()),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -151,7 +153,7 @@ class WorkerProcess:
             WorkerError: The worker raised, died or hung, or a timed epoch was not what was asked for.
         """
         try:
-            self._connection.send_bytes(json.dumps({"do": do, **arguments}).encode())
+            self._send(do=do, **arguments)
             while True:
                 self._wait()
                 answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
@@ -172,6 +174,9 @@ class WorkerProcess:
         if "difference" in answer:
             raise WorkerError(f"it does other work than asked: {answer['difference']}")
         return answer
+
+    def _send(self, **message: Any) -> None:
+        self._connection.send_bytes(json.dumps(message).encode())
 
     def _wait(self) -> None:
         """Wait until the worker says something, and watch over it meanwhile."""
@@ -274,4 +279,4 @@ def module_search_path(started_in: Path) -> list[str]:
 
     An installed package lies beside others, any of which may be called `benchmarks` as the user's own is.
     """
-    return list(dict.fromkeys([str(started_in), *(entry for entry in sys.path if entry), _OWN_FOLDER]))
+    return list(dict.fromkeys([str(started_in), *(entry for entry in sys.path if entry), OWN_FOLDER]))

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 HEARTBEAT_SECONDS = 1.0
+#: Packages that take seconds to import, and start nothing that a fork would lack.
+HEAVY = ("tensorflow", "keras", "torch", "cv2")
 
 
 class Worker:
@@ -152,6 +154,7 @@ class Worker:
             "kind": self._loader.kind,
             "build_seconds": self._loader.build_seconds,
             "import_seconds": self._loader.import_seconds,
+            "imported": {name: sys.modules[name].__file__ for name in HEAVY if name in sys.modules},
         }
 
     def do_check(self, reference: str, fingerprints: str | None = None) -> dict[str, Any]:
@@ -211,9 +214,8 @@ def _in_words(error: Exception) -> str:
         return type(error).__name__
 
 
-def main() -> None:
-    """Serve on the connection that the command line names."""
-    connection = Connection(int(sys.argv[1]))
+def serve(connection: Connection) -> None:
+    """Answer on a connection until the parent closes it."""
     with contextlib.suppress(OSError):  # if memory runs out, Linux ends a worker, not the session
         Path("/proc/self/oom_score_adj").write_text("1000")
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever has started pytest may ignore it
@@ -222,6 +224,11 @@ def main() -> None:
     Worker(connection).serve()
     sys.stdout.flush()
     sys.stderr.flush()
+
+
+def main() -> None:
+    """Serve on the connection whose file descriptor the command line names."""
+    serve(Connection(int(sys.argv[1])))
 
 
 if __name__ == "__main__":
