@@ -354,12 +354,18 @@ def test_a_machine_that_moves_fails_nobody(most: int) -> None:
     """Neither below a floor nor against base; at the last look, the reason is said."""
     pace = Pace(1e6, 0.03, most)
     slow = look(contestant(NAME, around(3.5), baseline=moving, blocks=MANY), RULES, pace, None)
-    slower = look(contestant(NAME, around(1.1), base=1.0, baseline=moving, blocks=MANY), RULES, pace, None)
-    for decided in (slow, slower):
+    own = contestant(
+        NAME,
+        lambda number: 1.2 * moving(number) / 10,
+        base=lambda number: moving(number) / 10,
+        baseline=4.0,
+        blocks=MANY,
+    )
+    for decided, whose in ((slow, "the baseline's"), (look(own, RULES, pace, None), "its")):
         if most == MANY:
             assert decided.verdict is not None
             assert decided.verdict.status == "undecided"
-            assert "the machine moved under the measurement" in decided.verdict.reason
+            assert f"the machine moved under the measurement: {whose}" in decided.verdict.reason
         else:
             assert decided.verdict is None
 

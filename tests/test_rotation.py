@@ -215,8 +215,9 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def noisy(seconds: float, noise: float = 0.05) -> Iterator[float]:
-    """Return seconds that swing around a mean."""
-    return cycle([seconds * (1 - noise), seconds * (1 + noise), seconds * (1 + noise / 3), seconds])
+    """Return seconds that swing around a mean, of which the second one of a block is no slower than the first."""
+    swings = (-noise, noise, noise / 3, 0.0)
+    return cycle([seconds * (1 + swing) for swing in (*swings, *reversed(swings))])
 
 
 def blocks_of(journal: list[str], names: int) -> list[list[str]]:
@@ -490,9 +491,38 @@ def test_fresh_processes_go_on(stage: Stage) -> None:
     for name in ("near", "near_at_base"):
         assert stage.journal.count(f"{name} anew") == renewals
     assert f"{BASELINE} anew" not in stage.journal
-    # It had been idle, though, and warms up again.
-    assert stage.journal.count(BASELINE) == 2 * blocks + FEWEST_WARMUP_PASSES * (1 + renewals)
     assert len(found["near"].base_passes) == 2 * blocks
+
+
+def test_who_has_been_idle_warms_up_again(stage: Stage) -> None:
+    """Others are started anew meanwhile: the baseline's first pass after that would be a slow one."""
+    found = stage.run(
+        baseline=4.0, near=cycle(AROUND), base={"near": cycle(AROUND)}, floor=2**0.5, budget=100.0
+    )
+    blocks = len(found["near"].variant_passes) // 2
+    renewals = stage.journal.count("near anew")
+    assert renewals > 0
+    assert len(found[BASELINE].variant_passes) == 2 * blocks
+    assert stage.journal.count(BASELINE) == 2 * blocks + FEWEST_WARMUP_PASSES * (1 + renewals)
+
+
+def test_the_baseline_rests(stage: Stage) -> None:
+    """When the speedups are decided and only changes are not, nobody needs it any more, nor a limit."""
+    found = stage.run(
+        baseline=4.0,
+        near=cycle([1.0, 1.2, 0.8]),
+        limit=0.5,
+        base={"near": cycle([1.2, 0.8, 1.0, 1.0])},
+        budget=60.0,
+    )
+    near, limit = found["near"], found["limit"]
+    assert len(near.variant_passes) > len(near.baseline_passes)
+    assert len(near.baseline_passes) == len(found[BASELINE].variant_passes) == len(limit.variant_passes)
+    last = max(index for index, name in enumerate(stage.journal) if name in (BASELINE, "limit"))
+    assert {*stage.journal[last + 1 :]} == {"near", "near_at_base", "near anew", "near_at_base anew"}
+    assert near.verdict.estimate is not None
+    assert near.verdict.estimate.ratio == pytest.approx(4.0, rel=0.1)
+    assert near.share is not None
 
 
 def test_a_process_that_cannot_be_renewed(stage: Stage) -> None:
@@ -683,14 +713,11 @@ def moving() -> Iterator[float]:
 
 
 def test_a_machine_that_moves_fails_nobody(stage: Stage) -> None:
-    """Neither floor nor change; it is measured on to the end, and the reason is said."""
-    found = stage.run(
-        baseline=moving(), slow=noisy(3.5), other=noisy(1.1), base={"other": noisy(1.0)}, budget=200.0
-    )
-    assert statuses(found) == {BASELINE: "pass", "slow": "undecided", "other": "undecided"}
-    for name in ("slow", "other"):
-        assert "the machine moved under the measurement" in found[name].verdict.reason
-        assert len(found[name].variant_passes) > 2 * 8
+    """It is measured on to the end, and the reason is said."""
+    found = stage.run(baseline=moving(), slow=noisy(3.5), budget=200.0)
+    assert statuses(found) == {BASELINE: "pass", "slow": "undecided"}
+    assert "the machine moved under the measurement: the baseline's" in found["slow"].verdict.reason
+    assert len(found["slow"].variant_passes) > 2 * 8
 
 
 def test_contaminated_blocks_alone_fail_nobody(stage: Stage) -> None:
@@ -772,8 +799,10 @@ def test_limits_alone(stage: Stage) -> None:
 
 
 def test_a_limit_beside_a_comparison(stage: Stage) -> None:
-    """It has no base, and stays while head and base are compared."""
+    """It has no base, and is measured until the speedup is decided, not for as long as head and base."""
     base: dict[str, Seconds] = {"near": cycle([1.2, 0.8, 1.0, 1.0])}
     found = stage.run(baseline=4.0, near=cycle([1.0, 1.2, 0.8]), limit=0.5, base=base, budget=60.0)
-    assert len(found["limit"].variant_passes) == len(found["near"].variant_passes) > 2 * RENEWED_AFTER
-    assert found["limit"].base_passes == ()
+    limit, near = found["limit"], found["near"]
+    assert len(limit.variant_passes) == len(near.baseline_passes) < len(near.variant_passes)
+    assert share(near).estimate.ratio == pytest.approx(0.5, rel=0.1)
+    assert limit.base_passes == ()

@@ -35,7 +35,9 @@ def test_a_busy_neighbour_excuses(others: float, excused: bool) -> None:
 def test_a_machine_that_moved() -> None:
     """The reason says by how much, in seconds rather than speed."""
     control = Control(at(LOOK, 0.8, 0.9), moved=True)
-    assert "second passes took 1.179 times its first ones (1.111 to 1.250)" in moved_reason(control)
+    assert "its second passes took 1.179 times its first ones (1.111 to 1.250)" in moved_reason(
+        control, "its"
+    )
 
 
 @pytest.mark.parametrize(

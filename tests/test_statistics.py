@@ -518,9 +518,9 @@ def test_no_blocks_and_bad_ratios_are_errors() -> None:
         robust_estimate_at_any_look([0.0, 0.0, 0.0, math.nan], ERROR, 2)
 
 
-def baseline_passes(blocks: int, ratio: float = 1.0, noise: float = 0.05) -> list[float]:
+def baseline_passes(blocks: int, ratio: float = 1.0, noise: float = 0.05, seed: int = 3) -> list[float]:
     """Return a baseline's passes whose second ones take a multiple of the first ones."""
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     return [
         seconds * float(np.exp(rng.normal(0, noise))) for _ in range(blocks) for seconds in (1.0, 1.0 * ratio)
     ]
@@ -528,14 +528,14 @@ def baseline_passes(blocks: int, ratio: float = 1.0, noise: float = 0.05) -> lis
 
 def test_a_quiet_control() -> None:
     """Noise alone moves nothing."""
-    control = read_control(baseline_passes(30))
+    control = read_control([baseline_passes(30)])
     assert not control.moved
     assert control.estimate.low < 1 < control.estimate.high
 
 
 def test_a_machine_that_moves() -> None:
     """A baseline that gets slower within each block leaves 1, and says which way."""
-    control = read_control(baseline_passes(30, ratio=1.25))
+    control = read_control([baseline_passes(30, ratio=1.25)])
     assert control.moved
     assert control.estimate.ratio == pytest.approx(0.8, rel=0.05)
 
@@ -544,9 +544,9 @@ def test_a_pass_beside_something_else_moves_no_machine() -> None:
     """One second pass that takes three times as long is not a machine that moves, nor left out."""
     passes = baseline_passes(12)
     passes[7] *= 3
-    control = read_control(passes)
+    control, quiet = read_control([passes]), read_control([baseline_passes(12)])
     assert not control.moved
-    assert control.estimate.ratio == pytest.approx(read_control(baseline_passes(12)).estimate.ratio, abs=0.02)
+    assert control.estimate.ratio == pytest.approx(quiet.estimate.ratio, abs=0.02)
     assert control.estimate.blocks == 12
 
 
@@ -554,14 +554,22 @@ def test_the_control_hardly_ever_cries_wolf() -> None:
     """On a machine that only scatters, less than one session in a hundred is said to have moved."""
     rng = np.random.default_rng(5)
     rows = np.exp(rng.normal(0, SD, (500, 60)))
-    assert sum(read_control(row.tolist()).moved for row in rows) <= 5
+    assert sum(read_control([row.tolist()]).moved for row in rows) <= 5
+
+
+def test_processes_that_move_together() -> None:
+    """What one process does not show for certain, two of them may; and what is one's alone is no mood."""
+    one, other, opposite = (baseline_passes(20, 1.08, seed=seed) for seed in (3, 4, 5))
+    assert not read_control([one]).moved
+    assert read_control([one, other]).moved
+    assert not read_control([one, [1 / seconds for seconds in opposite]]).moved
 
 
 def test_half_a_control_is_an_error() -> None:
     """Two passes a block, and at least one block."""
     for passes in ([], [1.0, 1.0, 1.0]):
         with pytest.raises(ValueError, match="expected two a block"):
-            read_control(passes)
+            read_control([passes])
 
 
 @pytest.mark.parametrize(

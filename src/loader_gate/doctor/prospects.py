@@ -196,7 +196,8 @@ def session_seconds(played: Played, durations: Durations) -> float:
     """
     pairs = len(played.measurements)
     longest = max(played.measurements, key=lambda each: len(each.variant_passes))
-    passes = sum(map(_cost, played.measurements)) + 2 * sum(map(cost, longest.baseline_passes))
+    blocks = len(longest.variant_passes) / len(longest.baseline_passes)
+    passes = sum(map(_cost, played.measurements)) + 2 * blocks * sum(map(cost, longest.baseline_passes))
     started = durations.start / durations.workers
     renewal = durations.renewal / durations.renewed if durations.renewed else 2 * started
     return (

@@ -111,7 +111,7 @@ def noise_seen(result: Result) -> str:
     passes = [timing.seconds for timing in result.measurements[BASELINE].variant_passes]
     parts = [describe_noise(*result.noise)]
     if passes:
-        control = read_control(passes)
+        control = read_control([passes])
         found = control.estimate
         # Of a few blocks it may reach to anywhere.
         is_known = found.half_width < _ANYWHERE

@@ -77,7 +77,7 @@ class Contestant:
         head: Its own arm.
         opened: What its worker said at the start.
         epochs: How many epochs make a pass that is long enough to time.
-        baseline_passes: The baseline's passes of the blocks that head took part in.
+        baseline_passes: The baseline's passes of the blocks that head took part in, until nobody needed them.
         decisions: What the looks have decided.
     """
 
@@ -99,6 +99,11 @@ class Contestant:
     def verdict(self) -> Verdict | None:
         """Return the verdict, if there is one: a variant whose worker failed is unmeasured."""
         return self.decisions.verdict if self.head.problem is None else unmeasured(self.head.problem)
+
+    @property
+    def has_speedup(self) -> bool:
+        """Return whether its speedup is decided, whatever else is not: it needs no baseline any more."""
+        return self.verdict is not None or self.decisions.speedup is not None
 
     @property
     def compared_with(self) -> Arm | None:

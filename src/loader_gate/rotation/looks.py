@@ -165,7 +165,8 @@ class _Look:
     def speedup(self) -> Verdict | None:
         """Judge the speedup: to fail takes a surer interval, and a machine that does not move."""
         variant, last = self.contestant.variant, self.is_last
-        ratios = log_ratios(_seconds(self.contestant.baseline_passes), _seconds(self.contestant.head.passes))
+        baseline = self.contestant.baseline_passes
+        ratios = log_ratios(_seconds(baseline), _seconds(self.contestant.head.passes[: len(baseline)]))
         found = self._estimate_speedup(ratios, ERROR)
         verdict = self.rules.judge(variant, found, last, self.others)
         if verdict is None or verdict.status != "fail":
@@ -174,10 +175,11 @@ class _Look:
         confirmed = self.rules.judge(variant, surely, last, self.others)
         if confirmed is None or confirmed.status != "fail":
             return confirmed and replace(confirmed, estimate=found)
-        control = _control(self.contestant.baseline_passes)
+        control = read_control([_seconds(baseline)])
         if not control.moved:
             return verdict
-        return replace(verdict, status="undecided", reason=moved_reason(control)) if last else None
+        reason = moved_reason(control, "the baseline's")
+        return replace(verdict, status="undecided", reason=reason) if last else None
 
     def known_change(self) -> Change | None:
         """Return the change that an earlier look has decided, or that base failed, which is no change."""
@@ -216,10 +218,19 @@ class _Look:
         earliest = EARLIEST_WHEN_BUSY_SECONDS if busy else EARLIEST_CHANGE_SECONDS
         if not last and self.spent_seconds < earliest:
             return None
-        control = _control(self.contestant.baseline_passes)
+        control = self._own_control(base)
         if change.outcome != "regression" or not control.moved:
             return change
-        return replace(change, outcome="undecided", reason=moved_reason(control)) if last else None
+        reason = moved_reason(control, "its")
+        return replace(change, outcome="undecided", reason=reason) if last else None
+
+    def _own_control(self, base: Arm) -> Control:
+        """Return the A/A test of what is compared: each side's two passes of a block are the same code twice.
+
+        So it feels whatever such a loader feels, which a baseline of one thread need not.
+        """
+        head = self.contestant.head.passes[: len(base.passes)]
+        return read_control([_seconds(head), _seconds(base.passes)])
 
     def _estimate_speedup(self, ratios: Sequence[float], error: float) -> Estimate:
         """Return the speedup from a log-ratio a block, valid for as often as it is looked at."""
@@ -275,7 +286,7 @@ class _Look:
         if base is None or len(base.passes) < 2 * FEWEST_BLOCKS:
             return [in_seconds]
         head = self.contestant.head.passes[: len(base.passes)]
-        if _control(self.contestant.baseline_passes[: len(base.passes)]).moved:
+        if self._own_control(base).moved:
             return [in_seconds]
         changes = [in_seconds]
         for name, figure in COMPARED_TOO.items():
@@ -326,10 +337,6 @@ def share(contestant: Contestant, contestants: Iterable[Contestant]) -> Share | 
 
 def _seconds(passes: Sequence[PassTiming]) -> list[float]:
     return [timing.seconds for timing in passes]
-
-
-def _control(baseline: Sequence[PassTiming]) -> Control:
-    return read_control(_seconds(baseline))
 
 
 def _spread(

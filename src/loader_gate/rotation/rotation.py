@@ -111,13 +111,14 @@ def run_blocks(
     while schedule.goes_on(baseline, challengers, pace):
         undecided = [each for each in challengers if each.verdict is None]
         say = partial(_say, watch, pace, baseline, undecided, len(challengers))
-        _run_block([baseline, *undecided], runner, order, say)
-        runner.check(schedule.due_for_check([baseline, *undecided], checked_after))
+        taking_part = undecided if schedule.rests(baseline, undecided, pace) else [baseline, *undecided]
+        _run_block(baseline, taking_part, runner, order, say)
+        runner.check(schedule.due_for_check(taking_part, checked_after))
         others = watch.others()
-        for contestant in (baseline, *undecided):
+        for contestant in taking_part:
             if not schedule.is_needed_by_others(contestant, undecided):
                 contestant.decisions = looks.look(contestant, rules, pace, others)
-        runner.renew(schedule.due_for_renewal([baseline, *undecided]), [baseline, *undecided])
+        runner.renew(schedule.due_for_renewal(taking_part), taking_part)
     runner.check((each, each.head) for each in contestants if each.head.problem is None)
     if baseline.verdict is None:
         baseline.decisions = looks.last_look_at_baseline(baseline, rules, pace, others)
@@ -140,10 +141,13 @@ def _say(
 
 
 def _run_block(
-    contestants: Sequence[Contestant], runner: AnyRunner, order: random.Random, say: Callable[[str], None]
+    baseline: Contestant,
+    contestants: Sequence[Contestant],
+    runner: AnyRunner,
+    order: random.Random,
+    say: Callable[[str], None],
 ) -> None:
-    """Run one block of the baseline and others, and keep the passes of those who finished all of theirs."""
-    baseline = contestants[0]
+    """Run one block, of the baseline unless it rests too, and keep the passes of who finished theirs."""
     turns = schedule.turns(contestants, order)
     passes: dict[Arm, list[PassTiming]] = {arm: [] for _, arm in turns}
     for contestant, arm in (*turns, *reversed(turns)):
@@ -158,4 +162,4 @@ def _run_block(
         if contestant.goes_on_with(arm):
             arm.passes += passes[arm]
             if arm is contestant.head:
-                contestant.baseline_passes += passes[baseline.head]
+                contestant.baseline_passes += passes.get(baseline.head, [])

@@ -8,8 +8,9 @@ finely is nearest in time.
 Two processes of the same code need not be equally fast: where their memory lies, say, is drawn anew with
 each. So a variant that is compared with base goes on in fresh processes, on both sides, every few blocks.
 
-A limit stays as long as anything that it bounds is undecided: what share of its limit a variant reaches is a
-ratio of passes of the same blocks.
+The baseline rests when every speedup is decided, and only changes are not. A limit stays as long as the
+speedup of anything that it bounds is undecided: what share of its limit a variant reaches is a ratio of
+passes of the same blocks.
 """
 
 from __future__ import annotations
@@ -54,6 +55,18 @@ def _has_enough(baseline: Contestant, pace: Pace) -> bool:
     return baseline.blocks > 0 and FEWEST_BLOCKS * baseline.block_seconds() > pace.budget_seconds
 
 
+def rests(baseline: Contestant, undecided: Iterable[Contestant], pace: Pace) -> bool:
+    """Return whether the baseline has no turn any more: no speedup needs it, nor a change of its own.
+
+    Args:
+        baseline: The baseline.
+        undecided: Those challengers that are.
+        pace: How long it may take.
+    """
+    is_needed = baseline.is_compared_further or not all(each.has_speedup for each in undecided)
+    return not is_needed and _has_enough(baseline, pace)
+
+
 def turns(contestants: Iterable[Contestant], order: random.Random) -> list[Turn]:
     """Return the turns of the first half of a block; its second half has the same, in reverse.
 
@@ -72,9 +85,9 @@ def turns(contestants: Iterable[Contestant], order: random.Random) -> list[Turn]
 
 
 def is_needed_by_others(contestant: Contestant, contestants: Iterable[Contestant]) -> bool:
-    """Return whether a variant goes on for others: a limit, while anything that it bounds is undecided."""
+    """Return whether it goes on for others: a limit, while the speedup of what it bounds is undecided."""
     bounds = contestant.variant.bounds
-    return any(each.verdict is None and each.opened.kind in bounds for each in contestants)
+    return any(not each.has_speedup and each.opened.kind in bounds for each in contestants)
 
 
 def due_for_renewal(contestants: Iterable[Contestant]) -> list[Contestant]:
@@ -115,7 +128,9 @@ def seconds_left(baseline: Contestant, undecided: Sequence[Contestant], pace: Pa
         both = [timing for arm in contestant.arms_to_measure() for timing in arm.passes]
         own += blocks * sum(map(cost, both)) / contestant.blocks
         rounds = max(rounds, blocks)
-    return own + rounds * (sum(map(cost, baseline.head.passes)) / max(baseline.blocks, 1))
+    if not rests(baseline, undecided, pace):
+        own += rounds * (sum(map(cost, baseline.head.passes)) / max(baseline.blocks, 1))
+    return own
 
 
 def progress(

@@ -1,4 +1,4 @@
-"""The A/A test of a session: the baseline's two passes of every block are the same code, twice.
+"""The A/A tests of a session: the two passes of a process in a block are the same code, twice.
 
 Whatever makes them differ is the machine's: noise, drift, or something else that ran meanwhile.
 """
@@ -6,6 +6,7 @@ Whatever makes them differ is the machine's: noise, drift, or something else tha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from loader_gate.statistics.blocks import block_estimate
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Control:
-    """What the A/A test of the baseline says of the machine.
+    """What an A/A test says of the machine.
 
     Attributes:
-        estimate: The baseline over itself, which is 1 unless the machine moves under the measurement; it
+        estimate: First passes over second ones, which is 1 unless the machine moves under the measurement; it
             hardly heeds single passes beside which something else ran. Above 1, second passes were the
             faster ones.
         moved: Whether the estimate has left 1 by more than chance allows.
@@ -31,20 +32,21 @@ class Control:
     moved: bool
 
 
-def read_control(passes_seconds: Sequence[float]) -> Control:
-    """Compare the baseline with itself.
+def read_control(processes: Sequence[Sequence[float]]) -> Control:
+    """Compare processes with themselves, all together.
 
     Args:
-        passes_seconds: Seconds of the baseline's passes, two a block, in order.
+        processes: Seconds of each one's passes, two a block, in order; of the same blocks.
 
     Raises:
         ValueError: They are not two a block, there are none, or they are not positive and finite.
     """
-    if len(passes_seconds) % 2 or not passes_seconds:
-        raise ValueError(f"{len(passes_seconds)} baseline passes: expected two a block")
-    ratios = [
-        log_of_seconds(first) - log_of_seconds(second)
-        for first, second in zip(passes_seconds[::2], passes_seconds[1::2], strict=True)
-    ]
+    of_each = []
+    for passes_seconds in processes:
+        if len(passes_seconds) % 2 or not passes_seconds:
+            raise ValueError(f"{len(passes_seconds)} passes: expected two a block")
+        logs = [log_of_seconds(seconds) for seconds in passes_seconds]
+        of_each.append([first - second for first, second in zip(logs[::2], logs[1::2], strict=True)])
+    ratios = [fmean(block) for block in zip(*of_each, strict=True)]
     found = block_estimate(ratios, SINGLE_LOOK_ERROR)
     return Control(found, found.blocks >= FEWEST_BLOCKS and not found.low <= 1 <= found.high)

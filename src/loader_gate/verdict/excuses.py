@@ -58,13 +58,18 @@ def busy_elsewhere(others: float | None, cores: int) -> str:
     return f"beside other programs, which used {others:.1f} of {cores} cores"
 
 
-def moved_reason(control: Control) -> str:
-    """Return why a variant that would fail is undecided instead: the machine's pace did not last."""
+def moved_reason(control: Control, whose: str) -> str:
+    """Return why a variant that would fail is undecided instead: the machine's pace did not last.
+
+    Args:
+        control: The A/A test that says so.
+        whose: Whose passes it is of.
+    """
     ratio, low, high = (
         1 / each for each in (control.estimate.ratio, control.estimate.high, control.estimate.low)
     )
     return (
-        "but the machine moved under the measurement: the baseline's second passes took "
+        f"but the machine moved under the measurement: {whose} second passes took "
         f"{ratio:.3f} times its first ones ({low:.3f} to {high:.3f}); measure again, on a quieter machine"
     )
 
