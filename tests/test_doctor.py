@@ -39,9 +39,8 @@ from loader_gate.machine.noise import NoiseReading
 from loader_gate.machine.surroundings import SurroundingsReading, TemporaryFolder
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.looks import EARLIEST_WHEN_BUSY_SECONDS
-from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.session.settings import comparisons
-from loader_gate.statistics.sequences import SCORES_MIXED_OVER
+from loader_gate.statistics.sequences import BETS
 from loader_gate.statistics.session_error import failing_error
 from loader_gate.text import WIDTH
 from loader_gate.worker.timing import PassTiming
@@ -99,17 +98,16 @@ def test_the_smallest(guess: float | None) -> None:
 def expected(noise: float, tolerance: float) -> float:
     """Return what theory has for the smallest slowdown that is found in 95 % of sessions.
 
-    At the end of the budget there are so many pairs; the sum of Huber's scores, whose squares are about half,
-    has to leave the mixture's bound, and the estimate is below the truth by 1.6 standard errors at most.
+    At the end of the budget there are so many blocks. The evidence of Huber's scores, whose squares are about
+    half and those of means of two a quarter, has to leave what chance allows with the best of the bets; and
+    the estimate is below the truth by 1.6 standard errors at most.
     """
     deviation = math.sqrt(2) * noise
-    pairs = 2 * BUDGET / (4 * SECONDS)
-    squares = 0.52 * pairs + SCORES_MIXED_OVER
-    error = failing_error(COMPARISONS)
-    bound = math.sqrt(squares * (math.log(squares / SCORES_MIXED_OVER) + 2 * math.log(1 / error)))
+    blocks = BUDGET / (4 * SECONDS)
+    needed = math.log(2 * len(BETS) / failing_error(COMPARISONS))
     # A score falls by 0.68 / deviation, on average, with the ratio.
-    half = bound / (0.68 * pairs) * deviation
-    return (1 + tolerance) * math.exp(half + 1.64 * 1.05 * deviation / math.sqrt(pairs)) - 1
+    half = math.sqrt(2 * 0.26 * needed / blocks) / 0.68 * deviation
+    return (1 + tolerance) * math.exp(half + 1.64 * 1.05 * deviation / math.sqrt(2 * blocks)) - 1
 
 
 def test_noise_of_known_spread() -> None:
@@ -152,7 +150,7 @@ def test_beside_other_programs() -> None:
     assert busy.others == pytest.approx(0.81)
     spent = []
     for each in (recorded(0.005), busy):
-        (found,) = Oracle(each, COMPARISONS, 2, 1).session(Setting(0.01, 90.0), {FAST: 0.2}, 0).measurements
+        (found,) = Oracle(each, 2, 2, 1).session(Setting(0.01, 90.0), {FAST: 0.2}, 0).measurements
         assert found.verdict.status == "fail"
         spent.append(sum(timing.seconds for timing in (*found.variant_passes, *found.base_passes)))
     calm, beside = spent
@@ -164,7 +162,7 @@ def test_what_a_session_takes() -> None:
     oracle = Oracle(recorded(0.0, names=(FAST, CACHED)), COMPARISONS, 2, 1)
     played = oracle.session(Setting(0.01, BUDGET), dict.fromkeys((FAST, CACHED), 0.0), 0)
     (blocks,) = {len(each.variant_passes) // 2 for each in played.measurements}
-    assert played.renewed == 2 * (blocks // RENEWED_AFTER)
+    assert played.renewed == 2 * (blocks - 1)
     passes = blocks * (2 * 4 * SECONDS + 2 * 2 * 2 * SECONDS)
     wanted = 20 / 5 * 6 + 3 + 1.3 * passes + 3.0 * (played.renewed * 3 / 2)
     assert session_seconds(played, DURATIONS) == pytest.approx(wanted)
@@ -228,9 +226,12 @@ def test_a_machine_that_cannot_decide() -> None:
 def test_no_false_precision() -> None:
     """How little so few blocks tell is said where the figures are, and more of it of very few."""
     few = " ".join(findings(prospect(0.01), blocks=8).lines(colour=False))
-    assert "8 recorded blocks of 1 pair of processes a variant, too few to know how they differ" in few
+    assert "8 recorded blocks, each of a pair of processes of its own, too few to know how they differ" in few
     many = " ".join(findings(prospect(0.01), blocks=30).lines(colour=False))
-    assert "30 recorded blocks of 5 pairs of processes a variant. That tells nothing of other hours" in many
+    assert (
+        "30 recorded blocks, each of a pair of processes of its own. That tells nothing of other hours"
+        in many
+    )
     for said in (few, many):
         assert "little of rare false alarms" in said
         assert "not what was measured here" in said
@@ -242,7 +243,7 @@ def test_data() -> None:
     found = findings(prospect(0.01, undecided=1, found=None), found=(disturbance,))
     data = json.loads(json.dumps(found.data()))
     assert data["options"] == "--tolerance 1 --budget 90"
-    assert (data["blocks"], data["pairs_of_processes"], data["comparisons"]) == (30, 5, COMPARISONS)
+    assert (data["blocks"], data["comparisons"]) == (30, COMPARISONS)
     (row,) = data["prospects"]
     assert row["smallest_found"] == {FAST: None, CACHED: 0.045}
     assert (row["sessions"], row["failed"], row["undecided"]) == (40, 0, 1)
@@ -399,21 +400,19 @@ def test_what_does_not_fit(
 
 
 def test_when_recording_ends() -> None:
-    """Where a run of blocks of one pair of processes ends, and another one would take too long."""
+    """After a block, when another one would take too long; there is always one."""
     now = 0.0
-    runs = examination.Runs(89.0, lambda: now)
+    ending = examination.Ending(60.0, lambda: now)
     ended = []
-    for blocks in range(1, 40):
-        # Twenty seconds to start, half of it for fresh processes, and a second a block.
-        now = 20.0 + blocks + 10.0 * ((blocks - 1) // RENEWED_AFTER)
-        if runs.are_over(blocks):
+    for blocks in range(1, 20):
+        now = 20.0 + 3.0 * blocks  # twenty seconds to start
+        if ending.is_due(blocks):
             ended.append((blocks, now))
-    assert ended[0] == (4 * RENEWED_AFTER, 74.0)
+    assert ended[0] == (13, 59.0)
     now = 0.0
-    assert not examination.Runs(1.0, lambda: now).are_over(RENEWED_AFTER - 1)
-    short = examination.Runs(1.0, lambda: now)
+    short = examination.Ending(1.0, lambda: now)
     now = 50.0
-    assert short.are_over(RENEWED_AFTER)
+    assert short.is_due(1)
 
 
 @pytest.fixture
@@ -458,7 +457,7 @@ def test_end_to_end(command: subprocess.Popen[str], tmp_path: Path) -> None:
     data = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert said.splitlines()[-1].strip() == data["options"]
     assert data["options"].startswith("--tolerance ")
-    assert data["blocks"] >= RENEWED_AFTER
+    assert data["blocks"] >= 1
     assert {*data["spread"]} == {"photos"}
     assert [row["tolerance"] for row in data["prospects"]][:3] == list(TOLERANCES)
     assert all(row["median_seconds"] > data["durations"]["start"] for row in data["prospects"])

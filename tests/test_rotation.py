@@ -17,7 +17,6 @@ from loader_gate.rotation.measurement import Measurement
 from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.rotation import Watch, rotate
 from loader_gate.rotation.runner import Job
-from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.blocks import block_estimate_at_any_look
 from loader_gate.statistics.counts import (
     FEWEST_BLOCKS,
@@ -215,9 +214,15 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def noisy(seconds: float, noise: float = 0.05) -> Iterator[float]:
-    """Return seconds that swing around a mean, of which the second one of a block is no slower than the first."""
+    """Return seconds that swing around a mean; the second pass of a block is as fast as the first."""
     swings = (-noise, noise, noise / 3, 0.0)
     return cycle([seconds * (1 + swing) for swing in (*swings, *reversed(swings))])
+
+
+def in_turn(*moods: Iterator[float]) -> Iterator[float]:
+    """Return seconds of processes that go on where others were, each with its own mood."""
+    for number, mood in enumerate(cycle(moods)):
+        yield from islice(mood, 2 + (1 if number else FEWEST_WARMUP_PASSES))
 
 
 def blocks_of(journal: list[str], names: int) -> list[list[str]]:
@@ -288,7 +293,7 @@ def test_a_budget_too_small_for_an_interval(stage: Stage) -> None:
 def test_fast_variants_get_several_epochs_a_pass(stage: Stage) -> None:
     """A pass is long enough to time."""
     found = stage.run(baseline=4.0, fast=0.02)
-    assert {timing.epochs for timing in found["fast"].variant_passes} == {5}
+    assert {timing.epochs for timing in found["fast"].variant_passes} == {13}
     assert {timing.epochs for timing in found[BASELINE].variant_passes} == {1}
 
 
@@ -473,7 +478,12 @@ def test_only_what_has_become_slower_fails(stage: Stage) -> None:
 def test_head_and_base_are_neighbours(stage: Stage) -> None:
     """In every block both run next to each other, and in the other order in its second half."""
     stage.run(baseline=4.0, fast=1.0, other=1.0, base={"fast": 1.0})
-    timed = stage.journal[-FIRST_LOOK * 6 - FIRST_LOOK_AT_CHANGE * 2 :][: FIRST_LOOK_AT_CHANGE * 8]
+    timed = [*stage.journal]
+    while "fast anew" in timed:  # and so is base; a pass warms each of them up
+        start = timed.index("fast anew")
+        assert {*timed[start : start + 4]} == {"fast anew", "fast_at_base anew", "fast", "fast_at_base"}
+        del timed[start : start + 4]
+    timed = timed[4 * FEWEST_WARMUP_PASSES :][: FEWEST_BLOCKS * 8]
     for block in blocks_of(timed, names=4):
         assert block[4:] == block[3::-1]
         places = sorted(block[:4].index(name) for name in ("fast", "fast_at_base"))
@@ -481,29 +491,17 @@ def test_head_and_base_are_neighbours(stage: Stage) -> None:
 
 
 def test_fresh_processes_go_on(stage: Stage) -> None:
-    """Head and base are ended and started anew after some blocks, and nothing of their passes is lost."""
+    """Head and base are ended and started anew after each block, and nothing of their passes is lost."""
     found = stage.run(
         baseline=4.0, near=cycle([1.0, 1.2, 0.8]), base={"near": cycle([1.2, 0.8, 1.0, 1.0])}, budget=60.0
     )
     blocks = len(found["near"].variant_passes) // 2
-    assert blocks > 2 * RENEWED_AFTER
-    renewals = (blocks - 1) // RENEWED_AFTER
     for name in ("near", "near_at_base"):
-        assert stage.journal.count(f"{name} anew") == renewals
+        assert stage.journal.count(f"{name} anew") == blocks - 1 > 10
+        # A pass warms each of them up.
+        assert stage.journal.count(name) >= 2 * blocks + FEWEST_WARMUP_PASSES + blocks - 1
     assert f"{BASELINE} anew" not in stage.journal
     assert len(found["near"].base_passes) == 2 * blocks
-
-
-def test_who_has_been_idle_warms_up_again(stage: Stage) -> None:
-    """Others are started anew meanwhile: the baseline's first pass after that would be a slow one."""
-    found = stage.run(
-        baseline=4.0, near=cycle(AROUND), base={"near": cycle(AROUND)}, floor=2**0.5, budget=100.0
-    )
-    blocks = len(found["near"].variant_passes) // 2
-    renewals = stage.journal.count("near anew")
-    assert renewals > 0
-    assert len(found[BASELINE].variant_passes) == 2 * blocks
-    assert stage.journal.count(BASELINE) == 2 * blocks + FEWEST_WARMUP_PASSES * (1 + renewals)
 
 
 def test_the_baseline_rests(stage: Stage) -> None:
@@ -521,7 +519,7 @@ def test_the_baseline_rests(stage: Stage) -> None:
     last = max(index for index, name in enumerate(stage.journal) if name in (BASELINE, "limit"))
     assert {*stage.journal[last + 1 :]} == {"near", "near_at_base", "near anew", "near_at_base anew"}
     assert near.verdict.estimate is not None
-    assert near.verdict.estimate.ratio == pytest.approx(4.0, rel=0.1)
+    assert near.verdict.estimate.ratio == pytest.approx(4.0, rel=0.2)
     assert near.share is not None
 
 
@@ -529,7 +527,7 @@ def test_a_process_that_cannot_be_renewed(stage: Stage) -> None:
     """Base is lost then, and head is measured on."""
 
     def dies() -> Iterator[float]:
-        yield from [1.0, 1.2] * (RENEWED_AFTER + 1)
+        yield from [1.0, 1.2, 1.1] * 3
         raise WorkerError("its worker was killed by SIGKILL")
 
     found = stage.run(baseline=4.0, near=cycle([1.0, 1.2, 0.8]), base={"near": dies()}, budget=60.0)
@@ -632,8 +630,8 @@ def test_a_baseline_that_has_become_slower(stage: Stage) -> None:
 
 
 def test_nothing_is_a_change_in_the_first_seconds(stage: Stage) -> None:
-    """However many short blocks there are; where they are long, for other processes too."""
-    for seconds, most in ((0.05, RENEWED_AFTER * 10), (5.0, RENEWED_AFTER + 2)):
+    """However many short blocks there are."""
+    for seconds in (0.05, 5.0):
         found = stage.run(
             baseline=4.0, slower=noisy(1.2 * seconds, 0.01), base={"slower": noisy(seconds, 0.01)}
         )
@@ -641,13 +639,11 @@ def test_nothing_is_a_change_in_the_first_seconds(stage: Stage) -> None:
         measured = sum(timing.seconds * timing.epochs for timing in passes)
         assert statuses(found)["slower"] == "fail"
         assert measured >= EARLIEST_CHANGE_SECONDS
-        assert len(found["slower"].base_passes) <= 2 * most
 
 
 def test_an_improvement_that_is_not_sure(stage: Stage) -> None:
     """It is none, but nobody has to look into it either: even the strict gate lets it through."""
-    passes = FEWEST_WARMUP_PASSES + 2 * RENEWED_AFTER
-    moods = chain.from_iterable(islice(noisy(mood, 0.01), passes) for mood in cycle((1.6, 2.0)))
+    moods = in_turn(noisy(1.6, 0.01), noisy(2.0, 0.01))
     found = stage.run(baseline=4.0, faster=moods, base={"faster": noisy(2.0, 0.01)}, budget=200)
     assert outcomes(found)["faster"]["seconds"] == "same"
     assert statuses(found)["faster"] == "pass"
@@ -655,20 +651,16 @@ def test_an_improvement_that_is_not_sure(stage: Stage) -> None:
 
 def test_processes_whose_cpu_seconds_differ(stage: Stage) -> None:
     """Of made-up workers they change as the seconds do: what is not the code in these is none in those."""
-    passes = FEWEST_WARMUP_PASSES + 2 * RENEWED_AFTER
-    moods = chain.from_iterable(islice(noisy(mood, 0.01), passes) for mood in cycle((2.6, 2.0)))
+    moods = in_turn(noisy(2.7, 0.01), noisy(1.5, 0.01))
     found = stage.run(baseline=4.0, slower=moods, base={"slower": noisy(2.0, 0.01)})
     assert outcomes(found)["slower"]["CPU seconds"] == "same"
 
 
-@pytest.mark.parametrize(("others", "outcome"), [(0.2, "regression"), (0.4, "undecided")])
-def test_room_for_one_pair_of_processes(others: float, outcome: str, stage: Stage) -> None:
-    """A large tree has few blocks: they have to do, unless a neighbour may explain them."""
-    found = stage.run(
-        baseline=30.0, slower=noisy(12.0, 0.01), base={"slower": noisy(10.0, 0.01)}, others=others, budget=250
-    )
-    assert len(found["slower"].base_passes) <= 2 * RENEWED_AFTER
-    assert outcomes(found)["slower"]["seconds"] == outcome
+def test_room_for_few_pairs_of_processes(stage: Stage) -> None:
+    """A large tree has few blocks: they are looked at once, and have to do."""
+    found = stage.run(baseline=30.0, slower=noisy(12.0, 0.01), base={"slower": noisy(10.0, 0.01)}, budget=250)
+    assert len(found["slower"].base_passes) <= 10
+    assert outcomes(found)["slower"]["seconds"] == "regression"
 
 
 def test_beside_other_programs_a_change_takes_longer(stage: Stage) -> None:
@@ -679,18 +671,12 @@ def test_beside_other_programs_a_change_takes_longer(stage: Stage) -> None:
     assert sum(timing.seconds for timing in passes) >= EARLIEST_WHEN_BUSY_SECONDS
 
 
-@pytest.mark.parametrize("others", [None, 0.4])
-def test_processes_that_differ(others: float | None, stage: Stage) -> None:
-    """One pair of them in two is a fifth slower, the other is not: that is not the code."""
-    passes = FEWEST_WARMUP_PASSES + 2 * RENEWED_AFTER
-    slow, fast = noisy(2.4, 0.01), noisy(2.0, 0.01)
-    moods = chain.from_iterable(islice(mood, passes) for mood in cycle((slow, fast)))
-    found = stage.run(baseline=4.0, slower=moods, base={"slower": noisy(2.0, 0.01)}, others=others)
+def test_processes_that_differ(stage: Stage) -> None:
+    """One in two is a third slower, the other as much faster: however many there are, that is no code."""
+    moods = in_turn(noisy(2.7, 0.01), noisy(1.5, 0.01))
+    found = stage.run(baseline=4.0, slower=moods, base={"slower": noisy(2.0, 0.01)})
     assert outcomes(found)["slower"]["seconds"] == "undecided"
-    reason = found["slower"].verdict.reason
-    assert "no larger than what two passes, or two processes of the same code, may differ by" in reason
-    beside = "differ by beside other programs, which used 0.4 of 2 cores: measure again"
-    assert (beside in reason) is bool(others)
+    assert "too uncertain to rule out a regression" in found["slower"].verdict.reason
 
 
 def test_few_blocks_are_looked_at_once(stage: Stage) -> None:
@@ -804,5 +790,5 @@ def test_a_limit_beside_a_comparison(stage: Stage) -> None:
     found = stage.run(baseline=4.0, near=cycle([1.0, 1.2, 0.8]), limit=0.5, base=base, budget=60.0)
     limit, near = found["limit"], found["near"]
     assert len(limit.variant_passes) == len(near.baseline_passes) < len(near.variant_passes)
-    assert share(near).estimate.ratio == pytest.approx(0.5, rel=0.1)
+    assert share(near).estimate.ratio == pytest.approx(0.5, rel=0.2)
     assert limit.base_passes == ()

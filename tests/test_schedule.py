@@ -10,7 +10,6 @@ from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation import schedule
 from loader_gate.rotation.contestant import Arm, Contestant, Decisions, Opened
 from loader_gate.rotation.pace import Pace
-from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.verdict.change import Change
 from loader_gate.verdict.verdict import Verdict
@@ -77,19 +76,18 @@ def test_a_slow_baseline_alone_keeps_to_the_budget() -> None:
     assert schedule.goes_on(contestant(BASELINE, seconds=50.0, blocks=0), [], PACE)
 
 
-@pytest.mark.parametrize(("blocks", "due"), [(0, False), (RENEWED_AFTER - 1, False), (RENEWED_AFTER, True)])
-def test_fresh_processes_are_due(blocks: int, due: bool) -> None:
-    """Every few blocks, for what is still compared."""
-    compared = contestant("one", base=1.0, blocks=blocks)
-    assert (schedule.due_for_renewal([compared]) == [compared]) is due
-    assert schedule.due_for_renewal([contestant("one", blocks=blocks)]) == []
+def test_fresh_processes_are_due() -> None:
+    """After every block, for what is still compared."""
+    compared = contestant("one", base=1.0)
+    assert schedule.due_for_renewal([compared]) == [compared]
+    assert schedule.due_for_renewal([contestant("one")]) == []
     compared.decisions = CHANGED
     assert schedule.due_for_renewal([compared]) == []
 
 
 def test_a_base_that_failed_is_not_renewed() -> None:
     """Head goes on alone."""
-    compared = contestant("one", base=1.0, blocks=RENEWED_AFTER)
+    compared = contestant("one", base=1.0)
     assert compared.base is not None
     compared.base.problem = "its worker hung"
     assert schedule.due_for_renewal([compared]) == []

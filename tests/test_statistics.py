@@ -37,19 +37,17 @@ from loader_gate.statistics.estimate import (
     TO_DEVIATION,
     Estimate,
     estimate,
-    excess_spread,
     log_ratios,
     pair_log_ratios,
 )
 from loader_gate.statistics.sequences import (
+    BETS,
     CLIPPED_AT,
     ERROR,
     MIXED_OVER,
     MOST_STEPS,
     ROOT_TOLERANCE,
-    SCORES_MIXED_OVER,
     middle,
-    pooled_scores,
     robust_estimate_at_any_look,
     t_bound,
 )
@@ -177,6 +175,12 @@ def _status(ratios: list[float], looks: list[int], floor: float) -> str:
     raise AssertionError("the last look gave no verdict")
 
 
+def beyond(rows: NDArray[np.float64], log_ratio: float, error: float) -> NDArray[np.bool_]:
+    """Return whether `beyond_chance` says so, or nearly."""
+    found: NDArray[np.bool_] = beyond_chance(rows, log_ratio, error) > -ROUNDING
+    return found
+
+
 def final_outcomes(pairs: NDArray[np.float64], tolerance: float = 0.03) -> list[str]:
     """Return the outcome that each comparison with these log-ratios ends with, by its two intervals alone."""
     most, resolved = math.log(1 + tolerance), math.log(1 + tolerance + RESOLUTION)
@@ -185,14 +189,10 @@ def final_outcomes(pairs: NDArray[np.float64], tolerance: float = 0.03) -> list[
     for column, blocks in enumerate(looks[:-1]):  # all other looks but the last decide nothing
         seen = pairs[:, : 2 * blocks]
 
-        def beyond(ratio: float, error: float, seen: NDArray[np.float64] = seen) -> NDArray[np.bool_]:
-            found: NDArray[np.bool_] = beyond_chance(seen, ratio, error) > -ROUNDING
-            return found
-
         telling[:, column] = (
-            beyond(most, FAILING_ERROR)
-            | beyond(-most, FAILING_ERROR)
-            | (beyond(resolved, ERROR) & beyond(-resolved, ERROR))
+            beyond(seen, most, FAILING_ERROR)
+            | beyond(-seen, most, FAILING_ERROR)
+            | (beyond(seen, -resolved, ERROR) & beyond(-seen, -resolved, ERROR))
         )
     return [
         _outcome(row, (np.flatnonzero(some) + FEWEST_BLOCKS).tolist(), tolerance)
@@ -220,19 +220,22 @@ def share_missed_by_scores(rows: NDArray[np.float64], error: float) -> float:
     """Return the same of robust estimates."""
     missed = np.zeros(len(rows), dtype=bool)
     for count in range(2, rows.shape[1] + 1, 2):
-        missed |= beyond_chance(rows[:, :count], 0.0, error) > 0
+        for side in (rows[:, :count], -rows[:, :count]):
+            missed |= beyond_chance(side, 0.0, error) > 0
     return float(missed.mean())
 
 
 def beyond_chance(rows: NDArray[np.float64], log_ratio: float, error: float) -> NDArray[np.float64]:
-    """Return by how much the scores of each session add up to more than chance allows, by the formula."""
+    """Return by how much the evidence of each session that the ratio is larger is more than chance allows.
+
+    By the formula: bets on the mean scores of blocks of two, each of which wins exp(b s) / cosh(b s).
+    """
     deviations = np.abs(rows - np.median(rows, axis=1, keepdims=True))
     bound = CLIPPED_AT * TO_DEVIATION * np.median(deviations, axis=1, keepdims=True)
-    scores = np.clip((rows - log_ratio) / bound, -1, 1)
-    mixed = np.square(scores).sum(axis=1) + SCORES_MIXED_OVER
-    allowed: NDArray[np.float64] = mixed * (np.log(mixed / SCORES_MIXED_OVER) + 2 * math.log(1 / error))
-    outgrown: NDArray[np.float64] = np.square(scores.sum(axis=1)) - allowed
-    return outgrown
+    scores = np.clip((rows - log_ratio) / bound, -1, 1).reshape(len(rows), -1, 2).mean(axis=2)
+    won = [np.exp(bet * scores) / np.cosh(bet * scores) for bet in BETS]
+    evidence: NDArray[np.float64] = np.log(np.mean([np.prod(each, axis=1) for each in won], axis=0))
+    return evidence - math.log(2 / error)
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -393,18 +396,17 @@ def test_a_calm_that_may_not_last_is_not_believed() -> None:
 
 
 def test_the_interval_of_scores_by_hand() -> None:
-    """Its ends are where the scores add up to just more than chance allows."""
-    ratios = [0.1, 0.2, 0.3, 0.9] * 5
+    """Its ends are where there is just more evidence than chance allows."""
+    ratios = [0.1, 0.2, 0.3, 0.9] * 10
     found = robust_estimate_at_any_look(ratios, 0.02, 2)
     rows = np.array([ratios])
-    for end in (found.low, found.high):
-        assert beyond_chance(rows, math.log(end), 0.02) == pytest.approx(0, abs=1e-3)
-    assert beyond_chance(rows, math.log(found.ratio), 0.02) < 0
+    assert beyond_chance(rows, math.log(found.low), 0.02) == pytest.approx(0, abs=1e-3)
+    assert beyond_chance(-rows, -math.log(found.high), 0.02) == pytest.approx(0, abs=1e-3)
     centre, bound = middle(ratios)
     assert found.ratio == math.exp(centre)
     assert centre == pytest.approx(fmean(np.clip(ratios, centre - bound, centre + bound)))
     assert found.low < found.ratio < found.high
-    assert found.blocks == 10
+    assert found.blocks == 20
 
 
 def test_a_robust_estimate_hardly_heeds_what_is_far_off() -> None:
@@ -421,7 +423,6 @@ def test_passes_that_agree_exactly() -> None:
     """Only made-up ones do: the interval has hardly any width, and the ratio is theirs."""
     found = robust_estimate_at_any_look([math.log(1.1)] * 20, FAILING_ERROR)
     assert [found.low, found.high] == pytest.approx([1.1, 1.1])
-    assert pooled_scores([[0.1] * 4]) == [[0.0] * 4]
 
 
 @pytest.mark.parametrize(
@@ -609,27 +610,6 @@ def test_epochs_per_pass_refuses_impossible_seconds() -> None:
     """An epoch takes time."""
     with pytest.raises(ValueError, match=r"a pass took 0\.0 seconds"):
         epochs_per_pass(0.0)
-
-
-def test_runs_that_agree_need_no_wider_interval() -> None:
-    """A run that is too short tells nothing."""
-    alike = [[0.1, -0.1, 0.1, -0.1], [0.1, -0.1, -0.1, 0.1]]
-    assert excess_spread(alike) == 1
-    assert excess_spread([*alike, [9.0, 9.1]]) == 1
-    assert excess_spread([[math.log(1.1)] * 12, [math.log(1.1)] * 4]) == 1
-
-
-def test_runs_that_differ_need_a_wider_interval() -> None:
-    """By the root of F: here the means are 4 apart, and the data within a run vary by 4/3."""
-    runs = [[1.0, -1.0, 1.0, -1.0], [5.0, 3.0, 5.0, 3.0]]
-    assert excess_spread(runs) == pytest.approx(math.sqrt(32 / (4 / 3)))
-    assert excess_spread([[1.0] * 4, [2.0] * 4]) == math.inf
-
-
-def test_one_run_tells_nothing_of_another() -> None:
-    """However much its data agree, the interval has no ends."""
-    assert excess_spread([]) == excess_spread([[0.1, -0.1, 0.1, -0.1]]) == math.inf
-    assert excess_spread([[0.1, -0.1, 0.1, -0.1], [0.1, -0.1]]) == math.inf
 
 
 def test_a_wider_interval() -> None:

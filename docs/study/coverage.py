@@ -116,7 +116,7 @@ class Recorded:
     def passes(self, count: int, chance: np.random.Generator) -> Passes:
         """Return the passes of so many blocks, drawn by the stationary bootstrap; see ``virtual.py``."""
         recording = self.trace.recordings[self.number]
-        ordinary = ordinary_blocks(recording)
+        ordinary = ordinary_blocks(recording, self.trace.about.blocks_a_process)
         places = chance.integers(len(ordinary), size=count)
         for block in range(1, count):
             if chance.random() >= 1 / MEAN_RUN:
@@ -129,7 +129,8 @@ class Recorded:
     def truth(self) -> float:
         """Return the true log speedup."""
         recording = self.trace.recordings[self.number]
-        return middle_of_blocks(ordinary_log_ratios(recording, self.variant, self.side))[0]
+        of_a_process = self.trace.about.blocks_a_process
+        return middle_of_blocks(ordinary_log_ratios(recording, self.variant, self.side, of_a_process))[0]
 
 
 NOISES = (

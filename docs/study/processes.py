@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, variance
 from typing import TYPE_CHECKING
 
-from loader_gate.rotation.schedule import RENEWED_AFTER
-from loader_gate.statistics.estimate import log_ratios
+from loader_gate.statistics.estimate import pair_log_ratios
 
 if TYPE_CHECKING:
     from docs.study.trace import Trace
@@ -20,30 +19,30 @@ class Processes:
 
     Attributes:
         pairs: How many there were.
-        block: Standard deviation of head / base from block to block of one pair.
-        between: Standard deviation from pair to pair, beside what blocks explain; 0 if there is none.
+        passes: Standard deviation of head / base of two passes next to each other, of one pair.
+        between: Standard deviation from pair to pair, beside what passes explain; 0 if there is none.
         chance: The chance of as large a difference between pairs, were there none (by the F test).
     """
 
     pairs: int
-    block: float
+    passes: float
     between: float
     chance: float
 
 
 def between_processes(trace: Trace, variant: str) -> Processes:
-    """Return how much pairs of processes of a variant differ; each was timed for a few blocks."""
+    """Return how much pairs of processes of a variant differ; each was timed for some passes."""
     from scipy.stats import f_oneway
 
+    of_one = 2 * trace.about.blocks_a_process
     runs: list[list[float]] = []
     for recording in trace.recordings:
         pair = recording.variants[variant]
-        ratios = log_ratios(*([timing.seconds for timing in side] for side in (pair.head, pair.base)))
-        starts = range(0, len(ratios) - RENEWED_AFTER + 1, RENEWED_AFTER)
-        runs += [ratios[start : start + RENEWED_AFTER] for start in starts]
+        ratios = pair_log_ratios(*([timing.seconds for timing in side] for side in (pair.head, pair.base)))
+        runs += [ratios[start : start + of_one] for start in range(0, len(ratios) - of_one + 1, of_one)]
     within = fmean(variance(run) for run in runs)
     if len(runs) < 2:
         return Processes(len(runs), math.sqrt(within), 0.0, 1.0)
-    between = variance([fmean(run) for run in runs]) - within / RENEWED_AFTER
+    between = variance([fmean(run) for run in runs]) - within / of_one
     chance = float(f_oneway(*runs).pvalue)
     return Processes(len(runs), math.sqrt(within), math.sqrt(max(0.0, between)), chance)

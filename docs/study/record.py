@@ -1,7 +1,7 @@
 """Records traces: the real rotation over real workers, which decides nothing, for a set number of blocks.
 
 Each variant has two workers of the very same code, one in the place of head and one in that of base: every
-difference between them is noise. As in a real session, both go on in fresh processes after every few blocks.
+difference between them is noise. As in a real session, both go on in fresh processes after every block.
 """
 
 from __future__ import annotations
@@ -169,4 +169,5 @@ def _about(recorder: Recorder) -> About:
         image_size=IMAGE_SIZE,
         batch_size=BATCH_SIZE,
         variants=tuple(variant.name for variant in recorder.variants if variant.name != BASELINE),
+        blocks_a_process=1,
     )

@@ -13,9 +13,8 @@ from docs.study.rivals import ORDERS, RULES
 from docs.study.settings import CHOSEN
 from docs.study.virtual import EVERY, MEAN_RUN, Situation
 from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS
-from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.estimate import SINGLE_LOOK_ERROR, estimate, log_ratios
-from loader_gate.statistics.sequences import CLIPPED_AT, SCORES_MIXED_OVER
+from loader_gate.statistics.sequences import CLIPPED_AT
 from loader_gate.statistics.session_error import SESSION_ERROR
 from loader_gate.verdict.change import COMPARED_TOO, PEAK_MEMORY
 
@@ -36,12 +35,13 @@ THREE_FOUND = 0.80
 
 _SETTINGS_NOTE = (
     "The first row of a variant is of all sessions; the others are of the first ones, the same for each. "
-    f"*Chosen* is the robust confidence sequence over pairs of passes, clipped at {CLIPPED_AT:g} times the "
-    f"deviation, mixed over {SCORES_MIXED_OVER:g}, with an error of {CHOSEN.error:.2g}, widened where pairs "
-    f"of processes differ, and nothing called a change in the first {EARLIEST_CHANGE_SECONDS:g} s; the next "
-    "rows each have something of it otherwise. With the mean, the sequence is that of the t-test. The union "
-    "bound, which is never widened, shares an error of 0.05 among the looks at blocks, and spends it as late "
-    "as the power says, which is 3 if not said: it was the first choice."
+    f"*Chosen* is the robust confidence sequence over pairs of processes, clipped at {CLIPPED_AT:g} times "
+    f"the deviation, with bets on the scores and an error of {CHOSEN.error:.2g}, and nothing called a change "
+    f"in the first {EARLIEST_CHANGE_SECONDS:g} s; the next rows each have something of it otherwise. "
+    "*Passes, by sums of squares* is what was chosen before, but for a guard where pairs of processes "
+    "differ. With the mean, the sequence is that of the t-test. The union bound shares an error of 0.05 "
+    "among the looks at blocks, and spends it as late as the power says, which is 3 if not said: it was the "
+    "first choice."
 )
 
 
@@ -97,8 +97,8 @@ def _beginning(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> s
             f"{about.image_size}x{about.image_size}, in batches of {about.batch_size}.",
             f"- Sessions as with `--tolerance {100 * pace.tolerance:g} --budget {pace.budget_seconds:g}`, of "
             f"{pace.comparisons} comparisons that share one error, "
-            f"drawn {RENEWED_AFTER} blocks at a time, those of one pair of processes; for floors by the "
-            f"stationary bootstrap, {MEAN_RUN} blocks at a time on average; from seed {replayed.seed}.",
+            "drawn block by block, as each is of another pair of processes; for floors by the stationary "
+            f"bootstrap, {MEAN_RUN} blocks at a time on average; from seed {replayed.seed}.",
             "",
             "In brackets are 95 % intervals: Clopper and Pearson's for shares, order statistics for times. "
             "They say how well the replay knows its figures; another machine or day may have others.",
@@ -460,7 +460,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _processes(trace: Trace) -> str:
-    """Return how much two processes of the same code differ, beside what blocks scatter by."""
+    """Return how much two processes of the same code differ, beside what passes scatter by."""
     rows = []
     for name in trace.about.variants:
         found = between_processes(trace, name)
@@ -468,7 +468,7 @@ def _processes(trace: Trace) -> str:
             (
                 name,
                 str(found.pairs),
-                f"{found.block:.2%}".replace("%", " %"),
+                f"{found.passes:.2%}".replace("%", " %"),
                 f"{found.between:.2%}".replace("%", " %"),
                 f"{found.chance:.2g}",
             )
@@ -476,7 +476,7 @@ def _processes(trace: Trace) -> str:
     heads = (
         "variant",
         "pairs of processes",
-        "standard deviation of a block's head / base",
+        "standard deviation of head / base of two passes",
         "of a pair of processes, beside that",
         "chance of as much if there were nothing",
     )

@@ -23,7 +23,6 @@ from loader_gate.statistics.estimate import Estimate, estimate, exp_or_infinity
 from loader_gate.statistics.sequences import (
     CLIPPED_AT,
     ERROR,
-    SCORES_MIXED_OVER,
     t_bound,
 )
 
@@ -31,8 +30,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     Estimator = Callable[[Sequence[float], float, int], Estimate]
 
+#: What `evidence_of_squares` is tuned for, as a sum of squared scores.
+SQUARES_MIXED_OVER = 2.0
 #: The next look is at so many times the blocks of the last one, rounded up.
 GEOMETRIC = 1.5
 #: From this share of the planned blocks on every block is a look: passes that have become slower may use the
@@ -49,8 +53,9 @@ class Setting:
         error: Of the interval that a change takes.
         earliest: The measuring time before which nothing is called a change, in seconds.
         clipped_at: Of the robust estimate.
-        mixed_over: Of its confidence sequence.
-        datum: A log-ratio of each pair of passes, or the mean of the two of a block.
+        evidence: Of its confidence sequence: by bets, or by sums of squares, as it was chosen at first.
+        datum: The mean score of a block, which is of one pair of processes; the score of each pair of
+            passes; or the score of a block's mean.
         looks: How looks have one error together: by the confidence sequence; or by the union bound, over
             every block or ever fewer of them.
         power: How late the union bound's error is spent, by the power family of Kim and DeMets ("Design and
@@ -58,19 +63,17 @@ class Setting:
             74, 1987).
         centre: With the confidence sequence: the robust estimate, or the mean with that of the t-test. With
             the union bound: the mean with Student's interval, or the median with that of order statistics.
-        widened: Whether the interval is wider where pairs of processes differ.
     """
 
     name: str
     error: float = PACE.failing_error
     earliest: float = EARLIEST_CHANGE_SECONDS
     clipped_at: float = CLIPPED_AT
-    mixed_over: float = SCORES_MIXED_OVER
-    datum: Literal["pair", "block"] = "pair"
+    evidence: Literal["bets", "squares"] = "bets"
+    datum: Literal["processes", "passes", "means"] = "processes"
     looks: Literal["sequence", "every block", "geometric"] = "sequence"
     power: float = 3
     centre: Literal["robust", "mean", "median"] = "robust"
-    widened: bool = True
 
 
 CHOSEN = Setting("chosen")
@@ -81,10 +84,9 @@ UNION = Setting(
     "union bound",
     error=ERROR,
     earliest=0.0,
-    datum="block",
+    datum="means",
     looks="every block",
     centre="mean",
-    widened=False,
 )
 
 
@@ -93,15 +95,16 @@ def alternatives() -> tuple[Setting, ...]:
     return (
         *(replace(CHOSEN, name=f"error {error:g}", error=error) for error in (0.05, 0.01, 0.0002)),
         *(replace(CHOSEN, name=f"clipped at {at:g}", clipped_at=at) for at in (0.5, 2.0)),
-        *(replace(CHOSEN, name=f"mixed over {over:g}", mixed_over=over) for over in (0.5, 8.0)),
-        replace(CHOSEN, name="never widened", widened=False),
-        replace(CHOSEN, name="blocks, not pairs", datum="block"),
+        replace(CHOSEN, name="sums of squares", evidence="squares"),
+        replace(CHOSEN, name="passes, not processes", datum="passes"),
+        replace(CHOSEN, name="passes, by sums of squares", datum="passes", evidence="squares"),
+        replace(CHOSEN, name="means of blocks", datum="means"),
         replace(CHOSEN, name="from the first look on", earliest=0.0),
-        replace(CHOSEN, name="mean, t-test", centre="mean"),
-        replace(CHOSEN, name="mean, t-test, error 0.03", centre="mean", error=0.03),
+        replace(CHOSEN, name="mean, t-test", centre="mean", datum="means"),
+        replace(CHOSEN, name="mean, t-test, error 0.03", centre="mean", datum="means", error=0.03),
         UNION,
         *(replace(UNION, name=f"union bound, power {power}", power=power) for power in (1, 4)),
-        replace(UNION, name="union bound over pairs", datum="pair"),
+        replace(UNION, name="union bound over passes", datum="passes"),
         replace(UNION, name="union bound, geometric looks", looks="geometric"),
         replace(UNION, name="union bound, median", centre="median"),
     )
@@ -118,20 +121,20 @@ def applied(setting: Setting, planned: int) -> Iterator[None]:
     changes: list[tuple[ModuleType, str, Any]] = [
         (looks, "EARLIEST_CHANGE_SECONDS", setting.earliest),
         (sequences, "CLIPPED_AT", setting.clipped_at),
-        (sequences, "SCORES_MIXED_OVER", setting.mixed_over),
     ]
+    if setting.evidence == "squares":
+        changes.append((sequences, "evidence", evidence_of_squares))
     if setting.error != CHOSEN.error:
         changes.append((paces, "failing_error", lambda _comparisons: setting.error))
-    if not setting.widened:
-        changes.append((looks, "excess_spread", lambda _: 1.0))
     estimator: Estimator = sequences.robust_estimate_at_any_look
     if setting.looks != "sequence":
         estimator = _union_bound(setting, planned)
     elif setting.centre == "mean":
         estimator = mean_at_any_look
-        changes.append((looks, "pooled_scores", list))
-    if setting.datum == "block":
+    if setting.datum == "means":
         estimator = _of_blocks(estimator)
+    elif setting.datum == "passes":
+        estimator = _of_passes(estimator)
     if estimator is not sequences.robust_estimate_at_any_look:
         changes.append((looks, "robust_estimate_at_any_look", estimator))
     with replaced(changes):
@@ -159,6 +162,31 @@ def mean_at_any_look(log_ratios: Sequence[float], error: float, per_block: int =
         return Estimate(math.exp(mean), 0.0, math.inf, count // per_block)
     half = most * math.sqrt(variance(log_ratios, mean) / count)
     return Estimate(math.exp(mean), math.exp(mean - half), exp_or_infinity(mean + half), count // per_block)
+
+
+def evidence_of_squares(scores: NDArray[np.float64]) -> float:
+    """Return the log of the e-value that was chosen at first: of de la Peña's bound, mixed over bets.
+
+    See Howard, Ramdas, McAuliffe and Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence
+    sequences", Annals of Statistics 49, 2021.
+
+    Args:
+        scores: ``(n,)``, from -1 to 1.
+    """
+    total, mixed = float(scores.sum()), float(scores @ scores) + SQUARES_MIXED_OVER
+    if total <= 0:  # it knows no sides
+        return -math.inf
+    return (total**2 / mixed - math.log(mixed / SQUARES_MIXED_OVER)) / 2
+
+
+def _of_passes(estimator: Estimator) -> Estimator:
+    """Return an estimator that takes each log-ratio for a datum, whatever it has in common with others."""
+
+    def estimate_passes(log_ratios: Sequence[float], error: float, per_block: int = 1) -> Estimate:
+        found = estimator(log_ratios, error, 1)
+        return replace(found, blocks=found.blocks // per_block)
+
+    return estimate_passes
 
 
 def _of_blocks(estimator: Estimator) -> Estimator:

@@ -47,6 +47,7 @@ class About:
         image_size: Height and width that are delivered.
         batch_size: Images a batch.
         variants: Names of the recorded variants, without the baseline.
+        blocks_a_process: After so many blocks head and base went on in fresh processes.
     """
 
     machine: str
@@ -57,6 +58,7 @@ class About:
     image_size: int
     batch_size: int
     variants: tuple[str, ...]
+    blocks_a_process: int = 6  # where it does not say
 
 
 @dataclass(frozen=True)

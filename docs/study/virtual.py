@@ -2,9 +2,9 @@
 
 How one is held, and what is drawn against a base, is in ``src/loader_gate/doctor/virtual.py``. For a floor,
 the blocks of one recorded session are drawn by the stationary bootstrap (Politis and Romano, "The stationary
-bootstrap", Journal of the American Statistical Association 89, 1994); but for those right after a start of
-fresh processes, which a session without a base does not have: the baseline had been idle, and is slow in
-them.
+bootstrap", Journal of the American Statistical Association 89, 1994); where there was a start of fresh
+processes after some blocks only, but for those right after it, which a session without a base does not have:
+the baseline had been idle, and is slow in them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from loader_gate.doctor.virtual import Stage
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.rotation.contestant import cost
 from loader_gate.rotation.pace import Pace
-from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.session.settings import comparisons
 from loader_gate.statistics.blocks import middle_of_blocks
 from loader_gate.statistics.counts import MOST_BLOCKS, planned_blocks
@@ -92,13 +91,17 @@ class Theatre:
     def __init__(self, trace: Trace, pace: Pace) -> None:
         """Prepare; what sessions have in common is computed once."""
         self._recordings = trace.recordings
+        self._of_a_process = trace.about.blocks_a_process
         self._stage = Stage(trace.recordings)
         self._pace = pace
         self._truths = {
-            name: [true_log_speedup([each], name) for each in trace.recordings]
+            name: [true_log_speedup([each], name, self._of_a_process) for each in trace.recordings]
             for name in trace.about.variants
         }
-        self._truth = {name: true_log_speedup(trace.recordings, name) for name in trace.about.variants}
+        self._truth = {
+            name: true_log_speedup(trace.recordings, name, self._of_a_process)
+            for name in trace.about.variants
+        }
 
     def session(self, situation: Situation, seed: str) -> Outcome:
         """Hold one session; the seed alone decides what is drawn."""
@@ -109,7 +112,7 @@ class Theatre:
             drawn = self._stage.drawn_processes(chance)
         else:
             swapped = chance.random() < 0.5
-            ordinary = ordinary_blocks(self._recordings[number])
+            ordinary = ordinary_blocks(self._recordings[number], self._of_a_process)
             places = resampled(len(ordinary), MOST_BLOCKS, chance)
             drawn = [(number, ordinary[place], swapped) for place in places]
         floors = {}
@@ -161,27 +164,32 @@ def resampled(blocks: int, wanted: int, chance: random.Random) -> list[int]:
     return drawn
 
 
-def ordinary_blocks(recording: Recording) -> list[int]:
-    """Return the numbers of all blocks of a session but those right after a start of fresh processes."""
-    return [block for block in range(recording.blocks) if block % RENEWED_AFTER]
+def ordinary_blocks(recording: Recording, of_a_process: int) -> list[int]:
+    """Return the numbers of all blocks of a session but those right after a start of fresh processes.
+
+    Args:
+        recording: The session.
+        of_a_process: After so many blocks there was one; after each, all blocks are the same.
+    """
+    return [block for block in range(recording.blocks) if of_a_process == 1 or block % of_a_process]
 
 
-def true_log_speedup(recordings: Sequence[Recording], variant: str) -> float:
+def true_log_speedup(recordings: Sequence[Recording], variant: str, of_a_process: int) -> float:
     """Return the middle of the log speedups of all ordinary blocks of recorded sessions, of both workers."""
     ratios = [
         ratio
         for recording in recordings
         for side in ("head", "base")
-        for ratio in ordinary_log_ratios(recording, variant, side)
+        for ratio in ordinary_log_ratios(recording, variant, side, of_a_process)
     ]
     return middle_of_blocks(ratios)[0]
 
 
-def ordinary_log_ratios(recording: Recording, variant: str, side: str) -> list[float]:
+def ordinary_log_ratios(recording: Recording, variant: str, side: str, of_a_process: int) -> list[float]:
     """Return the log speedups of the ordinary blocks of a session, of one of a variant's two workers."""
     seconds = (
         [timing.seconds for timing in passes]
         for passes in (recording.baseline, getattr(recording.variants[variant], side))
     )
     ratios = log_ratios(*seconds)
-    return [ratios[block] for block in ordinary_blocks(recording)]
+    return [ratios[block] for block in ordinary_blocks(recording, of_a_process)]

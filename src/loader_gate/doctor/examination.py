@@ -34,7 +34,6 @@ from loader_gate.machine.surroundings import read_surroundings
 from loader_gate.progress import Progress
 from loader_gate.registry.spec import Spec
 from loader_gate.rotation.runner import Job
-from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.same_work.reference import build_reference
 from loader_gate.session.guard import Free, need_of, refused
 from loader_gate.session.settings import comparisons
@@ -115,7 +114,7 @@ def _record(asked: Asked, folder: Path, stream: TextIO) -> Recorded:
     spec = Spec(size, asked.batch_size or workload.batch_size, True, 0, folder / "cache")
     _refuse_what_does_not_fit(asked, spec, folder)
     limits, seconds = WorkerLimits(HANG_SECONDS), 60 * asked.minutes * RECORDING
-    runs = Runs(seconds)
+    ending = Ending(seconds)
 
     def hire(variant: Variant, own: Path, imported: Mapping[str, str] | None) -> WorkerProcess:
         fork = templates.with_imported(imported)
@@ -132,16 +131,13 @@ def _record(asked: Asked, folder: Path, stream: TextIO) -> Recorded:
             asked.variants,
             SameCode(hire, spec),
             Job(asked.tree, folder / "reference", workload.consumer),
-            runs.are_over,
-            lambda text: progress.update(min(round(runs.elapsed()), round(seconds)), text),
+            ending.is_due,
+            lambda text: progress.update(min(round(ending.elapsed()), round(seconds)), text),
         )
 
 
-class Runs:
-    """Says when to end a recording: with a run of blocks of one pair of processes, if no other one fits.
-
-    Part of a run would be of no use. There is always one, however long it takes.
-    """
+class Ending:
+    """Says when to end a recording: after a block, if another one does not fit. There is always one."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Start the clock.
@@ -159,13 +155,11 @@ class Runs:
         """Return the seconds since the start."""
         return self._clock() - self._began
 
-    def are_over(self, blocks: int) -> bool:
+    def is_due(self, blocks: int) -> bool:
         """Return whether so many blocks are enough; to be asked after each."""
-        if blocks % RENEWED_AFTER:
-            return False
         now = self.elapsed()
-        # The first one began with starting processes, as others do.
-        another, self._before = now - self._before, now
+        another = now - self._before if blocks > 1 else 0.0  # the first one began with starting processes
+        self._before = now
         return now + another > self._seconds
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from loader_gate.doctor.prospects import FOUND, SLOWDOWNS, advised, spread
 from loader_gate.progress import minutes_and_seconds
-from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.session_error import SESSION_ERROR
 from loader_gate.text import text_table, wrapped
 
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     from loader_gate.doctor.recording import Recorded
 
 SCHEMA = 1
-#: From fewer pairs of processes hardly anything is known of how they differ.
-FEW_PAIRS = 4
+#: From fewer blocks, of a pair of processes each, hardly anything is known of how they differ.
+FEW_BLOCKS = 20
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,6 @@ class Findings:
     def advised(self) -> Prospect:
         """Return the setting to take."""
         return advised(self.prospects)
-
-    @property
-    def pairs(self) -> int:
-        """Return how many whole runs of blocks, of one pair of processes each, were recorded."""
-        return self.recorded.recording.blocks // RENEWED_AFTER
 
     def lines(self, colour: bool) -> list[str]:
         """Return it for people: a table, what stands behind it, what disturbs, and what to paste.
@@ -81,7 +75,6 @@ class Findings:
             "noise": recording.noise,
             "images": self.images,
             "blocks": recording.blocks,
-            "pairs_of_processes": self.pairs,
             "comparisons": self.comparisons,
             "session_error": SESSION_ERROR,
             "spread": {name: spread(pair) for name, pair in recording.variants.items()},
@@ -135,11 +128,11 @@ class Findings:
 
     def _warning(self) -> str:
         """Return what so short a recording cannot tell."""
-        blocks, pairs = self.recorded.recording.blocks, self.pairs
-        few = "" if pairs >= FEW_PAIRS else ", too few to know how they differ: give it more --minutes"
+        blocks = self.recorded.recording.blocks
+        few = "" if blocks >= FEW_BLOCKS else ", too few to know how they differ: give it more --minutes"
         return (
-            f"They are drawn from {blocks} recorded blocks of {pairs} pair{'' if pairs == 1 else 's'} of "
-            f"processes a variant{few}. That tells nothing of other hours, and little of rare false alarms: "
+            f"They are drawn from {blocks} recorded block{'' if blocks == 1 else 's'}, each of a pair of "
+            f"processes of its own{few}. That tells nothing of other hours, and little of rare false alarms: "
             f"that at most {100 * SESSION_ERROR:g} % of sessions fail is how the gate is made, not what was "
             "measured here."
         )

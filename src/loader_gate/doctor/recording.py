@@ -1,7 +1,7 @@
 """Records passes of the same code on both sides (A/A), by the real rotation over real workers.
 
 Each variant has two workers, one in the place of head and one in that of base: every difference between them
-is noise. As in a real session, both go on in fresh processes after every few blocks. Nothing is judged.
+is noise. As in a real session, both go on in fresh processes after every block. Nothing is judged.
 """
 
 from __future__ import annotations
@@ -196,12 +196,12 @@ class _Clocked:
         self.runner.check(turns)
         self.check_seconds += time.monotonic() - started
 
-    def renew(self, due: Sequence[Contestant], contestants: Iterable[Contestant]) -> None:
+    def renew(self, due: Sequence[Contestant]) -> None:
         _refuse_problems(self.contestants)
         if self.is_over(self.contestants[0].blocks):
             raise _EnoughError
         started = time.monotonic()
-        self.runner.renew(due, contestants)
+        self.runner.renew(due)
         self.renewal_seconds += time.monotonic() - started
         self.renewed += len(due)
         _refuse_problems(self.contestants)

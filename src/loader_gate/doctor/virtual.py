@@ -1,8 +1,8 @@
 """A virtual session: the real loop of blocks and the real decisions, over recorded passes.
 
-Blocks are drawn in runs: those that the same two processes were recorded in. So what lasts for several
-blocks is still there, and what one process has over another. Which of the two is head is drawn too. A
-slowdown multiplies the seconds, CPU seconds and first batch of head.
+Each block is of another pair of processes, in a session as in a recording, so that blocks are drawn one by
+one. Which of the two processes is head is drawn too. A slowdown multiplies the seconds, CPU seconds and first
+batch of head.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypeAlias
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.contestant import Arm, Contestant
 from loader_gate.rotation.rotation import Watch, run_blocks
-from loader_gate.rotation.schedule import RENEWED_AFTER, Turn
 from loader_gate.statistics.counts import MOST_BLOCKS
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from loader_gate.doctor.recording import Recording
     from loader_gate.rotation.measurement import Measurement
     from loader_gate.rotation.pace import Pace
+    from loader_gate.rotation.schedule import Turn
     from loader_gate.verdict.rules import Rules
     from loader_gate.worker.timing import PassTiming
 
@@ -56,7 +56,7 @@ class Player:
     def check(self, turns: Iterable[Turn]) -> None:
         """Go on; recorded passes have been checked."""
 
-    def renew(self, due: Sequence[Contestant], contestants: Iterable[Contestant]) -> None:  # noqa: ARG002
+    def renew(self, due: Sequence[Contestant]) -> None:
         """Go on; fresh processes are in what was drawn."""
         self.renewed += len(due)
 
@@ -70,13 +70,11 @@ class Stage:
         self._slowed: dict[tuple[int, str, str, float], list[PassTiming]] = {}
 
     def drawn_processes(self, chance: random.Random) -> list[Block]:
-        """Return blocks in runs that the same two processes were recorded in; either may have been head."""
+        """Return blocks, each of a pair of processes of which either may have been head."""
         drawn: list[Block] = []
         while len(drawn) < MOST_BLOCKS:
             number = chance.randrange(len(self._recordings))
-            first = RENEWED_AFTER * chance.randrange(self._recordings[number].blocks // RENEWED_AFTER)
-            swapped = chance.random() < 0.5
-            drawn += [(number, block, swapped) for block in range(first, first + RENEWED_AFTER)]
+            drawn.append((number, chance.randrange(self._recordings[number].blocks), chance.random() < 0.5))
         return drawn
 
     def play(

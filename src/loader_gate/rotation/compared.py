@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.estimate import Estimate, estimate
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def peak_memory(head: Sequence[PassTiming], base: Sequence[PassTiming], error: f
     """Return head / base of the most memory resident at once, from pairs of processes; None if not known.
 
     A process has one maximum, however many passes it has: the next pass hardly needs more than the most of
-    those before it. So the data are pairs of processes, which are renewed every `RENEWED_AFTER` blocks.
+    those before it. So the data are pairs of processes, which are renewed after every block.
 
     Args:
         head: Passes of head, two a block, in order.
@@ -39,7 +38,6 @@ def peak_memory(head: Sequence[PassTiming], base: Sequence[PassTiming], error: f
 
 
 def _maxima(passes: Sequence[PassTiming]) -> list[int]:
-    """Return the most memory of each process."""
-    of_a_process = 2 * RENEWED_AFTER
-    starts = range(0, len(passes), of_a_process)
-    return [max(timing.peak_rss_bytes for timing in passes[start : start + of_a_process]) for start in starts]
+    """Return the most memory of each process: it has the two passes of a block."""
+    peaks = [timing.peak_rss_bytes for timing in passes]
+    return [max(pair) for pair in zip(peaks[::2], peaks[1::2], strict=True)]

@@ -7,15 +7,14 @@ somebody takes a second interval, which is surer, and a machine that neither mov
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
 
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.compared import figures_of, peak_memory
 from loader_gate.rotation.contestant import Contestant, Decisions
-from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.blocks import (
     LONG_BLOCK_SECONDS,
     block_estimate,
@@ -26,11 +25,10 @@ from loader_gate.statistics.counts import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, p
 from loader_gate.statistics.estimate import (
     Estimate,
     estimate,
-    excess_spread,
     log_ratios,
     pair_log_ratios,
 )
-from loader_gate.statistics.sequences import ERROR, pooled_scores, robust_estimate_at_any_look
+from loader_gate.statistics.sequences import ERROR, robust_estimate_at_any_look
 from loader_gate.verdict.change import (
     COMPARED_TOO,
     PEAK_MEMORY,
@@ -199,13 +197,7 @@ class _Look:
         ratios = pair_log_ratios(_seconds(self.contestant.head.passes), _seconds(base.passes))
         found = surely = self._estimate_change(ratios, ERROR)
         if not found.low <= 1 <= found.high:  # else a surer interval holds 1, too
-            spread = _spread(
-                [*self.contestant.earlier, ratios],
-                2,
-                is_robust=self.changes_in_sequence,
-                one_pair_will_do=last and not busy,
-            )
-            surely = self._estimate_change(ratios, self.pace.failing_error).widened(spread)
+            surely = self._estimate_change(ratios, self.pace.failing_error)
         change = self.rules.judge_change(found, surely, self.pace.tolerance, last)
         if change is None or (self.contestant.earlier and not last and not self._agrees(ratios, change)):
             return None
@@ -239,20 +231,15 @@ class _Look:
             return block_estimate(ratios, error, is_long=is_long)
         return block_estimate_at_any_look(ratios, error)
 
-    @property
-    def changes_in_sequence(self) -> bool:
-        """Return whether the seconds are compared by a confidence sequence, which earlier sessions take.
+    def _estimate_change(self, ratios: Sequence[float], error: float) -> Estimate:
+        """Return head / base from two log-ratios a block, valid for as often as it is looked at.
 
         Student's t has an interval for one look, and none for a session that goes on with another.
         """
-        return bool(self.contestant.earlier) or not self.looks_once
-
-    def _estimate_change(self, ratios: Sequence[float], error: float) -> Estimate:
-        """Return head / base from two log-ratios a block, valid for as often as it is looked at."""
         if self.contestant.earlier:
             return robust_estimate_at_any_look(ratios, error, 2, self.contestant.earlier)
         if self.looks_once:
-            return estimate(ratios, error, 2)
+            return estimate([fmean(pair) for pair in zip(ratios[::2], ratios[1::2], strict=True)], error)
         return robust_estimate_at_any_look(ratios, error, 2)
 
     def _agrees(self, ratios: Sequence[float], change: Change) -> bool:
@@ -316,10 +303,7 @@ class _Look:
         """Return head / base of a figure that is looked at only now; None where there is none of it."""
         if min(*above, *below) <= 0:
             return None
-        ratios = log_ratios(above, below)
-        is_calm = not self.rules.busy_elsewhere(self.others)
-        spread = _spread([ratios], 1, is_robust=False, one_pair_will_do=is_calm)
-        return estimate(ratios, self.pace.failing_error).widened(spread)
+        return estimate(log_ratios(above, below), self.pace.failing_error)
 
 
 def share(contestant: Contestant, contestants: Iterable[Contestant]) -> Share | None:
@@ -337,26 +321,3 @@ def share(contestant: Contestant, contestants: Iterable[Contestant]) -> Share | 
 
 def _seconds(passes: Sequence[PassTiming]) -> list[float]:
     return [timing.seconds for timing in passes]
-
-
-def _spread(
-    sessions: Sequence[Sequence[float]], per_block: int, *, is_robust: bool, one_pair_will_do: bool
-) -> float:
-    """Return how much wider to make the interval of a change, as pairs of processes may differ.
-
-    Args:
-        sessions: Log-ratios of head / base, in order, of each session whose evidence counts.
-        per_block: How many log-ratios there are of each block.
-        is_robust: Whether the interval is that of the robust estimate, which brings in what is far off. Where
-            sessions are not equally noisy, it is their scores that are.
-        one_pair_will_do: Whether a single pair of processes is enough, though it says nothing of another one.
-    """
-    of_a_pair = per_block * RENEWED_AFTER
-    spread = excess_spread(
-        [
-            data[start : start + of_a_pair]
-            for data in (pooled_scores(sessions) if is_robust else sessions)
-            for start in range(0, len(data), of_a_pair)
-        ]
-    )
-    return 1.0 if math.isinf(spread) and one_pair_will_do else spread

@@ -50,7 +50,7 @@ class AnyRunner(Protocol):
     def check(self, turns: Iterable[Turn]) -> None:
         """Check the work of one more epoch of each."""
 
-    def renew(self, due: Sequence[Contestant], contestants: Iterable[Contestant]) -> None:
+    def renew(self, due: Sequence[Contestant]) -> None:
         """Let fresh processes go on."""
 
 
@@ -118,7 +118,7 @@ def run_blocks(
         for contestant in taking_part:
             if not schedule.is_needed_by_others(contestant, undecided):
                 contestant.decisions = looks.look(contestant, rules, pace, others)
-        runner.renew(schedule.due_for_renewal(taking_part), taking_part)
+        runner.renew(schedule.due_for_renewal(taking_part))
     runner.check((each, each.head) for each in contestants if each.head.problem is None)
     if baseline.verdict is None:
         baseline.decisions = looks.last_look_at_baseline(baseline, rules, pace, others)

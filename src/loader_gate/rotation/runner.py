@@ -128,7 +128,7 @@ class Runner:
                     if timing is not None:
                         seconds.append(timing.seconds)
                 warm += seconds[-1:]  # no earlier one: a loader may have worked on it before it was asked for
-            if warm and not contestant.head.passes:
+            if warm:
                 contestant.epochs = epochs_per_pass(min(warm))
 
     def run_pass(self, contestant: Contestant, arm: Arm) -> PassTiming | None:
@@ -145,22 +145,13 @@ class Runner:
             return None
         return timing
 
-    def renew(self, due: Sequence[Contestant], contestants: Iterable[Contestant]) -> None:
-        """Let fresh processes go on.
-
-        Args:
-            due: Whose; of head and base.
-            contestants: All that were in the last block: those that have been idle meanwhile warm up again,
-                or their first pass would be a slow one.
-        """
-        if not due:
-            return
+    def renew(self, due: Sequence[Contestant]) -> None:
+        """Let fresh processes of head and base go on, each with a pass that warms it up."""
         arms = [(contestant, arm) for contestant in due for arm in contestant.arms()]
         self._end([arm for _, arm in arms])
         for contestant, arm in arms:
             self._start(contestant, arm)
         self._open_and_check(due, "starting {} anew")
-        self.warm_up(contestants)
 
     def check(self, turns: Iterable[Turn]) -> None:
         """Hold one more epoch of each against the reference; nothing is timed meanwhile."""
@@ -213,6 +204,9 @@ class Runner:
         if arm.passes:  # the same code as before: what it delivers is known
             file = self._fingerprints[arm]
             worker.ask("recall", reference=str(job.reference), fingerprints=str(file))
+            # It fills caches, and what warmth is left to come is the same for head and base. Several do so at
+            # once, as nothing is timed.
+            self._timed[arm].append(PassTiming(**worker.ask("pass", epochs=contestant.epochs)))
             return ""
         file = job.reference.parent / f"fingerprints-{len(self._fingerprints)}.npz"
         self._fingerprints[arm] = file

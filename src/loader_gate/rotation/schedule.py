@@ -6,7 +6,7 @@ compare with, a variant's turn is a pass of head and one of base, in either orde
 finely is nearest in time.
 
 Two processes of the same code need not be equally fast: where their memory lies, say, is drawn anew with
-each. So a variant that is compared with base goes on in fresh processes, on both sides, every few blocks.
+each. So a variant that is compared with base goes on in fresh processes, on both sides, after every block.
 
 The baseline rests when every speedup is decided, and only changes are not. A limit stays as long as the
 speedup of anything that it bounds is undecided: what share of its limit a variant reaches is a ratio of
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from loader_gate.rotation.pace import Pace
 
 Turn: TypeAlias = tuple[Contestant, Arm]
-
-#: After so many blocks, head and base go on in fresh processes.
-RENEWED_AFTER = 6
 
 
 def goes_on(baseline: Contestant, challengers: Iterable[Contestant], pace: Pace) -> bool:
@@ -91,15 +88,8 @@ def is_needed_by_others(contestant: Contestant, contestants: Iterable[Contestant
 
 
 def due_for_renewal(contestants: Iterable[Contestant]) -> list[Contestant]:
-    """Return who goes on in fresh processes: what is still compared with base, every few blocks."""
-    return [
-        each
-        for each in contestants
-        if each.verdict is None
-        and each.is_compared_further
-        and each.blocks > 0
-        and each.blocks % RENEWED_AFTER == 0
-    ]
+    """Return who goes on in fresh processes: what is still compared with base."""
+    return [each for each in contestants if each.verdict is None and each.is_compared_further]
 
 
 def drawn_checks(contestants: Iterable[Contestant], order: random.Random) -> dict[Contestant, int]:

@@ -53,7 +53,7 @@ def steady(passes_seconds: Sequence[float]) -> bool:
     return last >= (1 - WARMUP_GAIN) * min(before)
 
 
-def epochs_per_pass(epoch_seconds: float, shortest_pass_seconds: float = 0.1, most: int = 64) -> int:
+def epochs_per_pass(epoch_seconds: float, shortest_pass_seconds: float = 0.25, most: int = 64) -> int:
     """Return how many epochs make a pass that is long enough to time.
 
     Args:

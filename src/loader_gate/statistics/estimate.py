@@ -1,8 +1,9 @@
 """A ratio of seconds and its interval, from the log-ratios of blocks.
 
 A block is balanced (A B C … C B A), so that each variant runs twice, at the same mean time as the baseline,
-and a slow drift of the machine cancels. For a speedup the datum is a block: one log-ratio each. Head and base
-run one right after the other, in either order, so that their two pairs of passes in a block are two data.
+and a slow drift of the machine cancels. The datum is a block, of a speedup as well as of a change: head and
+base go on in fresh processes after each, so that it is a pair of processes, too. They run one right after the
+other, in either order, so that a block has two log-ratios of them.
 
 The intervals here assume that the data are independent. Slow drift cancels within a block and does no harm; a
 state that lasts for several blocks and slows one side only would: ``blocks.py`` allows for it.
@@ -115,32 +116,6 @@ def count_blocks(log_ratios: Sequence[float], per_block: int) -> int:
                 f"the log-ratio of block {index // per_block} is {ratio}: expected a finite number"
             )
     return len(log_ratios) // per_block
-
-
-def excess_spread(runs: Sequence[Sequence[float]]) -> float:
-    """Return how many times as wide to make an interval whose data come in runs that may differ.
-
-    At least 1, and infinity where there is one run only: that tells nothing of another one.
-
-    Data of one run resemble each other if what they come from does, such as a pair of processes. The square
-    root of F, of a one-way analysis of variance, is by how much the means of runs are spread beyond what the
-    data within them explain (the design effect of a clustered sample). It is a guard: of two or three runs F
-    is known badly, so the wider interval does not keep the error of the one that it is made of.
-
-    Args:
-        runs: Log-ratios by run; runs of fewer than 4 tell too little, and are left out.
-    """
-    told = [run for run in runs if len(run) >= 4]
-    count = sum(map(len, told))
-    if len(told) < 2:
-        return math.inf
-    means = [math.fsum(run) / len(run) for run in told]
-    mean = math.fsum(map(math.fsum, told)) / count
-    between = math.fsum(len(run) * (own - mean) ** 2 for run, own in zip(told, means, strict=True))
-    within = math.fsum((ratio - own) ** 2 for run, own in zip(told, means, strict=True) for ratio in run)
-    if within == 0:
-        return 1.0 if math.isclose(min(means), max(means)) else math.inf
-    return math.sqrt(max(1.0, between / (len(told) - 1) / (within / (count - len(told)))))
 
 
 def log_of_seconds(seconds: float) -> float:

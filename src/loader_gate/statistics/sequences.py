@@ -10,8 +10,9 @@ measuring stops.
   Ramdas, "Anytime-valid t-tests and confidence sequences for Gaussian means with unknown variance", 2023).
 - Of a change, `robust_estimate_at_any_look` does not take noise for normal, but for symmetric, as it is if
   both sides run the same code; who goes first is drawn, so that this favours neither. A pass that is far off
-  has a bounded say. What a session has found against a ratio is an e-value, and those of independent sessions
-  multiply: a later session goes on where an earlier one has ended, with one error for all of them.
+  has a bounded say, and passes of one pair of processes count as one datum, as what one process has over
+  another is in all of them. What a session has found against a ratio is an e-value, and those of independent
+  sessions multiply: a later session goes on where an earlier one has ended, with one error for all of them.
 
 Estimators and errors are chosen here and nowhere else, by the table that ``tox run -e study`` makes.
 """
@@ -44,9 +45,9 @@ if TYPE_CHECKING:
 ERROR = 0.05
 #: How many data the t-test is tuned for: it needs the fewest to tell effects apart that take about so many.
 MIXED_OVER = 4.0
-#: What the robust estimate is tuned for, as the sum of squared scores. A square is at most 1, and half on
-#: average, so that this is about the same number of data.
-SCORES_MIXED_OVER = 2.0
+#: What is bet on scores, by `evidence`, in equal parts: small bets win if many data tell a little, large ones
+#: if few data tell much.
+BETS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 #: A datum that is further from the middle than so many deviations (`TO_DEVIATION`) moves the robust estimate
 #: no more than one that is just so far.
 CLIPPED_AT = 1.0
@@ -54,8 +55,6 @@ CLIPPED_AT = 1.0
 LEAST_DEVIATION = 1e-9
 #: How exactly ends and middles are solved for, as a share of the distance at which data are clipped.
 ROOT_TOLERANCE = 1e-6
-#: At so many ratios between the middles of several sessions it is looked whether all of them allow it.
-BETWEEN_MIDDLES = 33
 #: Newton's method needs four or five steps; where data agree to the last digit, rounding may keep it going.
 MOST_STEPS = 30
 
@@ -65,12 +64,9 @@ def robust_estimate_at_any_look(
 ) -> Estimate:
     """Return the ratio with an interval for any look, from noise of any shape that is symmetric.
 
-    The ratio is Huber's M-estimate. The interval holds the ratios against which the scores (how far
-    off data are, up to a bound) do not add up to more than chance allows: where noise is symmetric, the
-    square of their sum outgrows the sum of their squares with a known chance only (de la Peña's
-    supermartingale with a normal mixture, as in Howard, Ramdas, McAuliffe and Sekhon, "Time-uniform,
-    nonparametric, nonasymptotic confidence sequences", Annals of Statistics 49, 2021). The bound is taken
-    from all data so far, which theory does not cover; simulations of many noises do.
+    The ratio is Huber's M-estimate. The interval ends where the `evidence` that the true ratio is beyond, on
+    that side, is more than half the error allows. The distance at which data are clipped is taken from all of
+    them so far, which theory does not cover; simulations of many noises do.
 
     A handful of log-ratios give an interval from 0 to infinity, and so do sessions that contradict each
     other, so that no ratio is left that all of them allow.
@@ -79,73 +75,91 @@ def robust_estimate_at_any_look(
         log_ratios: One a block, or as many as said.
         error: The chance that this session, or one before it, ever gets an interval that misses, on either
             side.
-        per_block: How many log-ratios there are of each block.
+        per_block: How many log-ratios there are of each block, which have one pair of processes in common.
         earlier: Those of each earlier session whose evidence counts, too.
 
     Raises:
         ValueError: There is no log-ratio, or one is not finite.
     """
     # Inside functions: SciPy takes a third of a second to import, and `pytest --help` needs none of it.
-    import numpy as np
     from scipy.optimize import brentq
 
     blocks = sum(count_blocks(each, per_block) for each in (log_ratios, *earlier))
-    now, *before = (_Session(np.asarray(each, dtype=float), *middle(each)) for each in (log_ratios, *earlier))
+    sessions = [_Session.of(each, per_block) for each in (log_ratios, *earlier)]
+    needed = math.log(2 / error)
 
-    def beyond_chance(ratio: float) -> float:
-        scores = scores_of(now.data, ratio, now.bound)
-        mixed = float(scores @ scores) + SCORES_MIXED_OVER
-        known = sum(each.evidence_against(ratio) for each in before)
-        allowed = mixed * (math.log(mixed / SCORES_MIXED_OVER) + 2 * math.log(1 / error) - 2 * known)
-        return float(scores.sum()) ** 2 - allowed
+    def above(ratio: float) -> float:
+        return sum(evidence(each.blocks_at(ratio)) for each in sessions) - needed
 
-    sessions = (now, *before)
+    def below(ratio: float) -> float:
+        return sum(evidence(-each.blocks_at(ratio)) for each in sessions) - needed
+
     centre, tolerance = _pooled(sessions), ROOT_TOLERANCE * min(each.bound for each in sessions)
+    reach = max(each.reach for each in sessions)
+    least = min(each.centre for each in sessions) - reach
+    most = max(each.centre for each in sessions) + reach
     nothing = Estimate(math.exp(centre), 0.0, math.inf, blocks)
-    # Evidence grows away from all middles. Between them it may be anything.
-    least, most = (end(each.centre for each in sessions) for end in (min, max))
-    reach = max(float(np.abs(each.data - each.centre).max()) + each.bound for each in sessions)
-    between = [least] if least == most else np.linspace(least, most, BETWEEN_MIDDLES).tolist()
-    if beyond_chance(most + reach) <= 0:
+    if above(least) <= 0:  # nor is there as much from the other end
         return nothing
-    held = [index for index, ratio in enumerate(between) if beyond_chance(ratio) <= 0]
-    if not held:
+    low, high = (float(brentq(beyond, least, most, xtol=tolerance)) for beyond in (above, below))
+    if low > high:
         return nothing
-    ratios = [least - reach, *between, most + reach]
-    first, last = held[0], held[-1] + 1
-    low = float(brentq(beyond_chance, ratios[first + 1], ratios[first], xtol=tolerance))
-    high = float(brentq(beyond_chance, ratios[last], ratios[last + 1], xtol=tolerance))
     return Estimate(math.exp(min(max(centre, low), high)), math.exp(low), exp_or_infinity(high), blocks)
 
 
-def pooled_scores(sessions: Sequence[Sequence[float]]) -> list[list[float]]:
-    """Return the scores of each session's log-ratios against the middle of all of them.
+def evidence(scores: NDArray[np.float64]) -> float:
+    """Return the log of an e-value against scores being as likely as their opposites: it grows above 0.
 
-    Sessions need not be equally noisy: scores are shares of what is far off in their own.
+    Of a score s and a bet b, exp(b s) / cosh(b s) and the same of -s have a mean of 1. So a product of them
+    over data is a martingale if each score is as likely as its opposite, whatever was before, and it ever
+    exceeds 1 / error with at most that chance (Ville's inequality); so does the mean of several bets. It is
+    never less than exp(b s - (b s)^2 / 2), of which de la Peña has a supermartingale ("A general class of
+    exponential inequalities for martingales and ratios", Annals of Probability 27, 1999).
 
     Args:
-        sessions: At least one, of at least one log-ratio each.
+        scores: ``(n,)``, from -1 to 1.
     """
     import numpy as np
 
-    found = [_Session(np.asarray(each, dtype=float), *middle(each)) for each in sessions]
-    centre = _pooled(found)
-    return [scores_of(each.data, centre, each.bound).tolist() for each in found]
+    # exp(b s) / cosh(b s), so that nothing overflows.
+    won = len(scores) * math.log(2) - np.log1p(np.exp(np.outer(BETS, -2.0 * scores))).sum(axis=1)
+    most = float(won.max())
+    return most + math.log(float(np.exp(won - most).mean()))
 
 
 @dataclass(frozen=True)
 class _Session:
-    """The log-ratios of one session, with their `middle`."""
+    """The log-ratios of one session, with their `middle`.
+
+    Attributes:
+        data: The log-ratios.
+        per_block: How many there are of each block.
+        centre: Their middle.
+        bound: The distance from it at which they are clipped.
+    """
 
     data: NDArray[np.float64]
+    per_block: int
     centre: float
     bound: float
 
-    def evidence_against(self, ratio: float) -> float:
-        """Return the log of its e-value against a ratio: of an expectation of at most 1 if that is true."""
-        scores = scores_of(self.data, ratio, self.bound)
-        mixed = float(scores @ scores) + SCORES_MIXED_OVER
-        return (float(scores.sum()) ** 2 / mixed - math.log(mixed / SCORES_MIXED_OVER)) / 2
+    @classmethod
+    def of(cls, log_ratios: Sequence[float], per_block: int) -> _Session:
+        """Return a session with its middle."""
+        import numpy as np
+
+        return cls(np.asarray(log_ratios, dtype=float), per_block, *middle(log_ratios))
+
+    @property
+    def reach(self) -> float:
+        """Return how far from the middle all data are clipped, and on the same side."""
+        return float(abs(self.data - self.centre).max()) + self.bound
+
+    def blocks_at(self, ratio: float) -> NDArray[np.float64]:
+        """Return the mean score of each block against a ratio."""
+        scores = scores_of(self.data, ratio, self.bound).reshape(-1, self.per_block)
+        means: NDArray[np.float64] = scores.sum(axis=1) / self.per_block
+        return means
 
     def pull(self, ratio: float) -> float:
         """Return how far its data pull an estimate upward from a ratio, the more the less noisy they are."""

@@ -63,8 +63,6 @@ PEAK_MEMORY, PEAK_MEMORY_TOLERANCE = "peak memory", 0.15
 DUMP_BYTES, DUMP_BYTES_TOLERANCE = "dump bytes", 0.01
 #: How many figures of a variant may be a regression by chance: the seconds, those beside them, and memory.
 CHANGES = 1 + len(COMPARED_TOO) + 1
-#: From fewer pairs of processes there is no verdict on memory.
-FEWEST_PROCESSES = 3
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ def judge_once(figure: str, surely: Estimate, tolerance: float) -> Change:
 
 
 def judge_peak_memory(surely: Estimate, tolerance: float) -> Change:
-    """Return what became of the most memory: one maximum a process, so that few processes tell little.
+    """Return what became of the most memory: one maximum a process.
 
     Where it seems to be more than the tolerance, and that may be chance, it is undecided.
 
@@ -161,17 +159,12 @@ def judge_peak_memory(surely: Estimate, tolerance: float) -> Change:
             a session may fail.
         tolerance: The share by which head may be above base.
     """
-    pairs = surely.blocks
-    if pairs < FEWEST_PROCESSES:
-        if surely.ratio <= 1 + tolerance:  # nothing that somebody has to look into
-            return Change(PEAK_MEMORY, "same", surely, tolerance)
-        seen = f"{pairs} pair{'' if pairs == 1 else 's'} of processes"
-        reason = f"not known from {seen}, as it takes {FEWEST_PROCESSES}: give it a larger --budget"
-        return Change(PEAK_MEMORY, "undecided", surely, tolerance, reason)
     change = judge_once(PEAK_MEMORY, surely, tolerance)
     if change.outcome == "regression" or surely.ratio <= 1 + tolerance:
         return change
-    reason = f"no larger than what {pairs} pairs of processes may differ by: give it a larger --budget"
+    reason = (
+        f"no larger than what {surely.blocks} pairs of processes may differ by: give it a larger --budget"
+    )
     return replace(change, outcome="undecided", reason=reason)
 
 
