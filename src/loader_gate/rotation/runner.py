@@ -100,8 +100,10 @@ class Runner:
         self._running: dict[Arm, AnyWorker] = {}
         self._fingerprints: dict[Arm, Path] = {}
         self._imported: dict[Arm, Mapping[str, str]] = {}
-        #: All passes of an arm, those that warm it up too: before any of them it may have been busy.
+        #: Passes of an arm, those that warm it up too: before any of them it may have been busy.
         self._timed: dict[Arm, list[PassTiming]] = {}
+        #: Whose process has had no timed pass yet.
+        self._fresh: set[Arm] = set()
 
     def start(self, variants: Iterable[Variant]) -> list[Contestant]:
         """Start every variant, at base too where it is compared; open each and check its work."""
@@ -139,6 +141,9 @@ class Runner:
             self._lose(arm, str(error))
             return None
         timing = PassTiming(**answer)
+        if arm in self._fresh:  # it may have had to finish what it filled in its first epoch
+            self._fresh.remove(arm)
+            return timing
         self._timed.setdefault(arm, []).append(timing)
         if problem := idle_problem(self._timed[arm]) or reading_problem(self._timed[arm]):
             self._lose(arm, problem)
@@ -204,9 +209,10 @@ class Runner:
         if arm.passes:  # the same code as before: what it delivers is known
             file = self._fingerprints[arm]
             worker.ask("recall", reference=str(job.reference), fingerprints=str(file))
-            # It fills caches, and what warmth is left to come is the same for head and base. Several do so at
-            # once, as nothing is timed.
-            self._timed[arm].append(PassTiming(**worker.ask("pass", epochs=contestant.epochs)))
+            # An epoch fills caches, and what warmth is left to come is the same for head and base. Several do
+            # so at once, as nothing is timed.
+            worker.ask("pass", epochs=1)
+            self._fresh.add(arm)
             return ""
         file = job.reference.parent / f"fingerprints-{len(self._fingerprints)}.npz"
         self._fingerprints[arm] = file

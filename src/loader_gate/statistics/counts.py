@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from loader_gate.statistics.estimate import log_of_seconds
@@ -53,12 +52,13 @@ def steady(passes_seconds: Sequence[float]) -> bool:
     return last >= (1 - WARMUP_GAIN) * min(before)
 
 
-def epochs_per_pass(epoch_seconds: float, shortest_pass_seconds: float = 0.25, most: int = 64) -> int:
+def epochs_per_pass(epoch_seconds: float, pass_seconds: float = 0.25, most: int = 64) -> int:
     """Return how many epochs make a pass that is long enough to time.
 
     Args:
         epoch_seconds: Seconds of one warm epoch.
-        shortest_pass_seconds: A shorter pass is mostly noise of the scheduler and of starting the iterator.
+        pass_seconds: How long it is to be, about: a shorter one is mostly noise of the scheduler and of
+            starting the iterator, and of starting processes.
         most: The most epochs a pass may have, so that a block stays short.
 
     Raises:
@@ -66,4 +66,4 @@ def epochs_per_pass(epoch_seconds: float, shortest_pass_seconds: float = 0.25, m
     """
     log_of_seconds(epoch_seconds)
     # Bounded before it is rounded: a tiny epoch makes a ratio that no int can hold.
-    return max(1, math.ceil(min(shortest_pass_seconds / epoch_seconds, most)))
+    return max(1, round(min(pass_seconds / epoch_seconds, most)))

@@ -1,0 +1,132 @@
+"""Workers that are forked from a template: what they are like, and what happens to bad ones."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import Variant
+from loader_gate.trees.tree import Tree
+from loader_gate.worker.forked import Templates
+from loader_gate.worker.limits import WorkerLimits
+from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks workers")
+
+NOTHING = Tree(Path(), (), (), (), "")
+LOADER = """
+import os, random, sys, tempfile
+import numpy as np
+
+def says(tree, spec):
+    raise RuntimeError("|".join([
+        str(os.getppid()), tempfile.gettempdir(), os.environ["ASKED_FOR"], str(np.random.random()),
+        str(random.random()), str(os.getpgid(0) == os.getpid()), __file__,
+    ]))
+
+def dies(tree, spec):
+    print("last words", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture
+def templates() -> Iterator[Templates]:
+    """Return templates, which are gone in the end."""
+    with closing(Templates()) as found:
+        yield found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with loaders that say what their process is like."""
+    (tmp_path / "telling.py").write_text(LOADER)
+    return tmp_path
+
+
+@contextmanager
+def forked(
+    templates: Templates, folder: Path, function: str = "says", imported: dict[str, str] | None = None
+) -> Iterator[WorkerProcess]:
+    """Fork a worker of a loader."""
+    variant = Variant(function, "telling", function)
+    fork = templates.with_imported(imported or {})
+    worker = WorkerProcess(variant, module_search_path(folder), WorkerLimits(60), fork=fork)
+    try:
+        yield worker
+    finally:
+        worker.end()
+
+
+def said_by(worker: WorkerProcess, spec: Spec) -> list[str]:
+    """Return what such a loader says."""
+    with pytest.raises(WorkerError, match="raised RuntimeError") as error:
+        worker.open(NOTHING, spec)
+    return str(error.value).partition("RuntimeError: ")[2].partition(";")[0].split("|")
+
+
+def test_a_fork_is_what_an_interpreter_would_be(
+    templates: Templates, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the environment of now, a temporary folder and a group of its own, and draws as nobody else."""
+    spec = Spec((8, 8), 2, shuffle=True, seed=0, cache_dir=tmp_path)
+    said = []
+    for asked in ("first", "second"):
+        monkeypatch.setenv("ASKED_FOR", asked)
+        with forked(templates, folder) as worker:
+            said.append(said_by(worker, spec))
+    (one, other) = said
+    assert one[0] == other[0] != str(os.getpid())  # both are of one template
+    assert one[1] != other[1]
+    assert (one[2], other[2]) == ("first", "second")
+    assert one[3] != other[3]
+    assert one[4] != other[4]
+    assert one[5] == other[5] == "True"
+    assert one[6] == str(folder / "telling.py")
+
+
+def test_a_fork_that_dies(templates: Templates, folder: Path, tmp_path: Path) -> None:
+    """How it ended is known, and so are its last words; the next one is none the worse."""
+    spec = Spec((8, 8), 2, shuffle=True, seed=0, cache_dir=tmp_path)
+    for _ in range(2):
+        with (
+            forked(templates, folder, "dies") as worker,
+            pytest.raises(WorkerError, match=r"was killed by SIGKILL, .*last words"),
+        ):
+            worker.open(NOTHING, spec)
+
+
+def test_nothing_is_left(folder: Path) -> None:
+    """Neither the workers, nor the template."""
+    before = {*psutil.Process().children(recursive=True)}
+    with closing(Templates()) as templates, forked(templates, folder):
+        started = {*psutil.Process().children(recursive=True)} - before
+        assert len(started) == 2
+    deadline = time.monotonic() + 10
+    while any(each.is_running() for each in started) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [each for each in started if each.is_running()]
+
+
+@pytest.mark.parametrize("imported", [{"numpy": "elsewhere.py"}, {"no_such_module": "nowhere.py"}])
+def test_what_cannot_be_shared(
+    imported: dict[str, str],
+    templates: Templates,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If a package would come from elsewhere than it did, an interpreter of its own is started."""
+    monkeypatch.setenv("ASKED_FOR", "")
+    spec = Spec((8, 8), 2, shuffle=True, seed=0, cache_dir=tmp_path)
+    for _ in range(2):
+        with forked(templates, folder, imported=imported) as worker:
+            assert said_by(worker, spec)[0] == str(os.getpid())
