@@ -59,9 +59,9 @@ ABOUT = """
 Written by `python -m docs.study days-report`; do not edit it.
 
 {sessions} were recorded on {days}, from {first} to {last}, with nothing changed: both sides run the same
-code. Beside them ran, by turns, nothing (`none`), a program that copies memory for {quiet:g} s of CPU time in each
-second (`quiet`), and one that keeps a whole core busy with that (`busy`): `docs/study/load.py`. What others
-used of the machine was read from the system meanwhile, and is shown to the rules as it was.
+code. Beside them ran, by turns, nothing (`none`), a program that copies memory for {quiet:g} s of CPU time in
+each second (`quiet`), and one that keeps a whole core busy with that (`busy`): `docs/study/load.py`. What
+others used of the machine was read from the system meanwhile, and is shown to the rules as it was.
 
 A session is of all recorded variants together, and fails if one of them does. **As they were**: each recorded
 session is judged as if it had been a real one; there are as many as were recorded, and those of a day have
