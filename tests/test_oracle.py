@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.integrate import quad
+from ville import normal_mixture
 
 from loader_gate.statistics.sequences import (
     ERROR,
@@ -44,13 +45,12 @@ def scores_against(log_ratios: list[float], ratio: float) -> tuple[float, float]
 @pytest.mark.parametrize("count", [60, 120, 300])
 def test_a_change_has_the_interval_of_a_published_package(count: int, error: float) -> None:
     """At either end the scores add up to just what the package has for the boundary of a normal mixture."""
-    ville = pytest.importorskip("ville")
     log_ratios = noisy(count, count)
     found = robust_estimate_at_any_look(log_ratios, error)
     assert 0 < found.low < found.ratio < found.high < math.inf
     for end, sign in ((found.low, 1), (found.high, -1)):
         total, squares = scores_against(log_ratios, end)
-        boundary = float(ville.normal_mixture(squares, error, SCORES_MIXED_OVER))
+        boundary = float(normal_mixture(squares, error, SCORES_MIXED_OVER))
         # Ends are solved for within a millionth of the distance at which data are clipped, and each datum
         # moves the sum by as much.
         assert sign * total == pytest.approx(boundary, abs=EXACTLY * count)
@@ -58,8 +58,8 @@ def test_a_change_has_the_interval_of_a_published_package(count: int, error: flo
     for end, inward in ((found.low, 1), (found.high, -1)):
         step = inward * 4 * EXACTLY * middle(log_ratios)[1]
         outside, inside = (scores_against(log_ratios, end * math.exp(way * step)) for way in (-1, 1))
-        assert abs(outside[0]) > float(ville.normal_mixture(outside[1], error, SCORES_MIXED_OVER))
-        assert abs(inside[0]) < float(ville.normal_mixture(inside[1], error, SCORES_MIXED_OVER))
+        assert abs(outside[0]) > float(normal_mixture(outside[1], error, SCORES_MIXED_OVER))
+        assert abs(inside[0]) < float(normal_mixture(inside[1], error, SCORES_MIXED_OVER))
 
 
 @pytest.mark.parametrize("ratio", [0.97, 1.0, 1.02, 1.1])
@@ -77,8 +77,7 @@ def test_the_evidence_of_a_change_is_a_mixture(ratio: float) -> None:
         epsabs=0,
         epsrel=1e-10,
     )
-    ville = pytest.importorskip("ville")
-    boundary = float(ville.normal_mixture(squares, min(0.999999, 1 / mixed), SCORES_MIXED_OVER))
+    boundary = float(normal_mixture(squares, min(0.999999, 1 / mixed), SCORES_MIXED_OVER))
     if mixed > 1:
         assert boundary == pytest.approx(abs(total), rel=EXACTLY)
     # Independent sessions multiply: the end of both is where the product of their mixtures is 1 / error.
