@@ -29,6 +29,7 @@ from docs.study.trace import Trace, load_trace, save_trace
 from docs.study.virtual import PACE
 from loader_gate.doctor.virtual import Stage
 from loader_gate.machine.noise import read_noise, used_by_others
+from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.same_work.reference import build_reference
@@ -57,12 +58,18 @@ def trace_of_days(noise: float = 0.01) -> Trace:
 # --- neighbours --------------------------------------------------------------------------------------------
 
 
-def is_gone(pid: int) -> bool:
-    """Return whether a process has ended, be it that nobody has asked for what became of it."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+def is_gone(pid: int, seconds: float = 10.0) -> bool:
+    """Return whether a process has ended, or does so soon; be it that nobody asks what became of it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
 
 
 def test_a_neighbour_is_busy_and_counts_as_another_program() -> None:
@@ -110,11 +117,8 @@ def test_a_neighbour_ends_whatever_happens() -> None:
     ) as study:
         assert study.stdout is not None
         pid = int(study.stdout.readline())
-        assert not is_gone(pid)
+        assert not is_gone(pid, 0.0)
         study.kill()
-    deadline = time.monotonic() + 20
-    while not is_gone(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
     assert is_gone(pid)
 
 
@@ -122,8 +126,7 @@ def end_now(pid: int | None) -> None:
     """Kill a process, as somebody else might, and wait until it is gone."""
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    while not is_gone(pid):
-        time.sleep(0.01)
+    assert is_gone(pid)
 
 
 def test_a_neighbour_that_ends_early_is_no_neighbour() -> None:
@@ -237,6 +240,27 @@ def test_loaders_of_ones_own_are_recorded_too(monkeypatch: pytest.MonkeyPatch) -
     ):
         with pytest.raises(StudyError, match=f"--loader {loader}: .*{message}"):
             recording.recorder_of([FAST], 6, 24, [loader])
+
+
+def test_the_loader_of_the_study_draws_each_epoch_anew(tiny_tree: Tree, tmp_path: Path) -> None:
+    """Every image is there once, under its own label; else the check would refuse it."""
+    from docs.study.burning import burning
+
+    spec = Spec((32, 32), 5, shuffle=True, seed=0, cache_dir=tmp_path)
+
+    def epoch(spec: Spec) -> list[tuple[bytes, int]]:
+        return [
+            (image.tobytes(), int(label.argmax()))
+            for images, labels in burning(tiny_tree, spec)
+            for image, label in zip(images, labels, strict=True)
+        ]
+
+    in_order = epoch(replace(spec, shuffle=False))
+    one, other = epoch(spec), epoch(spec)
+    assert one != other
+    assert in_order != one
+    assert sorted(one) == sorted(other) == sorted(in_order)
+    assert [label for _, label in in_order] == list(tiny_tree.labels)
 
 
 def test_traces_say_beside_whom_they_are(tmp_path: Path) -> None:

@@ -64,12 +64,13 @@ each second (`quiet`), and one that keeps a whole core busy with that (`busy`): 
 others used of the machine was read from the system meanwhile, and is shown to the rules as it was.
 
 A session is of all recorded variants together, and fails if one of them does. **As they were**: each recorded
-session is judged as if it had been a real one; there are as many as were recorded, and those of a day have
-that day in common. **Virtual sessions** are drawn from all that were recorded beside the same neighbour (on
-the same day, where it says so), {run} blocks at a time, those of one pair of processes, with head of every
-variant slowed. All are as with `--tolerance {tolerance:g} --budget {budget:g}`, of {comparisons} comparisons
-that share one error, from seed {seed}. In brackets are 95 % intervals, Clopper and Pearson's for shares: they
-say how well the replay knows what was recorded, not what another day brings.
+session is judged as if it had been a real one that ended with its last block; there are as many as were
+recorded, and those of a day have that day in common. **Virtual sessions** are drawn from all that were
+recorded beside the same neighbour (on the same day, where it says so), {run} blocks at a time, those of one
+pair of processes, with head of every variant slowed. All are as with
+`--tolerance {tolerance:g} --budget {budget:g}`, of {comparisons} comparisons that share one error, from seed
+{seed}. In brackets are 95 % intervals, Clopper and Pearson's for shares: they say how well the replay knows
+what was recorded, not what another day brings.
 """
 
 
