@@ -127,6 +127,7 @@ def end_now(pid: int | None) -> None:
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     assert is_gone(pid)
+    time.sleep(0.5)  # its other thread may take a moment longer
 
 
 def test_a_neighbour_that_ends_early_is_no_neighbour() -> None:

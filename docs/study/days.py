@@ -14,6 +14,7 @@ import random
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,7 @@ from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.verdict.rules import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import TextIO
 
@@ -355,46 +355,59 @@ def replay_days(
         pace: Of the sessions: their budget and tolerance.
         sizes: How many of each kind.
         seed: Of what is drawn.
-        jobs: Processes; as many as cores if None.
+        jobs: Processes; as many as cores if None. With one, it is this process.
         stream: Where progress is shown; standard error if None.
     """
-    slowdowns = (0.0, pace.tolerance, *SLOWDOWNS)
-    # Not forked: other threads of this process, such as a progress bar's, would be left behind half-way.
+    parts = [
+        (trace, circumstance, _counts(circumstance, pace, sizes))
+        for trace in traces
+        for daily in (False, True)
+        for circumstance in circumstances(trace.recordings, daily=daily)
+    ]
+    tasks = [
+        task
+        for _, circumstance, counts in parts
+        for task in (
+            partial(hold_as_recorded, circumstance, pace),
+            *(partial(hold, circumstance, slowdown, count, pace, seed) for slowdown, count in counts.items()),
+        )
+    ]
+    rows: dict[int, list[Row]] = {}
     with (
-        ProcessPoolExecutor(jobs or cores(), multiprocessing.get_context("spawn")) as pool,
-        Progress("Holding sessions", None, stream) as progress,
+        contextlib.closing(_done(tasks, jobs or cores())) as done,
+        Progress("Holding sessions", len(parts), stream) as progress,
     ):
+        for number, (trace, circumstance, counts) in enumerate(parts, 1):
+            recorded = next(done)
+            row = Row(circumstance, recorded, {slowdown: next(done) for slowdown in counts})
+            rows.setdefault(id(trace), []).append(row)
+            progress.update(number, f"{circumstance.day or 'all days'}, {circumstance.neighbour}")
+    return tuple(
+        Found(
+            trace,
+            tuple(row for row in rows[id(trace)] if not row.circumstance.day),
+            tuple(row for row in rows[id(trace)] if row.circumstance.day),
+        )
+        for trace in traces
+    )
 
-        def asked(circumstance: Circumstance) -> dict[float, Future[Held]]:
-            if circumstance.day:
-                counts = dict.fromkeys((0.0, *DAILY_SLOWDOWNS), sizes.daily)
-            else:
-                counts = {each: sizes.slowed if each else sizes.same for each in slowdowns}
-            return {
-                slowdown: pool.submit(hold, circumstance, slowdown, count, pace, seed)
-                for slowdown, count in counts.items()
-            }
 
-        waiting = [
-            [
-                (each, pool.submit(hold_as_recorded, each, pace), asked(each))
-                for daily in (False, True)
-                for each in circumstances(trace.recordings, daily=daily)
-            ]
-            for trace in traces
-        ]
-        done = 0
-        found = []
-        for trace, parts in zip(traces, waiting, strict=True):
-            rows = []
-            for circumstance, recorded, futures in parts:
-                held = {slowdown: future.result() for slowdown, future in futures.items()}
-                rows.append(Row(circumstance, recorded.result(), held))
-                done += 1
-                progress.update(done, f"{circumstance.day or 'all days'}, {circumstance.neighbour}")
-            together = tuple(row for row in rows if not row.circumstance.day)
-            found.append(Found(trace, together, tuple(row for row in rows if row.circumstance.day)))
-    return tuple(found)
+def _counts(circumstance: Circumstance, pace: Pace, sizes: Sizes) -> dict[float, int]:
+    """Return how many sessions to hold, by slowdown."""
+    if circumstance.day:
+        return dict.fromkeys((0.0, *DAILY_SLOWDOWNS), sizes.daily)
+    return {0.0: sizes.same, **dict.fromkeys((pace.tolerance, *SLOWDOWNS), sizes.slowed)}
+
+
+def _done(tasks: Sequence[Callable[[], Held]], jobs: int) -> Generator[Held, None, None]:
+    """Yield what tasks return, in their order."""
+    if jobs == 1:
+        yield from (task() for task in tasks)
+        return
+    # Not forked: other threads of this process, such as a progress bar's, would be left behind half-way.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        for future in [pool.submit(task) for task in tasks]:
+            yield future.result()
 
 
 def page_of(found: Sequence[Found], pace: Pace, seed: int) -> str:
