@@ -353,7 +353,7 @@ def test_the_command_writes_what_became_of_them(tmp_path: Path, capsys: pytest.C
     lines = page.splitlines()
     for line, after in pairwise(lines):
         assert not (line.startswith("|") and after.startswith("|")) or line.count("|") == after.count("|")
-    assert all(len(line) <= 110 for line in lines if not line.startswith(("|", "- ")))
+    assert all(len(line) <= 120 for line in lines if not line.startswith(("|", "- ")))
 
 
 def test_steps_have_options(capsys: pytest.CaptureFixture[str]) -> None:
