@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docs.study import live, neighbours, record, replay, trace
+from docs.study import days, live, load, neighbours, record, replay, trace
 from docs.study.errors import StudyError
 from docs.study.virtual import PACE
 from loader_gate.trees.tree import TreeError
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "witness": _witness,
         "neighbours": _neighbours,
         "overhead": _overhead,
+        "days": _days,
+        "days-report": _days_report,
     }
     chosen = STEPS if options.step == "all" else (options.step,)
     try:
@@ -112,6 +114,21 @@ def _overhead(options: argparse.Namespace) -> None:
     overhead.measure(options.images, options.blocks, options.folder)
 
 
+def _days(options: argparse.Namespace) -> None:
+    recorder = record.recorder_of(options.variants, options.blocks, options.images, options.loaders)
+    path = days.record_days(recorder, options.folder / days.FOLDER, options.sessions, options.neighbours)
+    print(path)
+
+
+def _days_report(options: argparse.Namespace) -> None:
+    traces = days.load_days(options.folder / days.FOLDER)
+    pace = replace(PACE, budget_seconds=options.budget, tolerance=options.tolerance / 100)
+    sizes = days.Sizes(options.same, options.slowed, options.daily)
+    found = days.replay_days(traces, pace, sizes, options.seed, options.jobs)
+    page = days.page_of(found, pace, options.seed)
+    (options.folder / days.FILE).write_text(page, encoding="utf-8")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m docs.study", description=__doc__)
     commands = parser.add_subparsers(dest="step", required=True, metavar="STEP")
@@ -126,6 +143,8 @@ def _parser() -> argparse.ArgumentParser:
         "witness": "hold a worker's CPU time, memory and cores against cgroups (needs root)",
         "overhead": "measure what looking at batches costs, which is no part of all",
         "neighbours": "measure what a figure owes to what ran before it, which is no part of all",
+        "days": "record short sessions beside no, a quiet and a busy neighbour, which is no part of all",
+        "days-report": "hold virtual sessions over those of all days, and write what became of them",
     }
     for step, about in every.items():
         command = commands.add_parser(
@@ -169,6 +188,20 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
     if step == "overhead":
         command.add_argument("--images", type=_number, default=96, metavar="N", help="of the small tree")
         command.add_argument("--blocks", type=_number, default=40, metavar="N", help="blocks of the rotation")
+    if step == "days":
+        _add_options_of_days(command)
+    if step == "days-report":
+        sizes_of_days = days.Sizes()
+        command.add_argument(
+            "--same", type=_number, default=sizes_of_days.same, metavar="N",
+            help="virtual sessions beside each neighbour with nothing changed",
+        )  # fmt: skip
+        command.add_argument(
+            "--slowed", type=_number, default=sizes_of_days.slowed, metavar="N", help="of each slowdown"
+        )
+        command.add_argument(
+            "--daily", type=_number, default=sizes_of_days.daily, metavar="N", help="of each kind and day"
+        )
     if step in ("record", "all"):
         command.add_argument(
             "--variants", nargs="+", default=list(record.VARIANTS), metavar="NAME", help="what to measure"
@@ -198,10 +231,11 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
         command.add_argument(
             "--setting", type=_number, default=sizes.setting, metavar="N", help="sessions of another setting"
         )
+    if step in ("replay", "days-report", "all"):
         command.add_argument(
             "--jobs", type=_number, default=None, metavar="N", help="processes (None: as many as cores)"
         )
-    if step in ("replay", "coverage", "all"):
+    if step in ("replay", "coverage", "days-report", "all"):
         command.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")
     if step in ("coverage", "all"):
         command.add_argument(
@@ -234,16 +268,37 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
             f"{prefix}tolerance", dest="live_tolerance", type=float, default=100 * live.TOLERANCE,
             metavar="PERCENT", help="how much slower head may be in live sessions",
         )  # fmt: skip
-    if step in ("replay", "all"):
+    if step in ("replay", "days-report", "all"):
         command.add_argument(
             "--tolerance", type=float, default=100 * PACE.tolerance, metavar="PERCENT",
             help="how much slower head may be",
         )  # fmt: skip
-    if step in ("replay", "live", "all"):
+    if step in ("replay", "live", "days-report", "all"):
         command.add_argument(
             "--budget", type=float, default=PACE.budget_seconds, metavar="SECONDS",
             help="the most measuring time a variant may take",
         )  # fmt: skip
+
+
+def _add_options_of_days(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--sessions", type=_number, default=days.SESSIONS, metavar="N", help="sessions to add"
+    )
+    command.add_argument(
+        "--neighbours", nargs="+", choices=load.NEIGHBOURS, default=list(load.NEIGHBOURS),
+        help="what to run beside them: each time the one that there are fewest sessions of",
+    )  # fmt: skip
+    command.add_argument(
+        "--variants", nargs="*", default=list(days.VARIANTS), metavar="NAME", help="of the suite to measure"
+    )
+    command.add_argument(
+        "--loader", dest="loaders", nargs="*", default=list(days.LOADERS), metavar="MODULE:FUNCTION",
+        help="other loaders to measure",
+    )  # fmt: skip
+    command.add_argument("--blocks", type=_number, default=days.BLOCKS, metavar="N", help="blocks a session")
+    command.add_argument(
+        "--images", type=_number, default=days.IMAGES, metavar="N", help="images of the small tree"
+    )
 
 
 def _number(text: str) -> int:

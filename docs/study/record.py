@@ -19,8 +19,9 @@ from loader_gate.machine.files import TEMPORARY_PREFIX
 from loader_gate.machine.machine import read_machine
 from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.own import told_apart, user_variant
 from loader_gate.registry.spec import Spec
-from loader_gate.registry.variant import BASELINE
+from loader_gate.registry.variant import BASELINE, RegistryError
 from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
 from loader_gate.statistics.counts import FEWEST_BLOCKS
@@ -119,7 +120,7 @@ def record(recorder: Recorder, path: Path, sessions: int) -> Trace:
     """
     if recorder.blocks < FEWEST_BLOCKS:
         raise StudyError(f"--blocks {recorder.blocks}: expected at least {FEWEST_BLOCKS}.")
-    about = _about(recorder)
+    about = about_of(recorder)
     trace = load_trace(path) if path.exists() else Trace(about, ())
     if trace.about != about:
         raise StudyError(
@@ -133,32 +134,44 @@ def record(recorder: Recorder, path: Path, sessions: int) -> Trace:
     return trace
 
 
-def recorder_of(names: Sequence[str], blocks: int, images: int | None = None) -> Recorder:
+def recorder_of(
+    names: Sequence[str], blocks: int, images: int | None = None, loaders: Sequence[str] = ()
+) -> Recorder:
     """Return a recorder of real variants on the ``small`` tree.
 
     Args:
         names: Of the variants to record beside the baseline.
         blocks: Blocks a session.
         images: Another number of images than usual, or None.
+        loaders: Loaders that are no part of the suite, as ``--loader`` names a user's own.
 
     Raises:
-        StudyError: There is no variant of such a name.
+        StudyError: There is no variant of such a name, or no such loader.
     """
     known = {variant.name: variant for variant in built_in_variants()}
     for name in names:
         if name not in known or name == BASELINE:
             others = ", ".join(each for each in known if each != BASELINE)
             raise StudyError(f"--variants {name}: expected some of {others}.")
-    tree = prepare_tree(TreeRequest(tree="small", tree_images=images))
     search_path = module_search_path(Path.cwd())
+    try:
+        own = told_apart([user_variant(loader, search_path) for loader in loaders])
+    except RegistryError as error:
+        raise StudyError(str(error)) from error
+    for loader in own:
+        if loader.name in known:
+            raise StudyError(f"--loader {loader.floor_key}: a variant of the suite is called {loader.name}.")
+    tree = prepare_tree(TreeRequest(tree="small", tree_images=images))
 
     def start(variant: Variant, fork: Fork | None) -> WorkerProcess:
         return WorkerProcess(variant, search_path, WorkerLimits(HANG_SECONDS), fork=fork)
 
-    return Recorder(tree, [known[name] for name in (BASELINE, *dict.fromkeys(names))], blocks, start)
+    chosen = [known[name] for name in (BASELINE, *dict.fromkeys(names))]
+    return Recorder(tree, [*chosen, *own], blocks, start)
 
 
-def _about(recorder: Recorder) -> About:
+def about_of(recorder: Recorder) -> About:
+    """Return what the sessions of a recorder have in common on this machine."""
     machine = read_machine()
     return About(
         machine=machine.describe(),

@@ -78,6 +78,8 @@ def save_trace(trace: Trace, path: Path) -> None:
             {
                 "date": recording.date,
                 "noise": recording.noise,
+                "others": None if recording.others is None else round(recording.others, 3),
+                "neighbour": recording.neighbour,
                 "baseline": _columns(recording.baseline),
                 "variants": {
                     name: {"head": _columns(pair.head), "base": _columns(pair.base)}
@@ -124,7 +126,9 @@ def _recording(document: Mapping[str, Any], variants: Sequence[str]) -> Recordin
     lengths = {len(baseline), *(len(passes) for pair in pairs.values() for passes in (pair.head, pair.base))}
     if len(lengths) != 1 or len(baseline) % 2 or not baseline:
         raise ValueError(f"passes of {sorted(lengths)} in one session, expected two a block of each")
-    return Recording(document["date"], document["noise"], baseline, pairs)
+    # Older files say nothing of others.
+    others, neighbour = document.get("others"), document.get("neighbour", "")
+    return Recording(document["date"], document["noise"], baseline, pairs, others, neighbour)
 
 
 def _columns(passes: Sequence[PassTiming]) -> dict[str, list[float]]:

@@ -126,7 +126,7 @@ class Theatre:
             self._pace,
             against_base=situation.floor is None,
         )
-        return _outcome(played.measurements)
+        return outcome_of(played.measurements)
 
     def planned(self, name: str) -> int:
         """Return how many blocks of a variant, head and base, the budget has room for; or of `EVERY`."""
@@ -137,7 +137,7 @@ class Theatre:
         return planned_blocks(self._pace.budget_seconds, seconds / blocks)
 
 
-def _outcome(measurements: Sequence[Measurement]) -> Outcome:
+def outcome_of(measurements: Sequence[Measurement]) -> Outcome:
     """Return what became of the session of some variants: it is as bad as the worst of them."""
     worst = min(measurements, key=lambda each: _WORST_FIRST.index(each.verdict.status))
     own = math.fsum(

@@ -60,12 +60,16 @@ class Recording:
         noise: What the system showed of noise, in words.
         baseline: The baseline's passes, two a block, in order.
         variants: The variants' passes, by name; of as many blocks.
+        others: How many cores other programs kept busy meanwhile, or None if that is not known.
+        neighbour: What was run beside it on purpose, in a word; nothing if nobody said.
     """
 
     date: str
     noise: str
     baseline: tuple[PassTiming, ...]
     variants: Mapping[str, Pair]
+    others: float | None = None
+    neighbour: str = ""
 
     @property
     def blocks(self) -> int:
@@ -265,6 +269,7 @@ def record(
         describe_noise(before, after),
         tuple(contestants[0].head.passes),
         {each.variant.name: _pair(each) for each in contestants[1:]},
+        used_by_others(before, after),
     )
     return Recorded(recording, durations, (before, after))
 
