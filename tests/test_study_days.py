@@ -31,8 +31,8 @@ from loader_gate.doctor.virtual import Stage
 from loader_gate.machine.noise import read_noise, used_by_others
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
-from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.same_work.reference import build_reference
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from tests.test_study import DUMP, FAST, FakeWorker, made_up_trace
 
 if TYPE_CHECKING:
@@ -42,9 +42,12 @@ if TYPE_CHECKING:
     from loader_gate.worker.forked import Fork
 
 
+BLOCKS = 6
+
+
 def trace_of_days(noise: float = 0.01) -> Trace:
     """Return a trace of two days: none and busy on the first, none on the second."""
-    trace = made_up_trace(noise, sessions=3, blocks=2 * RENEWED_AFTER)
+    trace = made_up_trace(noise, sessions=3, blocks=12)
     beside = (("none", 0.1), ("busy", 1.2), ("none", None))
     recordings = (
         replace(
@@ -161,7 +164,7 @@ def recorder(tiny_tree: Tree, monkeypatch: pytest.MonkeyPatch) -> recording.Reco
     """Return a recorder of made-up workers, which look at no reference."""
     monkeypatch.setattr(recording, "build_reference", create_autospec(build_reference))
     variants = [Variant(name, f"loader_gate.variants.{name}") for name in (BASELINE, FAST)]
-    return recording.Recorder(tiny_tree, variants, RENEWED_AFTER, FakeWorker, io.StringIO())
+    return recording.Recorder(tiny_tree, variants, BLOCKS, FakeWorker, io.StringIO())
 
 
 def test_neighbours_take_turns(recorder: recording.Recorder, beside: list[str], tmp_path: Path) -> None:
@@ -175,7 +178,7 @@ def test_neighbours_take_turns(recorder: recording.Recorder, beside: list[str], 
     days.record_days(recorder, folder, 1, ["busy"], io.StringIO())
     (trace,) = days.load_days(folder)
     assert [each.neighbour for each in trace.recordings] == beside == [*beside[:5], "busy"]
-    assert {each.blocks for each in trace.recordings} == {RENEWED_AFTER}
+    assert {each.blocks for each in trace.recordings} == {BLOCKS}
     shown = read_noise().busy_seconds is not None
     assert all((each.others is not None) == shown for each in trace.recordings)
 
@@ -223,8 +226,8 @@ def test_a_session_that_fails_is_not_kept(
 
 def test_a_session_has_at_least_one_pair_of_processes(recorder: recording.Recorder, tmp_path: Path) -> None:
     """Virtual sessions are drawn from the blocks of one pair at a time."""
-    with pytest.raises(StudyError, match=rf"--blocks {RENEWED_AFTER - 1}: expected at least {RENEWED_AFTER}"):
-        days.record_days(replace(recorder, blocks=RENEWED_AFTER - 1), tmp_path, 1, ["none"])
+    with pytest.raises(StudyError, match=rf"--blocks {FEWEST_BLOCKS - 1}: expected at least {FEWEST_BLOCKS}"):
+        days.record_days(replace(recorder, blocks=FEWEST_BLOCKS - 1), tmp_path, 1, ["none"])
 
 
 def test_loaders_of_ones_own_are_recorded_too(monkeypatch: pytest.MonkeyPatch) -> None:

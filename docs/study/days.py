@@ -28,7 +28,7 @@ from loader_gate.doctor.prospects import spread
 from loader_gate.doctor.virtual import Block, Stage
 from loader_gate.machine.cores import cores
 from loader_gate.progress import Progress
-from loader_gate.rotation.schedule import RENEWED_AFTER
+from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.verdict.rules import Rules
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ FILE = "days.md"
 VARIANTS = ("tfdata_no_cache", "tfdata_file_cache", "native_threads")
 #: Of the study's own, as a team's own loader is one of theirs.
 LOADERS = ("docs.study.burning:burning",)
-#: Six pairs of processes a variant, a session of a few minutes.
-BLOCKS = 6 * RENEWED_AFTER
+#: As many pairs of processes a variant, a session of a few minutes.
+BLOCKS = 24
 IMAGES = 96
 SESSIONS = 3
 #: By how much head is slower, beside the tolerance itself, which is allowed.
@@ -66,7 +66,7 @@ others used of the machine was read from the system meanwhile, and is shown to t
 A session is of all recorded variants together, and fails if one of them does. **As they were**: each recorded
 session is judged as if it had been a real one that ended with its last block; there are as many as were
 recorded, and those of a day have that day in common. **Virtual sessions** are drawn from all that were
-recorded beside the same neighbour (on the same day, where it says so), {run} blocks at a time, those of one
+recorded beside the same neighbour (on the same day, where it says so), block by block, as each is of another
 pair of processes, with head of every variant slowed. All are as with
 `--tolerance {tolerance:g} --budget {budget:g}`, of {comparisons} comparisons that share one error, from seed
 {seed}. In brackets are 95 % intervals, Clopper and Pearson's for shares: they say how well the replay knows
@@ -96,10 +96,8 @@ def record_days(
     Raises:
         StudyError: A variant could not be measured, or a neighbour did not do as it should.
     """
-    if recorder.blocks < RENEWED_AFTER:
-        raise StudyError(
-            f"--blocks {recorder.blocks}: expected at least {RENEWED_AFTER}, those of one pair of processes."
-        )
+    if recorder.blocks < FEWEST_BLOCKS:
+        raise StudyError(f"--blocks {recorder.blocks}: expected at least {FEWEST_BLOCKS}.")
     about = about_of(recorder)
     path = _trace_of(Trace(about, ()), folder)
     trace = load_trace(path) if path.exists() else Trace(about, ())
@@ -231,7 +229,7 @@ def circumstances(recordings: Sequence[Recording], *, daily: bool) -> tuple[Circ
     """Return recordings by neighbour; or by day and neighbour.
 
     Args:
-        recordings: The sessions, each as long as one pair of processes at least.
+        recordings: The sessions.
         daily: Whether each day is one of its own.
     """
     groups: dict[tuple[str, str], list[Recording]] = {}
@@ -424,7 +422,6 @@ def page_of(found: Sequence[Found], pace: Pace, seed: int) -> str:
         tolerance=100 * pace.tolerance,
         budget=pace.budget_seconds,
         comparisons=pace.comparisons,
-        run=RENEWED_AFTER,
         seed=seed,
     )
     return "\n\n".join([about.strip(), *(part for each in found for part in _parts(each, pace))]) + "\n"
