@@ -91,7 +91,7 @@ class FakeWorker:
         assert consumer["name"] in ("drain", "emulated")
         self._spec = spec
         self.machine.folders[self.variant.name] = self.folder
-        return {"kind": self.variant.kind, "build_seconds": 0.0, "import_seconds": 0.0}
+        return {"kind": self.variant.kind, "build_seconds": 0.0, "import_seconds": 0.0, "imported": {}}
 
     def ask(self, do: str, **_: Any) -> dict[str, Any]:
         """Answer."""

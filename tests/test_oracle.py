@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from scipy import stats
-from ville import BettingTest, combine
+from ville import BettingTest
+from ville.evalues import combine
 
 from loader_gate.statistics.sequences import (
     BETS,

@@ -207,7 +207,7 @@ def test_a_session_that_fails_is_not_kept(
     kept = path.read_bytes()
 
     def start(variant: Variant, fork: Fork | None) -> FakeWorker:
-        return FakeWorker(variant, fork, 6 if variant.name == FAST else math.inf)
+        return FakeWorker(variant, fork, 3 if variant.name == FAST else math.inf)
 
     with pytest.raises(StudyError, match=FAST):
         days.record_days(replace(recorder, start=start), tmp_path, 1, ["busy"], io.StringIO())

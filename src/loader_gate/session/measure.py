@@ -281,8 +281,7 @@ class _WorkloadRun:
     def _launcher(self) -> Launcher:
         return Launcher(
             self.settings.place.search_path,
-            self.settings.allowance.limits,
-            self.workload.uses_gpu,
+            replace(self.settings.allowance.limits, see_gpu=self.workload.uses_gpu),
             {} if self.base is None else self.base.origins,
             self.templates,
         )

@@ -26,14 +26,12 @@ class Launcher:
     Attributes:
         search_path: Where they look for modules.
         limits: What each may take.
-        see_gpu: Whether they may use a GPU.
         origins: Where the code of variants at base comes from, by variant; of those that have one.
         templates: Fork those that go on where earlier ones were.
     """
 
     search_path: Sequence[str]
     limits: WorkerLimits
-    see_gpu: bool
     origins: Mapping[str, Origin]
     templates: Templates
 
@@ -57,7 +55,6 @@ class Launcher:
             variant,
             self.search_path,
             self.limits,
-            see_gpu=self.see_gpu,
             disk_folder=writes_to,
             origin=self.origins[variant.name] if at_base else None,
             fork=self.templates.with_imported(imported),

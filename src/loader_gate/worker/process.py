@@ -30,6 +30,7 @@ from loader_gate.worker.origin import OWN_FOLDER, Origin, command, environment_o
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from multiprocessing.connection import Connection
 
     from loader_gate.registry.spec import Spec
     from loader_gate.trees.tree import Tree
@@ -74,7 +75,6 @@ class WorkerProcess:
         search_path: Iterable[str],
         limits: WorkerLimits,
         *,
-        see_gpu: bool = False,
         disk_folder: Path | None = None,
         origin: Origin | None = None,
         fork: Fork | None = None,
@@ -85,7 +85,6 @@ class WorkerProcess:
             variant: What the process will run.
             search_path: Folders in which the worker looks for modules, first to last.
             limits: What it may take: above any, it is killed.
-            see_gpu: Whether it may use a GPU.
             disk_folder: The folder that it writes to, if that is limited.
             origin: Where a base worker takes its code from, in place of ``search_path``; None is this
                 checkout's. Only the loader comes from there: the harness is this checkout's on both sides,
@@ -100,22 +99,13 @@ class WorkerProcess:
         # A worker that is killed cannot remove its temporary files, such as TensorFlow's generated code.
         self._temporary = tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True)
         self._connection, theirs = multiprocessing.Pipe()
-        environment = _environment(self._origin, self._temporary.name, see_gpu)
+        environment = _environment(self._origin, self._temporary.name, limits.see_gpu)
         with theirs:
-            forked = fork and fork(self._origin, environment, theirs, self._stderr.fileno())
-            if forked:
-                self._process = forked
-                self._send(environment=environment, search_path=self._origin.search_path)
-                return
-            self._process = subprocess.Popen(
-                command(self._origin.python, "serve", theirs.fileno()),
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._stderr,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is the parent's to handle
-            )
+            stderr = self._stderr.fileno()
+            forked = fork and fork(self._origin, environment, theirs, stderr)
+            self._process = forked or _interpreter(self._origin, environment, theirs, stderr)
+        if forked:
+            self._send(environment=environment, search_path=self._origin.search_path)
 
     def open(
         self, tree: Tree, spec: Spec, consumer: Mapping[str, Any] = DRAIN, seed: int = 0
@@ -256,6 +246,21 @@ class WorkerProcess:
         self._temporary.cleanup()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _interpreter(
+    origin: Origin, environment: Mapping[str, str], connection: Connection, stderr: int
+) -> subprocess.Popen[bytes]:
+    """Start a process that answers on a connection."""
+    return subprocess.Popen(
+        command(origin.python, "serve", connection.fileno()),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        pass_fds=[connection.fileno()],
+        start_new_session=True,  # Ctrl-C is the parent's to handle
+    )
 
 
 def _environment(origin: Origin, temporary: str, see_gpu: bool) -> dict[str, str]:
