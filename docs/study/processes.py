@@ -11,6 +11,8 @@ from loader_gate.rotation.schedule import RENEWED_AFTER
 from loader_gate.statistics.estimate import log_ratios
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from docs.study.trace import Trace
 
 
@@ -41,9 +43,19 @@ def between_processes(trace: Trace, variant: str) -> Processes:
         ratios = log_ratios(*([timing.seconds for timing in side] for side in (pair.head, pair.base)))
         starts = range(0, len(ratios) - RENEWED_AFTER + 1, RENEWED_AFTER)
         runs += [ratios[start : start + RENEWED_AFTER] for start in starts]
+    within, between = within_and_between(runs)
+    chance = float(f_oneway(*runs).pvalue) if len(runs) > 1 else 1.0
+    return Processes(len(runs), within, between, chance)
+
+
+def within_and_between(runs: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Return the standard deviations within runs and from run to run, as `Processes` has them.
+
+    Args:
+        runs: Log-ratios by pair of processes, equally many of each.
+    """
     within = fmean(variance(run) for run in runs)
     if len(runs) < 2:
-        return Processes(len(runs), math.sqrt(within), 0.0, 1.0)
-    between = variance([fmean(run) for run in runs]) - within / RENEWED_AFTER
-    chance = float(f_oneway(*runs).pvalue)
-    return Processes(len(runs), math.sqrt(within), math.sqrt(max(0.0, between)), chance)
+        return math.sqrt(within), 0.0
+    between = variance([fmean(run) for run in runs]) - within / len(runs[0])
+    return math.sqrt(within), math.sqrt(max(0.0, between))

@@ -117,6 +117,11 @@ class WorkerProcess:
                 start_new_session=True,  # Ctrl-C is the parent's to handle
             )
 
+    @property
+    def pid(self) -> int:
+        """Return the number of the process."""
+        return self._process.pid
+
     def open(
         self, tree: Tree, spec: Spec, consumer: Mapping[str, Any] = DRAIN, seed: int = 0
     ) -> dict[str, Any]:
