@@ -47,6 +47,7 @@ VARIANTS = ("tfdata_no_cache", "tfdata_file_cache", "tfdata_memory_cache", "nati
 IMAGES = 96
 BLOCKS = 60
 FILE = "duet.md"
+SIZE = (IMAGE_SIZE, IMAGE_SIZE)
 
 Way: TypeAlias = Literal["in turn", "duet"]
 WAYS: tuple[Way, ...] = get_args(Way)
@@ -106,6 +107,8 @@ class _Study:
 
     Attributes:
         tree: The images.
+        reference: The folder of their reference decode.
+        templates: What workers are forked from, by way: how many cores there are is read when they import.
         halves: Of the cores.
         blocks: Blocks of each way.
         progress: Shows how far it is.
@@ -113,6 +116,8 @@ class _Study:
     """
 
     tree: Tree
+    reference: Path
+    templates: Mapping[Way, Templates]
     halves: tuple[Half, Half]
     blocks: int
     progress: Progress
@@ -136,11 +141,12 @@ class _Study:
         return {way: pairs[way].runs for way in WAYS}
 
     def _pairs(self, case: Case, way: Way, folder: Path, stack: ExitStack) -> Pairs:
-        spec = Spec((IMAGE_SIZE, IMAGE_SIZE), BATCH_SIZE, True, 0, folder / "cache")
-        build_reference(self.tree, spec.image_size, folder / "reference")
+        spec = Spec(SIZE, BATCH_SIZE, True, 0, folder / "cache")
+        folder.mkdir(parents=True)
+        # What is remembered of a variant's images is written beside it.
+        (folder / "reference").symlink_to(self.reference)
         halves = self.halves if way == "duet" else None
-        templates = stack.enter_context(closing(Templates()))
-        workers = Workers(case, spec, halves and halves[0], templates)
+        workers = Workers(case, spec, halves and halves[0], self.templates[way])
         pairs = Pairs(
             case,
             Job(self.tree, folder / "reference", DRAIN),
@@ -179,8 +185,14 @@ def measure(names: Sequence[str], images: int, blocks: int, folder: Path) -> Non
     with tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True) as temporary:
         same = [Case(name, known[name], known[name]) for name in dict.fromkeys(names) if name in known]
         slowed = [case for case in planted_cases(Path(temporary)) if case.head.name in names]
-        with Progress("Timing both at once", 2 * blocks * len([*same, *slowed])) as progress:
-            study = _Study(tree, halves, blocks, progress)
+        reference = Path(temporary, "reference")
+        build_reference(tree, SIZE, reference)
+        with ExitStack() as stack:
+            progress = stack.enter_context(
+                Progress("Timing both at once", 2 * blocks * len([*same, *slowed]))
+            )
+            templates = {way: stack.enter_context(closing(Templates())) for way in WAYS}
+            study = _Study(tree, reference, templates, halves, blocks, progress)
             found = {
                 case.name: study.time(case, order, Path(temporary, str(number)))
                 for number, case in enumerate((*same, *slowed))
