@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docs.study import days, live, load, neighbours, record, replay, trace
+from docs.study import days, duet, live, load, neighbours, record, replay, trace
 from docs.study.errors import StudyError
 from docs.study.virtual import PACE
 from loader_gate.trees.tree import TreeError
@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "resolution": _resolution,
         "witness": _witness,
         "neighbours": _neighbours,
+        "duet": _duet,
         "overhead": _overhead,
         "days": _days,
         "days-report": _days_report,
@@ -108,6 +109,10 @@ def _neighbours(options: argparse.Namespace) -> None:
     neighbours.measure(options.variants, options.images, options.minutes, options.idle, options.folder)
 
 
+def _duet(options: argparse.Namespace) -> None:
+    duet.measure(options.variants, options.images, options.blocks, options.folder)
+
+
 def _overhead(options: argparse.Namespace) -> None:
     from docs.study import overhead
 
@@ -145,6 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         "neighbours": "measure what a figure owes to what ran before it, which is no part of all",
         "days": "record short sessions beside no, a quiet and a busy neighbour, which is no part of all",
         "days-report": "hold virtual sessions over those of all days, and write what became of them",
+        "duet": "measure head and base at once, each on half of the cores, and in turn; no part of all",
     }
     for step, about in every.items():
         command = commands.add_parser(
@@ -185,6 +191,17 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
             "--idle", type=float, default=neighbours.IDLE_SECONDS, metavar="SECONDS",
             help="how long the machine is left alone before a pass",
         )  # fmt: skip
+    if step == "duet":
+        command.add_argument(
+            "--variants", nargs="+", default=list(duet.VARIANTS), metavar="NAME",
+            help="what to compare with itself, and what to plant",
+        )  # fmt: skip
+        command.add_argument(
+            "--images", type=_number, default=duet.IMAGES, metavar="N", help="images of the small tree"
+        )
+        command.add_argument(
+            "--blocks", type=_number, default=duet.BLOCKS, metavar="N", help="blocks of each case and way"
+        )
     if step == "overhead":
         command.add_argument("--images", type=_number, default=96, metavar="N", help="of the small tree")
         command.add_argument("--blocks", type=_number, default=40, metavar="N", help="blocks of the rotation")

@@ -54,9 +54,22 @@ def planted(text: str, share: float, variant: str = VARIANT) -> str:
         VARIANT: (_BEFORE, _AFTER.format(share=share)),
         LOADER: (_UNBURNED, f"BURNED = {share!r}\n"),
     }[variant]
+    return _edited(text, before, after, FILES[variant])
+
+
+def one_at_a_time(text: str) -> str:
+    """Return the text of the variant without a cache, with its parallelism lost: one image at a time.
+
+    Raises:
+        StudyError: The text is not the expected one.
+    """
+    return _edited(text, _BEFORE, _BEFORE.replace("tf.data.AUTOTUNE", "1"), FILE)
+
+
+def _edited(text: str, before: str, after: str, file: str) -> str:
     if text.count(before) != 1:
         raise StudyError(
-            f"{FILES[variant]} has changed: the slowdown is planted in the place of {before.strip()!r}, "
+            f"{file} has changed: the slowdown is planted in the place of {before.strip()!r}, "
             f"which should be there once and is {text.count(before)} times; mend docs/study/planted.py."
         )
     return text.replace(before, after)

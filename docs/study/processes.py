@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from loader_gate.statistics.estimate import pair_log_ratios
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from docs.study.trace import Trace
 
 
@@ -40,9 +42,19 @@ def between_processes(trace: Trace, variant: str) -> Processes:
         pair = recording.variants[variant]
         ratios = pair_log_ratios(*([timing.seconds for timing in side] for side in (pair.head, pair.base)))
         runs += [ratios[start : start + of_one] for start in range(0, len(ratios) - of_one + 1, of_one)]
+    within, between = within_and_between(runs)
+    chance = float(f_oneway(*runs).pvalue) if len(runs) > 1 else 1.0
+    return Processes(len(runs), within, between, chance)
+
+
+def within_and_between(runs: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Return the standard deviations within runs and from run to run, as `Processes` has them.
+
+    Args:
+        runs: Log-ratios by pair of processes, equally many of each.
+    """
     within = fmean(variance(run) for run in runs)
     if len(runs) < 2:
-        return Processes(len(runs), math.sqrt(within), 0.0, 1.0)
-    between = variance([fmean(run) for run in runs]) - within / of_one
-    chance = float(f_oneway(*runs).pvalue)
-    return Processes(len(runs), math.sqrt(within), math.sqrt(max(0.0, between)), chance)
+        return math.sqrt(within), 0.0
+    between = variance([fmean(run) for run in runs]) - within / len(runs[0])
+    return math.sqrt(within), math.sqrt(max(0.0, between))

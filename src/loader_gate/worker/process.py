@@ -107,6 +107,11 @@ class WorkerProcess:
         if forked:
             self._send(environment=environment, search_path=self._origin.search_path)
 
+    @property
+    def pid(self) -> int:
+        """Return the number of the process."""
+        return self._process.pid
+
     def open(
         self, tree: Tree, spec: Spec, consumer: Mapping[str, Any] = DRAIN, seed: int = 0
     ) -> dict[str, Any]:
