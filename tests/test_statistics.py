@@ -216,26 +216,38 @@ def share_missed(rows: NDArray[np.float64], error: float) -> float:
     return float(((lows > 0) | (highs < 0)).any(axis=1).mean())
 
 
-def share_missed_by_scores(rows: NDArray[np.float64], error: float) -> float:
+def share_missed_by_scores(rows: NDArray[np.float64], error: float, per_block: int = 2) -> float:
     """Return the same of robust estimates."""
     missed = np.zeros(len(rows), dtype=bool)
     for count in range(2, rows.shape[1] + 1, 2):
         for side in (rows[:, :count], -rows[:, :count]):
-            missed |= beyond_chance(side, 0.0, error) > 0
+            missed |= beyond_chance(side, 0.0, error, per_block) > 0
     return float(missed.mean())
 
 
-def beyond_chance(rows: NDArray[np.float64], log_ratio: float, error: float) -> NDArray[np.float64]:
+def beyond_chance(
+    rows: NDArray[np.float64], log_ratio: float, error: float, per_block: int = 2
+) -> NDArray[np.float64]:
     """Return by how much the evidence of each session that the ratio is larger is more than chance allows.
 
     By the formula: bets on the mean scores of blocks of two, each of which wins exp(b s) / cosh(b s).
     """
     deviations = np.abs(rows - np.median(rows, axis=1, keepdims=True))
     bound = CLIPPED_AT * TO_DEVIATION * np.median(deviations, axis=1, keepdims=True)
-    scores = np.clip((rows - log_ratio) / bound, -1, 1).reshape(len(rows), -1, 2).mean(axis=2)
+    scores = np.clip((rows - log_ratio) / bound, -1, 1).reshape(len(rows), -1, per_block).mean(axis=2)
     won = [np.exp(bet * scores) / np.cosh(bet * scores) for bet in BETS]
     evidence: NDArray[np.float64] = np.log(np.mean([np.prod(each, axis=1) for each in won], axis=0))
     return evidence - math.log(2 / error)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_processes_that_differ_are_in_the_interval(noise: Noise) -> None:
+    """What one process has over the other is in both log-ratios of a block: they are one datum, not two."""
+    between = np.random.default_rng(8).normal(0, 2 * SD, (SESSIONS, PLANNED)).repeat(2, axis=1)
+    rows = sessions(noise, ratio=1.0) + between
+    assert (
+        share_missed_by_scores(rows, ERROR) <= ERROR < 1.4 * ERROR <= share_missed_by_scores(rows, ERROR, 1)
+    )
 
 
 @pytest.mark.parametrize("noise", NOISES)
