@@ -12,6 +12,7 @@ from loader_gate.verdict.idle import (
     FEWEST_BUSY,
     GRAIN_SECONDS,
     SHARE_OF_A_PASS,
+    after_first_epoch,
     idle_problem,
     reading_problem,
     rest_problem,
@@ -91,6 +92,14 @@ def test_a_prefetcher_is_found_in_the_first_blocks() -> None:
 def test_all_of_an_epoch_in_advance() -> None:
     """Its passes take no CPU themselves, so that any work before them is more than a share of theirs."""
     assert share_found(lambda chance, _: 0.7 * (chance.random() < 0.6), cpu=0.001) == 1.0
+
+
+def test_what_an_only_epoch_leaves_to_be_done() -> None:
+    """A cache may have to be finished before a process is first timed; who prepares the next epoch does more."""
+    finishing, idle = after_first_epoch(a_pass(0.12, cpu=0.365)), a_pass(0.0, cpu=0.365)
+    assert idle_problem([finishing, idle] * 30) == ""
+    prepared = after_first_epoch(a_pass(0.365, cpu=0.05))
+    assert idle_problem([prepared, idle] * 30) != ""
 
 
 def test_much_in_a_few_moments() -> None:

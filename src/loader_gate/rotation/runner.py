@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from loader_gate.machine.cores import cores
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
 from loader_gate.statistics.counts import epochs_per_pass, steady
-from loader_gate.verdict.idle import idle_problem, reading_problem, rest_problem
+from loader_gate.verdict.idle import after_first_epoch, idle_problem, reading_problem, rest_problem
 from loader_gate.worker.limits import bytes_in
 from loader_gate.worker.process import WorkerError
 from loader_gate.worker.timing import PassTiming
@@ -141,10 +141,9 @@ class Runner:
             self._lose(arm, str(error))
             return None
         timing = PassTiming(**answer)
-        if arm in self._fresh:  # it may have had to finish what it filled in its first epoch
-            self._fresh.remove(arm)
-            return timing
-        self._timed.setdefault(arm, []).append(timing)
+        is_first = arm in self._fresh
+        self._fresh.discard(arm)
+        self._timed.setdefault(arm, []).append(after_first_epoch(timing) if is_first else timing)
         if problem := idle_problem(self._timed[arm]) or reading_problem(self._timed[arm]):
             self._lose(arm, problem)
             return None
