@@ -95,7 +95,7 @@ def test_all_of_an_epoch_in_advance() -> None:
 
 
 def test_what_an_only_epoch_leaves_to_be_done() -> None:
-    """A cache may have to be finished before a process is first timed; who prepares the next epoch does more."""
+    """A cache may have to be finished before the first timed pass; who prepares the next epoch does more."""
     finishing, idle = after_first_epoch(a_pass(0.12, cpu=0.365)), a_pass(0.0, cpu=0.365)
     assert idle_problem([finishing, idle] * 30) == ""
     prepared = after_first_epoch(a_pass(0.365, cpu=0.05))
