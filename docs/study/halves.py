@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from docs.study.errors import StudyError
+from loader_gate.machine.cores import processors
 from loader_gate.machine.processes import descendants
 
 #: The numbers of some cores.
@@ -37,22 +38,29 @@ def halves_of(cores: Collection[int] | None) -> tuple[Half, Half]:
 @contextlib.contextmanager
 def bound_to(cores: Collection[int]) -> Iterator[None]:
     """Bind this thread to cores: what it starts meanwhile is bound to them from its first thread on."""
-    before = os.sched_getaffinity(0)
+    before = processors()
     os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        if before is not None:
+            os.sched_setaffinity(0, before)
 
 
 def move(pid: int, cores: Collection[int]) -> None:
     """Move every thread of a process, and of all that it has started, to other cores."""
-    moved = True
-    while moved:  # again: a thread that has begun meanwhile is where the one was that began it
-        moved = False
-        for process in (pid, *descendants(pid)):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
-                for thread in sorted(Path(f"/proc/{process}/task").iterdir()):
-                    if os.sched_getaffinity(int(thread.name)) != {*cores}:
-                        os.sched_setaffinity(int(thread.name), cores)
-                        moved = True
+    moved: set[int] = set()
+    while left := _threads(pid) - moved:  # again: one that has begun meanwhile is where its parent was
+        for thread in left:
+            with contextlib.suppress(ProcessLookupError):  # it has ended
+                os.sched_setaffinity(thread, cores)
+        moved |= left
+
+
+def _threads(pid: int) -> set[int]:
+    """Return the threads of a process, and of all that it has started."""
+    found: set[int] = set()
+    for process in (pid, *descendants(pid)):
+        with contextlib.suppress(FileNotFoundError):  # it has ended
+            found |= {int(thread.name) for thread in Path(f"/proc/{process}/task").iterdir()}
+    return found
