@@ -184,7 +184,7 @@ def _help(program: str) -> str:
             main([*command, "--help"])
         said = output.getvalue()
     commands = re.search(r"^  [A-Z]+\n((?: {4}.+\n)+)", said, flags=re.MULTILINE)
-    names = re.findall(r"^    ([\w-]+)  ", commands[1], flags=re.MULTILINE) if commands else []
+    names = re.findall(r"^    ([\w-]+)(?:  |$)", commands[1], flags=re.MULTILINE) if commands else []
     return said + "".join(_help(f"{program} {name}") for name in names)
 
 
