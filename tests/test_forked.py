@@ -32,6 +32,14 @@ def says(tree, spec):
         str(random.random()), str(os.getpgid(0) == os.getpid()), __file__,
     ]))
 
+def quiet(tree, spec):
+    import cv2
+    return []
+
+def tuned(tree, spec):
+    os.environ["OMP_NUM_THREADS"] = "1"
+    return quiet(tree, spec)
+
 def dies(tree, spec):
     print("last words", file=sys.stderr, flush=True)
     os.kill(os.getpid(), 9)
@@ -114,6 +122,17 @@ def test_nothing_is_left(folder: Path) -> None:
     while any(each.is_running() for each in started) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not [each for each in started if each.is_running()]
+
+
+def test_what_is_set_before_an_import_is_not_too_late(
+    templates: Templates, folder: Path, tiny_tree: Tree, tmp_path: Path
+) -> None:
+    """A loader that sets variables, which packages read when they are imported, is never forked."""
+    spec = Spec((8, 8), 2, shuffle=True, seed=0, cache_dir=tmp_path)
+    with forked(templates, folder, "quiet") as worker:
+        assert worker.open(tiny_tree, spec)["imported"]["cv2"].endswith(".py")
+    with forked(templates, folder, "tuned") as worker:
+        assert worker.open(tiny_tree, spec)["imported"] is None
 
 
 @pytest.mark.parametrize("imported", [{"numpy": "elsewhere.py"}, {"no_such_module": "nowhere.py"}])

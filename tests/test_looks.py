@@ -256,9 +256,10 @@ def test_nobody_goes_on_for_memory_who_fails_anyway() -> None:
 
 def test_memory_that_does_not_seem_more_keeps_nobody() -> None:
     """As it is where less is taken."""
-    for times in (1.1, 0.5):
+    for times, expected in ((1.1, "slower"), (0.5, "improvement")):
         seen = compared(taking(times), unchanged, MANY)
-        assert outcomes(look(seen, RULES, PACE, None))[PEAK_MEMORY] in ("slower", "improvement")
+        decided = look(seen, RULES, PACE, None)
+        assert (outcomes(decided)[PEAK_MEMORY], decided.more_processes) == (expected, False)
 
 
 def test_the_baseline_goes_on_for_its_memory() -> None:

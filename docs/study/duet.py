@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from docs.study import planted
-from docs.study.duet_pairs import SHORTEST_PASS_SECONDS, Case, Pairs, Workers
+from docs.study.duet_pairs import PASS_SECONDS, Case, Pairs, Workers
 from docs.study.errors import StudyError
 from docs.study.halves import Half, halves_of
 from docs.study.neighbours import Ratio, hodges_lehmann
@@ -63,8 +63,8 @@ alternate:
   once more with the halves swapped (Bulej et al., "Duet Benchmarking", ICPE 2020). What disturbs one is to
   disturb the other.
 
-Both sides go on in fresh processes after every {run} blocks. {images} images, passes of {shortest:g} s or
-longer, {machine}; {noise}.
+Both sides go on in fresh processes after every {run} blocks. {images} images, passes of about
+{length:g} s, {machine}; {noise}.
 
 ## The same code on both sides
 
@@ -205,7 +205,7 @@ def measure(names: Sequence[str], images: int, blocks: int, folder: Path) -> Non
         halves=" and ".join(", ".join(map(str, half)) for half in halves),
         run=BLOCKS_A_PAIR,
         images=images,
-        shortest=SHORTEST_PASS_SECONDS,
+        length=PASS_SECONDS,
         machine=read_machine().describe(),
         noise=describe_noise(before, read_noise()),
         planted=planted.VARIANT,

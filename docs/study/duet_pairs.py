@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from loader_gate.rotation.contestant import Arm, Contestant
     from loader_gate.worker.forked import Templates
 
-SHORTEST_PASS_SECONDS = 0.2
+PASS_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Pairs:
         self._refuse_problems()
         if not self.runs:  # as it is timed, as others wait for the same memory then
             epoch = min(self._round(self._contestant.arms()))
-            self._contestant.epochs = epochs_per_pass(epoch, SHORTEST_PASS_SECONDS)
+            self._contestant.epochs = epochs_per_pass(epoch, PASS_SECONDS)
         self.runs.append([])
 
     def block(self, order: random.Random) -> None:

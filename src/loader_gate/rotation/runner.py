@@ -99,7 +99,7 @@ class Runner:
         self._report = report
         self._running: dict[Arm, AnyWorker] = {}
         self._fingerprints: dict[Arm, Path] = {}
-        self._imported: dict[Arm, Mapping[str, str]] = {}
+        self._imported: dict[Arm, Mapping[str, str] | None] = {}
         #: Passes of an arm, those that warm it up too: before any of them it may have been busy.
         self._timed: dict[Arm, list[PassTiming]] = {}
         #: Whose process has had no timed pass yet.

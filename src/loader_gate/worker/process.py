@@ -104,8 +104,9 @@ class WorkerProcess:
             stderr = self._stderr.fileno()
             forked = fork and fork(self._origin, environment, theirs, stderr)
             self._process = forked or _interpreter(self._origin, environment, theirs, stderr)
-        if forked:
-            self._send(environment=environment, search_path=self._origin.search_path)
+        with contextlib.suppress(OSError):  # it has ended, as the first answer will show
+            if forked:
+                self._send(environment=environment, search_path=self._origin.search_path)
 
     @property
     def pid(self) -> int:

@@ -42,6 +42,15 @@ if TYPE_CHECKING:
 HEARTBEAT_SECONDS = 1.0
 #: Packages that take seconds to import, and start nothing that a fork would lack.
 HEAVY = ("tensorflow", "keras", "torch", "cv2")
+#: Environment variables that they set when they are imported.
+SET_BY_HEAVY = {
+    "ENABLE_RUNTIME_UPTIME_TELEMETRY",
+    "HDF5_PLUGIN_PATH",
+    "LD_LIBRARY_PATH",
+    "TF2_BEHAVIOR",
+    "TPU_ML_PLATFORM",
+    "TPU_ML_PLATFORM_VERSION",
+}
 
 
 class Worker:
@@ -119,6 +128,7 @@ class Worker:
         A variant of another revision comes from ``package``, with all that it may import, and whatever comes
         from elsewhere than ``inside`` is refused.
         """
+        environment = dict(os.environ)
         if package is not None:
             use_code_of(Path(package))
         self._tree = loader_gate.Tree.read(Path(root), digest)
@@ -154,7 +164,7 @@ class Worker:
             "kind": self._loader.kind,
             "build_seconds": self._loader.build_seconds,
             "import_seconds": self._loader.import_seconds,
-            "imported": {name: sys.modules[name].__file__ for name in HEAVY if name in sys.modules},
+            "imported": _imported(environment),
         }
 
     def do_check(self, reference: str, fingerprints: str | None = None) -> dict[str, Any]:
@@ -204,6 +214,22 @@ class Worker:
     def do_pass(self, epochs: int) -> dict[str, Any]:
         """Time one pass."""
         return asdict(self._passes.run(epochs))
+
+
+def _imported(environment: dict[str, str]) -> dict[str, str] | None:
+    """Return the files of heavy packages that are imported, by name.
+
+    None if the loader has set a variable that they may have read then: in a process that is forked from one
+    that has imported them, it would come too late.
+
+    Args:
+        environment: The environment variables before the loader was imported.
+    """
+    changed = {name for name, _ in {*environment.items()} ^ {*os.environ.items()}}
+    if not changed <= SET_BY_HEAVY:
+        return None
+    files = {name: getattr(sys.modules.get(name), "__file__", None) for name in HEAVY}
+    return {name: file for name, file in files.items() if file}
 
 
 def _in_words(error: Exception) -> str:

@@ -111,8 +111,7 @@ def _import(files: dict[str, str]) -> None:
 
 def _settle_in(environment: dict[str, str], search_path: list[str]) -> None:
     """Let a worker be what it would be had it been started by itself."""
-    os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(environment)  # what packages have set when they were imported stays
     sys.path[:] = [*search_path, *sys.path]
     tempfile.tempdir = None  # as the environment says
     np.random.seed()  # whoever draws from it would draw what others do
