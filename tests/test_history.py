@@ -18,7 +18,7 @@ import pytest
 from loader_gate.history.__main__ import main
 from loader_gate.history.all_runs import find_run, load_runs
 from loader_gate.history.series import Series, series_of
-from loader_gate.history.steps import find_drift, find_steps
+from loader_gate.history.steps import find_changes
 from loader_gate.registry.variant import BASELINE
 from loader_gate.runs.parsing import read_run
 from tests.planted_history import FOLDER, Planted
@@ -131,7 +131,7 @@ def test_another_tree_goes_on_where_it_took_the_place(tmp_path: Path) -> None:
     }
     Planted(runs=40, steps={STREAMING: {20: 0.8}}, **places).save(tmp_path)
     (series,) = series_in(tmp_path)
-    (step,) = find_steps(series)
+    (step,) = find_changes([series])[0].steps
     assert step.index == 20
     assert step.changed == (
         "the machine: One CPU, 2 cores → Another CPU, 2 cores",
@@ -172,7 +172,9 @@ def test_another_image_size_is_another_series(tmp_path: Path) -> None:
 
 def test_a_planted_step_is_found_and_the_upgrade_named(eventful: Path) -> None:
     """In 60 runs, one step of 12 % and one upgrade: at the right run, and nothing else."""
-    (step,) = find_steps(series_in(eventful)[0])
+    (changes,) = find_changes(series_in(eventful)[:1])
+    (step,) = changes.steps
+    assert changes.drift is None
     assert (step.index, step.run, step.checkout.commit) == (36, "0037", EVENTFUL.commit(36))
     assert step.earliest <= 36 <= step.latest
     assert step.changed == ("TensorFlow 2.20.0 → 2.21.0",)
@@ -180,16 +182,16 @@ def test_a_planted_step_is_found_and_the_upgrade_named(eventful: Path) -> None:
     assert step.before > step.after
     assert step.p_value < 0.01
     for variant in (BASELINE, MEMORY):
-        assert find_steps(series_in(eventful, variant)[0]) == []
-        assert find_drift(series_in(eventful, variant)[0]) is None
-    assert find_drift(series_in(eventful)[0]) is None
+        (changes,) = find_changes(series_in(eventful, variant)[:1])
+        assert changes.steps == []
+        assert changes.drift is None
 
 
 def test_a_drift_is_no_step(eventful: Path) -> None:
     """0.3 % a run: no run has made it slow."""
-    series = series_in(eventful, FILE)[0]
-    drift = find_drift(series)
-    assert find_steps(series) == []
+    (changes,) = find_changes(series_in(eventful, FILE)[:1])
+    drift = changes.drift
+    assert changes.steps == []
     assert drift is not None
     assert (drift.first, drift.last) == (0, 59)
     assert drift.ratio.low < 0.997**59 < drift.ratio.high
@@ -204,7 +206,7 @@ def test_an_upgrade_in_a_run_that_may_be_the_first(eventful: Path) -> None:
         points[number] = replace(points[number], versions=points[0].versions)
     for number in range(37, 60):
         points[number] = replace(points[number], versions={**points[0].versions, "keras": "4.0.0"})
-    (step,) = find_steps(replace(series, points=tuple(points)))
+    (step,) = find_changes([replace(series, points=tuple(points))])[0].steps
     assert (step.earliest, step.latest) == (36, 37)
     assert step.changed == ("Keras 3.15.1 → 4.0.0" + (" (run 0038)" if step.index == 36 else ""),)
 

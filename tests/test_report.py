@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from loader_gate.history.series import Series, SeriesPoint
-from loader_gate.history.steps import Drift, Step
+from loader_gate.history.steps import Changes, Drift, Step
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.__main__ import main
 from loader_gate.report.make import write_session_report
@@ -321,13 +321,16 @@ def step_at(series: Series, index: int) -> Step:
     )
 
 
+def without_changes(many: Sequence[Series]) -> list[Changes]:
+    """Return that nothing was found."""
+    return [Changes(each, [], None) for each in many]
+
+
 def history_of(series: Sequence[Series], steps: Sequence[int] = (), drift: bool = False) -> Section:
     """Return the history, with steps and drift in the last series."""
-    section, runs = timeline(
-        series,
-        lambda each: [step_at(each, index) for index in steps if each is series[-1]],
-        lambda each: Drift(0, 9, Ratio(0.9, 0.85, 0.95), 0.01) if drift and each is series[-1] else None,
-    )
+    drifting = Drift(0, 9, Ratio(0.9, 0.85, 0.95), 0.01) if drift else None
+    last = Changes(series[-1], [step_at(series[-1], index) for index in steps], drifting)
+    section, runs = timeline(series, lambda many: [*without_changes(many[:-1]), last])
     assert section is not None
     assert len(runs) == max(len(each.points) for each in series)
     return section
@@ -376,13 +379,15 @@ def test_a_series_that_skips_runs() -> None:
 def test_no_history() -> None:
     """One run is none, and the baseline is 1 for ever."""
     for series in ([], [series_of_runs(1)], [series_of_runs(9, BASELINE)]):
-        assert timeline(series, lambda _: [], lambda _: None) == (None, [])
+        assert timeline(series, without_changes) == (None, [])
 
 
 def test_a_thousand_runs_of_thirty_benchmarks_are_below_six_megabytes() -> None:
     """The library takes most of that."""
     series = [series_of_runs(1000, f"variant_with_a_long_name_{number}") for number in range(30)]
-    section, runs = timeline(series, lambda each: [step_at(each, 500)], lambda _: None)
+    section, runs = timeline(
+        series, lambda many: [Changes(each, [step_at(each, 500)], None) for each in many]
+    )
     html = render(page_of(made_up_run(), section), runs)
     assert len(html.encode()) < 6 * MEGABYTE
 
@@ -414,7 +419,7 @@ class Parsed(HTMLParser):
 @pytest.fixture(scope="module")
 def html() -> str:
     """Return the page of a run in which everything has happened."""
-    section, runs = timeline([series_of_runs(12)], lambda _: [], lambda _: None)
+    section, runs = timeline([series_of_runs(12)], without_changes)
     return render(page_of(made_up_run(), section), runs)
 
 

@@ -17,13 +17,13 @@ from PIL import Image
 
 from loader_gate.history.all_runs import load_runs
 from loader_gate.history.series import series_of
-from loader_gate.history.steps import Step
+from loader_gate.history.steps import Changes, Step
 from loader_gate.report.page.content import page_of
 from loader_gate.report.page.html import render, write
 from loader_gate.report.page.sections.timeline import timeline
 from tests.made_up_runs import HOSTILE, made_up_run
 from tests.planted_history import Planted
-from tests.test_report import series_of_runs, step_at
+from tests.test_report import series_of_runs, step_at, without_changes
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -64,7 +64,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ).save(folder)
     series = series_of(load_runs(folder).runs)
     # What finds steps has tests of its own, and takes long.
-    section, runs = timeline(series, lambda each: _steps(each.variant, each), lambda _: None)
+    section, runs = timeline(
+        series, lambda many: [Changes(each, _steps(each.variant, each), None) for each in many]
+    )
     path = folder / "report.html"
     write(path, render(page_of(made_up_run(), section), runs))
     return path
@@ -328,7 +330,7 @@ def test_paper(opened: Opened, page: Page) -> None:
 def test_a_thousand_runs(open_page: Callable[..., Opened], tmp_path: Path) -> None:
     """They are drawn without complaint, as a line, and as marks where one zooms in."""
     series = [series_of_runs(1000, f"variant_{number}") for number in range(3)]
-    section, runs = timeline(series, lambda _: [], lambda _: None)
+    section, runs = timeline(series, without_changes)
     path = tmp_path / "report.html"
     write(path, render(page_of(made_up_run(), section), runs))
     opened = open_page(path)

@@ -63,10 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_what_reads(add)
     _add_what_writes(add)
     trial = add(
-        "trial", show_detection_rates, "show how often steps and drift are found, on made-up series", False
+        "trial", show_detection_rates, "show how often steps and drift are found, in made-up histories", False
     )
-    trial.add_argument("--count", type=_count, default=200, metavar="N", help="series of each kind (200)")
-    trial.add_argument("--seed", type=int, default=0, metavar="N", help="of the series (default: 0)")
+    trial.add_argument("--count", type=_count, default=200, metavar="N", help="histories of each kind (200)")
+    trial.add_argument("--series", type=_count, default=1, metavar="N", help="of a history (default: 1)")
+    trial.add_argument("--seed", type=int, default=0, metavar="N", help="of what is made up (default: 0)")
     return parser
 
 

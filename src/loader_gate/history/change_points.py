@@ -10,6 +10,8 @@ that are not significant beside the others, or too small to matter.
 A linear trend looks like a staircase, and a staircase like a trend. Whichever explains the series better is
 returned, never both for the same part of it.
 
+Series that are searched together share one error: ``error`` is what is left of it for each.
+
 ``python -m loader_gate.history trial`` shows how often this is right.
 """
 
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
 FEWEST_A_SIDE = 5
 #: The smallest change that is returned, on the log scale: 3 %. A smaller one is nobody's concern.
 SMALLEST_CHANGE = math.log(1.03)
-#: The chance that a window without any change point is said to have one.
-ERROR = 0.01
 #: The largest p-value of a change point that stays, once all others are known.
 FINAL_ERROR = 0.05
 
@@ -98,23 +98,31 @@ class ChangePoint:
 
 
 @functools.lru_cache(maxsize=1024)
-def detect(numbers: tuple[float, ...], seed: int = 0) -> tuple[tuple[ChangePoint, ...], Trend | None]:
+def detect(
+    numbers: tuple[float, ...], error: float, seed: int = 0
+) -> tuple[tuple[ChangePoint, ...], Trend | None]:
     """Return the change points of a series, and its trend: since the last change point, if there is any.
 
     Args:
         numbers: The series, on the log scale.
+        error: The chance that a window without any change point is said to have one.
         seed: Of what is drawn.
     """
-    if len(numbers) < 2 * FEWEST_A_SIDE or max(numbers) - min(numbers) < SMALLEST_CHANGE:
+    if is_too_short(numbers) or max(numbers) - min(numbers) < SMALLEST_CHANGE:
         return (), None
     series = _without_outliers(np.asarray(numbers))
-    found = _significant_together(series, _segment(series, 0, len(series), seed), seed)
-    trend = find_trend(series, 0, SMALLEST_CHANGE, ERROR, seed)
+    found = _significant_together(series, _segment(series, 0, len(series), error, seed), error, seed)
+    trend = find_trend(series, 0, SMALLEST_CHANGE, error, seed)
     if not found:
         return (), trend
     if trend is not None and _is_line(series, [each.index for each in found]):
         return (), trend
-    return found, find_trend(series, found[-1].index, SMALLEST_CHANGE, ERROR, seed)
+    return found, find_trend(series, found[-1].index, SMALLEST_CHANGE, error, seed)
+
+
+def is_too_short(numbers: Sequence[float]) -> bool:
+    """Return whether a series has no room for a change point."""
+    return len(numbers) < 2 * FEWEST_A_SIDE
 
 
 def _without_outliers(series: Array) -> Array:
@@ -129,7 +137,7 @@ def _without_outliers(series: Array) -> Array:
     return np.clip(series, middle - spread, middle + spread) if spread > 0 else series
 
 
-def _segment(series: Array, start: int, end: int, seed: int) -> list[int]:
+def _segment(series: Array, start: int, end: int, error: float, seed: int) -> list[int]:
     """Return the change points between two places."""
     window = series[start:end]
     if len(window) < 2 * FEWEST_A_SIDE:
@@ -139,15 +147,15 @@ def _segment(series: Array, start: int, end: int, seed: int) -> list[int]:
     fewest = max(2, math.ceil(FEWEST_A_SIDE / group))
     forms = (1, 2) if len(averaged) >= 3 * fewest else (1,)
     model = functools.partial(_fit_steps, forms=forms, fewest=fewest)
-    p_values, fit = permutation_test(averaged, model, (seed, start, end))
+    p_values, fit = permutation_test(averaged, model, (seed, start, end), error)
     # Bonferroni: as many chances to be misled as there are forms.
     best = int(p_values.argmin())
-    if p_values[best] * len(forms) > ERROR:
+    if p_values[best] * len(forms) > error:
         return []
     edges = [start, *(start + skipped + group * place for place in fit.places[best][0].tolist()), end]
     found = []
     for left, right in pairwise(edges):
-        found += [*_segment(series, left, right, seed), right]
+        found += [*_segment(series, left, right, error, seed), right]
     return found[:-1]
 
 
@@ -157,14 +165,17 @@ def _averaged(window: Array) -> tuple[Array, int]:
     return window[len(window) % group :].reshape(-1, group).mean(axis=1), group
 
 
-def _significant_together(series: Array, found: Sequence[int], seed: int) -> tuple[ChangePoint, ...]:
+def _significant_together(
+    series: Array, found: Sequence[int], error: float, seed: int
+) -> tuple[ChangePoint, ...]:
     """Return the change points, placed together, that are significant and large enough beside each other."""
     places = [*found]
     while places:
         (places,) = _best_places(series, [len(places)], FEWEST_A_SIDE)
         edges = [0, *places, len(series)]
         steps = [
-            _change_point(series, *around, seed) for around in zip(edges, edges[1:], edges[2:], strict=False)
+            _change_point(series, *around, error, seed)
+            for around in zip(edges, edges[1:], edges[2:], strict=False)
         ]
         worst = max(steps, key=lambda step: (abs(step.after - step.before) < SMALLEST_CHANGE, step.p_value))
         if abs(worst.after - worst.before) >= SMALLEST_CHANGE and worst.p_value <= FINAL_ERROR:
@@ -173,14 +184,14 @@ def _significant_together(series: Array, found: Sequence[int], seed: int) -> tup
     return ()
 
 
-def _change_point(series: Array, start: int, place: int, end: int, seed: int) -> ChangePoint:
+def _change_point(series: Array, start: int, place: int, end: int, error: float, seed: int) -> ChangePoint:
     """Return the change point at a place between its neighbours."""
     from scipy.stats import t
 
     window, left = series[start:end], place - start
     averaged, group = _averaged(window)
     model = functools.partial(_fit_steps, forms=(1,), fewest=max(2, math.ceil(FEWEST_A_SIDE / group)))
-    p_values, _ = permutation_test(averaged, model, (seed, start, end))
+    p_values, _ = permutation_test(averaged, model, (seed, start, end), error)
     residuals = _residuals(window[None], np.array([[left]]))
     inflation = variance_inflation(float(autocorrelation_of(residuals, _BIAS)[0]))
     variance = float((residuals**2).sum()) / (len(window) - 2) * inflation

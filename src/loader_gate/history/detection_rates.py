@@ -1,4 +1,4 @@
-"""How often steps and drift are found, and how often where there are none: on made-up series of 60 runs.
+"""How often steps and drift are found, and how often where there are none: in made-up histories of 60 runs.
 
 That is the power of `loader_gate.history.change_points`, and its rate of false alarms.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from loader_gate.history.change_points import FEWEST_A_SIDE, detect
+from loader_gate.history.steps import error_of_each
 from loader_gate.text import text_table
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ NOISE = 0.05
 
 @dataclass(frozen=True)
 class DetectionRates:
-    """What was found in series of one kind, as counts.
+    """What was found in histories of one kind, as counts.
 
     Attributes:
         kind: The kind, in words.
-        count: How many series there were.
+        count: How many histories there were.
         steps: Those in which steps were found.
         placed: Those in which exactly one step was found, with the true place in its confidence set.
         drift: Those in which drift was found.
@@ -77,7 +78,7 @@ NOISES: Mapping[str, Callable[[np.random.Generator], Array]] = {
 }
 
 
-#: What happens in a series: a step at a random run, and a drift from run to run.
+#: What happens in the first series of a history: a step at a random run, and a drift from run to run.
 CHANGES: Mapping[str, tuple[float, float]] = {
     "no change": (0.0, 0.0),
     "10 % slower": (math.log(0.9), 0.0),
@@ -88,29 +89,36 @@ KINDS = tuple((noise, change) for noise in NOISES for change in CHANGES)
 
 
 def measure_rates(
-    count: int, seed: int = 0, kinds: Iterable[tuple[str, str]] = KINDS
+    count: int, series: int = 1, seed: int = 0, kinds: Iterable[tuple[str, str]] = KINDS
 ) -> list[DetectionRates]:
-    """Return what is found in so many series of each kind.
+    """Return what is found in so many histories of each kind.
+
+    Where nothing changes, what is found in any series of a history counts; else what is found in the first.
 
     Args:
-        count: Series of each kind.
-        seed: Of the series.
+        count: Histories of each kind.
+        series: Series of a history.
+        seed: Of the histories.
         kinds: Names of a noise and a change.
     """
-    return [_rates(noise, change, count, np.random.default_rng(seed)) for noise, change in kinds]
+    return [_rates(noise, change, count, series, np.random.default_rng(seed)) for noise, change in kinds]
 
 
-def _rates(noise: str, change: str, count: int, rng: np.random.Generator) -> DetectionRates:
+def _rates(noise: str, change: str, count: int, series: int, rng: np.random.Generator) -> DetectionRates:
     step, drift = CHANGES[change]
+    looked_at = 1 if step or drift else series
     runs = np.arange(RUNS)
     stepped = placed = drifted = 0
     for _ in range(count):
         place = int(rng.integers(2 * FEWEST_A_SIDE, RUNS - 2 * FEWEST_A_SIDE + 1))
-        series = NOISES[noise](rng) + step * (runs >= place) + drift * runs
-        steps, found = detect(tuple(series.tolist()))
-        stepped += bool(steps)
+        found = []
+        for _ in range(looked_at):
+            numbers = NOISES[noise](rng) + step * (runs >= place) + drift * runs
+            found.append(detect(tuple(numbers.tolist()), error_of_each(series)))
+        steps = found[0][0]
+        stepped += any(changes for changes, _ in found)
         placed += len(steps) == 1 and steps[0].earliest <= place <= steps[0].latest
-        drifted += found is not None
+        drifted += any(trend is not None for _, trend in found)
     return DetectionRates(f"{noise}, {change}", count, stepped, placed, drifted)
 
 
@@ -123,4 +131,6 @@ def rates_table(rates: Iterable[DetectionRates], colour: bool) -> list[str]:
         )
         for each in rates
     ]
-    return text_table(("series of 60 runs, 5 % noise", "steps", "one, in its place", "drift"), rows, colour)
+    return text_table(
+        ("histories of 60 runs, 5 % noise", "steps", "one, in its place", "drift"), rows, colour
+    )

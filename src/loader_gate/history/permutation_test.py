@@ -6,12 +6,12 @@ are permuted, series without any change are made of them, and the same model is 
 the share of made-up series that the model explains at least as well as the real one.
 
 Drawing stops early where the answer is clear, after Besag and Clifford, "Sequential Monte Carlo p-values"
-(1991).
+(1991). The smaller the error is, the more series are drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = NDArray[np.float64]
 
-#: When drawing stops: after so many series in all, if the smallest p-value is above this by then.
-_LOOKS = ((39, 0.15), (199, 0.03), (599, 0.0))
-#: Drawing also stops after so many series if none of them is explained as well as the real one.
-_ENOUGH = 199
+#: After so many draws in all it is looked whether the answer is clear; then after three times as many, again
+#: and again.
+_LOOKS = (39, 199)
+#: Drawing stops where so many made-up series, for each form of the model, are explained as well.
+_MANY_HITS = 6
 #: The first points of a made-up autoregression are thrown away, until it has forgotten where it began.
 _BURN_IN = 20
 
@@ -47,13 +48,16 @@ class Fit:
     places: tuple[NDArray[np.int64], ...] = ()
 
 
-def permutation_test(series: Array, model: Callable[[Array], Fit], seed: Sequence[int]) -> tuple[Array, Fit]:
+def permutation_test(
+    series: Array, model: Callable[[Array], Fit], seed: Sequence[int], error: float
+) -> tuple[Array, Fit]:
     """Return the p-value of each form of a model, and its fit to the series.
 
     Args:
         series: The series.
         model: Fits the model to series, a row each.
         seed: Of what is drawn.
+        error: With what the smallest p-value, times the number of forms, is going to be compared.
     """
     from scipy.signal import lfilter
 
@@ -63,7 +67,7 @@ def permutation_test(series: Array, model: Callable[[Array], Fit], seed: Sequenc
     innovations -= innovations.mean()
     rng, hits, drawn = np.random.default_rng(seed), np.zeros(fit.statistic.shape[1]), 0
     p_values: Array = np.ones(fit.statistic.shape[1])
-    for number, enough in _LOOKS:
+    for number in _looks(error):
         rows = number - drawn
         before = innovations[rng.integers(0, len(innovations), (rows, _BURN_IN + 1))]
         permuted = rng.permuted(np.tile(innovations, (rows, 1)), axis=1)
@@ -71,9 +75,19 @@ def permutation_test(series: Array, model: Callable[[Array], Fit], seed: Sequenc
         hits += (model(made[:, _BURN_IN:]).statistic >= fit.statistic).sum(axis=0)
         drawn = number
         p_values = (hits + 1) / (drawn + 1)
-        if p_values.min() * len(p_values) > enough or (drawn >= _ENOUGH and hits.min() == 0):
+        clearly_none = p_values.min() * len(p_values) > max(_MANY_HITS / (drawn + 1), error)
+        if clearly_none or (hits.min() == 0 and p_values.min() * len(p_values) <= error):
             break
     return p_values, fit
+
+
+def _looks(error: float) -> Iterator[int]:
+    """Return how many series are drawn in all before each look, until a p-value near the error is known."""
+    yield from _LOOKS
+    number = _LOOKS[-1]
+    while number + 1 < _MANY_HITS / error:
+        number = 3 * (number + 1) - 1
+        yield number
 
 
 def autocorrelation_of(residuals: Array, bias: float) -> Array:

@@ -10,13 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from loader_gate.history.change_points import detect
+from loader_gate.history.change_points import detect, is_too_short
 from loader_gate.runs.comparison import Ratio
 from loader_gate.runs.saved import Checkout, WorkKey
 
 if TYPE_CHECKING:
     from loader_gate.history.series import Series, SeriesPoint
 
+#: The error of a history: all series that are searched together share it.
+ERROR = 0.01
 #: How people call packages.
 _NAMES = {
     "tensorflow": "TensorFlow",
@@ -75,16 +77,44 @@ class Drift:
     p_value: float
 
 
-def find_steps(series: Series, seed: int = 0) -> list[Step]:
-    """Return the steps of a series, oldest first.
+@dataclass(frozen=True)
+class Changes:
+    """What was found in a series.
+
+    Attributes:
+        series: The series.
+        steps: Its steps, oldest first.
+        drift: Its drift, since its last step if it has any; None if there is none.
+    """
+
+    series: Series
+    steps: Sequence[Step]
+    drift: Drift | None
+
+
+def find_changes(many: Sequence[Series], seed: int = 0) -> list[Changes]:
+    """Return the steps and the drift of each series.
+
+    The more series there are, the surer each of their steps has to be.
 
     Args:
-        series: The series.
-        seed: Of what is drawn to tell steps from noise.
+        many: All series of which somebody is going to be told.
+        seed: Of what is drawn to tell changes from noise.
     """
-    found, _ = detect(_logs(series), seed)
+    logs = [tuple(math.log(point.speedup) for point in series.points) for series in many]
+    error = error_of_each(sum(not is_too_short(each) for each in logs))
+    return [_changes(series, of_series, error, seed) for series, of_series in zip(many, logs, strict=True)]
+
+
+def error_of_each(series: int) -> float:
+    """Return the error of one of so many series that are searched together: by Bonferroni's bound."""
+    return ERROR / max(series, 1)
+
+
+def _changes(series: Series, logs: tuple[float, ...], error: float, seed: int) -> Changes:
+    found, trend = detect(logs, error, seed)
     points = series.points
-    return [
+    steps = [
         Step(
             index=step.index,
             earliest=step.earliest,
@@ -99,23 +129,8 @@ def find_steps(series: Series, seed: int = 0) -> list[Step]:
         )
         for step in found
     ]
-
-
-def find_drift(series: Series, seed: int = 0) -> Drift | None:
-    """Return the drift of a series, since its last step if it has any; None if there is none.
-
-    Args:
-        series: The series.
-        seed: Of what is drawn to tell drift from noise.
-    """
-    _, found = detect(_logs(series), seed)
-    if found is None:
-        return None
-    return Drift(found.first, found.last, _ratio(found.rise, found.half_width), found.p_value)
-
-
-def _logs(series: Series) -> tuple[float, ...]:
-    return tuple(math.log(point.speedup) for point in series.points)
+    drift = trend and Drift(trend.first, trend.last, _ratio(trend.rise, trend.half_width), trend.p_value)
+    return Changes(series, steps, drift)
 
 
 def _ratio(log: float, half: float) -> Ratio:

@@ -61,7 +61,7 @@ def find_trend(series: Array, start: int, smallest: float, error: float, seed: i
     window = series[start:]
     if len(window) < FEWEST_POINTS:
         return None
-    p_values, fit = permutation_test(window, fit_line, (seed, start))
+    p_values, fit = permutation_test(window, fit_line, (seed, start), error)
     rise = float((window - fit.residuals[0])[-1] - (window - fit.residuals[0])[0])
     if p_values[0] > error or abs(rise) < smallest:
         return None

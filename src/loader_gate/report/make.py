@@ -8,7 +8,7 @@ from typing import Any
 
 from loader_gate.history.all_runs import load_runs
 from loader_gate.history.series import series_of
-from loader_gate.history.steps import find_drift, find_steps
+from loader_gate.history.steps import find_changes
 from loader_gate.report.page.content import page_of
 from loader_gate.report.page.html import render, write
 from loader_gate.report.page.sections.timeline import timeline
@@ -30,7 +30,7 @@ def write_report(
     Raises:
         OSError: It cannot be written.
     """
-    section, runs = timeline(series_of(history), find_steps, find_drift, damaged)
+    section, runs = timeline(series_of(history), find_changes, damaged)
     write(path, render(page_of(run, section), runs))
 
 

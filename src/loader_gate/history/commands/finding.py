@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from loader_gate.history.all_runs import HistoryError
 from loader_gate.history.commands.common import colour, print_lines, runs_of, say
 from loader_gate.history.series import Series, series_of
-from loader_gate.history.steps import Drift, Step, find_drift, find_steps
+from loader_gate.history.steps import Drift, Step, find_changes
 from loader_gate.verdict.sentence import number
 
 
@@ -18,8 +18,8 @@ def show_steps(options: argparse.Namespace) -> int:
     found = [each for each in series_of(runs_of(options)) if options.variant in (None, each.variant)]
     if not found:
         raise HistoryError(f"--variant {options.variant}: no run has it.")
-    for series in found:
-        steps, drift = find_steps(series, options.seed), find_drift(series, options.seed)
+    for changes in find_changes(found, options.seed):
+        series, steps, drift = changes.series, changes.steps, changes.drift
         last = series.points[-1].speedup if not steps else steps[-1].after
         count = len(series.points)
         runs = "1 run" if count == 1 else f"{count} runs, {series.points[0].run} to {series.points[-1].run}"
@@ -32,11 +32,11 @@ def show_steps(options: argparse.Namespace) -> int:
 
 
 def show_detection_rates(options: argparse.Namespace) -> int:
-    """Show how often steps and drift are found on made-up series."""
+    """Show how often steps and drift are found in made-up histories."""
     from loader_gate.history.detection_rates import measure_rates, rates_table
 
     _check_ruptures()
-    print_lines(rates_table(measure_rates(options.count, options.seed), colour()))
+    print_lines(rates_table(measure_rates(options.count, options.series, options.seed), colour()))
     return 0
 
 

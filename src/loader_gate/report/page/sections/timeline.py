@@ -15,7 +15,7 @@ from loader_gate.verdict.sentence import number
 
 if TYPE_CHECKING:
     from loader_gate.history.series import Series, SeriesPoint
-    from loader_gate.history.steps import Drift, Step
+    from loader_gate.history.steps import Changes, Drift, Step
     from loader_gate.runs.comparison import Ratio
 
 #: How many of the last runs a chart's table of numbers has: all of them would make the page large.
@@ -24,16 +24,14 @@ LISTED = 20
 
 def timeline(
     series: Sequence[Series],
-    find_steps: Callable[[Series], Sequence[Step]],
-    find_drift: Callable[[Series], Drift | None],
+    find_changes: Callable[[Sequence[Series]], Sequence[Changes]],
     damaged: Sequence[str] = (),
 ) -> tuple[Section | None, list[dict[str, Any]]]:
     """Return the section, and the runs that its charts refer to by number.
 
     Args:
         series: Each benchmark over time.
-        find_steps: Finds the steps of a series.
-        find_drift: Finds its drift.
+        find_changes: Finds the steps and the drift of all of them.
         damaged: Files that were passed over, a sentence each.
     """
     shown = [each for each in series if each.variant != BASELINE and len(each.points) > 1]
@@ -41,13 +39,12 @@ def timeline(
         return None, []
     runs: dict[str, dict[str, Any]] = {}
     numbers: dict[str, int] = {}
-    found = []
     for each in shown:
         for point in each.points:
             if str(point.path) not in runs:
                 numbers[str(point.path)] = len(runs)
                 runs[str(point.path)] = _run(point)
-        found.append((each, list(find_steps(each)), find_drift(each)))
+    found = [(each.series, each.steps, each.drift) for each in find_changes(shown)]
     found.sort(key=lambda of_one: (of_one[0].is_limit, _worst(of_one[1], of_one[2])))
     charts = [_chart(index, *of_one, numbers) for index, of_one in enumerate(found)]
     cells = [cell for each, steps, drift in found for cell in _changes(each, steps, drift)]
