@@ -29,7 +29,7 @@ ACTIONS = {file.parent.name: file for file in sorted((GITHUB / "actions").glob("
 #: Everything that a step may run. ``.ci/run`` runs the tox environments, and tests below the rest.
 RUN = {
     "python -m pip install tox && python -m tox run -e lint",
-    "python -m pip install tox && python -m tox run -e article,test",
+    "python -m pip install tox && python -m tox run -e end-to-end,test",
     "python -m pip install tox && python -m tox run -e wheel",
     ".ci/chromium",
     ".github/scripts/history.sh restore",
