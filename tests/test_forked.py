@@ -40,6 +40,11 @@ def tuned(tree, spec):
     os.environ["OMP_NUM_THREADS"] = "1"
     return quiet(tree, spec)
 
+def lies(tree, spec):
+    heap, mapped = bytearray(50_000), np.empty(1_000_000, np.uint8)
+    heap = np.frombuffer(heap, np.uint8).ctypes.data
+    raise RuntimeError("|".join([str(heap % 2**16), str(heap >> 16), str(mapped.ctypes.data >> 12)]))
+
 def dies(tree, spec):
     print("last words", file=sys.stderr, flush=True)
     os.kill(os.getpid(), 9)
@@ -149,3 +154,14 @@ def test_what_cannot_be_shared(
     for _ in range(2):
         with forked(templates, folder, imported=imported) as worker:
             assert said_by(worker, spec)[0] == str(os.getpid())
+
+
+def test_memory_lies_elsewhere_in_each(templates: Templates, folder: Path, tmp_path: Path) -> None:
+    """The heap and what is mapped: else all of head would lie alike, and all of base, but elsewhere."""
+    spec = Spec((8, 8), 2, shuffle=True, seed=0, cache_dir=tmp_path)
+    places = []
+    for _ in range(6):
+        with forked(templates, folder, "lies") as worker:
+            places.append(said_by(worker, spec))
+    for of_each in zip(*places, strict=True):
+        assert len({*of_each}) >= 4, places

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 from loader_gate.history.__main__ import main
 from loader_gate.history.all_runs import find_run, load_runs
 from loader_gate.history.series import Series, series_of
-from loader_gate.history.steps import find_changes
+from loader_gate.history.steps import AnotherBottleneck, find_changes
 from loader_gate.registry.variant import BASELINE
 from loader_gate.runs.parsing import read_run
 from tests.planted_history import FOLDER, Planted
@@ -195,6 +196,20 @@ def test_a_drift_is_no_step(eventful: Path) -> None:
     assert drift is not None
     assert (drift.first, drift.last) == (0, 59)
     assert drift.ratio.low < 0.997**59 < drift.ratio.high
+
+
+def test_another_bottleneck(tmp_path: Path) -> None:
+    """From the run on that has it, passing over runs in which it is unclear; two runs alone are none."""
+    words = ["decode-bound"] * 4 + [""] + ["read-bound"] * 4 + ["wait-bound"] * 2 + ["read-bound"] * 3
+
+    def set_word(data: dict[str, Any], *, word: str) -> None:
+        for each in data["benchmarks"]:
+            each["extra_info"]["bottleneck"] = word or "unclear"
+
+    for path, word in zip(Planted(runs=len(words)).save(tmp_path), words, strict=True):
+        edit(path, partial(set_word, word=word))
+    (changes,) = find_changes(series_in(tmp_path)[:1])
+    assert changes.bottlenecks == [AnotherBottleneck(5, "decode-bound", "read-bound")]
 
 
 def test_an_upgrade_in_a_run_that_may_be_the_first(eventful: Path) -> None:

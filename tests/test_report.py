@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from loader_gate.history.series import Series, SeriesPoint
-from loader_gate.history.steps import Changes, Drift, Step
+from loader_gate.history.steps import AnotherBottleneck, Changes, Drift, Step
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.__main__ import main
 from loader_gate.report.make import write_session_report
@@ -357,6 +357,18 @@ def test_drift() -> None:
     """It has a row of its own."""
     section = history_of([series_of_runs(30)], drift=True)
     assert section.tables[0].rows[0][1:3] == ("drifts down", "−10.0 % (−15.0 to −5.0)")
+
+
+def test_another_bottleneck() -> None:
+    """It has a row of its own, too."""
+    series = series_of_runs(30)
+    found = Changes(series, [], None, [AnotherBottleneck(20, "decode-bound", "read-bound")])
+    section, _ = timeline([series], lambda _: [found])
+    assert section is not None
+    assert section.tables[0].rows[0][1:4] == (
+        *("another bottleneck", "decode-bound → read-bound"),
+        "0020 (2026-01-21)",
+    )
 
 
 def test_a_calm_history() -> None:

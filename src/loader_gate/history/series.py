@@ -37,6 +37,7 @@ class SeriesPoint:
         verdict: The verdict; may be empty.
         accepted: Whether the run was accepted; None if it is from before runs were marked.
         is_limit: Whether it is of a limit.
+        bottleneck: What held it up, in a word; empty if that is not known.
     """
 
     run: str
@@ -54,6 +55,7 @@ class SeriesPoint:
     verdict: str
     accepted: bool | None
     is_limit: bool = False
+    bottleneck: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def series_of(runs: Sequence[SavedRun]) -> list[Series]:
                 verdict=entry.verdict,
                 accepted=run.accepted,
                 is_limit=entry.is_limit,
+                bottleneck=entry.bottleneck,
             )
             found.setdefault(entry.key, []).append(point)
     return [series for key, points in found.items() for series in _told_apart(key, points)]

@@ -1,6 +1,7 @@
 """Steps and drift in a series of speedups: change points and linear trend, and what changed with them.
 
-``change_points.py`` finds them; here they get the runs that they lie at.
+``change_points.py`` finds them; here they get the runs that they lie at. Another bottleneck is a step too,
+though the speedup may have stayed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: The error of a history: all series that are searched together share it.
 ERROR = 0.01
+#: So many runs in a row have to agree on a bottleneck, before and after it becomes another one.
+AGREEING_RUNS = 3
 #: How people call packages.
 _NAMES = {
     "tensorflow": "TensorFlow",
@@ -78,6 +81,21 @@ class Drift:
 
 
 @dataclass(frozen=True)
+class AnotherBottleneck:
+    """From one run on, something else holds a loader up.
+
+    Attributes:
+        index: Of the first point that has it.
+        before: The bottleneck up to it, in a word.
+        after: The bottleneck from it on.
+    """
+
+    index: int
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
 class Changes:
     """What was found in a series.
 
@@ -85,11 +103,13 @@ class Changes:
         series: The series.
         steps: Its steps, oldest first.
         drift: Its drift, since its last step if it has any; None if there is none.
+        bottlenecks: Where its bottleneck became another one, oldest first.
     """
 
     series: Series
     steps: Sequence[Step]
     drift: Drift | None
+    bottlenecks: Sequence[AnotherBottleneck] = ()
 
 
 def find_changes(many: Sequence[Series], seed: int = 0) -> list[Changes]:
@@ -130,7 +150,17 @@ def _changes(series: Series, logs: tuple[float, ...], error: float, seed: int) -
         for step in found
     ]
     drift = trend and Drift(trend.first, trend.last, _ratio(trend.rise, trend.half_width), trend.p_value)
-    return Changes(series, steps, drift)
+    return Changes(series, steps, drift, [*_bottlenecks(points)])
+
+
+def _bottlenecks(points: Sequence[SeriesPoint]) -> Iterator[AnotherBottleneck]:
+    """Return where the bottleneck became another one; runs in which it is not known are passed over."""
+    known = [(index, point.bottleneck) for index, point in enumerate(points) if point.bottleneck]
+    for place in range(AGREEING_RUNS, len(known) - AGREEING_RUNS + 1):
+        before = {word for _, word in known[place - AGREEING_RUNS : place]}
+        after = {word for _, word in known[place : place + AGREEING_RUNS]}
+        if len(before) == len(after) == 1 and before != after:
+            yield AnotherBottleneck(known[place][0], *before, *after)
 
 
 def _ratio(log: float, half: float) -> Ratio:

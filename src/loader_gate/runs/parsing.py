@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -14,6 +15,8 @@ from loader_gate.statistics.estimate import Estimate
 
 #: Figures that pytest-benchmark's own table cannot do without.
 _STATS = ("min", "max", "mean", "stddev", "median", "iqr", "rounds", "iterations")
+
+_BOTTLENECK = re.compile("[a-z]{1,20}-bound")
 
 
 class RunError(Exception):
@@ -150,7 +153,13 @@ def read_entry(extra_info: object, node_id: str, device: object) -> Entry | None
         str(extra_info.get("verdict") or ""),
         str(extra_info.get("kind") or ""),
         str(extra_info.get("loader") or ""),
+        _bottleneck(extra_info.get("bottleneck")),
     )
+
+
+def _bottleneck(found: object) -> str:
+    """Return the word for what held a loader up; empty if it is unclear, or no such word."""
+    return found if isinstance(found, str) and _BOTTLENECK.fullmatch(found) else ""
 
 
 def work_of(extra_info: Mapping[str, Any], device: object) -> WorkKey:

@@ -73,6 +73,7 @@ class Entry:
         verdict: The verdict, if known.
         kind: Of the variant, if known.
         loader: ``MODULE:FUNCTION`` of a user's loader, if known; empty for a variant of the suite.
+        bottleneck: What held it up, in a word, if known.
     """
 
     workload: str
@@ -84,6 +85,7 @@ class Entry:
     verdict: str = ""
     kind: str = ""
     loader: str = ""
+    bottleneck: str = ""
 
     @property
     def key(self) -> Key:

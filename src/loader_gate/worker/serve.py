@@ -32,6 +32,7 @@ from loader_gate.same_work.reference import Reference
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.worker.code_of_base import require_inside, use_code_of
 from loader_gate.worker.epoch import new_consumer
+from loader_gate.worker.layout import draw_layout
 from loader_gate.worker.loader import Loader, import_file, without_collecting
 from loader_gate.worker.passes import Passes, settle
 from loader_gate.worker.stopwatch import Stopwatch
@@ -247,7 +248,9 @@ def serve(connection: Connection) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever has started pytest may ignore it
     adopt_orphans()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    layout = draw_layout()
     Worker(connection).serve()
+    del layout
     sys.stdout.flush()
     sys.stderr.flush()
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from loader_gate.history.all_runs import HistoryError
 from loader_gate.history.commands.common import colour, print_lines, runs_of, say
 from loader_gate.history.series import Series, series_of
-from loader_gate.history.steps import Drift, Step, find_changes
+from loader_gate.history.steps import AnotherBottleneck, Drift, Step, find_changes
 from loader_gate.verdict.sentence import number
 
 
@@ -28,6 +28,8 @@ def show_steps(options: argparse.Namespace) -> int:
             say(_of_step(series, step), "    ")
         if drift is not None:
             say(_of_drift(series, drift), "    ")
+        for bottleneck in changes.bottlenecks:
+            say(_of_bottleneck(series, bottleneck), "    ")
     return 0
 
 
@@ -67,4 +69,13 @@ def _of_drift(series: Series, drift: Drift) -> str:
         f"{word} little by little, without a step, from run {first.run} to run {last.run}: "
         f"{number(drift.ratio.value)} of what it was (95 % interval {number(drift.ratio.low)} to "
         f"{number(drift.ratio.high)}, p = {drift.p_value:.2g})."
+    )
+
+
+def _of_bottleneck(series: Series, found: AnotherBottleneck) -> str:
+    point = series.points[found.index]
+    date = f", {point.saved_on[:10]}" if point.saved_on else ""
+    return (
+        f"another bottleneck since run {point.run} (revision {point.checkout}{date}): {found.before} → "
+        f"{found.after}."
     )

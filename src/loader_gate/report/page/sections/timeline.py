@@ -44,10 +44,11 @@ def timeline(
             if str(point.path) not in runs:
                 numbers[str(point.path)] = len(runs)
                 runs[str(point.path)] = _run(point)
-    found = [(each.series, each.steps, each.drift) for each in find_changes(shown)]
-    found.sort(key=lambda of_one: (of_one[0].is_limit, _worst(of_one[1], of_one[2])))
-    charts = [_chart(index, *of_one, numbers) for index, of_one in enumerate(found)]
-    cells = [cell for each, steps, drift in found for cell in _changes(each, steps, drift)]
+    found = sorted(
+        find_changes(shown), key=lambda each: (each.series.is_limit, _worst(each.steps, each.drift))
+    )
+    charts = [_chart(index, each.series, each.steps, each.drift, numbers) for index, each in enumerate(found)]
+    cells = [cell for each in found for cell in _cells(each)]
     headings = ("Benchmark", "What", "After / before (95 % CI)", "First run", "Revision", "Changed with it")
     table = Table("Steps and drift", headings, cells)
     about = (
@@ -146,7 +147,8 @@ def _half_width(point: SeriesPoint) -> float | None:
     return round((math.log(point.high) - math.log(point.low)) / 2, 4)
 
 
-def _changes(series: Series, steps: Sequence[Step], drift: Drift | None) -> list[tuple[str, ...]]:
+def _cells(changes: Changes) -> list[tuple[str, ...]]:
+    series, drift = changes.series, changes.drift
     cells: list[tuple[str, ...]] = [
         (
             series.name,
@@ -156,12 +158,16 @@ def _changes(series: Series, steps: Sequence[Step], drift: Drift | None) -> list
             str(step.checkout),
             ", ".join(step.changed) or "–",
         )
-        for step in steps
+        for step in changes.steps
     ]
     if drift is not None:
         first = series.points[drift.first]
         way = "drifts down" if drift.ratio.value < 1 else "drifts up"
         cells.append((series.name, way, _spread(drift.ratio), first.run, str(first.checkout), "–"))
+    for other in changes.bottlenecks:
+        point, words = series.points[other.index], f"{other.before} → {other.after}"
+        date = f"{point.run} ({point.saved_on[:10]})"
+        cells.append((series.name, "another bottleneck", words, date, str(point.checkout), "–"))
     return cells
 
 
