@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -104,6 +105,7 @@ class Runner:
         self._timed: dict[Arm, list[PassTiming]] = {}
         #: Whose process has had no timed pass yet.
         self._fresh: set[Arm] = set()
+        self._order = random.Random(job.seed)  # noqa: S311 (an order, no secret)
 
     def start(self, variants: Iterable[Variant]) -> list[Contestant]:
         """Start every variant, at base too where it is compared; open each and check its work."""
@@ -115,7 +117,8 @@ class Runner:
             if not self._job.only_check and self._workers.compares(variant):
                 contestant.base = Arm(at_base=True)
                 self._start(contestant, contestant.base)
-        self._open_and_check(contestants, "checking that {} does the same work")
+        turns = [(contestant, arm) for contestant in contestants for arm in contestant.arms()]
+        self._check(turns, "checking that {} does the same work", self._open)
         return contestants
 
     def warm_up(self, contestants: Iterable[Contestant]) -> None:
@@ -150,12 +153,16 @@ class Runner:
         return timing
 
     def renew(self, due: Sequence[Contestant]) -> None:
-        """Let fresh processes of head and base go on, each with a pass that warms it up."""
-        arms = [(contestant, arm) for contestant in due for arm in contestant.arms()]
-        self._end([arm for _, arm in arms])
-        for contestant, arm in arms:
+        """Let fresh processes of head and base go on, each with a pass that warms it up.
+
+        Who is started first is drawn: that one has waited for longer when both are timed.
+        """
+        turns = [(contestant, arm) for contestant in due for arm in contestant.arms()]
+        self._end([arm for _, arm in turns])
+        self._order.shuffle(turns)
+        for contestant, arm in turns:
             self._start(contestant, arm)
-        self._open_and_check(due, "starting {} anew")
+        self._check(turns, "starting {} anew", self._open)
 
     def check(self, turns: Iterable[Turn]) -> None:
         """Hold one more epoch of each against the reference; nothing is timed meanwhile."""
@@ -172,13 +179,11 @@ class Runner:
         except WorkerError as error:
             arm.problem = str(error)
 
-    def _open_and_check(self, contestants: Iterable[Contestant], doing: str) -> None:
-        """Build every variant and check its work; nothing is timed yet, so several may run at once."""
-        turns = [(contestant, arm) for contestant in contestants for arm in contestant.arms()]
-        self._check(turns, doing, self._open)
-
     def _check(self, turns: Iterable[Turn], doing: str, check: Callable[[Contestant, Arm], str]) -> None:
-        """Let several check at once what ``check`` tells of an arm: what is wrong with its work."""
+        """Let several check at once what ``check`` tells of an arm: what is wrong with its work.
+
+        Nothing is timed meanwhile.
+        """
         everything = [(contestant, arm) for contestant, arm in turns if arm in self._running]
         pool = ThreadPoolExecutor(cores())
         try:
