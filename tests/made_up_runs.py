@@ -74,6 +74,11 @@ def changed(ratio: float, outcome: str) -> dict[str, Any]:
     }
 
 
+def held_back(word: str, sentence: str) -> dict[str, Any]:
+    """Return what says that something holds a variant back."""
+    return {"bottleneck": word, "bottleneck_evidence": {"cores": 2, "sentence": sentence}}
+
+
 def made_up_run() -> dict[str, Any]:
     """Return a run in which everything has happened at once."""
     limit: dict[str, Any] = {
@@ -106,7 +111,7 @@ def made_up_run() -> dict[str, Any]:
         "version": "5.3.1",
         "benchmarks": [
             benchmark(BASELINE),
-            benchmark("calm"),
+            benchmark("calm", **held_back("decode-bound", "1.9 of 2 cores busy, 76% goes into decoding")),
             benchmark("mapped", speedup=20.0, kind="dump", disk_bytes_per_image=150_528.0),
             # No pass takes no time, but a damaged file may say so.
             benchmark(
@@ -118,7 +123,7 @@ def made_up_run() -> dict[str, Any]:
             ),
             benchmark("slower", verdict="fail", reason=below, speedup=1.2, **changed(1.12, "regression")),
             benchmark("cached", speedup=53.0, kind="memory", memory_bytes_per_image=602_112.0, **limit),
-            benchmark(HOSTILE, **changed(0.99, "same")),
+            benchmark(HOSTILE, **changed(0.99, "same"), **held_back("unclear", f"most often in {HOSTILE}")),
             benchmark("dumped", "dump", speedup=8.0, **dump),
             benchmark(BASELINE, "training", device="emulated:1656", accelerator_utilisation=0.24),
             benchmark("calm", "training", device="emulated:1656", accelerator_utilisation=0.5),

@@ -141,7 +141,7 @@ def test_a_reason_is_a_sentence() -> None:
 def test_every_part_is_there() -> None:
     """In an order of what people look for."""
     assert [section.key for section in page_of(made_up_run()).sections] == [
-        *("changes", "speedups", "map", "limits", "phases", "resources", "dumps", "accelerator"),
+        *("changes", "speedups", "map", "why", "limits", "phases", "resources", "dumps", "accelerator"),
         *("article", "passes", "machine"),
     ]
 
@@ -150,6 +150,14 @@ def test_parts_without_anything_to_show_are_left_out() -> None:
     """A plain run has no base, no dump and no accelerator."""
     page = page_of(run_of(benchmark(BASELINE), benchmark("calm")))
     assert [section.key for section in page.sections] == ["speedups", "phases", "resources", "machine"]
+
+
+def test_what_holds_variants_back() -> None:
+    """A word and what it was found by, of each variant that was looked at."""
+    (table,) = section_of(page_of(made_up_run()), "why").tables
+    assert table.title == "What holds each variant back: loading"
+    assert {row[0]: row[1] for row in table.rows} == {"calm": "decode-bound", HOSTILE: "unclear"}
+    assert "1.9 of 2 cores busy, 76% goes into decoding" in {row[2] for row in table.rows}
 
 
 def test_each_chart_has_its_numbers() -> None:

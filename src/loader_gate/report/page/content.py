@@ -16,6 +16,7 @@ from loader_gate.report.page.sections.comparisons import changes, limits, speedu
 from loader_gate.report.page.sections.dumps import dumps
 from loader_gate.report.page.sections.resources import accelerator, phases, resources
 from loader_gate.report.page.sections.which_variant import which_variant
+from loader_gate.report.page.sections.why import why
 from loader_gate.verdict.sentence import number
 
 #: What is said of a run by whether it was accepted; nothing where that is not known.
@@ -80,6 +81,7 @@ def page_of(run: Mapping[str, Any], history: Section | None = None) -> Page:
         changes(workloads),
         speedups(workloads),
         which_variant(run, rows),
+        why(loaders),
         limits(workloads),
         phases(loaders),
         resources(loaders),
