@@ -78,7 +78,7 @@ PLANTED = {
     ),
 }
 SIZE = (96, 128)
-SECONDS = 1.0
+SECONDS = 2.0
 
 
 @contextmanager

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from loader_gate.worker.timing import PassTiming
 
 #: How long a variant is looked at.
-SECONDS = 3.0
+SECONDS = 5.0
 #: So many functions are in the JSON.
 _MOST_FUNCTIONS = 20
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from loader_gate.machine.files import TEMPORARY_PREFIX
 
-#: Samples a second: an image that is slower by a millisecond shows in a second.
-RATE = 200
+#: Samples a second. Each stops the process, for some milliseconds where a library as large as TensorFlow has
+#: to be looked through: with more of them, what sleeps meanwhile would seem to take less than it does.
+RATE = 100
 #: It reads the symbols of all libraries before it begins, and may be late with its samples.
 PATIENCE_SECONDS = 60.0
 _NATIVE = sys.platform == "linux" and platform.machine() in ("x86_64", "aarch64")
