@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from loader_gate.profile.collapsed import Delivered, NoSamplesError, parse
+from loader_gate.profile.collapsed import Code, Delivered, NoSamplesError, parse
 from loader_gate.profile.flame import flame
 from loader_gate.profile.functions import functions_of, gains, named
 from loader_gate.profile.operations import Event, profile_of, stacks_of
@@ -25,7 +27,7 @@ THREAD = (
 PACKAGES = "/env/lib/python3.12/site-packages"
 FUTURE = "Future.result (/usr/lib/python3.12/concurrent/futures/_base.py:4)"
 FINGERPRINTS = "sample (/ours/loader_gate/same_work/fingerprints.py:9)"
-ROOTS = ("/work", "/ours")
+CODE = Code(("/work", "/ours"), "loaders")
 
 
 def line(stack: str, count: int, thread: str = "MainThread") -> str:
@@ -207,7 +209,7 @@ def test_collapsed_stacks() -> None:
             line("count (a.py:3)", 1).replace(" 1", " one"),
         ]
     )
-    found = parse(text, ROOTS, Delivered(seconds=0.5, images=5))
+    found = parse(text, CODE, Delivered(seconds=0.5, images=5))
     assert found.sample == pytest.approx(0.001)
     milliseconds = {
         "/".join(frame.function for frame in stack): 1000 * seconds
@@ -233,7 +235,7 @@ def test_what_the_harness_does_is_left_out() -> None:
             line(f"{take};_real (/ours/loader_gate/worker/epoch.py:9);asarray ({PACKAGES}/numpy/a.py:1)", 10),
         ]
     )
-    found = parse(text, ROOTS, Delivered(seconds=1.0, images=1))
+    found = parse(text, CODE, Delivered(seconds=1.0, images=1))
     ((stack, seconds),) = found.seconds.items()
     assert [frame.function for frame in stack] == ["_real", "asarray"]
     assert seconds == pytest.approx(1.0)
@@ -243,8 +245,19 @@ def test_variants_are_loaders() -> None:
     """The suite's own are own code, as a user's loader is, even where the suite is installed."""
     for place in ("/ours", PACKAGES):
         text = line(f"{MAIN};decode ({place}/loader_gate/variants/native_threads.py:9)", 1)
-        (stack,) = parse(text, ROOTS, Delivered(1.0, 1)).seconds
+        code = replace(CODE, package="loader_gate")
+        (stack,) = parse(text, code, Delivered(1.0, 1)).seconds
         assert stack == (Frame("decode", "loader_gate/variants/native_threads.py", 9, is_own=True),)
+
+
+def test_an_installed_loader() -> None:
+    """It is own code, and what it calls of other packages is not."""
+    text = line(
+        f"{MAIN};load ({PACKAGES}/theirs/a.py:1);decode ({PACKAGES}/loaders/b.py:2);f ({PACKAGES}/c.py:3)", 1
+    )
+    (stack,) = parse(text, CODE, Delivered(1.0, 1)).seconds
+    assert [frame.is_own for frame in stack] == [True, False]
+    assert stack[0].file == "loaders/b.py"
 
 
 def test_a_process_that_a_loader_has_forked() -> None:
@@ -253,7 +266,7 @@ def test_a_process_that_a_loader_has_forked() -> None:
     text = "\n".join(
         [line(f"{MAIN};load (/work/loaders.py:3)", 10), line(f"{forked};work (/work/loaders.py:7)", 30)]
     )
-    found = parse(text, ROOTS, Delivered(seconds=1.0, images=1))
+    found = parse(text, CODE, Delivered(seconds=1.0, images=1))
     assert {stack[0].function: seconds for stack, seconds in found.seconds.items()} == pytest.approx(
         {"load": 1.0, "work": 3.0}
     )
@@ -262,7 +275,7 @@ def test_a_process_that_a_loader_has_forked() -> None:
 def test_no_epoch_was_seen() -> None:
     """Nothing says how much time a sample is."""
     with pytest.raises(NoSamplesError):
-        parse(line(f"{THREAD};work (/work/loaders.py:3)", 10), ROOTS, Delivered(1.0, 1))
+        parse(line(f"{THREAD};work (/work/loaders.py:3)", 10), CODE, Delivered(1.0, 1))
 
 
 def test_operations_of_tensorflow() -> None:

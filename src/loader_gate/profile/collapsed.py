@@ -25,8 +25,6 @@ _UNKNOWN = "?"
 _SAYS_NOTHING = re.compile(r"\?|libc[.-]|libpthread|libpython|ld-linux|linux-vdso")
 #: Folders of what is installed, and of Python's own modules.
 _INSTALLED = re.compile(r".*/(?:site-packages|dist-packages)/|.*/lib(?:64)?/python3\.\d+/(?:lib-dynload/)?")
-#: In the harness: what a loader may import, and is code of the loader.
-_OF_LOADERS = re.compile(r"loader_gate/variants/.*")
 _HARNESS = re.compile(r"loader_gate/(?!variants/).*\.py")
 #: What the harness does while the clock is paused, and the thread that it is done in.
 _OFF_THE_CLOCK = re.compile(r"loader_gate/(same_work/.*|worker/(stopwatch|serve)\.py)")
@@ -38,6 +36,30 @@ _MAIN = re.compile(r"loader_gate/worker/serve\.py")
 _BEGINNING = re.compile(r"threading\.py|<string>")
 _MAKE_REAL = ("_real", "read_if_mapped")
 _CHILD = re.compile(r"multiprocessing/(process|popen_\w+|spawn|forkserver)\.py")
+
+
+@dataclass(frozen=True)
+class Code:
+    """What is a loader's own code: all that is not installed, and the package that the loader is in.
+
+    Attributes:
+        roots: Folders that its modules are imported from.
+        package: The first name of its module.
+    """
+
+    roots: tuple[str, ...]
+    package: str
+
+    def shortened(self, file: str) -> tuple[str, bool]:
+        """Return a file from the folder that it is imported from, and whether it is installed."""
+        within = (len(root) + 1 for root in self.roots if root and file.startswith(f"{root}/"))
+        installed = _INSTALLED.match(file)
+        short = file[max(max(within, default=0), installed.end() if installed else 0) :]
+        return PurePath(short).name if short.startswith("/") else short, installed is not None
+
+    def has(self, short: str) -> bool:
+        """Return whether a file, so shortened, is of the loader's package."""
+        return short == f"{self.package}.py" or short.startswith(f"{self.package}/")
 
 
 @dataclass(frozen=True)
@@ -57,7 +79,7 @@ class NoSamplesError(Exception):
     """There is no sample of an epoch; the message says so."""
 
 
-def parse(text: str, roots: Sequence[str], delivered: Delivered) -> Profile:
+def parse(text: str, code: Code, delivered: Delivered) -> Profile:
     """Return what py-spy saw of a worker while it ran epochs.
 
     What the harness does meanwhile is left out. The main thread is in an epoch as long as that takes: that
@@ -65,15 +87,14 @@ def parse(text: str, roots: Sequence[str], delivered: Delivered) -> Profile:
 
     Args:
         text: What py-spy has written.
-        roots: Folders that modules of the loader are imported from.
+        code: What is the loader's own.
         delivered: What was done meanwhile.
 
     Raises:
         NoSamplesError: No sample is of an epoch.
     """
-    known = sorted((f"{root.rstrip('/')}/" for root in roots if root), key=len, reverse=True)
     ticks, stacks = 0, []
-    for thread, frames, count in _lines(text, known):
+    for thread, frames, count in _lines(text, code):
         if thread.startswith(_OF_HARNESS):
             continue
         is_child = any(_CHILD.fullmatch(frame.file) for frame in frames)
@@ -92,30 +113,26 @@ def parse(text: str, roots: Sequence[str], delivered: Delivered) -> Profile:
     return Profile(added_up((frames, count * sample) for frames, count in stacks), sample, "py-spy")
 
 
-def _lines(text: str, roots: Sequence[str]) -> Iterator[tuple[str, tuple[Frame, ...], int]]:
+def _lines(text: str, code: Code) -> Iterator[tuple[str, tuple[Frame, ...], int]]:
     """Yield the thread's name, the frames and the samples of each line that can be read."""
     for line in text.splitlines():
         stack, _, count = line.rpartition(" ")
         thread = _THREAD.search(stack)
         if thread is not None and count.isdigit():
             frames = stack[thread.end() :].split(";")
-            yield thread[1] or "", tuple(_frame(each, roots) for each in frames), int(count)
+            yield thread[1] or "", tuple(_frame(each, code) for each in frames), int(count)
 
 
-def _frame(text: str, roots: Sequence[str]) -> Frame:
+def _frame(text: str, code: Code) -> Frame:
     found = _FRAME.fullmatch(text)
     if found is None:
         return Frame(text)
     file, line = found["file"], int(found["line"] or 0)
-    root = next((each for each in roots if file.startswith(each)), "")
-    installed = _INSTALLED.match(file)
-    short = file[max(len(root), installed.end() if installed else 0) :]
-    if short == file and file.startswith("/"):
-        short = PurePath(file).name
+    short, is_installed = code.shortened(file)
     if _NAMELESS.fullmatch(found["function"]):
         return Frame(_UNKNOWN, short)
     is_python = file.endswith(".py")
-    is_own = not _HARNESS.fullmatch(short) and (not installed or bool(_OF_LOADERS.fullmatch(short)))
+    is_own = not _HARNESS.fullmatch(short) and (not is_installed or code.has(short))
     return Frame(found["function"], short, line, is_python and is_own)
 
 

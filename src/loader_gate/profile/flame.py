@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 #: What has a smaller share of the whole is left out, with all that it has called.
 LEAST_SHARE = 0.003
 #: The most that are kept, the largest.
-MOST_NODES = 400
+MOST_NODES = 250
 
 
 @dataclass(frozen=True)

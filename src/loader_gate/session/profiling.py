@@ -6,10 +6,11 @@ import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.profile.collapsed import Delivered, NoSamplesError, parse
+from loader_gate.profile.collapsed import Code, Delivered, NoSamplesError, parse
 from loader_gate.profile.flame import flame
 from loader_gate.profile.functions import Gain, functions_of, gains, named
 from loader_gate.profile.operations import profile_of
@@ -154,6 +155,8 @@ class Profiler:
             try:
                 head = self._of(measurement.variant, False, measurement.variant_passes)
                 base = self._of(measurement.variant, True, measurement.base_passes) if slower else None
+                if base is not None and base.tool != head.tool:
+                    raise ProfilerError(f"head is seen by {head.tool}, base by {base.tool}: not comparable")
             except (ProfilerError, WorkerError) as error:
                 problems.setdefault(str(error), []).append(name)
             else:
@@ -189,18 +192,19 @@ class Profiler:
             worker.end()
         delivered = Delivered(median(each.seconds for each in passes), len(self.job.tree))
         try:
-            return parse(text, self._roots(variant, at_base), delivered)
+            return parse(text, self._code(variant, at_base), delivered)
         except NoSamplesError as error:
             raise ProfilerError(f"py-spy could not look: {error}") from error
 
-    def _roots(self, variant: Variant, at_base: bool) -> list[str]:
-        """Return the folders that a variant's modules are imported from, on one side."""
+    def _code(self, variant: Variant, at_base: bool) -> Code:
+        """Return what is a variant's own code, on one side."""
         launcher = self.workers.launcher
-        if not at_base:
-            return [*variant.path, *launcher.search_path, OWN_FOLDER]
-        origin = launcher.origins[variant.name]
-        package = [] if origin.package is None else [origin.package.rpartition("/")[0]]
-        return [*origin.search_path, *package, OWN_FOLDER]
+        roots = [*variant.path, *launcher.search_path]
+        if at_base:
+            origin = launcher.origins[variant.name]
+            package = [] if origin.package is None else [str(Path(origin.package).parent)]
+            roots = [*origin.search_path, *package]
+        return Code((*roots, OWN_FOLDER), variant.module.partition(".")[0])
 
 
 def is_slower(measurement: Measurement) -> bool:
