@@ -24,7 +24,7 @@ def stage_lines(extra_info: Mapping[str, Mapping[str, Any]]) -> list[str]:
             f"{stage} {100 * share:.0f} %" for stage, share in stage_shares(info).items() if share >= 0.005
         ]
         if parts:
-            lines.append(f"Profile of {name}: {', '.join(parts)}.")
+            lines.append(f"Where the time of {name} goes: {', '.join(parts)}.")
     return lines
 
 
