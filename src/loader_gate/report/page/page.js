@@ -312,6 +312,7 @@
     if (ranges.children.length > 1) box.before(ranges);
   }
 
+  // All light enough for dark text, by day and at night: see page.css.
   const STAGE_COLORS = {
     read: "#7c8fd6", decode: "#c98a3a", resize: "#4fa384", convert: "#a06fb8", batch: "#5b9fc9", "hand over": "#c77f9b",
     train: "#8f9a45", wait: "#9aa3ae", other: "#b0967e",
@@ -329,7 +330,8 @@
     const all = wide.reduce((sum, each, node) => sum + (parents[node] < 0 ? each : 0), 0);
     const more = base ? head.map((each, node) => each - base[node]) : [];
     const most = Math.max(1e-12, ...more.map(Math.abs));
-    const shade = (share) => `rgba(${share > 0 ? "214,72,79" : "59,130,196"},${(0.12 + 0.78 * Math.abs(share)).toFixed(3)})`;
+    const mixed = (share, to) => `rgb(${[213, 217, 223].map((each, index) => Math.round(each + share * (to[index] - each)))})`;
+    const shade = (share) => mixed(Math.abs(share), share > 0 ? [224, 105, 111] : [93, 155, 211]);
     const colors = base ? more.map((each) => shade(each / most)) : stages.map((stage) => STAGE_COLORS[stage] || STAGE_COLORS.other);
     const trace = {
       type: "icicle", branchvalues: "total", sort: false, maxdepth: -1,
@@ -338,7 +340,7 @@
       parents: ["", ...parents.map((parent) => (parent < 0 ? "all" : String(parent)))],
       values: [all, ...wide],
       hovertext: ["all threads", ...said.map(plain)], hoverinfo: "text", textinfo: "label",
-      marker: { colors: ["rgba(132,144,160,0.25)", ...colors], line: { width: 1, color: "rgba(132,144,160,0.5)" } },
+      marker: { colors: ["#c3c9d1", ...colors], line: { width: 1, color: "#8490a0" } },
       tiling: { orientation: "v", pad: 0 }, pathbar: { visible: false }, leaf: { opacity: 1 }, textfont: { size: 11 }, insidetextfont: { size: 11 },
     };
     const height = Math.min(720, 20 + 24 * (1 + Math.max(0, ...depth)));
