@@ -95,6 +95,14 @@ WAITS = (
             ),
             "wait",
         ),
+        (
+            (
+                Frame("Connection._recv", "multiprocessing/connection.py"),
+                Frame("os_read", "libpython3.12.so"),
+                Frame("read", "libc.so.6"),
+            ),
+            "wait",
+        ),
         ((own("load"), Frame("_ForkingPickler.dumps", "multiprocessing/reduction.py")), "hand over"),
         ((own("decode"), Frame("?", "cv2/cv2.abi3.so")), "other"),  # which of its functions is not known
         (

@@ -41,6 +41,7 @@ _KNOWN: Table = (
     ("wait", "wait poll *.poll *._poll *_recv *_recv_bytes", f"{_PIPES} multiprocessing/popen_*.py"),
     ("wait", "acquire *.acquire *.__enter__", "multiprocessing/synchronize.py"),
     ("wait", "PyThread_acquire_lock* lock_PyThread_acquire* rlock_acquire* _queue_SimpleQueue_get*", "*"),
+    ("wait", "_multiprocessing_SemLock_acquire*", "*"),
     ("wait", "take_gil PyMutex_Lock* _PyMutex_Lock* _PyParkingLot_Park* _PySemaphore_*", "*"),
     ("wait", "time_sleep pysleep *nanosleep", "*"),
     (
@@ -99,13 +100,13 @@ _KNOWN: Table = (
     ("convert", "Transpose Reshape ExpandDims Squeeze ConvertImage*", _OPERATION),
     # Reading files.
     ("read", "_io_* FileIO* fileio_* _bufferedreader_* *.read_bytes *.read_text", "*"),
-    ("read", "mmap_* os_open* os_read* os_stat* os_pread* os_listdir* os_scandir*", "*"),
+    ("read", "mmap_* os_listdir* os_scandir*", "*"),
     ("read", "*", "gzip.py zipfile.py zipfile/* tarfile.py pathlib.py pathlib/* *mmapmodule.c"),
     ("read", "ReadFile MatchingFiles *TFRecord* *FixedLengthRecord* *TextLine* Iterator::List*", _OPERATION),
 )
 #: Likewise of the system's own.
 _SYSTEM: Table = (
-    ("read", "read *_read read64 pread* *_pread* readv preadv*", "*"),
+    ("read", "read *_read read64 pread* *_pread* readv preadv* os_open* os_read* os_stat* os_pread*", "*"),
     ("read", "open open64 *_open *_open64 openat* stat* fstat* lstat* close lseek*", "*"),
 )
 #: Libraries that any code runs on.
