@@ -96,7 +96,7 @@ def _largest(row: BenchmarkRow) -> str:
     return f"Most of it: {', '.join(f'{stage} {100 * share:.0f} %' for stage, share in shares)}."
 
 
-def _gained_table(row: BenchmarkRow) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def _gained_table(row: BenchmarkRow) -> tuple[tuple[str, ...], Sequence[tuple[str, ...]]]:
     cells = [
         (place(each), NONE if milliseconds is None else f"{milliseconds:.3g}")
         for each in as_mappings(row.info.get("profile_gained"))
@@ -105,7 +105,7 @@ def _gained_table(row: BenchmarkRow) -> tuple[tuple[str, ...], list[tuple[str, .
     return ("Function", "Gained, ms an image"), cells
 
 
-def _functions_table(row: BenchmarkRow) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def _functions_table(row: BenchmarkRow) -> tuple[tuple[str, ...], Sequence[tuple[str, ...]]]:
     def percent(value: object) -> str:
         share = as_figure(value)
         return NONE if share is None else f"{100 * share:.1f} %"
