@@ -27,7 +27,7 @@ THREAD = (
 PACKAGES = "/env/lib/python3.12/site-packages"
 FUTURE = "Future.result (/usr/lib/python3.12/concurrent/futures/_base.py:4)"
 FINGERPRINTS = "sample (/ours/loader_gate/same_work/fingerprints.py:9)"
-CODE = Code(("/work", "/ours"), "loaders")
+CODE = Code(("/repo", "/ours"), "loaders")
 
 
 def line(stack: str, count: int, thread: str = "MainThread") -> str:
@@ -204,12 +204,12 @@ def test_collapsed_stacks() -> None:
     text = "\n".join(
         [
             line(
-                f"{MAIN};load (/work/loaders.py:3);{FUTURE}",
+                f"{MAIN};load (/repo/loaders.py:3);{FUTURE}",
                 80,
             ),
-            line(f"{MAIN};load (/work/loaders.py:3);stack ({PACKAGES}/numpy/_core/shape_base.py:4)", 20),
+            line(f"{MAIN};load (/repo/loaders.py:3);stack ({PACKAGES}/numpy/_core/shape_base.py:4)", 20),
             line(
-                f"{THREAD};read_image (/work/loaders.py:12);clock_nanosleep (libc.so.6)", 50, "pool_1; drop"
+                f"{THREAD};read_image (/repo/loaders.py:12);clock_nanosleep (libc.so.6)", 50, "pool_1; drop"
             ),
             line("0x7f00 (libc.so.6);_worker (thread.py:3)", 100, "harness_0"),
             line("main (/ours/loader_gate/worker/serve.py:9);get (x.py)", 900),
@@ -270,9 +270,9 @@ def test_an_installed_loader() -> None:
 
 def test_a_process_that_a_loader_has_forked() -> None:
     """It has the stack of its parent, and is no main thread."""
-    forked = f"{MAIN};load (/work/loaders.py:3);_bootstrap (/usr/lib/python3.12/multiprocessing/process.py:3)"
+    forked = f"{MAIN};load (/repo/loaders.py:3);_bootstrap (/usr/lib/python3.12/multiprocessing/process.py:3)"
     text = "\n".join(
-        [line(f"{MAIN};load (/work/loaders.py:3)", 10), line(f"{forked};work (/work/loaders.py:7)", 30)]
+        [line(f"{MAIN};load (/repo/loaders.py:3)", 10), line(f"{forked};work (/repo/loaders.py:7)", 30)]
     )
     found = parse(text, CODE, Delivered(seconds=1.0, images=1))
     assert {stack[0].function: seconds for stack, seconds in found.seconds.items()} == pytest.approx(
@@ -283,7 +283,7 @@ def test_a_process_that_a_loader_has_forked() -> None:
 def test_no_epoch_was_seen() -> None:
     """Nothing says how much time a sample is."""
     with pytest.raises(NoSamplesError):
-        parse(line(f"{THREAD};work (/work/loaders.py:3)", 10), CODE, Delivered(1.0, 1))
+        parse(line(f"{THREAD};work (/repo/loaders.py:3)", 10), CODE, Delivered(1.0, 1))
 
 
 def test_operations_of_tensorflow() -> None:

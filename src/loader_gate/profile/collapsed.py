@@ -2,7 +2,7 @@
 
 A line is a stack, its frames divided by semicolons, the root first, and how many samples it was seen in::
 
-    process 7:"python -c ...";thread (7): MainThread;main (/work/a.py:3);read (libc.so.6) 12
+    process 7:"python -c ...";thread (7): MainThread;main (/repo/a.py:3);read (libc.so.6) 12
 
 Everything in it may be a stranger's text.
 """
