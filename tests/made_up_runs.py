@@ -79,6 +79,28 @@ def held_back(word: str, sentence: str) -> dict[str, Any]:
     return {"bottleneck": word, "bottleneck_evidence": {"cores": 2, "sentence": sentence}}
 
 
+def profiled() -> dict[str, Any]:
+    """Return what the profile of a variant and of its base adds to a benchmark, with a hostile function."""
+    return {
+        "profile_tool": "py-spy",
+        "profile_stages": {"decode": 0.6, "wait": 0.3, HOSTILE: 0.1},
+        "profile_functions": [
+            {"function": "decode", "file": "loaders.py", "line": 20, "self": 0.1, "total": 0.6},
+            {"function": HOSTILE, "file": f"{HOSTILE}.py", "line": 1, "self": 0.3, "total": 0.3},
+        ],
+        "profile_flame": [
+            [-1, "load", "loaders.py", "decode", 9.0, 5.0],
+            [0, "decode", "loaders.py", "decode", 6.0, 2.0],
+            [0, HOSTILE, f"{HOSTILE}.py", "wait", 3.0, 3.5],
+            [2, "poll", "libc.so.6", "wait", 2.0, 3.5],
+        ],
+        "profile_gained": [
+            {"function": "decode", "file": "loaders.py", "line": 20, "milliseconds_an_image": 4.0},
+            {"function": HOSTILE, "file": "", "line": 0, "milliseconds_an_image": 0.5},
+        ],
+    }
+
+
 def made_up_run() -> dict[str, Any]:
     """Return a run in which everything has happened at once."""
     limit: dict[str, Any] = {
@@ -121,7 +143,14 @@ def made_up_run() -> dict[str, Any]:
                 speedup=1.52,
                 variant_seconds=[0.0, -1.0, *[0.33] * 14],
             ),
-            benchmark("slower", verdict="fail", reason=below, speedup=1.2, **changed(1.12, "regression")),
+            benchmark(
+                "slower",
+                verdict="fail",
+                reason=below,
+                speedup=1.2,
+                **changed(1.12, "regression"),
+                **profiled(),
+            ),
             benchmark("cached", speedup=53.0, kind="memory", memory_bytes_per_image=602_112.0, **limit),
             benchmark(HOSTILE, **changed(0.99, "same"), **held_back("unclear", f"most often in {HOSTILE}")),
             benchmark("dumped", "dump", speedup=8.0, **dump),

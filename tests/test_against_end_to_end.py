@@ -105,6 +105,21 @@ def test_exactly_the_slower_variant_fails(slower: Run) -> None:
     assert slower.infos[SLOWED]["change_low"] > 1
 
 
+def test_the_function_that_sleeps_is_named(slower: Run) -> None:
+    """Head and base are profiled by themselves, and what was not slower is not."""
+    if "Not profiled:" in slower.text:
+        pytest.skip(slower.text[slower.text.index("Not profiled:") :][:200])
+    (gained,) = slower.infos[SLOWED]["profile_gained"]
+    assert gained["file"] == FILE
+    assert gained["function"].endswith("__iter__")
+    words = (
+        f"Gained most, in a profile apart from that: {gained['milliseconds_an_image']:.3g} ms an image in "
+    )
+    assert slower.infos[SLOWED]["reason"].endswith(f"{words}{gained['function']} ({FILE}:{gained['line']})")
+    assert f"Where the time of {SLOWED} goes: wait " in slower.text
+    assert "profile_stages" not in slower.infos[BASELINE]
+
+
 def test_every_variant_is_compared(slower: Run, repository: Path) -> None:
     """The baseline too; the JSON says with what, and has the passes of both sides."""
     revision = git(repository, "rev-parse", "edited^{commit}")

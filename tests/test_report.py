@@ -141,8 +141,8 @@ def test_a_reason_is_a_sentence() -> None:
 def test_every_part_is_there() -> None:
     """In an order of what people look for."""
     assert [section.key for section in page_of(made_up_run()).sections] == [
-        *("changes", "speedups", "map", "why", "limits", "phases", "resources", "dumps", "accelerator"),
-        *("article", "passes", "machine"),
+        *("changes", "speedups", "map", "why", "profiles", "limits", "phases", "resources", "dumps"),
+        *("accelerator", "article", "passes", "machine"),
     ]
 
 
@@ -158,6 +158,27 @@ def test_what_holds_variants_back() -> None:
     assert table.title == "What holds each variant back: loading"
     assert {row[0]: row[1] for row in table.rows} == {"calm": "decode-bound", HOSTILE: "unclear"}
     assert "1.9 of 2 cores busy, 76% goes into decoding" in {row[2] for row in table.rows}
+
+
+def test_profiles() -> None:
+    """A variant that was compared has two flame graphs, what changed first, and names are text in both."""
+    section = section_of(page_of(made_up_run()), "profiles")
+    assert section.tables[0].rows == [("slower", "60 %", "30 %", "10 %")]
+    changed_most, alone = section.charts
+    assert "4 ms an image in decode (loaders.py:20)" in changed_most.summary
+    assert changed_most.spec["nodes"]["base"] == [5.0, 2.0, 3.5, 3.5]
+    assert alone.spec["nodes"]["base"] is None
+    assert alone.spec["nodes"]["names"] == ["load", "decode", HOSTILE, "poll"]
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [None, "text", [[]], [[0, "own parent", "", "read", 1.0, None]], [[-1, "f", "", "read", None, None]]],
+)
+def test_a_damaged_profile_has_no_picture(nodes: Any) -> None:
+    """A saved run may hold anything."""
+    row = benchmark("damaged", profile_stages={"read": 1.0}, profile_flame=nodes)
+    assert section_of(page_of(run_of(row)), "profiles").charts == []
 
 
 def test_each_chart_has_its_numbers() -> None:

@@ -185,7 +185,7 @@ def test_every_chart_is_drawn_in_silence(opened: Opened, page: Page) -> None:
     charts = page.locator(".chart")
     assert charts.count() > 15
     for index in range(charts.count()):
-        marks = charts.nth(index).locator(".points path")
+        marks = charts.nth(index).locator(".points path, .slice path")
         assert marks.count() > 0, charts.nth(index).get_attribute("aria-label")
 
 
@@ -194,6 +194,8 @@ def test_names_are_text(page: Page) -> None:
     assert page.get_by_role("rowheader", name=HOSTILE, exact=True).count() > 0
     labels = figure(page, "Speedup over the baseline: loading").locator(".ytick text")
     assert HOSTILE in labels.all_text_contents()
+    bars = figure(page, "What changed in slower (loading)").locator(".slicetext")
+    assert HOSTILE in bars.all_text_contents()
     assert HOSTILE in page.locator("header").inner_text()
 
 

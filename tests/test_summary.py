@@ -174,6 +174,20 @@ def test_failures_come_first() -> None:
     assert found.index("7.1 %") < found.index("| variant")
 
 
+def test_what_a_regression_has_gained_in() -> None:
+    """The functions of its profile stand beside it, as text."""
+    gained = [
+        {"function": name, "file": "loaders.py", "line": 12, "milliseconds_an_image": milliseconds}
+        for name, milliseconds in (("read_image", 20.08), ("@here", 0.5), ("third", 0.25), ("fourth", 0.1))
+    ]
+    found = summary(run(benchmark(verdict="fail", **of_base(), profile_gained=gained)))
+    told = found.splitlines()[3]
+    assert "beyond 3 %; gained most: 20.1 ms an image in read_image (loaders.py&#58;12), 0.5 ms" in told
+    assert "third" in told
+    assert "fourth" not in told
+    assert "@here" not in told
+
+
 def test_another_failure_gives_its_reason() -> None:
     """What is neither a floor nor a change is told in the run's own words."""
     found = summary(run(benchmark(verdict="fail", reason="but its dump takes 700 KB an image")))

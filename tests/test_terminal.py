@@ -10,6 +10,7 @@ import pytest
 
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.variant import BASELINE
+from loader_gate.report.profiles import stage_lines
 from loader_gate.report.terminal import change_table, share_lines, shuffle_lines, verdict_table
 from loader_gate.rotation.measurement import Measurement
 from loader_gate.statistics.estimate import Estimate
@@ -242,3 +243,12 @@ def test_figures_that_a_moving_machine_costs_are_said(make_measurement: Callable
     lines = change_table([whole, moved, compared("lost", (lost,), 0)], colour=False)
     assert lines[-1] == "Only the seconds of moved were compared: the machine moved under the measurement."
     assert change_table([whole], colour=False)[-1].split()[0] == "whole"
+
+
+def test_where_the_time_goes() -> None:
+    """A line for each variant that was profiled, the largest stage first."""
+    extra_info = {
+        "profiled": {"profile_stages": {"read": 0.1, "decode": 0.896, "other": 0.004}},
+        "not profiled": {},
+    }
+    assert stage_lines(extra_info) == ["Where the time of profiled goes: decode 90 %, read 10 %."]

@@ -17,6 +17,8 @@ import pytest
 from PIL import Image
 
 from docs.study import planted
+from loader_gate.profile.operations import profile_of
+from loader_gate.profile.stages import shares_of
 from loader_gate.registry.spec import Spec
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.declared import DeclaredOutput
@@ -26,6 +28,7 @@ from loader_gate.same_work.reference import Reference, build_reference
 from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.trees.tree import Tree
 from loader_gate.variants import native_threads, tfdata_tuned
+from loader_gate.worker.operations import is_of_tfdata, recorded
 from tests.sessions import ROOT
 
 STREAMING = ("keras_image_dataset", "keras_py_dataset", "native_threads", "tfdata_tuned")
@@ -240,3 +243,15 @@ class TestNativeThreads:
         for _ in range(2):
             with pytest.raises(ValueError, match=f"{re.escape(tree.paths[3])} cannot be decoded"):
                 list(batches)
+
+
+def test_operations_of_tfdata_are_recorded(tiny_tree: Tree, tmp_path: Path) -> None:
+    """TensorFlow says what each thread of a pipeline did, and that it decoded every image that came."""
+    dataset = tfdata_tuned.load(tiny_tree, Spec(SIZE, 5, shuffle=True, seed=0, cache_dir=tmp_path))
+    assert is_of_tfdata(dataset)
+    assert not is_of_tfdata([dataset])
+    answer = recorded(dataset, 0.2, lambda: None)
+    profile = profile_of(answer["stacks"], answer["images"])
+    assert answer["images"] >= 5
+    assert {"DecodeJpeg", "ReadFile"} <= {stack[-1].function for stack in profile.seconds}
+    assert {"decode", "read", "resize"} <= {*shares_of(profile)}

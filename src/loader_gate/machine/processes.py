@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
+_PR_SET_PTRACER, _PR_SET_PTRACER_ANY = 0x59616D61, -1
 _SA_NOCLDWAIT = 2
 _IS_LINUX: bool = sys.platform == "linux"
 # Not every kernel is built with it.
@@ -33,6 +34,12 @@ def adopt_orphans() -> None:
     """Become the parent of what children leave behind when they end, so that it still counts (Linux only)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def let_be_traced() -> None:
+    """Let any process of this user look into this one, not its ancestors alone (Linux only)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_ulong(_PR_SET_PTRACER_ANY), 0, 0, 0)
 
 
 def adopts_orphans() -> bool:

@@ -284,6 +284,15 @@ OPTIONS = (
         in_file=False,
     ),
     Option(
+        "profile-variants",
+        "switch",
+        None,
+        "profile every variant after its workload's passes: where its time goes, by stage and by function "
+        "(default: only what is a regression against a base, and that base)",
+        default=False,
+        in_file=False,
+    ),
+    Option(
         "accept",
         "switch",
         None,

@@ -33,6 +33,7 @@ from loader_gate.report.markdown_tables import (
     figures_table,
     verdicts_table,
 )
+from loader_gate.report.profiles import gained_words
 from loader_gate.verdict.sentence import number
 
 #: Hidden at the top, by which an earlier comment is found again.
@@ -154,6 +155,8 @@ def _why(benchmark: BenchmarkRow) -> str:
     if speedup is not None and high is not None and floor is not None and high < floor:
         known = figure_with_interval(speedup, low, high, number)
         found.append(f"speedup {known} is below its floor of {number(floor)}")
+    if gained := gained_words(benchmark.info):
+        found.append(escaped(gained))
     return "; ".join(found) or _reason(benchmark, _LONGEST_REASON)
 
 

@@ -26,6 +26,7 @@ from loader_gate.session import accelerator
 from loader_gate.session.dump_writer import Dumps, DumpWriter, is_kept
 from loader_gate.session.figures import STREAMING, Figures, about_look_alikes, about_no_limit, remarks
 from loader_gate.session.guard import Free, need_of, refused
+from loader_gate.session.profiling import Profiler, Profiles, is_slower
 from loader_gate.session.result import Result, without_passes
 from loader_gate.session.settings import Settings
 from loader_gate.session.workers import Launcher, SessionWorkers
@@ -77,23 +78,26 @@ def measure(
             settings.place.machine.cores,
         )
         measured = run.rotate(plan, measured_names, rules, folder, before) if plan.running else {}
-    figures = Figures(plan.workload, tree, plan.dumps, settings.place.machine.fingerprint)
-    measurements = {
-        each.name: without_passes(each, plan.refused[each.name])
-        if each.name in plan.refused
-        else measured[each.name]
-        for each in plan.variants
-    }
-    extra_info = figures.extra_info(measurements)
-    earlier = settings.earlier_in(workload)
+        figures = Figures(plan.workload, tree, plan.dumps, settings.place.machine.fingerprint)
+        measurements = {
+            each.name: without_passes(each, plan.refused[each.name])
+            if each.name in plan.refused
+            else measured[each.name]
+            for each in plan.variants
+        }
+        extra_info = figures.extra_info(measurements)
+        earlier = settings.earlier_in(workload)
+        judged = _confirmed({name: figures.judged(each) for name, each in measurements.items()}, earlier)
+        profiles = run.profile(plan, measured_names, folder, judged)
     return Result(
         plan.workload,
         tree,
-        _confirmed({name: figures.judged(each) for name, each in measurements.items()}, earlier),
-        extra_info,
+        {name: profiles.named(each) for name, each in judged.items()},
+        {name: {**info, **profiles.extra_info(name)} for name, info in extra_info.items()},
         (before, read_noise()),
         (
             *plan.notes,
+            *profiles.remarks,
             *remarks(measurements, extra_info),
             *settings.place.machine.remarks(),
             *about_look_alikes(measurements.values(), tree),
@@ -265,15 +269,35 @@ class _WorkloadRun:
         self, plan: _Plan, wanted: Sequence[str], rules: Rules, folder: Path, before: NoiseReading
     ) -> dict[str, Measurement]:
         """Measure what runs; ``before`` is the noise before anything was done."""
-        workers = SessionWorkers(self._launcher(), self._spec(folder), plan.dumps, wanted)
+        workers, job = self._workers(plan, wanted, folder), self._job(plan, folder)
+        with Progress(f"Measuring {plan.workload.name}", None, self.stream) as progress:
+            watch = Watch(lambda text: progress.update(0, text), lambda: used_by_others(before, read_noise()))
+            return rotate(plan.running, workers, job, rules, self.settings.pace, watch)
+
+    def profile(
+        self, plan: _Plan, wanted: Sequence[str], folder: Path, measurements: Mapping[str, Measurement]
+    ) -> Profiles:
+        """Profile what is to be, see `Profiler`; nothing of it is timed."""
+        everything = self.settings.profiles_variants
+        if not everything and not any(map(is_slower, measurements.values())):
+            return Profiles()
+        with Progress(f"Profiling {plan.workload.name}", None, self.stream) as progress:
+            profiler = Profiler(
+                self._workers(plan, wanted, folder),
+                self._job(plan, folder),
+                lambda text: progress.update(0, text),
+            )
+            return profiler.profile(measurements, everything)
+
+    def _workers(self, plan: _Plan, wanted: Sequence[str], folder: Path) -> SessionWorkers:
+        return SessionWorkers(self._launcher(), self._spec(folder), plan.dumps, wanted)
+
+    def _job(self, plan: _Plan, folder: Path) -> Job:
         # Building a model would be in vain, and an accelerator may not have its speed yet.
         consumer = DRAIN if plan.not_timed else plan.workload.consumer
         seed = self.settings.seed_of(plan.workload)
         earlier = {name: each.log_ratios for name, each in self.settings.earlier_in(plan.workload).items()}
-        job = Job(self.tree, folder / "reference", consumer, seed, plan.not_timed, earlier)
-        with Progress(f"Measuring {plan.workload.name}", None, self.stream) as progress:
-            watch = Watch(lambda text: progress.update(0, text), lambda: used_by_others(before, read_noise()))
-            return rotate(plan.running, workers, job, rules, self.settings.pace, watch)
+        return Job(self.tree, folder / "reference", consumer, seed, plan.not_timed, earlier)
 
     def _spec(self, folder: Path) -> Spec:
         return Spec(self.workload.image_size, self.workload.batch_size, True, 0, folder / "cache")

@@ -70,6 +70,7 @@ class Settings:
         seed: What is drawn in the session is drawn from it: the order of passes, which of them are checked.
         earlier: What earlier sessions know of benchmarks that this one goes on with, by workload and variant.
         fewest_comparisons: Of how many comparisons one of these sessions has shared its error.
+        profiles_variants: Whether every variant is profiled after the rotation, and not only what regresses.
     """
 
     variants: tuple[Variant, ...]
@@ -82,6 +83,7 @@ class Settings:
     seed: int = 0
     earlier: Mapping[tuple[str, str], EarlierSessions] = field(default_factory=dict)
     fewest_comparisons: int = 1
+    profiles_variants: bool = False
 
     @classmethod
     def from_options(cls, options: argparse.Namespace, started_in: Path, not_timed: str) -> Settings:
@@ -131,6 +133,7 @@ class Settings:
             Place(machine, tuple(search_path), not_timed),
             _ungated(built_in, options.variants),
             secrets.randbelow(SEEDS) if options.session_seed is None else options.session_seed,
+            profiles_variants=options.profile_variants,
         )
 
     def with_loaders(

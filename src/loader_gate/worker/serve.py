@@ -24,7 +24,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import loader_gate
-from loader_gate.machine.processes import adopt_orphans
+from loader_gate.machine.processes import adopt_orphans, let_be_traced
 from loader_gate.registry.kind import DEFAULT_KIND, kind_named, require_kind_of_a_loader
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.fingerprints import Fingerprints
@@ -34,6 +34,7 @@ from loader_gate.worker.code_of_base import require_inside, use_code_of
 from loader_gate.worker.epoch import new_consumer
 from loader_gate.worker.layout import draw_layout
 from loader_gate.worker.loader import Loader, import_file, without_collecting
+from loader_gate.worker.operations import is_of_tfdata, recorded
 from loader_gate.worker.passes import Passes, settle
 from loader_gate.worker.stopwatch import Stopwatch
 
@@ -166,6 +167,7 @@ class Worker:
             "build_seconds": self._loader.build_seconds,
             "import_seconds": self._loader.import_seconds,
             "imported": _imported(environment),
+            "is_of_tfdata": is_of_tfdata(self._loader.batches),
         }
 
     def do_check(self, reference: str, fingerprints: str | None = None) -> dict[str, Any]:
@@ -215,6 +217,15 @@ class Worker:
     def do_pass(self, epochs: int) -> dict[str, Any]:
         """Time one pass."""
         return asdict(self._passes.run(epochs))
+
+    def do_record(self, seconds: float) -> dict[str, Any]:
+        """Record what tf.data does for so many seconds, see ``operations.py``."""
+        return recorded(self._loader.batches, seconds, self._alive)
+
+    def do_be_traced(self) -> dict[str, Any]:
+        """Let a profiler look into this process."""
+        let_be_traced()
+        return {}
 
 
 def _imported(environment: dict[str, str]) -> dict[str, str] | None:

@@ -312,7 +312,42 @@
     if (ranges.children.length > 1) box.before(ranges);
   }
 
-  const KINDS = { intervals, phases, bars, map, passes, history };
+  // All light enough for dark text, by day and at night: see page.css.
+  const STAGE_COLORS = {
+    read: "#7c8fd6", decode: "#c98a3a", resize: "#4fa384", convert: "#a06fb8", batch: "#5b9fc9", "hand over": "#c77f9b",
+    train: "#8f9a45", wait: "#9aa3ae", other: "#b0967e",
+  };
+
+  function flame(spec, width) {
+    const { parents, names, said, stages, head, base } = spec.nodes;
+    // A node is at least as wide as all that it has called, of both sides.
+    const inside = names.map(() => 0), wide = names.map(() => 0), depth = names.map(() => 1);
+    for (let node = names.length - 1; node >= 0; node--) {
+      wide[node] = Math.max(head[node], base ? base[node] : 0, inside[node]);
+      if (parents[node] >= 0) inside[parents[node]] += wide[node];
+    }
+    for (let node = 0; node < names.length; node++) if (parents[node] >= 0) depth[node] = depth[parents[node]] + 1;
+    const all = wide.reduce((sum, each, node) => sum + (parents[node] < 0 ? each : 0), 0);
+    const more = base ? head.map((each, node) => each - base[node]) : [];
+    const most = Math.max(1e-12, ...more.map(Math.abs));
+    const mixed = (share, to) => `rgb(${[213, 217, 223].map((each, index) => Math.round(each + share * (to[index] - each)))})`;
+    const shade = (share) => mixed(Math.abs(share), share > 0 ? [224, 105, 111] : [93, 155, 211]);
+    const colors = base ? more.map((each) => shade(each / most)) : stages.map((stage) => STAGE_COLORS[stage] || STAGE_COLORS.other);
+    const trace = {
+      type: "icicle", branchvalues: "total", sort: false, maxdepth: -1,
+      ids: ["all", ...names.map((_, node) => String(node))],
+      labels: ["all threads", ...names.map(plain)],
+      parents: ["", ...parents.map((parent) => (parent < 0 ? "all" : String(parent)))],
+      values: [all, ...wide],
+      hovertext: ["all threads", ...said.map(plain)], hoverinfo: "text", textinfo: "label",
+      marker: { colors: ["#c3c9d1", ...colors], line: { width: 1, color: "#8490a0" } },
+      tiling: { orientation: "v", pad: 0 }, pathbar: { visible: false }, leaf: { opacity: 1 }, textfont: { size: 11 }, insidetextfont: { size: 11 },
+    };
+    const height = Math.min(720, 20 + 24 * (1 + Math.max(0, ...depth)));
+    return [[trace], layoutOf(width, height, { margin: { l: 0, r: 0, t: 4, b: 4 } })];
+  }
+
+  const KINDS = { intervals, phases, bars, map, passes, history, flame };
 
   // The library takes longer to start than all else: it does so when the page is there to be read.
   function start() {
@@ -326,8 +361,8 @@
     const spec = charts[box.dataset.chart], width = printing ? PRINT_WIDTH : box.clientWidth;
     if (!spec || !width) return;
     const [traces, layout] = KINDS[spec.kind](spec, width, box);
-    for (const name of ["xaxis", "yaxis"]) layout[name] = Object.assign({ gridwidth: 1 }, layout[name]);
-    box.classList.toggle("named", Boolean(layout.yaxis.ticktext) && spec.kind !== "map" && spec.kind !== "passes");
+    for (const name of ["xaxis", "yaxis"]) if (layout[name]) layout[name] = Object.assign({ gridwidth: 1 }, layout[name]);
+    box.classList.toggle("named", Boolean(layout.yaxis && layout.yaxis.ticktext) && spec.kind !== "map" && spec.kind !== "passes");
     box.dataset.width = width;
     Plotly.react(box, traces, layout, { displayModeBar: false, doubleClick: "reset", showTips: false });
     if (spec.kind === "history" && !box.dataset.drawn) box.on("plotly_relayout", (changed) => {
