@@ -114,7 +114,8 @@ class Suite:
     def takes_part(self, variant: Variant, name: str, kinds: Collection[str]) -> bool:
         """Return whether a variant is measured in a workload by a test of such kinds."""
         by_default = (name, variant.name) not in self.on_request
-        return variant.kind in kinds and (by_default or bool(self._options.variant))
+        of_kind = variant.kind in kinds and variant.takes_part_in(known_workloads()[name])
+        return of_kind and (by_default or bool(self._options.variant))
 
     def expect(self, selected: Collection[Key]) -> None:
         """Find the code that variants are compared with, which `close` removes; share the session's error.
