@@ -155,7 +155,7 @@ def test_the_headspace(training: Run) -> None:
         assert info["headspace"] > 0
         assert 0 < info["device_images_per_second"] <= 240
     assert "The device (emulated:240, 32x32, 5 a batch) takes " in training.text
-    assert re.search(rf"a perfect loader would be: {BASELINE} \d.*, {STREAMING} \d", training.text)
+    assert re.search(rf"\(headspace, 95 % CI\): {BASELINE} \d.*, {STREAMING} \d", training.text)
     (need, *_) = [training.saved["loader_gate"]["need"]]
     assert need["device"] == "emulated:240"
     assert {each["variant"] for each in need["variants"]} == {BASELINE, STREAMING}

@@ -101,7 +101,7 @@ def test_what_training_says(measured: Callable[..., dict[str, Measurement]]) -> 
     takes, gains, nothing_to_buy = about_headspace(WORK, found, 128)
     assert takes == (
         "The device (emulated:640, 224x224, 32 a batch) takes 640 images/s of batches that are already "
-        f"there. It is fed by {MEMORY}. It is not fed by {BASELINE}, {STREAMING}. Not told yet of near."
+        f"there. It is fed by {MEMORY}. It is not fed by {BASELINE}, {STREAMING}. Not told yet: near."
     )
     assert f"{BASELINE} 4.20 (4.12–4.28), {STREAMING} 1.80 (1.76–1.84), {MEMORY} 1.01" in gains
     assert nothing_to_buy == (
@@ -116,8 +116,8 @@ def test_no_loader_is_worth_buying(measured: Callable[..., dict[str, Measurement
     assert last.startswith("No loader is worth buying here: ")
     one_block = {BASELINE: Estimate(1.0, 0.0, math.inf, 1)}
     takes, gains = about_headspace(WORK, measured(**one_block), 128)
-    assert f"Not told yet of {BASELINE}." in takes
-    assert gains.endswith(f"would be: {BASELINE} 1.00.")
+    assert f"Not told yet: {BASELINE}." in takes
+    assert gains.endswith(f"(headspace, 95 % CI): {BASELINE} 1.00.")
 
 
 def test_batches_that_could_not_be_held(measured: Callable[..., dict[str, Measurement]]) -> None:
@@ -192,8 +192,8 @@ def test_who_delivers_what_the_model_takes() -> None:
         Feeding(MEMORY, "yes", "loading"),
     )
     assert need.by_loading() == [
-        "Of the 640 (630–650) images/s that emulated:640 takes at 224x224, variants that were not trained "
-        f"with deliver as many: mapped, {MEMORY}."
+        "Of the 640 (630–650) images/s that the device takes (emulated:640, 224x224), variants that "
+        f"were not trained with deliver as many: mapped, {MEMORY}."
     ]
 
 
@@ -234,8 +234,8 @@ def test_no_dump_that_changes_nothing() -> None:
     assert (variant, next_best) == (STREAMING, MEMORY)
     assert said == (
         f"This tree (1,000 images, 100.0 MB): use {STREAMING}, 2.00 times ImageDataGenerator, needs no "
-        "disk: it delivers the 640 (630–650) images/s that emulated:640 takes at 224x224, so that a faster "
-        f"one changes nothing there. Where a device takes more: {MEMORY}."
+        "disk: it delivers the 640 (630–650) images/s that the device takes (emulated:640, 224x224), so that "
+        f"a faster one changes nothing there. Where a device takes more: {MEMORY}."
     )
 
 
@@ -262,8 +262,8 @@ def test_nobody_feeds_the_device() -> None:
     variant, _, said = advised(*LOADED, *(trained(each["variant"], 2.0) for each in LOADED))
     assert variant == MEMORY
     assert said.endswith(
-        "No variant that fits is known to deliver the 640 (630–650) images/s that emulated:640 takes at "
-        "224x224."
+        "No variant that fits is known to deliver the 640 (630–650) images/s that the device takes "
+        "(emulated:640, 224x224)."
     )
 
 

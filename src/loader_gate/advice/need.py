@@ -64,8 +64,8 @@ class Need:
     def __str__(self) -> str:
         """Return what it takes, in words."""
         spread = f" ({self.low:,.0f}–{self.high:,.0f})" if 0 < self.low < self.high < math.inf else ""
-        side = self.image_size
-        return f"the {self.images_per_second:,.0f}{spread} images/s that {self.device} takes at {side}x{side}"
+        where = f"{self.device}, {self.image_size}x{self.image_size}"
+        return f"the {self.images_per_second:,.0f}{spread} images/s that the device takes ({where})"
 
     def by_loading(self) -> list[str]:
         """Return a sentence on those that were not trained with; none if there are none."""

@@ -62,7 +62,7 @@ def about_headspace(
         return
     fed = {name: feeds(each.low, each.high) for name, each in known.items()}
     by = {word: [name for name, each in fed.items() if each == word] for word in ("yes", "no", "unclear")}
-    words = {"yes": "It is fed by", "no": "It is not fed by", "unclear": "Not told yet of"}
+    words = {"yes": "It is fed by", "no": "It is not fed by", "unclear": "Not told yet:"}
     side = workload.image_size[0]
     yield " ".join(
         [
@@ -73,7 +73,10 @@ def about_headspace(
     )
     gains = [f"{name} {_spread(each, number)}" for name, each in known.items()]
     if gains:
-        yield f"Headspace (95 % CI), how many times as fast a perfect loader would be: {', '.join(gains)}."
+        yield (
+            "A perfect loader would make an epoch so many times as fast (headspace, 95 % CI): "
+            f"{', '.join(gains)}."
+        )
     if by["yes"]:
         where = "here" if BASELINE in by["yes"] else f"where {' or '.join(by['yes'])} is in use"
         yield (
