@@ -54,8 +54,12 @@ def load(tree: Tree, spec: Spec) -> Any:
 def _decoded(tree: Tree, images: int, spec: Spec) -> Any:
     """Return a dataset of so many images, from all over the tree, that lie in memory already."""
     chosen = range(0, len(tree), len(tree) // images)[:images]
-    paths, labels = (tuple(each[index] for index in chosen) for each in (tree.paths, tree.labels))
-    batches = tfdata_no_cache.load(replace(tree, paths=paths, labels=labels), spec).cache()
+    some = replace(
+        tree,
+        paths=tuple(tree.paths[index] for index in chosen),
+        labels=tuple(tree.labels[index] for index in chosen),
+    )
+    batches = tfdata_no_cache.load(some, spec).cache()
     for _ in batches:  # it is a cache only when it has been read to its end
         pass
     return batches
