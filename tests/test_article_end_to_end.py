@@ -149,6 +149,18 @@ def test_the_device_and_how_busy_it_was(training: Run) -> None:
     assert re.search(rf"Accelerator busy .*: {BASELINE} \d+%, {STREAMING} \d+%\.", training.text)
 
 
+def test_the_headspace(training: Run) -> None:
+    """Each variant is held against batches that are already there, which are no benchmark of their own."""
+    for info in training.infos.values():
+        assert info["headspace"] > 0
+        assert 0 < info["device_images_per_second"] <= 240
+    assert "The device (emulated:240, 32x32, 5 a batch) takes " in training.text
+    assert re.search(rf"\(headspace, 95 % CI\): {BASELINE} \d.*, {STREAMING} \d", training.text)
+    (need, *_) = [training.saved["loader_gate"]["need"]]
+    assert need["device"] == "emulated:240"
+    assert {each["variant"] for each in need["variants"]} == {BASELINE, STREAMING}
+
+
 def test_the_pace_is_said(training: Run) -> None:
     """The accelerator's own error is measured in each session."""
     assert re.search(r"Emulated accelerator: an epoch takes .*\d\.\d+%", training.text)

@@ -141,6 +141,19 @@ def test_cores_while_batches_are_looked_at(make_measurement: Callable[..., Measu
     assert entered(looking).extra_info["cores_used"] == pytest.approx(2.0)
 
 
+def test_the_headspace(make_measurement: Callable[..., Measurement]) -> None:
+    """With its interval; an open end is null, and where it was not measured it is not there."""
+    known = replace(make_measurement(), headspace=Estimate(1.8, 1.7, 1.9, 4))
+    assert {name: each for name, each in entered(known).extra_info.items() if "headspace" in name} == {
+        "headspace": 1.8,
+        "headspace_low": 1.7,
+        "headspace_high": 1.9,
+    }
+    open_ended = replace(make_measurement(), headspace=Estimate(1.8, 0.0, math.inf, 1))
+    assert entered(open_ended).extra_info["headspace_high"] is None
+    assert not [name for name in entered(make_measurement()).extra_info if "headspace" in name]
+
+
 def test_the_share_of_a_limit(make_measurement: Callable[..., Measurement]) -> None:
     """The limit and the share of it with its interval, of what a limit bounds; an open end is null."""
     share = Share("limit_jpeg_decode", Estimate(0.87, 0.8, 0.95, 4))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.same_work.declared import DeclaredOutput
@@ -362,6 +363,18 @@ def test_a_model_draws_one_epoch(function: str, trainer: WorkerProcess, tiny_tre
     if function == "counted":  # the batches of a dataset never come by
         with pytest.raises(WorkerError, match=r"19 images came in a timed epoch, expected the 24"):
             trainer.ask("pass", epochs=1)
+
+
+def test_a_model_trains_on_batches_that_are_already_there(
+    trainer: WorkerProcess, tiny_tree: Tree, spec: Spec
+) -> None:
+    """They are held against nothing, and so the check is one more epoch of them."""
+    trainer.variant = next(each for each in built_in_variants() if each.traits.hands_over_batches)
+    trainer.open(tiny_tree, spec, {"name": "model", "width": 0.35, "weights": None})
+    assert trainer.ask("check", reference="") == {"reason": None, "median_psnr": None}
+    timing = trainer.ask("pass", epochs=2)
+    assert 0 < timing["first_batch_seconds"] <= timing["seconds"]
+    assert (timing["epochs"], timing["shuffle_quality"]) == (2, None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")

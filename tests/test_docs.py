@@ -253,7 +253,7 @@ def test_every_environment_of_tox_exists() -> None:
     """What follows ``tox run -e`` is an environment with a description."""
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     settings = (ROOT / "tox.ini").read_text(encoding="utf-8")
-    named = {*re.findall(r"tox run -e (\w+)", text)}
+    named = {*re.findall(r"tox run -e ([\w-]+)", text)}
     assert {"bench", "lint", "test", "wheel"} <= named
     for name in named:
         assert f"[testenv:{name}]\ndescription = " in settings

@@ -12,6 +12,7 @@ from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.session.guard import (
     LIMIT_WORKER_BYTES,
+    TRAINING_WORKER_BYTES,
     WORKER_BYTES,
     Free,
     Need,
@@ -26,8 +27,9 @@ from loader_gate.worker.limits import WorkerLimits
 GB = 10**9
 COCO_IMAGES = 117_266
 VARIANTS = {variant.name: variant for variant in built_in_variants()}
-LIMITS = [variant for variant in VARIANTS.values() if variant.kind == "limit"]
-NO_LIMITS = [variant for variant in VARIANTS.values() if variant.kind != "limit"]
+LIMITS = [variant for variant in VARIANTS.values() if variant.traits.is_limit]
+NO_LIMITS = [variant for variant in VARIANTS.values() if not variant.traits.is_limit]
+READY = VARIANTS["limit_ready_batches"]
 MEMORY = VARIANTS["tfdata_memory_cache"]
 DUMP = VARIANTS["tfdata_file_cache"]
 
@@ -177,11 +179,12 @@ def test_the_disk_is_the_dumps_problem_only(article: Spec) -> None:
 
 
 def test_the_limit_of_reading_a_dump_needs_disk_too(article: Spec) -> None:
-    """It writes one; other limits write nothing, and the one that copies holds some memory."""
+    """It writes one; other limits write nothing, and those that have batches hold some memory."""
     refused = [each.name for each in LIMITS if disk(each, article, 1000)]
     assert refused == ["limit_dump_read"]
     assert [each.name for each in LIMITS if memory_needed(each, COCO_IMAGES, article)] == [
-        "limit_memory_copy"
+        "limit_memory_copy",
+        "limit_ready_batches",
     ]
 
 
@@ -212,6 +215,18 @@ def test_who_is_refused_takes_no_memory() -> None:
 def test_if_nothing_takes_less_the_baseline_does(article: Spec) -> None:
     """Whoever lacks memory is told of one that runs anywhere."""
     assert f"use {BASELINE}, " in memory_problem(need_of(MEMORY, COCO_IMAGES, article), GB, None)
+
+
+def test_batches_that_are_already_there_take_no_room_from_others(article: Spec) -> None:
+    """Nobody has asked for them: of all that do not fit beside each other, they go first."""
+    needs = [need_of(each, 24, article, trains=True) for each in (VARIANTS[BASELINE], MEMORY, READY)]
+    held = 24 * 256 * 256 * 3 * 4
+    assert (needs[2].memory, needs[2].worker) == (held, TRAINING_WORKER_BYTES)
+    everything = sum(each.worker + each.memory for each in needs)
+    assert refused(needs, Free(everything, 0), WorkerLimits(60.0)) == {}
+    (name,) = refused(needs, Free(everything - 1, 0), WorkerLimits(60.0))
+    assert name == READY.name
+    assert not refused(needs[:2], Free(everything - 1, 0), WorkerLimits(60.0))
 
 
 def test_limits_leave_room_for_others(article: Spec) -> None:

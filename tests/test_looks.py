@@ -16,6 +16,7 @@ from loader_gate.rotation.contestant import Contestant, Decisions, Opened
 from loader_gate.rotation.looks import (
     EARLIEST_CHANGE_SECONDS,
     EARLIEST_WHEN_BUSY_SECONDS,
+    headspace,
     last_look_at_baseline,
     look,
     share,
@@ -396,6 +397,33 @@ def share_of(seen: Contestant, *limits: Contestant) -> Share:
     found = share(seen, [seen, *limits])
     assert found is not None
     return found
+
+
+def test_headspace() -> None:
+    """How many times as fast batches that are already there make an epoch; they are no limit of a share."""
+    seen = contestant(NAME, around(1.8), baseline=4.0, blocks=8)
+    ready = contestant("ready", 1.0, blocks=MANY, kind="ready", bounds=("streaming",))
+    ready.decisions = look(ready, Rules({}, cores=2), PACE, None)
+    found = headspace(seen, [seen, limit("limit", 0.9), ready])
+    assert found is not None
+    assert found.ratio == pytest.approx(1.8, rel=0.01)
+    assert 1.7 < found.low < found.high < 1.9
+    assert found.blocks == 8
+    assert seen.measurement(None, found).headspace == found
+    assert share_of(seen, limit("limit", 0.9), ready).limit == "limit"
+    assert headspace(ready, [seen, ready]) is None
+    ready.head.problem = "its worker hung"
+    assert headspace(seen, [seen, ready]) is None
+
+
+def test_faster_than_with_batches_that_are_already_there() -> None:
+    """By chance, or as those wait for something, too: nothing tells that a loader does other work."""
+    seen = contestant(NAME, 0.5, baseline=4.0, blocks=MANY)
+    seen.decisions = look(seen, RULES, PACE, None)
+    ready = contestant("ready", 1.0, blocks=MANY, kind="ready", bounds=("streaming",))
+    ready.decisions = look(ready, Rules({}, cores=2), PACE, None)
+    verdict = seen.measurement(share(seen, [seen, ready]), headspace(seen, [seen, ready])).verdict
+    assert verdict.status == "pass"
 
 
 def test_a_share_is_paired() -> None:

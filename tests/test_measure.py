@@ -20,6 +20,7 @@ from loader_gate.machine.machine import Machine
 from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.variant import BASELINE, Variant
+from loader_gate.report.session_table import TableNotes, about_run
 from loader_gate.rotation.pace import Pace
 from loader_gate.session import dump_writer, measure, workers
 from loader_gate.session.gating import Gating
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from loader_gate.registry.spec import Spec
 
 VARIANTS = built_in_variants()
+READY = "limit_ready_batches"
 STREAMING, MEMORY, DUMP = "tfdata_no_cache", "tfdata_memory_cache", "tfdata_file_cache"
 GB = 10**9
 THIS_MACHINE = Machine("this one", 2, 100 * GB, "Linux", "x86_64", None, {})
@@ -225,6 +227,42 @@ def test_limits_in_the_rotation(new_measuring: Callable[..., Prepared], machine:
         folder = machine.folders[name]
         assert folder is not None
         assert not folder.exists()
+
+
+def beside_ready_batches(prepared: Prepared) -> Prepared:
+    """Return the same as from the command line: beside batches that are already there."""
+    ready = tuple(each for each in VARIANTS if each.traits.hands_over_batches)
+    return replace(prepared, settings=replace(prepared.settings, ungated=ready))
+
+
+def test_headspace_in_the_rotation(new_measuring: Callable[..., Prepared], machine: MadeUp) -> None:
+    """Every variant of training is held against batches that are already there, and the device, too."""
+    machine.seconds[READY] = 0.25
+    result = beside_ready_batches(new_measuring("training")).run(STREAMING)
+    found = {
+        name: round(each.headspace.ratio, 3)
+        for name, each in result.measurements.items()
+        if each.headspace is not None
+    }
+    assert found == {BASELINE: 4.0, STREAMING: 2.0}
+    assert result.measurements[READY].verdict.status == "pass"
+    assert result.extra_info[STREAMING]["device_images_per_second"] == pytest.approx(24 / 0.25)
+    assert any(each.startswith("The device (emulated:") for each in result.notes)
+    assert READY not in beside_ready_batches(new_measuring("loading")).run(STREAMING).measurements
+
+
+def test_no_room_for_batches_that_are_already_there(
+    new_measuring: Callable[..., Prepared], machine: MadeUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has asked for them, so that what is said of it is a note and no failure."""
+    monkeypatch.setattr(measure, "free_memory", lambda: 1_500_000_000)
+    result = beside_ready_batches(new_measuring("training")).run(STREAMING)
+    assert result.measurements[STREAMING].verdict.status == "pass"
+    assert READY not in machine.started
+    (note,) = (each for each in result.notes if each.startswith("Headspace was not measured: "))
+    assert "its buffer of decoded images would take" in note
+    assert "device_images_per_second" not in result.extra_info[STREAMING]
+    assert about_run({"training": result}, {"training": TableNotes(THIS_MACHINE, "none")})["unmeasured"] == []
 
 
 def reason(result: Result, name: str) -> str:

@@ -45,7 +45,7 @@ def test_a_variant_is_found_by_being_there(drop_in: Callable[[str, str], Path]) 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_known(kind: str, drop_in: Callable[[str, str], Path]) -> None:
     """A variant may say that it is of any of the kinds of the design, and is known as that."""
-    bounds = "BOUNDS = ('dump',)\n" if kind == "limit" else ""
+    bounds = "BOUNDS = ('dump',)\n" if KINDS[kind].is_limit else ""
     drop_in("of_a_kind", f"KIND = {kind!r}\n{bounds}{LOAD}{PREDICTED_BYTES}{DUMP_PROBLEM}")
     assert {variant.name: variant.kind for variant in built_in_variants()}["of_a_kind"] == kind
 
@@ -267,7 +267,7 @@ def test_a_loader_of_an_editable_install(tmp_path: Path, monkeypatch: pytest.Mon
     assert user_variant("installed_editable:fast", [TESTS]).module == "installed_editable"
 
 
-@pytest.mark.parametrize("declared", ["limit", "turbo", "", None, ["streaming"], 3])
+@pytest.mark.parametrize("declared", ["limit", "ready", "turbo", "", None, ["streaming"], 3])
 def test_a_kind_that_no_loader_has(declared: object) -> None:
     """Any text was accepted once, and a limit is held against nothing."""
     with pytest.raises(ValueError, match="one of the kinds streaming, memory, dump, rival") as raised:
@@ -276,6 +276,6 @@ def test_a_kind_that_no_loader_has(declared: object) -> None:
 
 
 def test_kinds_of_loaders() -> None:
-    """All but the limit."""
-    for kind in {*KINDS} - {"limit"}:
+    """All but the limits."""
+    for kind in {*KINDS} - {"limit", "ready"}:
         require_kind_of_a_loader(kind)

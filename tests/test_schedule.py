@@ -10,7 +10,7 @@ from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation import schedule
 from loader_gate.rotation.contestant import Arm, Contestant, Decisions, Opened
 from loader_gate.rotation.pace import Pace
-from loader_gate.statistics.counts import FEWEST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS, HEADSPACE_BLOCKS
 from loader_gate.verdict.change import Change
 from loader_gate.verdict.verdict import Verdict
 from tests.made_up_passes import contestant
@@ -105,6 +105,16 @@ def test_a_limit_waits_for_all_that_it_bounds() -> None:
     assert not schedule.is_needed_by_others(limit, [limit, rival])
     rival.opened, rival.decisions = Opened(kind="streaming"), DECIDED
     assert not schedule.is_needed_by_others(limit, [limit, rival])
+
+
+def test_batches_that_are_already_there_leave_after_some_blocks() -> None:
+    """A pass of theirs takes as long as the model does, and so many tell the headspace well enough."""
+    rival = contestant("one")
+    for blocks, is_needed in ((HEADSPACE_BLOCKS - 1, True), (HEADSPACE_BLOCKS, False)):
+        ready = contestant("ready", blocks=blocks, kind="ready", bounds=("streaming",))
+        assert schedule.is_needed_by_others(ready, [ready, rival]) == is_needed
+        limit = contestant("limit", blocks=blocks, kind="limit", bounds=("streaming",))
+        assert schedule.is_needed_by_others(limit, [limit, rival])
 
 
 def test_what_is_left_at_most() -> None:

@@ -168,6 +168,16 @@ def test_loaders_join() -> None:
         SETTINGS.with_loaders([replace(OWN, function=STREAMING.name)], {})
 
 
+def test_training_is_measured_beside_batches_that_are_already_there() -> None:
+    """In any session: nobody has to ask, and pyproject.toml need not. Where nothing is timed, it is not."""
+    settings = Settings.from_options(options(), Path.cwd(), "")
+    assert [each.name for each in settings.ungated_in(TRAINING)] == ["limit_ready_batches"]
+    assert settings.ungated_in(LOADING) == []
+    assert not [each for each in settings.variants if each.traits.hands_over_batches]
+    untimed = replace(settings, place=replace(settings.place, not_timed="side by side"))
+    assert untimed.ungated_in(TRAINING) == []
+
+
 def test_loaders_of_one_name_join() -> None:
     """All of them go by their modules then, also one of the command line; one loader joins once."""
     given = Variant("photos", "given.loaders", "photos")

@@ -13,7 +13,7 @@ from loader_gate.registry.kind import KINDS
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.trees.tree import Tree
-from loader_gate.variants import limit_dump_read, limit_jpeg_decode, limit_memory_copy
+from loader_gate.variants import limit_dump_read, limit_jpeg_decode, limit_memory_copy, limit_ready_batches
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerProcess, module_search_path
 
@@ -28,7 +28,10 @@ def spec(tmp_path: Path) -> Spec:
 
 def test_what_is_bounded() -> None:
     """Every kind of variant has a limit, and the one of decoding says so in its name."""
-    assert {kind for limit in LIMITS.values() for kind in limit.bounds} == {*KINDS} - {"limit"}
+    loaders = {name for name, kind in KINDS.items() if not kind.is_limit}
+    assert {kind for limit in LIMITS.values() for kind in limit.bounds} == loaders
+    (ready,) = (each for each in built_in_variants() if each.traits.hands_over_batches)
+    assert {*ready.bounds} == loaders
     assert all(name.startswith("limit_") for name in LIMITS)
     assert {"streaming", "rival"} == {*LIMITS["limit_jpeg_decode"].bounds}
 
@@ -82,6 +85,20 @@ def test_what_is_copied_fits_into_memory(spec: Spec, cores: int, monkeypatch: py
     most = limit_memory_copy.MOST_HELD + cores * batch
     assert limit_memory_copy.predicted_buffer_bytes(10**9, spec) <= most
     assert sum(limit_memory_copy.load(Tree(Path(), ("x",) * 12, (0,) * 12, ("a",), ""), spec)) == 12
+
+
+@pytest.mark.parametrize(("side", "batch", "held"), [(224, 32, 8), (256, 64, 5), (256, 512, 1)])
+def test_batches_that_are_already_there_take_little_memory(
+    side: int, batch: int, held: int, tmp_path: Path
+) -> None:
+    """A handful, or as many as some memory holds, at least one; the smaller last one by itself."""
+    spec = Spec((side, side), batch, shuffle=True, seed=0, cache_dir=tmp_path)
+    of_image = side * side * 3 * 4
+    predicted = limit_ready_batches.predicted_buffer_bytes
+    assert predicted(1_000 * batch, spec) == held * batch * of_image
+    assert predicted(1_000 * batch + 7, spec) == (held * batch + 7) * of_image
+    assert predicted(3, spec) == 3 * of_image
+    assert held == 1 or held * batch * of_image <= limit_ready_batches.MOST_HELD
 
 
 def test_the_dump_that_is_read(tiny_tree: Tree, spec: Spec) -> None:

@@ -27,7 +27,7 @@ from loader_gate.same_work.order import order_problem
 from loader_gate.same_work.reference import Reference, build_reference
 from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.trees.tree import Tree
-from loader_gate.variants import native_threads, tfdata_tuned
+from loader_gate.variants import limit_ready_batches, native_threads, tfdata_no_cache, tfdata_tuned
 from loader_gate.worker.operations import is_of_tfdata, recorded
 from tests.sessions import ROOT
 
@@ -255,3 +255,25 @@ def test_operations_of_tfdata_are_recorded(tiny_tree: Tree, tmp_path: Path) -> N
     assert answer["images"] >= 5
     assert {"DecodeJpeg", "ReadFile"} <= {stack[-1].function for stack in profile.seconds}
     assert {"decode", "read", "resize"} <= {*shares_of(profile)}
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 7, 22, 50])
+def test_batches_that_are_already_there(batch_size: int, tmp_path: Path) -> None:
+    """Epoch after epoch as many as of any loader, of the same shapes, and no file is opened for them."""
+    tree = make_tree(tmp_path / "tree", FILES)
+    spec = Spec(SIZE, batch_size, shuffle=True, seed=0, cache_dir=tmp_path)
+    loaded = tfdata_no_cache.load(tree, spec)
+    expected = [images.shape for images, _ in loaded]
+    ready = limit_ready_batches.load(tree, spec)
+    assert ready.element_spec == loaded.element_spec
+    for path in tree.paths:
+        Path(path).unlink()
+    for _ in range(2):
+        batches = [*ready]
+        assert [images.shape for images, _ in batches] == expected
+        assert [labels.shape[0] for _, labels in batches] == [shape[0] for shape in expected]
+    held = {batch[0].numpy().tobytes() for batch in batches}
+    assert len(held) == min(len(expected), limit_ready_batches.MOST_BATCHES + bool(len(tree) % batch_size))
+    assert {int(label) for _, labels in batches for label in labels.numpy().argmax(axis=1)} == (
+        {0, 1} if len(tree) > 1 else {0}
+    )

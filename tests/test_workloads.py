@@ -165,13 +165,16 @@ def test_a_workload_is_found_by_being_there(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_which_kinds_take_part() -> None:
-    """Limits are measured beside loading only, and where dumps are written only what writes one."""
+    """Limits are measured beside loading only, and where dumps are written only what writes one.
+
+    Batches that are already there are the limit of training.
+    """
     found = {
         name: [kind for kind in KINDS if Variant("some", "some", kind=kind).takes_part_in(each)]
         for name, each in known_workloads().items()
     }
     assert found == {
         "loading": ["streaming", "memory", "dump", "rival", "limit"],
-        "training": ["streaming", "memory", "dump", "rival"],
+        "training": ["streaming", "memory", "dump", "rival", "ready"],
         "dump": ["dump"],
     }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader_gate import variants
 from loader_gate.advice.map_table import map_table
+from loader_gate.advice.need import Need, need_of
 from loader_gate.advice.pareto import Placed, map_as_json, offers_a_choice, placed, points_of
 from loader_gate.advice.recommendation import Recommendation, Situation, recommend
 from loader_gate.advice.space import free_disk
@@ -30,10 +31,12 @@ class Advice:
     Attributes:
         placed: The map: each variant, and whether it is on the front.
         recommendations: Which one to use, for each size of tree.
+        need: What the model takes on its device, if that was measured.
     """
 
     placed: tuple[Placed, ...]
     recommendations: tuple[Recommendation, ...]
+    need: Need | None = None
 
     def lines(self, colour: bool) -> list[str]:
         """Return it in lines for people; none if there is no choice to show.
@@ -44,7 +47,8 @@ class Advice:
         if not offers_a_choice([each.point for each in self.placed]):
             return []
         lines = map_table(self.placed, colour)
-        lines += [line for text in _remarks(self.placed) for line in _wrapped(text)]
+        by_loading = [] if self.need is None else self.need.by_loading()
+        lines += [line for text in (*_remarks(self.placed), *by_loading) for line in _wrapped(text)]
         for each in self.recommendations:
             first, *others = each.sentences
             lines += ["", *_wrapped(first), *(line for text in others for line in _wrapped(text, "  "))]
@@ -55,6 +59,7 @@ class Advice:
         return {
             "map": map_as_json(self.placed),
             "recommendation": [asdict(each) for each in self.recommendations],
+            **({} if self.need is None else {"need": self.need.as_json()}),
         }
 
     def _where(self) -> str:
@@ -76,9 +81,10 @@ def advice_of(extra_infos: Iterable[Mapping[str, Any]], situations: Sequence[Sit
         extra_infos: The ``extra_info`` of each benchmark of one run.
         situations: What a variant is to be used for.
     """
-    points = points_of(extra_infos)
-    recommendations = tuple(recommend(points, each) for each in situations) if points else ()
-    return Advice(tuple(placed(points)), recommendations)
+    infos = [*extra_infos]
+    points, need = points_of(infos), need_of(infos)
+    recommendations = tuple(recommend(points, each, need) for each in situations) if points else ()
+    return Advice(tuple(placed(points)), recommendations, need)
 
 
 def advice_of_session(

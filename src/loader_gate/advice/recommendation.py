@@ -1,7 +1,8 @@
 """Which variant to use for a tree of some size, on this machine, and why.
 
 The fastest variant that fits is the one to use; of those that the intervals cannot tell apart from it, the
-one that takes the least memory, and of these the least disk.
+one that takes the least memory, and of these the least disk. Where it is known what the model takes on its
+device, whatever takes least of all that deliver as much is enough.
 
 A sample is measured from memory: its files and dumps are in the page cache. The whole of a data set need not
 fit there. What does not is held back by the disk, whose speed nobody has measured: `DISK_BYTES_PER_SECOND` is
@@ -14,6 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from loader_gate.advice.need import Need
 from loader_gate.advice.pareto import MapPoint, surely_faster
 from loader_gate.registry.variant import BASELINE
 from loader_gate.session.dumps import break_even_epochs
@@ -91,15 +93,59 @@ class _Candidate:
         return math.inf if disk is None or memory is None else disk + memory
 
 
-def recommend(points: Sequence[MapPoint], situation: Situation) -> Recommendation:
+def recommend(points: Sequence[MapPoint], situation: Situation, need: Need | None = None) -> Recommendation:
     """Return which variant to use.
 
     Args:
         points: What was measured; see `loader_gate.advice.pareto.points_of`.
         situation: What it is to be used for.
+        need: What the model takes on its device, if that is known.
     """
+    found = _fastest(points, situation)
+    if need is None:
+        return found
+    enough = _enough(points, situation, need)
+    if enough is None:
+        told = f"No variant that fits is known to deliver {need}."
+        return replace(found, sentences=(*found.sentences, told)) if found.variant else found
+    name = enough.point.variant
+    if name == found.variant:
+        return replace(found, sentences=(*found.sentences, f"{name} delivers {need}."))
+    use = f"use {name}, {_figures(enough, situation, None)}"
+    use = f"stay with {_GENERATOR}" if name == BASELINE else use
+    sentences = [
+        f"{_beginning(situation)}{use}: it delivers {need}, so that a faster one changes nothing there.",
+        *([f"Where a device takes more: {found.variant}."] if found.variant else []),
+    ]
+    return Recommendation(situation, None if name == BASELINE else name, found.variant, tuple(sentences))
+
+
+def _beginning(situation: Situation) -> str:
     size = f", {format_size(situation.images * situation.file_bytes)}" if situation.file_bytes else ""
-    start = f"{situation.tree} ({situation.images:,} images{size}): "
+    return f"{situation.tree} ({situation.images:,} images{size}): "
+
+
+def _enough(points: Sequence[MapPoint], situation: Situation, need: Need) -> _Candidate | None:
+    """Return what takes least of those that deliver what the device takes: the baseline, if it does.
+
+    What a disk holds back there was not measured at that speed: it has to be above the need.
+    """
+    baseline = next((point for point in points if point.variant == BASELINE), None)
+    if baseline is None:
+        return None
+    delivering = [
+        choice
+        for point in points
+        if need.is_met_by(point.variant)
+        and not (choice := _in_situation(point, baseline, situation)).obstacle
+        and choice.point.images_per_second >= min(point.images_per_second, need.high)
+    ]
+    return min(delivering, key=lambda each: (each.point.variant != BASELINE, *_lightness(each)), default=None)
+
+
+def _fastest(points: Sequence[MapPoint], situation: Situation) -> Recommendation:
+    """Return which variant is the fastest that fits, however many images the model takes."""
+    start = _beginning(situation)
     baseline = next((point for point in points if point.variant == BASELINE), None)
     if baseline is None or len(points) == 1:
         why = f"only {BASELINE} was measured" if baseline else f"there are no figures of {BASELINE}"
@@ -179,8 +225,13 @@ def _lightest_of_the_fastest(choices: Sequence[_Candidate]) -> tuple[_Candidate,
     fastest = max(choices, key=lambda choice: choice.point.speedup.ratio)
     tied = [choice for choice in choices if not surely_faster(fastest.point, choice.point)]
     # Memory is scarcer than disk, and a model wants it too.
-    best = min(tied, key=lambda choice: (*_taken(choice.point), -choice.point.speedup.ratio))
+    best = min(tied, key=_lightness)
     return best, [choice for choice in tied if choice is not best]
+
+
+def _lightness(choice: _Candidate) -> tuple[float, float, float]:
+    """Return what to order by: what takes least comes first, and of these the fastest."""
+    return (*_taken(choice.point), -choice.point.speedup.ratio)
 
 
 def _taken(point: MapPoint) -> tuple[float, float]:

@@ -105,6 +105,7 @@ def _extra_info(measurement: Measurement, images: int) -> dict[str, Any]:
         "baseline_seconds": _compact(measurement.baseline_passes),
         "variant_seconds": _compact(timings),
         **_of_share(measurement),
+        **_of_headspace(measurement),
         **_of_changes(measurement),
     }
 
@@ -119,6 +120,18 @@ def _of_share(measurement: Measurement) -> dict[str, Any]:
         "share_of_limit": found.ratio,
         "share_of_limit_low": found.low,
         "share_of_limit_high": _finite(found.high),
+    }
+
+
+def _of_headspace(measurement: Measurement) -> dict[str, Any]:
+    """Return what the JSON says of how much faster a perfect loader would make an epoch, if that is known."""
+    found = measurement.headspace
+    if found is None:
+        return {}
+    return {
+        "headspace": found.ratio,
+        "headspace_low": found.low,
+        "headspace_high": _finite(found.high),
     }
 
 

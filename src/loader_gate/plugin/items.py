@@ -205,7 +205,11 @@ def complete(session: pytest.Session, items: list[pytest.Item]) -> None:
     for item in decorated:
         item.stash[_VARIANT] = by_key[item.stash[_VARIANT].floor_key]
     _refuse_renamed(by_parameter, suite)
-    alone = [(by_key[each.floor_key], first) for each in named if each not in of_suite]
+    alone = [
+        (by_key[each.floor_key], first)
+        for each in named
+        if each not in of_suite and each.takes_part_in(known[first])
+    ]
     items += _named_items(session, suite, [*gated, *alone])
     empty = [item for item in by_parameter if item.name.endswith("[NOTSET]")]
     if empty:

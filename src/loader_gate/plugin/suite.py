@@ -114,7 +114,8 @@ class Suite:
     def takes_part(self, variant: Variant, name: str, kinds: Collection[str]) -> bool:
         """Return whether a variant is measured in a workload by a test of such kinds."""
         by_default = (name, variant.name) not in self.on_request
-        return variant.kind in kinds and (by_default or bool(self._options.variant))
+        of_kind = variant.kind in kinds and variant.takes_part_in(known_workloads()[name])
+        return of_kind and (by_default or bool(self._options.variant))
 
     def expect(self, selected: Collection[Key]) -> None:
         """Find the code that variants are compared with, which `close` removes; share the session's error.
@@ -238,12 +239,22 @@ def _about_the_work(result: Result, measurement: Measurement) -> dict[str, Any]:
         "tree": result.tree.digest,
         "image_size": work.image_size[0],
         "batch_size": work.batch_size,
-        "rotation": rotation_of(sum(bool(each.variant_passes) for each in result.measurements.values())),
+        "rotation": _rotation(result),
         **({} if variant.is_built_in else {"loader": variant.floor_key}),
         "schema": books.SCHEMA,
         **result.extra_info[variant.name],
         **taken_bytes(variant, measurement.kind, images, work, measurement.written_bytes),
     }
+
+
+def _rotation(result: Result) -> str:
+    """Return what the JSON says of how many were measured; batches that are already there always are."""
+    return rotation_of(
+        sum(
+            bool(each.variant_passes) and not each.variant.traits.hands_over_batches
+            for each in result.measurements.values()
+        )
+    )
 
 
 def _about_base(base: Base, earlier: EarlierSessions | None, python: Path | None) -> dict[str, Any]:

@@ -14,12 +14,14 @@ class Kind:
     Attributes:
         name: What a module calls it, in ``KIND``.
         needs: Functions that its module has to have beside ``load``.
-        is_limit: Whether it only shows what the machine can do at best: it has no floor of its own, bounds
-            other kinds and runs without TensorFlow.
+        is_limit: Whether it only shows what the machine can do at best: it has no floor of its own and bounds
+            other kinds.
         fills_memory: Whether it holds the decoded images of a whole epoch in memory.
         writes_dump: Whether its first epoch writes a dump, which later ones read.
         may_write: Whether it may write to disk at all: a limit may write the dump that it reads, a rival the
             archive.
+        hands_over_batches: Of a limit: whether it hands over batches, to the consumer that others have, and
+            no mere counts of what it has done. It is measured beside all that trains, asked for or not.
         is_frugal: Whether it is worth naming to whoever lacks memory.
         is_held_to_limit: Whether one that is faster than its limit cannot be of this kind: a dump may be
             smaller than what the limit reads, and a rival decode by other means.
@@ -32,6 +34,7 @@ class Kind:
     fills_memory: bool = False
     writes_dump: bool = False
     may_write: bool = False
+    hands_over_batches: bool = False
     is_frugal: bool = False
     is_held_to_limit: bool = False
     is_held_far_beyond: bool = False
@@ -49,6 +52,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             ),
             Kind("rival", may_write=True, is_held_far_beyond=True),
             Kind("limit", is_limit=True, may_write=True),
+            Kind("ready", is_limit=True, hands_over_batches=True),
         )
     }
 )

@@ -4,7 +4,8 @@ A variant's module has a function ``load(tree, spec)`` and may say, as upper-cas
 a user's loader function may carry the same names as attributes:
 
 ``KIND``
-    ``streaming`` (the default), ``memory``, ``dump`` or ``rival``; of a module also ``limit``.
+    ``streaming`` (the default), ``memory``, ``dump`` or ``rival``; of a module also ``limit``, or ``ready``,
+    which is a limit that hands over batches.
 ``INTERPOLATION``
     ``nearest``, ``bilinear`` or ``area``; left out, the best match of the three counts.
 ``DTYPE``, ``VALUE_RANGE``
@@ -106,8 +107,9 @@ class Variant:
 
     def takes_part_in(self, workload: Workload) -> bool:
         """Return whether variants of its kind are measured in a workload."""
-        writes_or_need_not = self.traits.writes_dump or not workload.writes_dumps
-        return writes_or_need_not and (workload.has_limits or not self.traits.is_limit)
+        if self.traits.is_limit:
+            return workload.has_headspace if self.traits.hands_over_batches else workload.has_limits
+        return self.traits.writes_dump or not workload.writes_dumps
 
     def absence(self) -> str:
         """Return what is not installed that it needs, and how to install it; nothing if all is there."""

@@ -14,12 +14,14 @@ EMOJI = {"pass": "✅", "fail": "❌", "undecided": "⚠️", "unmeasured": "�
 
 
 def verdicts_table(benchmarks: Sequence[BenchmarkRow]) -> str:
-    """Return throughput, shuffle quality, speedup, floor and verdict of each benchmark, and its change."""
+    """Return throughput, shuffle quality, speedup, headspace, floor, change and verdict of each benchmark."""
     several = len({each.workload for each in benchmarks}) > 1
     compared = any(each.figure("change") is not None for each in benchmarks)
     shuffled = any(each.figure("shuffle_quality") is not None for each in benchmarks)
+    trained = any(each.figure("headspace") is not None for each in benchmarks)
     columns = ["variant", *(["workload"] if several else []), "images/s"]
-    columns += [*(["shuffle quality"] if shuffled else []), "speedup (95 % CI)", "floor"]
+    columns += [*(["shuffle quality"] if shuffled else []), "speedup (95 % CI)"]
+    columns += [*(["headspace (95 % CI)"] if trained else []), "floor"]
     columns += [*(["change (95 % CI)"] if compared else []), "verdict"]
     rows = [
         [
@@ -28,6 +30,7 @@ def verdicts_table(benchmarks: Sequence[BenchmarkRow]) -> str:
             formatted(each.figure("images_per_second"), "{:,.0f}"),
             *([formatted(each.figure("shuffle_quality"), "{:.2f}")] if shuffled else []),
             _interval(each, "speedup", number),
+            *([_interval(each, "headspace", number)] if trained else []),
             "–" if (floor := each.figure("floor")) is None else number(floor),
             *([_interval(each, "change", "{:.3f}".format)] if compared else []),
             f"{EMOJI[each.verdict]} {each.verdict}",

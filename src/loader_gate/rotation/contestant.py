@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loader_gate.registry.variant import Variant
+    from loader_gate.statistics.estimate import Estimate
     from loader_gate.verdict.change import Change
     from loader_gate.verdict.share import Share
     from loader_gate.verdict.verdict import Verdict
@@ -141,8 +142,13 @@ class Contestant:
         """Return how much of its budget one block takes on average."""
         return self.spent_seconds() / self.blocks
 
-    def measurement(self, share: Share | None) -> Measurement:
-        """Return what was learned, with the share of its limit; beyond that it is not measured."""
+    def measurement(self, share: Share | None, headspace: Estimate | None = None) -> Measurement:
+        """Return what was learned.
+
+        Args:
+            share: The share of its limit, if one bounds it; beyond that it is not measured.
+            headspace: How much faster batches that are already there make its epoch, if that is known.
+        """
         verdict = self.verdict or unmeasured("the session ended before it was its turn")
         problem = beyond_limit(kind_named(self.opened.kind), share)
         if problem and verdict.status != "unmeasured":
@@ -157,6 +163,7 @@ class Contestant:
             median_psnr=self.opened.median_psnr,
             base_passes=() if self.compared_with is None else tuple(self.compared_with.passes),
             share=share,
+            headspace=headspace,
             written_bytes=self.opened.written_bytes,
             not_told_apart=self.opened.not_told_apart,
         )

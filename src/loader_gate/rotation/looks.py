@@ -39,10 +39,11 @@ from loader_gate.verdict.change import (
     with_changes,
 )
 from loader_gate.verdict.excuses import BEYOND_OR_NOT, CONTRADICTION, moved_reason, unconfirmed_reason
+from loader_gate.verdict.headspace import headspace_of
 from loader_gate.verdict.share import Share, share_of_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from loader_gate.rotation.contestant import Arm
     from loader_gate.rotation.pace import Pace
@@ -308,15 +309,32 @@ class _Look:
 
 def share(contestant: Contestant, contestants: Iterable[Contestant]) -> Share | None:
     """Return what share of its limit a variant reaches: of the slowest one, if several bound it."""
-    shares = []
+    shares = [
+        share_of_limit(limit.variant.name, *sides)
+        for limit, *sides in _beside_limits(contestant, contestants)
+        if not limit.variant.traits.hands_over_batches
+    ]
+    return max(shares, key=lambda share: share.estimate.ratio, default=None)
+
+
+def headspace(contestant: Contestant, contestants: Iterable[Contestant]) -> Estimate | None:
+    """Return how much faster batches that are already there make an epoch; None if that was not measured."""
+    for limit, *sides in _beside_limits(contestant, contestants):
+        if limit.variant.traits.hands_over_batches:
+            return headspace_of(*sides)
+    return None
+
+
+def _beside_limits(
+    contestant: Contestant, contestants: Iterable[Contestant]
+) -> Iterator[tuple[Contestant, Sequence[PassTiming], Sequence[PassTiming]]]:
+    """Yield each limit that bounds a variant, with its passes and the variant's of the same blocks."""
     for limit in contestants:
         # Both have been in the rotation from the first block on.
         count = min(len(contestant.head.passes), len(limit.head.passes))
         is_measured = limit.verdict is not None and limit.verdict.status != "unmeasured"
         if contestant.opened.kind in limit.variant.bounds and is_measured and count > 0:
-            sides = (limit.head.passes[:count], contestant.head.passes[:count])
-            shares.append(share_of_limit(limit.variant.name, *sides))
-    return max(shares, key=lambda share: share.estimate.ratio, default=None)
+            yield limit, limit.head.passes[:count], contestant.head.passes[:count]
 
 
 def _seconds(passes: Sequence[PassTiming]) -> list[float]:

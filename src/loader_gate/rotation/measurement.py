@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from loader_gate.registry.variant import Variant
+    from loader_gate.statistics.estimate import Estimate
     from loader_gate.verdict.share import Share
     from loader_gate.verdict.verdict import Verdict
     from loader_gate.worker.timing import PassTiming
@@ -27,6 +28,8 @@ class Measurement:
         median_psnr: Of the checked epoch against the reference decode, in dB; None if it was not checked.
         base_passes: The variant's passes at base, of the first of these blocks; empty without a base.
         share: What share of its limit it reaches; None if no limit bounds it.
+        headspace: How many times as fast an epoch is with batches that are already there; None if that was
+            not measured.
         written_bytes: What it had written to disk when it was built, such as an archive of the files.
         not_told_apart: Images of the checked epoch that might as well be files of another label.
     """
@@ -40,6 +43,7 @@ class Measurement:
     median_psnr: float | None
     base_passes: tuple[PassTiming, ...] = ()
     share: Share | None = None
+    headspace: Estimate | None = None
     written_bytes: int = 0
     not_told_apart: int = 0
 

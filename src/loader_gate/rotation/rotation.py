@@ -82,7 +82,12 @@ def rotate(
             run_blocks(contestants, runner, rules, pace, watch, order)
     finally:
         runner.end()
-    return {each.variant.name: each.measurement(looks.share(each, contestants)) for each in contestants}
+    return {
+        each.variant.name: each.measurement(
+            looks.share(each, contestants), looks.headspace(each, contestants)
+        )
+        for each in contestants
+    }
 
 
 def run_blocks(

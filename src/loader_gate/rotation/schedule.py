@@ -10,7 +10,8 @@ each. So a variant that is compared with base goes on in fresh processes, on bot
 
 The baseline rests when every speedup is decided, and only changes are not. A limit stays as long as the
 speedup of anything that it bounds is undecided: what share of its limit a variant reaches is a ratio of
-passes of the same blocks.
+passes of the same blocks. Batches that are already there leave after some of them, as a pass of theirs takes
+as long as the model does.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from loader_gate.progress import minutes_and_seconds
 from loader_gate.rotation.contestant import Arm, Contestant, cost
-from loader_gate.statistics.counts import FEWEST_BLOCKS
+from loader_gate.statistics.counts import FEWEST_BLOCKS, HEADSPACE_BLOCKS
 
 if TYPE_CHECKING:
     import random
@@ -84,6 +85,8 @@ def turns(contestants: Iterable[Contestant], order: random.Random) -> list[Turn]
 def is_needed_by_others(contestant: Contestant, contestants: Iterable[Contestant]) -> bool:
     """Return whether it goes on for others: a limit, while the speedup of what it bounds is undecided."""
     bounds = contestant.variant.bounds
+    if contestant.variant.traits.hands_over_batches and contestant.blocks >= HEADSPACE_BLOCKS:
+        return False
     return any(not each.has_speedup and each.opened.kind in bounds for each in contestants)
 
 

@@ -11,6 +11,7 @@ from loader_gate.registry.kind import kind_named
 from loader_gate.rotation.measurement import Measurement
 from loader_gate.session.dump_writer import Dumps
 from loader_gate.session.dumps import break_even_epochs
+from loader_gate.session.headspace import device_figures, device_takes
 from loader_gate.sizes import format_size
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.dump_size import held_to_base, held_to_ceiling
@@ -45,8 +46,9 @@ class Figures:
     def extra_info(self, measurements: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
         """Return more to say of each variant in the JSON, by name."""
         streaming = measurements.get(STREAMING)
+        takes = device_figures(device_takes(measurements, len(self.tree)))
         return {
-            name: {**self._of_device(each), **self._of_dump(each, streaming)}
+            name: {**self._of_device(each), **takes, **self._of_dump(each, streaming)}
             for name, each in measurements.items()
         }
 
@@ -126,7 +128,7 @@ def remarks(
     busy = [
         f"{name} {info['accelerator_utilisation']:.0%}"
         for name, info in extra_info.items()
-        if info.get("accelerator_utilisation") is not None
+        if info.get("accelerator_utilisation") is not None and not measurements[name].variant.traits.is_limit
     ]
     if busy:
         yield f"Accelerator busy after its first step: {', '.join(busy)}."

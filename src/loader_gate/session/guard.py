@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WORKER_BYTES = 700_000_000
 #: What it takes with a model that trains.
 TRAINING_WORKER_BYTES = 900_000_000
-#: What the worker of a limit takes, which does without TensorFlow.
+#: What the worker of a limit takes, which does without TensorFlow unless it hands over batches.
 LIMIT_WORKER_BYTES = 200_000_000
 
 
@@ -87,7 +87,7 @@ def need_of(variant: Variant, images: int, spec: Spec, *, trains: bool = False, 
         variant,
         images,
         memory=predicted if kind.fills_memory else variant.predicted_buffer_bytes(images, spec),
-        worker=LIMIT_WORKER_BYTES if kind.is_limit else of_others,
+        worker=LIMIT_WORKER_BYTES if kind.is_limit and not kind.hands_over_batches else of_others,
         disk=predicted if kind.may_write else 0,
         processes=processes,
     )
@@ -98,7 +98,8 @@ def refused(
 ) -> dict[str, str]:
     """Return, by name, the variants that will not fit beside the others, with why and what to do.
 
-    Where not all fit beside each other, the largest one goes first.
+    Where not all fit beside each other, batches that are already there go first, as nobody has asked for
+    them, and then the largest one.
 
     Args:
         needs: What each variant of the session needs.
@@ -107,7 +108,7 @@ def refused(
         frugal: Variants that may be named to whoever lacks memory.
     """
     problems: dict[str, str] = {}
-    for need in sorted(needs, key=lambda each: (each.memory, each.disk), reverse=True):
+    for need in sorted(needs, key=_goes_first, reverse=True):
         left = [each for each in needs if each.variant.name not in problems]
         together = sum(each.processes * (each.worker + each.memory) for each in left)
         smaller = [each.variant.name for each in frugal if each.memory < need.memory]
@@ -122,6 +123,10 @@ def refused(
         if problem:
             problems[need.variant.name] = problem
     return problems
+
+
+def _goes_first(need: Need) -> tuple[bool, int, int]:
+    return need.variant.traits.hands_over_batches, need.memory, need.disk
 
 
 def memory_problem(

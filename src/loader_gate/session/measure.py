@@ -26,6 +26,7 @@ from loader_gate.session import accelerator
 from loader_gate.session.dump_writer import Dumps, DumpWriter, is_kept
 from loader_gate.session.figures import STREAMING, Figures, about_look_alikes, about_no_limit, remarks
 from loader_gate.session.guard import Free, need_of, refused
+from loader_gate.session.headspace import about_headspace
 from loader_gate.session.profiling import Profiler, Profiles, is_slower
 from loader_gate.session.result import Result, without_passes
 from loader_gate.session.settings import Settings
@@ -99,6 +100,7 @@ def measure(
             *plan.notes,
             *profiles.remarks,
             *remarks(measurements, extra_info),
+            *about_headspace(plan.workload, measurements, len(tree)),
             *settings.place.machine.remarks(),
             *about_look_alikes(measurements.values(), tree),
             *about_no_limit(workload, measurements.values()),

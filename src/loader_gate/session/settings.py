@@ -66,7 +66,8 @@ class Settings:
         allowance: How much memory and disk they may take.
         gating: What they are held to.
         place: Where it runs.
-        ungated: Variants that are measured beside a repository's own loaders, and not gated.
+        ungated: Variants that are measured beside others and not gated: beside a repository's own loaders,
+            and batches that are already there beside all that train.
         seed: What is drawn in the session is drawn from it: the order of passes, which of them are checked.
         earlier: What earlier sessions know of benchmarks that this one goes on with, by workload and variant.
         fewest_comparisons: Of how many comparisons one of these sessions has shared its error.
@@ -196,7 +197,9 @@ class Settings:
 
     def ungated_in(self, workload: Workload) -> list[Variant]:
         """Return the variants that are measured beside others in a workload, installed or not."""
-        return [each for each in self.ungated if each.takes_part_in(workload)]
+        found = [each for each in self.ungated if each.takes_part_in(workload)]
+        # Batches that are already there are there to be timed: nothing of them is checked.
+        return [each for each in found if not (self.place.not_timed and each.traits.hands_over_batches)]
 
 
 def comparisons(gated: Iterable[Variant], compared: Collection[str]) -> int:
@@ -289,7 +292,7 @@ def _profile(options: argparse.Namespace, built_in: Sequence[Variant], machine: 
 
 
 def _ungated(built_in: Sequence[Variant], names: Sequence[str]) -> tuple[Variant, ...]:
-    """Return the variants that pyproject.toml wants measured beside a repository's own loaders."""
+    """Return what is measured beside others: what pyproject.toml names, and batches that are there."""
     known = {variant.name: variant for variant in built_in}
     for name in names:
         if name != ALL and name not in known:
@@ -297,4 +300,8 @@ def _ungated(built_in: Sequence[Variant], names: Sequence[str]) -> tuple[Variant
                 f"variants in [tool.loader-gate] of pyproject.toml: there is no variant {name}; known: "
                 f"{', '.join(known)}, or {ALL}."
             )
-    return tuple(each for each in built_in if each.name != BASELINE and (ALL in names or each.name in names))
+    return tuple(
+        each
+        for each in built_in
+        if each.name != BASELINE and (ALL in names or each.name in names or each.traits.hands_over_batches)
+    )

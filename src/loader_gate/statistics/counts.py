@@ -18,6 +18,9 @@ MOST_BLOCKS = 150
 #: gained by looking at so few early.
 FEWEST_TO_LOOK_EARLY = 12
 
+#: So many blocks tell whether a device is fed: half of a headspace's interval is then about 5 %.
+HEADSPACE_BLOCKS = 12
+
 #: Passes before the first timed one: caches fill and tf.data's autotuner settles.
 FEWEST_WARMUP_PASSES = 2
 MOST_WARMUP_PASSES = 6

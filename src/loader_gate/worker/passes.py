@@ -61,7 +61,7 @@ class Passes:
         Args:
             consumer: Uses up epochs.
             batches: Begins a fresh epoch whenever it is iterated.
-            fingerprints: What images look like; None of a limit, which has none.
+            fingerprints: What images look like; None of a limit, which is held against nothing.
             stopwatch: Times epochs.
             shuffle: Whether each epoch should come in a new order.
             alive: Called after each batch.

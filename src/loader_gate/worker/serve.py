@@ -149,10 +149,13 @@ class Worker:
             require_kind_of_a_loader(getattr(load, "KIND", DEFAULT_KIND))
         self._loader = Loader(load, holder if built_in else load, self._tree, self._spec)
         declared = self._loader.declared
-        is_limit = built_in and kind_named(self._loader.kind).is_limit
+        traits = kind_named(self._loader.kind)
+        is_limit = built_in and traits.is_limit
+        if is_limit and not traits.hands_over_batches:
+            consumer = {"name": "tally"}
         self._fingerprints = None if is_limit else Fingerprints(self._tree, self._spec, declared, seed)
         self._passes = Passes(
-            new_consumer(self._tree, self._spec, declared, **({"name": "tally"} if is_limit else consumer)),
+            new_consumer(self._tree, self._spec, declared, **consumer),
             self._loader.batches,
             self._fingerprints,
             self._stopwatch,

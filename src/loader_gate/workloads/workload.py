@@ -41,6 +41,8 @@ class Workload:
             it has a speed.
         writes_dumps: Whether dumps are written beforehand, so that only what writes one takes part.
         has_limits: Whether limits take part, which others are held against.
+        has_headspace: Whether batches that are already there take part, so that it is known how much faster a
+            perfect loader would make an epoch.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Workload:
     device: Device | None = None
     writes_dumps: ClassVar[bool] = False
     has_limits: ClassVar[bool] = False
+    has_headspace: ClassVar[bool] = False
 
     @property
     def tables(self) -> tuple[str, ...]:

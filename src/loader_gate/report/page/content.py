@@ -14,6 +14,7 @@ from loader_gate.report.page.sections.article import article
 from loader_gate.report.page.sections.circumstances import machine, passes
 from loader_gate.report.page.sections.comparisons import changes, limits, speedups
 from loader_gate.report.page.sections.dumps import dumps
+from loader_gate.report.page.sections.headspace import headspace
 from loader_gate.report.page.sections.profiles import profiles
 from loader_gate.report.page.sections.resources import accelerator, phases, resources
 from loader_gate.report.page.sections.which_variant import which_variant
@@ -84,6 +85,7 @@ def page_of(run: Mapping[str, Any], history: Section | None = None) -> Page:
         which_variant(run, rows),
         why(loaders),
         profiles(loaders),
+        headspace(workloads),
         limits(workloads),
         phases(loaders),
         resources(loaders),

@@ -103,14 +103,15 @@ class Model:
                 float(logs.get("loss", 0.0))
                 clock.stop()
 
-        assert epoch.seen is not None  # noqa: S101 (no limit is trained on)
-        self._trained_on.begin(epoch.seen.fingerprints.places)
+        seen = epoch.seen  # nobody has to see batches that were there before: only the model works on them
+        self._trained_on.begin(np.zeros(POINTS, np.int64) if seen is None else seen.fingerprints.places)
         dataset = as_dataset(batches, self._tree, self._spec, self._declared)
         # Keras does not ask a dataset whose length it knows whether it has ended, and begins another epoch.
         self._fit(dataset.take_while(lambda *_: True), Told())
         del dataset
         epoch.torn_down()
-        epoch.seen.keep(*self._trained_on.seen())
+        if seen is not None:
+            seen.keep(*self._trained_on.seen())
 
     def _fit(self, dataset: Any, *callbacks: Any) -> None:
         with warnings.catch_warnings():

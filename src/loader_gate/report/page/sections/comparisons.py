@@ -71,7 +71,7 @@ def speedups(workloads: Mapping[str, Sequence[BenchmarkRow]]) -> Section | None:
     """Return the forest plots of speedups with their floors."""
     charts = []
     for workload, rows in workloads.items():
-        shown = _largest_first([row for row in rows if row.variant != BASELINE], "speedup")
+        shown = largest_first([row for row in rows if row.variant != BASELINE], "speedup")
         if not shown:
             continue
         drawn = [
@@ -98,7 +98,7 @@ def limits(workloads: Mapping[str, Sequence[BenchmarkRow]]) -> Section | None:
     """Return the share of the machine's limits that variants reach."""
     charts = []
     for workload, rows in workloads.items():
-        shown = _largest_first(rows, "share_of_limit")
+        shown = largest_first(rows, "share_of_limit")
         if not shown:
             continue
         drawn = [
@@ -117,7 +117,7 @@ def limits(workloads: Mapping[str, Sequence[BenchmarkRow]]) -> Section | None:
     return Section("limits", "Share of the limit", about, charts) if charts else None
 
 
-def _largest_first(rows: Sequence[BenchmarkRow], name: str) -> list[BenchmarkRow]:
+def largest_first(rows: Sequence[BenchmarkRow], name: str) -> list[BenchmarkRow]:
     """Return the benchmarks that have a figure, the largest first."""
     shown: list[tuple[float, BenchmarkRow]] = [
         (figure, row) for row in rows if (figure := row.figure(name)) is not None
