@@ -7,6 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from loader_gate.diagnosis.observed import Observed
     from loader_gate.registry.variant import Variant
     from loader_gate.verdict.share import Share
     from loader_gate.verdict.verdict import Verdict
@@ -29,6 +30,7 @@ class Measurement:
         share: What share of its limit it reaches; None if no limit bounds it.
         written_bytes: What it had written to disk when it was built, such as an archive of the files.
         not_told_apart: Images of the checked epoch that might as well be files of another label.
+        observed: What was seen of it in the end, for why it is as fast as it is; None if nothing was.
     """
 
     variant: Variant
@@ -42,6 +44,7 @@ class Measurement:
     share: Share | None = None
     written_bytes: int = 0
     not_told_apart: int = 0
+    observed: Observed | None = None
 
     @property
     def batch_seconds(self) -> dict[str, float] | None:

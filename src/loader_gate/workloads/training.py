@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from loader_gate.workloads.device import Device, DeviceError, tensorflow_sees_gpu
 from loader_gate.workloads.workload import Workload, WorkloadOptions
@@ -16,6 +17,8 @@ _EMULATED_TABLE = "training-emulated"
 @dataclass(frozen=True)
 class Training(Workload):
     """Trains a model, or keeps an emulated accelerator busy."""
+
+    is_diagnosed: ClassVar[bool] = True
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ class Workload:
             it has a speed.
         writes_dumps: Whether dumps are written beforehand, so that only what writes one takes part.
         has_limits: Whether limits take part, which others are held against.
+        is_diagnosed: Whether it is looked why variants are as fast as they are.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Workload:
     device: Device | None = None
     writes_dumps: ClassVar[bool] = False
     has_limits: ClassVar[bool] = False
+    is_diagnosed: ClassVar[bool] = False
 
     @property
     def tables(self) -> tuple[str, ...]:
