@@ -22,15 +22,17 @@ from loader_gate.machine.threads import Activity, Watcher
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.report.bottlenecks import bottleneck_lines
+from loader_gate.rotation.contestant import Arm, Contestant
 from loader_gate.rotation.measurement import Measurement
+from loader_gate.rotation.rehearsals import Rehearsals
 from loader_gate.session.bottlenecks import bottlenecks
 from loader_gate.trees.plain import GREY, part_of, plain
 from loader_gate.trees.tree import Tree
 from loader_gate.worker import lock_probe
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.lock_probe import LockProbe
-from loader_gate.worker.observing import Stages, observe
-from loader_gate.worker.process import WorkerProcess, module_search_path
+from loader_gate.worker.observing import Asked, Stages, observe
+from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
 from loader_gate.workloads.loading import WORKLOAD as LOADING
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows what threads do")
@@ -89,7 +91,7 @@ def test_the_sentence_has_the_figures() -> None:
     """Whoever reads the word sees what it was found by."""
     said = bottleneck(replace(BUSY, decoding=0.71, pixels=0.18, limits={"limit_jpeg_decode": 0.93}))
     assert said.sentence == (
-        "1.9 of 2 cores busy, 71% of an epoch goes into decoding, 18% into the pixels of finished images, "
+        "1.9 of 2 cores busy, 71% of CPU time goes into decoding, 18% into the pixels of finished images, "
         "lock held 10%, 93% of limit_jpeg_decode"
     )
     assert bottleneck(Evidence(2, problem="it died")).sentence == "it died"
@@ -255,6 +257,49 @@ def test_a_loader_that_ignores_the_tree(rehearsed: Any) -> None:
     assert evidence_of(found, 2, {}).decoding is None
 
 
+class FakeWorker:
+    """Answers what it is asked, or fails."""
+
+    pid = 0
+
+    def __init__(self, problem: str = "") -> None:
+        """Fail with a problem, if there is one."""
+        self._problem = problem
+
+    def ask(self, do: str, **_: Any) -> dict[str, Any]:
+        """Return what a worker would."""
+        if self._problem:
+            raise WorkerError(self._problem)
+        return {} if do == "rehearse" else {"seconds": 0.1, "cores_used": 1.0}
+
+
+def test_all_but_limits_are_rehearsed(
+    tiny_tree: Tree, spec: Spec, tmp_path: Path, make_measurement: Callable[..., Measurement]
+) -> None:
+    """One after another, and each worker goes; who fails meanwhile has a problem, and keeps its passes."""
+    contestants = [Contestant(Variant(name, name)) for name in ("good", "fails", "limit", "lost")]
+    good, fails, limit, lost = contestants
+    for each in contestants:
+        each.head.passes += make_measurement().variant_passes
+    limit.variant = replace(limit.variant, kind="limit")
+    running: dict[Arm, Asked] = {
+        good.head: FakeWorker(),
+        fails.head: FakeWorker("it died"),
+        limit.head: FakeWorker("it is a limit"),
+    }
+    done: list[Arm] = []
+    rehearsals = Rehearsals(tiny_tree, tmp_path / "rehearsals")
+    rehearsals.hold(contestants, running, lambda variant, _: spec.for_variant(variant.name), done.append)
+    assert done == [good.head, fails.head]
+    assert good.observed is not None
+    assert not good.observed.problem
+    assert fails.observed is not None
+    assert "it died" in fails.observed.problem
+    assert fails.head.problem is None
+    assert limit.observed is None
+    assert lost.observed is None
+
+
 def test_a_worker_that_dies_meanwhile(rehearsed: Any) -> None:
     """The word is ``unclear``, with the reason."""
     with rehearsed("killed") as (_, found):
@@ -277,4 +322,4 @@ def test_what_a_session_says(make_measurement: Callable[..., Measurement]) -> No
     assert found["tfdata_no_cache"]["bottleneck"] == "decode-bound"
     assert found["tfdata_no_cache"]["bottleneck_evidence"]["limits"] == {"limit_jpeg_decode": 0.8}
     (line,) = bottleneck_lines(found)
-    assert line.startswith("tfdata_no_cache: decode-bound: 1.9 of 2 cores busy, 80% of an epoch")
+    assert line.startswith("tfdata_no_cache: decode-bound: 1.9 of 2 cores busy, 80% of CPU time")

@@ -28,7 +28,7 @@ DECODES = 4
 #: Steps of Python that each image takes.
 STEPS = 300_000
 #: How often a finished image is copied, of which once would do.
-COPIES = 12
+COPIES = 60
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,19 @@ CAUSES = {
     "copies": Steps(copies=COPIES),
     "one_thread": Steps(at_once=1),
 }
+#: Those that the loader is not to blame for.
+ELSEWHERE = {"slow_model": Steps()}
 
 
 class Images:
     """Makes one image after another; what it keeps it keeps as bytes."""
 
-    def __init__(self, tree: Tree, spec: Spec, steps: Steps) -> None:
-        """Decode all images if they are to be kept."""
+    def __init__(self, tree: Tree, spec: Spec, steps: Steps, *, keeps: bool = True) -> None:
+        """Decode all images if they are to be kept, and not by somebody else."""
         self.tree, self.spec, self.steps = tree, spec, steps
         self.one_hot = np.eye(len(tree.class_names), dtype=np.float32)[list(tree.labels)]
         self._kept: Any = None
-        if steps.copies:
+        if steps.copies and keeps:
             self._kept = np.stack([self._decoded(self._data(path)) for path in tree.paths])
 
     def image(self, place: int) -> Any:
@@ -137,31 +139,32 @@ def tfdata(tree: Tree, spec: Spec, steps: Steps) -> Any:
     """Return epochs of ``tf.data``, with its own reading and decoding where nothing is planted there."""
     import tensorflow as tf
 
-    images = Images(tree, spec, steps)
-    kept = images._kept
+    images = Images(tree, spec, steps, keeps=False)
 
     def example(path: Any, label: Any, place: Any) -> tuple[Any, Any]:
         one_hot = tf.one_hot(label, len(tree.class_names))
-        if steps.copies:
-            image = tf.cast(tf.gather(kept, place), tf.float32) / 255
-            for _ in range(steps.copies // 2):
-                image = tf.reverse(tf.reverse(image, [0]), [0])
-            return image, one_hot
         if steps.loops:
             image = tf.numpy_function(images.image, [place], tf.float32)
             return tf.ensure_shape(image, (*spec.image_size, 3)), one_hot
         data = tf.numpy_function(images._data, [path], tf.string) if steps.delay else tf.io.read_file(path)
         image = tf.cast(tf.io.decode_jpeg(data, channels=3), tf.float32)
-        for number in range(1, steps.decodes):  # other pictures to TensorFlow, or it would decode once
-            image += (
-                number
-                * 1e-9
-                * tf.cast(tf.io.decode_jpeg(tf.strings.join([data, str(number)]), channels=3), tf.float32)
-            )
+        for number in range(1, steps.decodes):  # other data to TensorFlow, or it would decode once
+            again = tf.io.decode_jpeg(tf.strings.join([data, str(number)]), channels=3)
+            image = tf.maximum(image, tf.cast(again, tf.float32))
         return tf.image.resize(image, spec.image_size) / 255, one_hot
 
+    def copied(image: Any, label: Any) -> tuple[Any, Any]:
+        for _ in range(steps.copies // 2):
+            image = tf.reverse(tf.reverse(image, [0]), [0])
+        return image, label
+
     files = tf.data.Dataset.from_tensor_slices((list(tree.paths), list(tree.labels), range(len(tree))))
-    dataset = files.shuffle(len(tree), seed=spec.seed).map(example, num_parallel_calls=steps.workers)
+    if steps.copies:
+        kept = files.map(example, num_parallel_calls=steps.workers).cache()
+        dataset = kept.shuffle(len(tree), seed=spec.seed).map(copied, num_parallel_calls=steps.workers)
+    else:
+        shuffled = files.shuffle(len(tree), seed=spec.seed)
+        dataset = shuffled.map(example, num_parallel_calls=steps.workers)
     options = tf.data.Options()
     options.autotune.enabled = False
     options.threading.private_threadpool_size = steps.workers
@@ -252,8 +255,9 @@ def _planted(load: Callable[[Tree, Spec, Steps], Any], steps: Steps, tree: Tree,
 def __getattr__(name: str) -> Any:
     """Return a loader with its cause, such as ``torch_held_lock``."""
     kind, _, cause = name.partition("_")
-    if kind not in LOADERS or cause not in CAUSES:
+    steps = (CAUSES | ELSEWHERE).get(cause)
+    if kind not in LOADERS or steps is None:
         raise AttributeError(name)
-    loader = partial(_planted, LOADERS[kind], CAUSES[cause])
-    loader.KIND = "memory" if CAUSES[cause].copies else "rival"  # type: ignore[attr-defined]
+    loader = partial(_planted, LOADERS[kind], steps)
+    loader.KIND = "memory" if steps.copies else "rival"  # type: ignore[attr-defined]
     return loader

@@ -113,7 +113,7 @@ def _figures(found: Evidence) -> Iterator[str]:
     if found.cores_used is not None:
         yield f"{found.cores_used:.1f} of {found.cores} cores busy"
     if found.decoding is not None:
-        yield f"{found.decoding:.0%} of an epoch goes into decoding"
+        yield f"{found.decoding:.0%} of CPU time goes into decoding"
     if found.pixels is not None:
         yield f"{found.pixels:.0%} into the pixels of finished images"
     if found.lock is not None and found.lock < LOCK_HELD:

@@ -34,6 +34,11 @@ class Epochs:
     function: str = ""
     activity: Activity | None = None
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of an epoch, of all processes; other programs change it less than seconds."""
+        return self.seconds * self.cores_used
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -60,7 +65,7 @@ class Evidence:
         cores: How many cores there are.
         cores_used: How many were busy with the variant.
         running: How many of its threads ran or waited for a processor, on average.
-        decoding: Share of an epoch that goes with the pictures in the files.
+        decoding: Share of an epoch's CPU time that goes with the pictures in the files.
         pixels: Share that goes further with the pixels of finished images: to resize, convert and copy them.
         lock: Share of the time in which the interpreter's lock was held.
         reading: How many threads were blocked in reading files, on average.
@@ -122,10 +127,11 @@ def evidence_of(
     if whole is None:
         return Evidence(cores, limits=limits, compute=compute, problem=observed.problem)
     seen = whole.activity
-    decoding = None if undecoded is None else max(0.0, 1 - undecoded.seconds / whole.seconds)
-    pixels = None
-    if undecoded is not None and tiny is not None:
-        pixels = max(0.0, (min(undecoded.seconds, whole.seconds) - tiny.seconds) / whole.seconds)
+    decoding = pixels = None
+    if undecoded is not None and whole.cpu_seconds > 0:
+        decoding = max(0.0, 1 - undecoded.cpu_seconds / whole.cpu_seconds)
+        if tiny is not None:
+            pixels = max(0.0, 1 - decoding - tiny.cpu_seconds / whole.cpu_seconds)
     # Whoever sleeps in a function that reads waits for what it reads.
     asleep_in_reading = 0.0 if seen is None else min(seen.asleep, whole.readers)
     return Evidence(

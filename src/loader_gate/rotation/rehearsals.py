@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from loader_gate.worker.observing import Asked
 
 #: Images of a rehearsal, of a loader that is fast, and of one that loads fewer than so many a second.
-MOST_IMAGES, FEW_IMAGES = 256, 64
+MOST_IMAGES, FEW_IMAGES = 128, 64
 SLOW = 200.0
 
 

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from loader_gate.registry.spec import Spec
     from loader_gate.trees.tree import Tree
 
-#: For so long epochs of one kind are looked at, and until the last one has ended.
-SECONDS = 0.25
+#: For so long whole epochs are looked at, and those of which only the CPU time and the lock matter; and until
+#: the last one has ended.
+SECONDS, FEW_SECONDS = 0.25, 0.10
 #: Images that have next to no pixels have such a share of the height and of the width, and no fewer.
 SHRUNK, LEAST_SIDE = 8, 8
 
@@ -56,10 +57,10 @@ def observe(worker: Asked, stages: Stages, spec: Spec) -> Observed:
     tiny = (max(LEAST_SIDE, height // SHRUNK), max(LEAST_SIDE, width // SHRUNK))
     folders = {os.path.dirname(os.path.realpath(path)) for path in (*stages.part.paths, *stages.plain.paths)}  # noqa: PTH120
     found: dict[str, Epochs] = {}
-    for kind, tree, size in (
-        ("whole", stages.part, spec.image_size),
-        ("undecoded", stages.plain, spec.image_size),
-        ("tiny", stages.plain, tiny),
+    for kind, tree, size, seconds in (
+        ("whole", stages.part, spec.image_size, SECONDS),
+        ("undecoded", stages.plain, spec.image_size, FEW_SECONDS),
+        ("tiny", stages.plain, tiny, FEW_SECONDS),
     ):
         own = replace(spec, image_size=size, cache_dir=spec.cache_dir.parent).for_variant(
             f"{spec.cache_dir.name} {kind}"
@@ -71,16 +72,16 @@ def observe(worker: Asked, stages: Stages, spec: Spec) -> Observed:
                 spec={**asdict(own), "cache_dir": str(own.cache_dir)},
                 is_plain=tree is stages.plain,
             )
-            found[kind] = _seen(worker, folders)
+            found[kind] = _seen(worker, folders, seconds)
         except WorkerError as error:
             return Observed(**found, problem=f"it could not be observed: {error}")
     return Observed(**found)
 
 
-def _seen(worker: Asked, folders: set[str]) -> Epochs:
+def _seen(worker: Asked, folders: set[str], seconds: float) -> Epochs:
     watcher = Watcher(worker.pid, folders)
     try:
-        answer = worker.ask("observe", seconds=SECONDS)
+        answer = worker.ask("observe", seconds=seconds)
     finally:
         activity = watcher.stop()
     return Epochs(**answer, activity=activity)

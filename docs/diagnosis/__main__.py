@@ -1,0 +1,213 @@
+"""Plant each cause in each kind of loader, look at every variant that is installed, and write the table."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from docs.diagnosis.planted import CAUSES, LOADERS
+from loader_gate.diagnosis.bottleneck import Bottleneck, bottleneck
+from loader_gate.diagnosis.observed import evidence_of
+from loader_gate.machine.cores import cores
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import Variant
+from loader_gate.trees.plain import plain
+from loader_gate.trees.prepare import prepare_tree
+from loader_gate.trees.request import TreeRequest
+from loader_gate.worker.limits import WorkerLimits
+from loader_gate.worker.observing import Stages, observe
+from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from loader_gate.trees.tree import Tree
+
+FOLDER = Path(__file__).resolve().parent
+PROJECT = FOLDER.parents[1]
+#: What each cause has to be called.
+EXPECTED = {
+    "slow_storage": "read-bound",
+    "slow_decoder": "decode-bound",
+    "held_lock": "interpreter-bound",
+    "copies": ("copy-bound", "memory-bound"),
+    "one_thread": "wait-bound",
+    "slow_model": "compute-bound",
+}
+#: What a slow model takes, in images a second.
+SLOW_MODEL = 40
+NAMES = {"tfdata": "tf.data", "torch": "torch", "threads": "NumPy threads", "keras": "Keras PyDataset"}
+#: What the shipped variants are by the reading of their code and profiles.
+READ = json.loads((FOLDER / "shipped.json").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where loaders are looked at.
+
+    Attributes:
+        tree: The images.
+        plain: The same files with next to no picture in them.
+        folder: For what they write.
+        limits: Images a second of each limit.
+    """
+
+    tree: Tree
+    plain: Tree
+    folder: Path
+    limits: Mapping[str, float]
+
+    def look_at(self, variant: Variant) -> Bottleneck:
+        """Return the word for a variant, and why."""
+        worker = WorkerProcess(variant, module_search_path(PROJECT), WorkerLimits(60.0))
+        try:
+            spec = Spec((224, 224), 32, True, 0, self.folder).for_variant(variant.name)
+            worker.open(self.tree, spec)
+            found = observe(worker, Stages(self.tree, self.plain), spec)
+        except WorkerError as error:
+            return Bottleneck("unclear", str(error))
+        finally:
+            worker.end()
+        rate = 0.0 if found.whole is None else len(self.tree) / found.whole.seconds
+        shares = {name: rate / limit for name, limit in self.limits.items()}
+        return bottleneck(evidence_of(found, cores(), shares))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Look at all of them and write the table; return 1 if a word is wrong."""
+    options = _parser().parse_args(arguments)
+    started = time.monotonic()
+    kinds = [kind for kind in LOADERS if kind != "torch" or find_spec("torch") is not None]
+    with tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        tree = prepare_tree(TreeRequest(tree="small", tree_images=options.images))
+        stage = Stage(tree, plain(tree, folder / "plain"), folder, dict(_limits(tree, folder)))
+        planted = {
+            (cause, kind): _said(
+                f"{kind}_{cause}", stage.look_at(_planted(f"{kind}_{cause}")), EXPECTED[cause]
+            )
+            for cause in CAUSES
+            for kind in kinds
+        }
+        planted |= {("slow_model", kind): found for kind, found in _slow_model(kinds, folder)}
+        shipped = [
+            (each.name, _said(each.name, stage.look_at(each), READ.get(each.name, {}).get("word", "")))
+            for each in built_in_variants()
+            if not each.traits.is_limit and not each.absence()
+        ]
+    text = _table(planted, kinds, shipped, options.images, time.monotonic() - started)
+    (FOLDER / "table.md").write_text(text, encoding="utf-8")
+    every = [outcome for outcome, _ in (*planted.values(), *(each for _, each in shipped))]
+    print(", ".join(f"{every.count(each)} {each}" for each in ("right", "wrong", "unclear")))
+    return int("wrong" in every)
+
+
+def _planted(name: str) -> Variant:
+    return Variant(name, "docs.diagnosis.planted", name)
+
+
+def _said(name: str, found: Bottleneck, expected: str | tuple[str, ...]) -> tuple[str, Bottleneck]:
+    """Return whether a word is right, and the word."""
+    outcome = "unclear" if found.word == "unclear" else "right" if found.word in expected else "wrong"
+    print(f"{name}: {outcome}: {found.word}: {found.sentence}", file=sys.stderr, flush=True)
+    return outcome, found
+
+
+def _limits(tree: Tree, folder: Path) -> Iterator[tuple[str, float]]:
+    """Yield how many images a second each limit that can be measured deals with."""
+    for variant in built_in_variants():
+        if variant.traits.is_limit and not variant.absence() and variant.can_bound(tree):
+            worker = WorkerProcess(variant, module_search_path(PROJECT), WorkerLimits(60.0))
+            try:
+                worker.open(tree, Spec((224, 224), 32, True, 0, folder).for_variant(variant.name))
+                passes = [worker.ask("pass", epochs=4)["seconds"] for _ in range(4)]
+            finally:
+                worker.end()
+            yield variant.name, len(tree) / median(passes[1:])
+
+
+def _slow_model(kinds: Sequence[str], folder: Path) -> Iterator[tuple[str, tuple[str, Bottleneck]]]:
+    """Yield what a session says of training on a device that is slower than any of these loaders."""
+    saved = folder / "run.json"
+    command = [
+        *(sys.executable, "-m", "pytest", "benchmarks/test_training.py", "-q", "-p", "no:cacheprovider"),
+        *("--tree-images=48", "--budget=1", "--gate=lenient", f"--benchmark-json={saved}"),
+        f"--device=emulated:{SLOW_MODEL}",
+        *(f"--loader=docs.diagnosis.planted:{kind}_slow_model" for kind in kinds),
+    ]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    if not saved.exists():
+        print(done.stdout[-2000:], done.stderr[-2000:], file=sys.stderr)
+        return
+    benchmarks: list[Any] = json.loads(saved.read_text(encoding="utf-8"))["benchmarks"]
+    infos = {each["extra_info"]["variant"]: each["extra_info"] for each in benchmarks}
+    for kind in kinds:
+        info = infos.get(f"{kind}_slow_model", {})
+        found = Bottleneck(
+            info.get("bottleneck", "unclear"), info.get("bottleneck_evidence", {}).get("sentence", "")
+        )
+        yield kind, _said(f"{kind}_slow_model", found, EXPECTED["slow_model"])
+
+
+def _table(
+    planted: Mapping[tuple[str, str], tuple[str, Bottleneck]],
+    kinds: Sequence[str],
+    shipped: Sequence[tuple[str, tuple[str, Bottleneck]]],
+    images: int,
+    seconds: float,
+) -> str:
+    from loader_gate.machine.machine import read_machine
+
+    lines = [
+        "# What is said of loaders whose cause is known",
+        "",
+        f"Written by `python -m docs.diagnosis` on {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}: "
+        f"{images} images, {read_machine().describe()}; it took {seconds:.0f} s.",
+        "",
+        "## Planted causes",
+        "",
+        "| cause | the word for it | " + " | ".join(NAMES[kind] for kind in kinds) + " |",
+        "| :-- | :-- |" + " :-- |" * len(kinds),
+    ]
+    for cause, word in EXPECTED.items():
+        cells = [_cell(*planted.get((cause, kind), ("unclear", Bottleneck("unclear", "")))) for kind in kinds]
+        name = word if isinstance(word, str) else " or ".join(word)
+        lines.append(f"| {cause.replace('_', ' ')} | {name} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "## The variants of the suite",
+        "",
+        "| variant | said | by reading it | |",
+        "| :-- | :-- | :-- | :-- |",
+    ]
+    for name, (outcome, found) in shipped:
+        why = READ.get(name, {}).get("why", "not read yet")
+        lines.append(f"| `{name}` | {found.word}: {found.sentence} | {why} | {outcome} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(outcome: str, found: Bottleneck) -> str:
+    return outcome if outcome != "wrong" else f"**wrong**: {found.word}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m docs.diagnosis", description=__doc__)
+    parser.add_argument(
+        "--images", type=int, default=96, metavar="N", help="images of the tree (default: %(default)s)"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
