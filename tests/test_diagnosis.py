@@ -94,7 +94,7 @@ def test_the_sentence_has_the_figures() -> None:
         "1.9 of 2 cores busy, 71% of CPU time goes into decoding, 18% into the pixels of finished images, "
         "lock held 10%, 93% of limit_jpeg_decode"
     )
-    assert bottleneck(Evidence(2, problem="it died")).sentence == "it died"
+    assert bottleneck(Evidence(2, problem="it died\nhere")).sentence == "it died\\nhere"
 
 
 def _epochs(seconds: float, **seen: Any) -> Epochs:

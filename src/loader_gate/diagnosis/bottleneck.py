@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from loader_gate.text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -53,7 +55,9 @@ class Bottleneck:
 def bottleneck(evidence: Evidence) -> Bottleneck:
     """Return the word that the evidence carries, or ``unclear``."""
     word, why = _judged(evidence)
-    return Bottleneck(word, ", ".join([why, *_figures(evidence)] if why else _figures(evidence)))
+    # Names of functions and last words of workers are a stranger's.
+    sentence = ", ".join([why, *_figures(evidence)] if why else _figures(evidence))
+    return Bottleneck(word, printable(sentence))
 
 
 def _judged(found: Evidence) -> tuple[Word, str]:
