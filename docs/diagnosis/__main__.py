@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +18,7 @@ from docs.diagnosis.planted import CAUSES, LOADERS
 from loader_gate.diagnosis.bottleneck import Bottleneck, bottleneck
 from loader_gate.diagnosis.observed import evidence_of
 from loader_gate.machine.cores import cores
+from loader_gate.machine.machine import read_machine
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
@@ -38,13 +38,15 @@ FOLDER = Path(__file__).resolve().parent
 PROJECT = FOLDER.parents[1]
 #: What each cause has to be called.
 EXPECTED = {
-    "slow_storage": "read-bound",
-    "slow_decoder": "decode-bound",
-    "held_lock": "interpreter-bound",
+    "slow_storage": ("read-bound",),
+    "slow_decoder": ("decode-bound",),
+    "held_lock": ("interpreter-bound",),
     "copies": ("copy-bound", "memory-bound"),
-    "one_thread": "wait-bound",
-    "slow_model": "compute-bound",
+    "one_thread": ("wait-bound",),
+    "slow_model": ("compute-bound",),
 }
+PARTS = ("planted", "training", "shipped")
+FOUND = FOLDER / "found.json"
 #: What a slow model takes, in images a second.
 SLOW_MODEL = 40
 NAMES = {"tfdata": "tf.data", "torch": "torch", "threads": "NumPy threads", "keras": "Keras PyDataset"}
@@ -85,43 +87,52 @@ class Stage:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Look at all of them and write the table; return 1 if a word is wrong."""
+    """Look at all of them, or at some parts, and write the table; return 1 if a word is wrong."""
     options = _parser().parse_args(arguments)
-    started = time.monotonic()
+    found = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.exists() else {}
     kinds = [kind for kind in LOADERS if kind != "torch" or find_spec("torch") is not None]
     with tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        tree = prepare_tree(TreeRequest(tree="small", tree_images=options.images))
-        stage = Stage(tree, plain(tree, folder / "plain"), folder, dict(_limits(tree, folder)))
-        planted = {
-            (cause, kind): _said(
-                f"{kind}_{cause}", stage.look_at(_planted(f"{kind}_{cause}")), EXPECTED[cause]
-            )
-            for cause in CAUSES
-            for kind in kinds
-        }
-        planted |= {("slow_model", kind): found for kind, found in _slow_model(kinds, folder)}
-        shipped = [
-            (each.name, _said(each.name, stage.look_at(each), READ.get(each.name, {}).get("word", "")))
-            for each in built_in_variants()
-            if not each.traits.is_limit and not each.absence()
-        ]
-    text = _table(planted, kinds, shipped, options.images, time.monotonic() - started)
-    (FOLDER / "table.md").write_text(text, encoding="utf-8")
-    every = [outcome for outcome, _ in (*planted.values(), *(each for _, each in shipped))]
+        for part in options.part or PARTS:
+            found[part] = _part(part, kinds, options.images, folder / part)
+    FOUND.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (FOLDER / "table.md").write_text(table(found, options.images), encoding="utf-8")
+    every = [outcome_of(name, each["word"]) for part in found.values() for name, each in part.items()]
     print(", ".join(f"{every.count(each)} {each}" for each in ("right", "wrong", "unclear")))
     return int("wrong" in every)
+
+
+def _part(part: str, kinds: Sequence[str], images: int, folder: Path) -> dict[str, Any]:
+    """Return what is said of each loader of a part, by name."""
+    folder.mkdir()
+    if part == "training":
+        return dict(_slow_model(kinds, folder))
+    tree = prepare_tree(TreeRequest(tree="small", tree_images=images))
+    stage = Stage(tree, plain(tree, folder / "plain"), folder, dict(_limits(tree, folder)))
+    if part == "planted":
+        variants = [_planted(f"{kind}_{cause}") for cause in CAUSES for kind in kinds]
+    else:
+        variants = [each for each in built_in_variants() if not each.traits.is_limit and not each.absence()]
+    return {each.name: _said(each.name, stage.look_at(each)) for each in variants}
 
 
 def _planted(name: str) -> Variant:
     return Variant(name, "docs.diagnosis.planted", name)
 
 
-def _said(name: str, found: Bottleneck, expected: str | tuple[str, ...]) -> tuple[str, Bottleneck]:
-    """Return whether a word is right, and the word."""
-    outcome = "unclear" if found.word == "unclear" else "right" if found.word in expected else "wrong"
+def outcome_of(name: str, word: str) -> str:
+    """Return whether the word for a loader is right: ``right``, ``wrong`` or ``unclear``."""
+    if word == "unclear":
+        return word
+    cause = name.partition("_")[2]
+    expected = EXPECTED[cause] if cause in EXPECTED else READ.get(name, {}).get("words", [])
+    return "right" if word in expected else "wrong"
+
+
+def _said(name: str, found: Bottleneck) -> dict[str, str]:
+    outcome = outcome_of(name, found.word)
     print(f"{name}: {outcome}: {found.word}: {found.sentence}", file=sys.stderr, flush=True)
-    return outcome, found
+    return {"word": found.word, "sentence": found.sentence}
 
 
 def _limits(tree: Tree, folder: Path) -> Iterator[tuple[str, float]]:
@@ -137,7 +148,7 @@ def _limits(tree: Tree, folder: Path) -> Iterator[tuple[str, float]]:
             yield variant.name, len(tree) / median(passes[1:])
 
 
-def _slow_model(kinds: Sequence[str], folder: Path) -> Iterator[tuple[str, tuple[str, Bottleneck]]]:
+def _slow_model(kinds: Sequence[str], folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield what a session says of training on a device that is slower than any of these loaders."""
     saved = folder / "run.json"
     command = [
@@ -157,54 +168,55 @@ def _slow_model(kinds: Sequence[str], folder: Path) -> Iterator[tuple[str, tuple
         found = Bottleneck(
             info.get("bottleneck", "unclear"), info.get("bottleneck_evidence", {}).get("sentence", "")
         )
-        yield kind, _said(f"{kind}_slow_model", found, EXPECTED["slow_model"])
+        yield f"{kind}_slow_model", _said(f"{kind}_slow_model", found)
 
 
-def _table(
-    planted: Mapping[tuple[str, str], tuple[str, Bottleneck]],
-    kinds: Sequence[str],
-    shipped: Sequence[tuple[str, tuple[str, Bottleneck]]],
-    images: int,
-    seconds: float,
-) -> str:
-    from loader_gate.machine.machine import read_machine
+def table(found: Mapping[str, Mapping[str, Mapping[str, str]]], images: int) -> str:
+    """Return the page.
 
+    Args:
+        found: What was said of each loader, by its name, of each part.
+        images: How many images there were.
+    """
+    planted = {**found.get("planted", {}), **found.get("training", {})}
     lines = [
         "# What is said of loaders whose cause is known",
         "",
         f"Written by `python -m docs.diagnosis` on {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}: "
-        f"{images} images, {read_machine().describe()}; it took {seconds:.0f} s.",
+        f"{images} images, {read_machine().describe()}.",
         "",
         "## Planted causes",
         "",
-        "| cause | the word for it | " + " | ".join(NAMES[kind] for kind in kinds) + " |",
-        "| :-- | :-- |" + " :-- |" * len(kinds),
+        "| cause | the word for it | " + " | ".join(NAMES.values()) + " |",
+        "| :-- | :-- |" + " :-- |" * len(NAMES),
     ]
-    for cause, word in EXPECTED.items():
-        cells = [_cell(*planted.get((cause, kind), ("unclear", Bottleneck("unclear", "")))) for kind in kinds]
-        name = word if isinstance(word, str) else " or ".join(word)
-        lines.append(f"| {cause.replace('_', ' ')} | {name} | " + " | ".join(cells) + " |")
-    lines += [
-        "",
-        "## The variants of the suite",
-        "",
-        "| variant | said | by reading it | |",
-        "| :-- | :-- | :-- | :-- |",
-    ]
-    for name, (outcome, found) in shipped:
+    for cause, words in EXPECTED.items():
+        cells = [_cell(f"{kind}_{cause}", planted) for kind in NAMES]
+        lines.append(f"| {cause.replace('_', ' ')} | {' or '.join(words)} | " + " | ".join(cells) + " |")
+    lines += ["", "## The variants of the suite", ""]
+    lines += ["| variant | said | by reading it | |", "| :-- | :-- | :-- | :-- |"]
+    for name, each in found.get("shipped", {}).items():
         why = READ.get(name, {}).get("why", "not read yet")
-        lines.append(f"| `{name}` | {found.word}: {found.sentence} | {why} | {outcome} |")
+        outcome = outcome_of(name, each["word"])
+        lines.append(f"| `{name}` | {each['word']}: {each['sentence']} | {why} | {outcome} |")
     return "\n".join(lines) + "\n"
 
 
-def _cell(outcome: str, found: Bottleneck) -> str:
-    return outcome if outcome != "wrong" else f"**wrong**: {found.word}"
+def _cell(name: str, planted: Mapping[str, Mapping[str, str]]) -> str:
+    if name not in planted:
+        return "not looked at"
+    word = planted[name]["word"]
+    outcome = outcome_of(name, word)
+    return f"**wrong**: {word}" if outcome == "wrong" else outcome
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m docs.diagnosis", description=__doc__)
     parser.add_argument(
         "--images", type=int, default=96, metavar="N", help="images of the tree (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--part", nargs="+", choices=PARTS, help="only these parts of the table; the others stay as they are"
     )
     return parser
 

@@ -33,6 +33,8 @@ HALF = 0.50
 LOCK_HELD = 0.70
 #: Where cores are idle, and no more than this speaks for reading or the lock, it is neither.
 LITTLE = 0.30
+#: Threads wait for those that wait for a processor: where others have such a share of them, it may be that.
+OTHERS = 0.25
 #: Copying is held back by memory from such a share of what the machine can copy on.
 NEAR_LIMIT = 0.70
 
@@ -92,6 +94,8 @@ def _judged_idle(found: Evidence) -> tuple[Word, str]:
         return "unclear", ""
     if found.asleep >= HALF:
         return "wait-bound", f"{found.asleep:.1f} threads are asleep, most often in {found.function}"
+    if (found.others or 0.0) >= OTHERS * found.cores:
+        return "unclear", f"other programs kept {found.others:.1f} cores busy"
     return "wait-bound", f"{_wants(found):.1f} threads at work for {found.cores} cores, the others wait"
 
 

@@ -24,6 +24,7 @@ class Epochs:
         readers: How many Python threads were in functions that are named as what reads.
         function: Where in Python its own process was most often.
         activity: What threads were doing; None where the system does not show it.
+        others: How many cores other programs kept busy meanwhile, if the system shows it.
     """
 
     seconds: float
@@ -33,6 +34,7 @@ class Epochs:
     readers: float = 0.0
     function: str = ""
     activity: Activity | None = None
+    others: float | None = None
 
     @property
     def cpu_seconds(self) -> float:
@@ -71,6 +73,7 @@ class Evidence:
         reading: How many threads were blocked in reading files, on average.
         asleep: How many slept until a moment, other than those.
         at_once: Share of batches that were there when they were asked for.
+        others: How many cores other programs kept busy meanwhile.
         function: Where in Python its own process was most often.
         limits: Its images a second / those of each limit, by the limit's name.
         compute: Share of an epoch of training that the device alone takes; None of loading.
@@ -86,6 +89,7 @@ class Evidence:
     reading: float | None = None
     asleep: float | None = None
     at_once: float | None = None
+    others: float | None = None
     function: str = ""
     limits: Mapping[str, float] = field(default_factory=dict)
     compute: float | None = None
@@ -145,6 +149,7 @@ def evidence_of(
         None if seen is None else seen.reading + asleep_in_reading,
         None if seen is None else seen.asleep - asleep_in_reading,
         whole.at_once,
+        whole.others,
         whole.function,
         limits,
         compute,

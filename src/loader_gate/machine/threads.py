@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Seconds between two looks, and between two looks at which threads there are.
 LOOK_SECONDS, LIST_SECONDS = 0.008, 0.05
 #: Who runs for a smaller share of the time keeps a timer, and delays nobody when it sleeps.
-SOME_WORK = 0.02
+SOME_WORK = 0.002
 #: Numbers of system calls: of files that are opened, looked at or read; and of sleeping. See syscalls(2).
 _OPENS = {"x86_64": {2, 4, 5, 6, 217, 257, 262, 332}, "aarch64": {56, 61, 79, 80, 291}}
 _READS = {"x86_64": {0, 17, 19, 295, 327, 40}, "aarch64": {63, 65, 67, 69, 71, 286}}

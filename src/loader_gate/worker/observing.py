@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loader_gate.diagnosis.observed import Epochs, Observed
+from loader_gate.machine.noise import read_noise, used_by_others
 from loader_gate.machine.threads import Watcher
 from loader_gate.worker.process import WorkerError
 
@@ -79,9 +80,9 @@ def observe(worker: Asked, stages: Stages, spec: Spec) -> Observed:
 
 
 def _seen(worker: Asked, folders: set[str], seconds: float) -> Epochs:
-    watcher = Watcher(worker.pid, folders)
+    watcher, before = Watcher(worker.pid, folders), read_noise()
     try:
         answer = worker.ask("observe", seconds=seconds)
     finally:
-        activity = watcher.stop()
-    return Epochs(**answer, activity=activity)
+        after, activity = read_noise(), watcher.stop()
+    return Epochs(**answer, activity=activity, others=used_by_others(before, after))
