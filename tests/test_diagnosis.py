@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,10 +29,10 @@ from loader_gate.trees.plain import GREY, part_of, plain
 from loader_gate.trees.tree import Tree
 from loader_gate.worker import lock_probe
 from loader_gate.worker.limits import WorkerLimits
-from loader_gate.worker.lock_probe import LockProbe
 from loader_gate.worker.observing import Asked, Stages, observe
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
 from loader_gate.workloads.loading import WORKLOAD as LOADING
+from tests.sessions import ROOT
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows what threads do")
 
@@ -151,21 +150,50 @@ def test_names_of_functions() -> None:
     assert not lock_probe.reads(threaded())
 
 
+#: Looks while a thread sleeps, while one runs a loop of Python, and while a forked process does so.
+LOOKS = """
+import os, threading, time, warnings
+from loader_gate.worker.lock_probe import LockProbe
+
+def share(place):
+    with probe.looking() as found:
+        time.sleep(0.5)
+    return found[place][1] / found[place][0]
+
+def loop():
+    while not ends.is_set():
+        sum(range(1000))
+
+warnings.simplefilter("ignore")  # a fork of what has threads, as of torch's workers
+probe, ends = LockProbe(), threading.Event()
+print(share(0))
+thread = threading.Thread(target=loop)
+thread.start()
+print(share(0))
+ends.set()
+thread.join()
+if os.fork() == 0:
+    while True:
+        sum(range(1000))
+print(share(1))
+probe.forget_forked()
+with probe.looking() as found:
+    time.sleep(0.1)
+print(sum(looks for looks, _, _ in found[1:]))
+os.killpg(0, 9)
+"""
+
+
+@LINUX
 def test_a_lock_that_is_held() -> None:
-    """A loop of Python holds it nearly all the time, and a thread that sleeps does not."""
-    probe = LockProbe()
-    ends = threading.Event()
-    shares = []
-    for work in (lambda: time.sleep(0.01), lambda: sum(range(1000))):
-        thread = threading.Thread(target=lambda work=work: [work() for _ in iter(ends.is_set, True)])
-        thread.start()
-        with probe.looking() as found:
-            time.sleep(0.5)
-        ends.set()
-        thread.join()
-        ends.clear()
-        shares.append(found[0][1] / found[0][0])
-    assert shares[0] < 0.5 < shares[1]
+    """A loop of Python holds it nearly all the time, in a forked process, too; one that sleeps does not."""
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", LOOKS], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        free, held, held_in_child, forgotten = map(float, process.stdout)
+    assert free < 0.5 < min(held, held_in_child)
+    assert forgotten == 0
 
 
 def test_a_plain_tree(tiny_tree: Tree, tmp_path: Path) -> None:
@@ -224,14 +252,16 @@ def spec(tmp_path: Path) -> Spec:
 
 
 @pytest.fixture
-def rehearsed(tiny_tree: Tree, spec: Spec, tmp_path: Path) -> Callable[[str], Any]:
+def rehearsed(tiny_tree: Tree, spec: Spec, tmp_path: Path) -> Callable[..., Any]:
     """Return a function that opens a worker of a sample loader, with the trees of a rehearsal."""
     stages = Stages(tiny_tree, plain(tiny_tree, tmp_path / "plain"))
 
     @contextmanager
-    def opened(function: str) -> Iterator[tuple[WorkerProcess, Observed]]:
-        search_path = module_search_path(Path(__file__).parent)
-        worker = WorkerProcess(Variant(function, "sample_loaders", function), search_path, WorkerLimits(60.0))
+    def opened(
+        function: str, module: str = "tests.sample_loaders"
+    ) -> Iterator[tuple[WorkerProcess, Observed]]:
+        search_path = module_search_path(ROOT)
+        worker = WorkerProcess(Variant(function, module, function), search_path, WorkerLimits(60.0))
         try:
             own = spec.for_variant(function)
             worker.open(tiny_tree, own)
@@ -250,6 +280,16 @@ def test_a_worker_is_observed(rehearsed: Any) -> None:
         assert worker.ask("pass", epochs=1)["idle_cpu_seconds"] < found.whole.seconds
     if sys.platform == "linux":
         assert bottleneck(evidence_of(found, 2, {})).word == "wait-bound"
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("cause", "word"), [("slow_storage", "read-bound"), ("held_lock", "interpreter-bound")]
+)
+def test_a_planted_cause(cause: str, word: str, rehearsed: Any) -> None:
+    """It is named; `python -m docs.diagnosis` plants all of them, in loaders of all kinds."""
+    with rehearsed(f"threads_{cause}", "docs.diagnosis.planted") as (_, found):
+        assert bottleneck(evidence_of(found, 2, {})).word == word, found
 
 
 def test_a_loader_that_ignores_the_tree(rehearsed: Any) -> None:
@@ -314,11 +354,15 @@ def test_a_worker_that_dies_meanwhile(rehearsed: Any) -> None:
 def test_what_a_session_says(make_measurement: Callable[..., Measurement]) -> None:
     """The word and its proof are in the JSON, and in a line for people; of a limit there is none."""
     observed = Observed(_epochs(1.0), _epochs(0.2), _epochs(0.1))
-    limit = make_measurement("limit_jpeg_decode", kind="limit", seconds=(0.4, 0.4))
-    limit = replace(limit, variant=replace(limit.variant, kind="limit"))
+
+    def limit(name: str, *bounds: str) -> Measurement:
+        found = make_measurement(name, kind="limit", seconds=(0.4, 0.4))
+        return replace(found, variant=replace(found.variant, kind="limit", bounds=bounds))
+
     measurements = {
         "tfdata_no_cache": replace(make_measurement(seconds=(0.5, 0.5)), observed=observed),
-        "limit_jpeg_decode": limit,
+        "limit_jpeg_decode": limit("limit_jpeg_decode", "streaming"),
+        "limit_memory_copy": limit("limit_memory_copy", "memory"),
     }
     found = bottlenecks(LOADING, measurements, 2)
     assert {*found} == {"tfdata_no_cache"}

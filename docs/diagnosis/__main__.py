@@ -68,21 +68,21 @@ class Stage:
     tree: Tree
     plain: Tree
     folder: Path
-    limits: Mapping[str, float]
+    limits: Mapping[Variant, float]
 
     def look_at(self, variant: Variant) -> Bottleneck:
         """Return the word for a variant, and why."""
         worker = WorkerProcess(variant, module_search_path(PROJECT), WorkerLimits(60.0))
         try:
             spec = Spec((224, 224), 32, True, 0, self.folder).for_variant(variant.name)
-            worker.open(self.tree, spec)
+            kind = worker.open(self.tree, spec)["kind"]
             found = observe(worker, Stages(self.tree, self.plain), spec)
         except WorkerError as error:
             return Bottleneck("unclear", str(error))
         finally:
             worker.end()
         rate = 0.0 if found.whole is None else len(self.tree) / found.whole.seconds
-        shares = {name: rate / limit for name, limit in self.limits.items()}
+        shares = {each.name: rate / limit for each, limit in self.limits.items() if kind in each.bounds}
         return bottleneck(evidence_of(found, cores(), shares))
 
 
@@ -135,7 +135,7 @@ def _said(name: str, found: Bottleneck) -> dict[str, str]:
     return {"word": found.word, "sentence": found.sentence}
 
 
-def _limits(tree: Tree, folder: Path) -> Iterator[tuple[str, float]]:
+def _limits(tree: Tree, folder: Path) -> Iterator[tuple[Variant, float]]:
     """Yield how many images a second each limit that can be measured deals with."""
     for variant in built_in_variants():
         if variant.traits.is_limit and not variant.absence() and variant.can_bound(tree):
@@ -145,7 +145,7 @@ def _limits(tree: Tree, folder: Path) -> Iterator[tuple[str, float]]:
                 passes = [worker.ask("pass", epochs=4)["seconds"] for _ in range(4)]
             finally:
                 worker.end()
-            yield variant.name, len(tree) / median(passes[1:])
+            yield variant, len(tree) / median(passes[1:])
 
 
 def _slow_model(kinds: Sequence[str], folder: Path) -> Iterator[tuple[str, dict[str, str]]]:

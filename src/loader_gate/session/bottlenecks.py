@@ -30,12 +30,14 @@ def bottlenecks(
         for name, each in measurements.items()
         if each.variant_passes
     }
-    limits = [name for name in seconds if measurements[name].variant.traits.is_limit]
+    limits = [measurements[name].variant for name in seconds if measurements[name].variant.traits.is_limit]
     found = {}
     for name, each in measurements.items():
         if each.observed is None or name not in seconds:
             continue
-        shares = {limit: seconds[limit] / seconds[name] for limit in limits}
+        shares = {
+            limit.name: seconds[limit.name] / seconds[name] for limit in limits if each.kind in limit.bounds
+        }
         evidence = evidence_of(each.observed, cores, shares, _compute(workload, each))
         said = bottleneck(evidence)
         found[name] = {
