@@ -32,6 +32,7 @@ from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.observing import Asked, Stages, observe
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
 from loader_gate.workloads.loading import WORKLOAD as LOADING
+from loader_gate.workloads.training import WORKLOAD as TRAINING
 from tests.sessions import ROOT
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows what threads do")
@@ -370,3 +371,18 @@ def test_what_a_session_says(make_measurement: Callable[..., Measurement]) -> No
     assert found["tfdata_no_cache"]["bottleneck_evidence"]["limits"] == {"limit_jpeg_decode": 0.8}
     (line,) = bottleneck_lines(found)
     assert line.startswith("tfdata_no_cache: decode-bound: 1.9 of 2 cores busy, 80% of CPU time")
+
+
+@pytest.mark.parametrize(
+    ("busy", "word"), [(0.95, "compute-bound"), (0.2, "decode-bound"), (None, "unclear")]
+)
+def test_what_training_says(
+    busy: float | None, word: str, make_measurement: Callable[..., Measurement]
+) -> None:
+    """It is the device, if that is busy; where nobody knows, nothing is said of the loader either."""
+    made = make_measurement()
+    passes = tuple(replace(each, accelerator_utilisation=busy) for each in made.variant_passes)
+    observed = Observed(_epochs(1.0), _epochs(0.2), _epochs(0.1))
+    measured = {made.variant.name: replace(made, variant_passes=passes, observed=observed)}
+    found = bottlenecks(TRAINING.at(100.0), measured, 2)
+    assert found[made.variant.name]["bottleneck"] == word

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.diagnosis.bottleneck import bottleneck
+from loader_gate.diagnosis.bottleneck import Bottleneck, bottleneck
 from loader_gate.diagnosis.observed import evidence_of
 
 if TYPE_CHECKING:
@@ -38,8 +38,11 @@ def bottlenecks(
         shares = {
             limit.name: seconds[limit.name] / seconds[name] for limit in limits if each.kind in limit.bounds
         }
-        evidence = evidence_of(each.observed, cores, shares, _compute(workload, each))
+        compute = _compute(each)
+        evidence = evidence_of(each.observed, cores, shares, compute)
         said = bottleneck(evidence)
+        if workload.device is not None and compute is None:
+            said = Bottleneck("unclear", "what the device alone takes of an epoch is not known")
         found[name] = {
             "bottleneck": said.word,
             "bottleneck_evidence": {**evidence.as_json(), "sentence": said.sentence},
@@ -47,8 +50,8 @@ def bottlenecks(
     return found
 
 
-def _compute(workload: Workload, measurement: Measurement) -> float | None:
+def _compute(measurement: Measurement) -> float | None:
     """Return the share of an epoch of training that the device alone takes; None if that is not known."""
     busy = [each.accelerator_utilisation for each in measurement.variant_passes]
     known = [each for each in busy if each is not None]
-    return median(known) if known and workload.device is not None else None
+    return median(known) if known else None
