@@ -30,7 +30,7 @@ from loader_gate.worker.observing import Stages, observe
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from loader_gate.trees.tree import Tree
 
@@ -45,6 +45,7 @@ EXPECTED = {
     "one_thread": ("wait-bound",),
     "slow_model": ("compute-bound",),
 }
+BATCH_SIZE = 16
 PARTS = ("planted", "training", "shipped")
 FOUND = FOLDER / "found.json"
 #: What a slow model takes, in images a second.
@@ -74,7 +75,7 @@ class Stage:
         """Return the word for a variant, and why."""
         worker = WorkerProcess(variant, module_search_path(PROJECT), WorkerLimits(60.0))
         try:
-            spec = Spec((224, 224), 32, True, 0, self.folder).for_variant(variant.name)
+            spec = Spec((224, 224), BATCH_SIZE, True, 0, self.folder).for_variant(variant.name)
             kind = worker.open(self.tree, spec)["kind"]
             found = observe(worker, Stages(self.tree, self.plain), spec)
         except WorkerError as error:
@@ -90,30 +91,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Look at all of them, or at some parts, and write the table; return 1 if a word is wrong."""
     options = _parser().parse_args(arguments)
     found = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.exists() else {}
-    kinds = [kind for kind in LOADERS if kind != "torch" or find_spec("torch") is not None]
     with tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         for part in options.part or PARTS:
-            found[part] = _part(part, kinds, options.images, folder / part)
-    FOUND.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            known = found.setdefault(part, {})
+            if not options.missing:
+                known.clear()
+            for loader, said in _part(part, known, options.images, folder / part):
+                known[loader] = said
+                FOUND.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     (FOLDER / "table.md").write_text(table(found, options.images), encoding="utf-8")
     every = [outcome_of(name, each["word"]) for part in found.values() for name, each in part.items()]
     print(", ".join(f"{every.count(each)} {each}" for each in ("right", "wrong", "unclear")))
     return int("wrong" in every)
 
 
-def _part(part: str, kinds: Sequence[str], images: int, folder: Path) -> dict[str, Any]:
-    """Return what is said of each loader of a part, by name."""
+def _part(
+    part: str, known: Collection[str], images: int, folder: Path
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield what is said of each loader of a part that is not known yet, by name."""
     folder.mkdir()
+    kinds = [kind for kind in LOADERS if kind != "torch" or find_spec("torch") is not None]
     if part == "training":
-        return dict(_slow_model(kinds, folder))
-    tree = prepare_tree(TreeRequest(tree="small", tree_images=images))
-    stage = Stage(tree, plain(tree, folder / "plain"), folder, dict(_limits(tree, folder)))
+        yield from _slow_model(kinds, folder)
+        return
     if part == "planted":
         variants = [_planted(f"{kind}_{cause}") for cause in CAUSES for kind in kinds]
     else:
         variants = [each for each in built_in_variants() if not each.traits.is_limit and not each.absence()]
-    return {each.name: _said(each.name, stage.look_at(each)) for each in variants}
+    tree = prepare_tree(TreeRequest(tree="small", tree_images=images))
+    stage = Stage(tree, plain(tree, folder / "plain"), folder, dict(_limits(tree, folder)))
+    for each in variants:
+        if each.name not in known:
+            yield each.name, _said(each.name, stage.look_at(each))
 
 
 def _planted(name: str) -> Variant:
@@ -141,7 +151,7 @@ def _limits(tree: Tree, folder: Path) -> Iterator[tuple[Variant, float]]:
         if variant.traits.is_limit and not variant.absence() and variant.can_bound(tree):
             worker = WorkerProcess(variant, module_search_path(PROJECT), WorkerLimits(60.0))
             try:
-                worker.open(tree, Spec((224, 224), 32, True, 0, folder).for_variant(variant.name))
+                worker.open(tree, Spec((224, 224), BATCH_SIZE, True, 0, folder).for_variant(variant.name))
                 passes = [worker.ask("pass", epochs=4)["seconds"] for _ in range(4)]
             finally:
                 worker.end()
@@ -218,6 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--part", nargs="+", choices=PARTS, help="only these parts of the table; the others stay as they are"
     )
+    parser.add_argument("--missing", action="store_true", help="only what has not been looked at")
     return parser
 
 

@@ -26,7 +26,7 @@ DELAY = 0.03
 #: How often a picture is decoded, of which once would do.
 DECODES = 4
 #: Steps of Python that each image takes.
-STEPS = 300_000
+STEPS = 400_000
 #: How often a finished image is copied, of which once would do.
 COPIES = 60
 
