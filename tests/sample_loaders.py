@@ -332,3 +332,12 @@ def counted_dataset(tree: Tree, spec: Spec) -> Any:
     dataset = tf.data.Dataset.from_generator(lambda: iter(epochs), output_signature=signature)
     batches = -(-len(tree) // spec.batch_size)
     return dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(tf.data.AUTOTUNE)
+
+
+_FIRST_TREE: list[Tree] = []
+
+
+def always_the_same(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that reads the images of the first tree, whichever it is asked for."""
+    _FIRST_TREE.append(tree)
+    return Epochs(_FIRST_TREE[0], spec)

@@ -32,6 +32,7 @@ EXTRA_INFO = {
     *("variant", "kind", "workload", "profile", "verdict", "floor", "speedup", "speedup_low"),
     *("speedup_high", "blocks", "images", "images_per_second", "cpu_seconds_per_image", "peak_rss_bytes"),
     *("first_batch_seconds", "teardown_seconds", "baseline_seconds", "variant_seconds", "tree", "schema"),
+    *("bottleneck", "bottleneck_evidence"),
 }
 
 # One session of two variants and a loader, and a second one that is compared with it.
@@ -83,6 +84,8 @@ def test_the_table(first: Run) -> None:
     assert [first.verdict(name) for name in MEASURED] == ["pass"] * len(MEASURED)
     assert any(line.startswith("Machine: ") for line in first.table)
     assert any(line.startswith("Noise: ") for line in first.table)
+    for name, info in first.infos.items():
+        assert f"{name}: {info['bottleneck']}: {info['bottleneck_evidence']['sentence']}." in first.text
     assert max(map(len, first.table)) <= 100
 
 
@@ -116,6 +119,8 @@ def test_extra_info(first_saved: dict[str, Any], tiny_tree: Tree) -> None:
         assert info["teardown_seconds"] >= 0
         assert info["cpu_seconds_per_image"] > 0
         assert info["peak_rss_bytes"] > 2**20
+        assert "problem" not in info["bottleneck_evidence"]
+        assert info["bottleneck_evidence"]["cores_used"] > 0
 
 
 def test_passes_are_paired(first_saved: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from loader_gate.advice.advice import advice_of
 from loader_gate.advice.need import Feeding, need_of
 from loader_gate.advice.recommendation import Situation
+from loader_gate.machine.machine import read_machine
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.report.page.content import page_of
 from loader_gate.report.page.html import render
@@ -141,7 +142,7 @@ def test_batches_that_could_not_be_held(measured: Callable[..., dict[str, Measur
 
 def test_what_the_json_says(measured: Callable[..., dict[str, Measurement]], tiny_tree: Tree) -> None:
     """Of each variant, as much as it takes to know who feeds the device."""
-    infos = Figures(WORK, tiny_tree, Dumps(), "f00d").extra_info(measured(**{STREAMING: known(1.8)}))
+    infos = Figures(WORK, tiny_tree, Dumps(), read_machine()).extra_info(measured(**{STREAMING: known(1.8)}))
     assert infos[STREAMING]["device_images_per_second"] == pytest.approx(24 / 0.2)
     assert infos[STREAMING]["device_images_per_second_high"] == pytest.approx(24 / 0.2)
 

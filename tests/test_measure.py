@@ -66,6 +66,7 @@ class FakeWorker:
     """Answers at once, with the seconds that its machine says; a dump's first epoch writes it."""
 
     machine: MadeUp
+    pid = 0
 
     def __init__(
         self,
@@ -101,6 +102,8 @@ class FakeWorker:
             raise WorkerError("its worker raised OSError")
         if do == "check":
             return {"reason": "", "median_psnr": 40.0}
+        if do in ("rehearse", "observe"):
+            return {} if do == "rehearse" else {"seconds": 1.0, "cores_used": 2.0}
         if self.variant.kind == "dump" and not (self._spec.cache_dir / "images.index").exists():
             size = self.variant.predicted_bytes(24, self._spec) or 0
             size = round(size * self.machine.size_at_base) if self.at_base else size

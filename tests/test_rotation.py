@@ -58,6 +58,8 @@ Checks: TypeAlias = "str | Iterator[str]"
 class FakeWorker:
     """Answers from a script, and notes what it was asked in a journal shared by all."""
 
+    pid = 0
+
     def __init__(self, name: str, seconds: Seconds, journal: list[str], check: Checks = "") -> None:
         self.name, self.seconds, self.journal, self.check = name, seconds, journal, check
         self.ended = False
@@ -165,6 +167,7 @@ class Stage:
         others: float | Iterator[float] | None = None,
         missing: str = "",
         rests_not: str = "",
+        rehearsals: Any = None,
         **seconds: Seconds,
     ) -> dict[str, Measurement]:
         """Measure variants named by the keywords; ``baseline`` stands for the baseline.
@@ -200,6 +203,7 @@ class Stage:
                 self._folder,
                 DRAIN,
                 only_check=only_check,
+                rehearsals=rehearsals,
             ),
             Rules({name: None if name in limits else floor for name in named}, cores=2),
             Pace(budget, tolerance=0.03),
@@ -356,6 +360,30 @@ def test_work_is_checked_before_amid_and_after(stage: Stage) -> None:
         assert worker.checked_after[0] == 0
         assert worker.checked_after[1] > FEWEST_WARMUP_PASSES
         assert worker.checked_after[2] == worker.asked
+
+
+def test_what_holds_variants_back_is_looked_for_last(stage: Stage) -> None:
+    """Nothing is timed or checked any more then, and each worker ends when it has been looked at."""
+
+    class Looks:
+        asked: tuple[int, ...] = ()
+
+        def hold(self, contestants: Any, running: Any, spec: Any, done_with: Any) -> None:
+            self.asked = tuple(stage.workers[name].asked for name in (BASELINE, "fast"))
+            for each in contestants:
+                assert spec(each.variant, False).cache_dir.name == each.variant.name
+                done_with(each.head)
+                assert stage.workers[each.variant.name].ended
+                assert each.head not in running
+
+    looks = Looks()
+    found = stage.run(baseline=4.0, fast=1.0, rehearsals=looks)
+    assert looks.asked == tuple(stage.workers[name].asked for name in (BASELINE, "fast"))
+    assert min(looks.asked) > 0
+    assert statuses(found) == {BASELINE: "pass", "fast": "pass"}
+    only_checked = Looks()
+    stage.run(baseline=4.0, fast=1.0, rehearsals=only_checked, only_check="xdist is at work")
+    assert only_checked.asked == ()
 
 
 @pytest.mark.parametrize("honest", [1, 2])

@@ -172,6 +172,8 @@ def test_half_a_trace_is_named(trace_file: Path, tmp_path: Path) -> None:
 class FakeWorker:
     """Answers with noisy passes."""
 
+    pid = 0
+
     def __init__(
         self,
         variant: Variant,

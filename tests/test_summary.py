@@ -127,6 +127,15 @@ def shown(markdown: str) -> _Shown:
     )
 
 
+def test_what_holds_a_variant_back() -> None:
+    """The word has a column where one is known, and is text."""
+    page = shown(summary(run(benchmark(BASELINE, bottleneck="wait-bound"), benchmark(bottleneck=NASTY[0]))))
+    assert {"bottleneck", "wait-bound"} <= {each.strip() for each in page.cells}
+    assert NASTY[0] in page.text
+    assert "script" not in page.tags
+    assert "bottleneck" not in shown(summary(run(benchmark()))).text
+
+
 def test_all_pass() -> None:
     """A calm run is one line and one table; the rest is folded."""
     lines = summary(

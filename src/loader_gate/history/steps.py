@@ -149,7 +149,10 @@ def _changes(series: Series, logs: tuple[float, ...], error: float, seed: int) -
         )
         for step in found
     ]
-    drift = trend and Drift(trend.first, trend.last, _ratio(trend.rise, trend.half_width), trend.p_value)
+    drift = None
+    if trend is not None:
+        rise = _ratio(trend.rise, trend.half_width)
+        drift = Drift(trend.first, trend.last, rise, trend.p_value)
     return Changes(series, steps, drift, [*_bottlenecks(points)])
 
 

@@ -60,15 +60,17 @@ def figures_table(benchmarks: Sequence[BenchmarkRow]) -> str:
         for heading, rest in columns.items()
         if any(each.figure(*rest[0]) is not None for each in benchmarks)
     }
+    words = any(each.text("bottleneck") for each in benchmarks)
     rows = [
         [
             code(each.variant),
             escaped(each.workload, LONGEST_NAME),
             *(formatted(each.figure(*name), form, scale) for name, scale, form in shown.values()),
+            *([escaped(each.text("bottleneck") or "–", LONGEST_NAME)] if words else []),
         ]
         for each in benchmarks
     ]
-    return table(["variant", "workload", *shown], rows)
+    return table(["variant", "workload", *shown, *(["bottleneck"] if words else [])], rows)
 
 
 def changes_table(benchmarks: Sequence[BenchmarkRow]) -> str:

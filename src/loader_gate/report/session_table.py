@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from loader_gate.machine.noise import describe_noise
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.article import article_rows
+from loader_gate.report.bottlenecks import bottleneck_lines
 from loader_gate.report.profiles import stage_lines
 from loader_gate.report.terminal import change_table, share_lines, shuffle_lines, verdict_table
 from loader_gate.statistics.control import read_control
@@ -62,6 +63,7 @@ def session_table(result: Result, notes: TableNotes, colour: bool) -> list[str]:
     lines = verdict_table(measurements, len(result.tree), colour)
     about = [*result.notes, *share_lines(measurements), *shuffle_lines(measurements)]
     about += stage_lines(result.extra_info)
+    about += bottleneck_lines(result.extra_info)
     if notes.base is not None:
         lines += ["", *change_table(measurements, colour)]
         about.append(f"Change: head / base, below 1 is better. Base: {notes.base}.")

@@ -13,6 +13,7 @@ from loader_gate.verdict.verdict import unmeasured
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loader_gate.diagnosis.observed import Observed
     from loader_gate.registry.variant import Variant
     from loader_gate.statistics.estimate import Estimate
     from loader_gate.verdict.change import Change
@@ -80,6 +81,7 @@ class Contestant:
         epochs: How many epochs make a pass that is long enough to time.
         baseline_passes: The baseline's passes of the blocks that head took part in, until nobody needed them.
         decisions: What the looks have decided.
+        observed: What was seen of it in the end, for why it is as fast as it is; None if nothing was.
     """
 
     variant: Variant
@@ -90,6 +92,7 @@ class Contestant:
     epochs: int = field(default=1, init=False)
     baseline_passes: list[PassTiming] = field(default_factory=list, init=False)
     decisions: Decisions = field(default=Decisions(), init=False)
+    observed: Observed | None = field(default=None, init=False)
 
     @property
     def blocks(self) -> int:
@@ -166,6 +169,7 @@ class Contestant:
             headspace=headspace,
             written_bytes=self.opened.written_bytes,
             not_told_apart=self.opened.not_told_apart,
+            observed=self.observed,
         )
 
 

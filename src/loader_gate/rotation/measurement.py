@@ -7,6 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from loader_gate.diagnosis.observed import Observed
     from loader_gate.registry.variant import Variant
     from loader_gate.statistics.estimate import Estimate
     from loader_gate.verdict.share import Share
@@ -32,6 +33,7 @@ class Measurement:
             not measured.
         written_bytes: What it had written to disk when it was built, such as an archive of the files.
         not_told_apart: Images of the checked epoch that might as well be files of another label.
+        observed: What was seen of it in the end, for why it is as fast as it is; None if nothing was.
     """
 
     variant: Variant
@@ -46,6 +48,7 @@ class Measurement:
     headspace: Estimate | None = None
     written_bytes: int = 0
     not_told_apart: int = 0
+    observed: Observed | None = None
 
     @property
     def batch_seconds(self) -> dict[str, float] | None:

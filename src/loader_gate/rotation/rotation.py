@@ -80,6 +80,7 @@ def rotate(
             runner.warm_up(contestants)
             order = random.Random(job.seed)  # noqa: S311 (an order of passes, no secret)
             run_blocks(contestants, runner, rules, pace, watch, order)
+            runner.rehearse(contestants)
     finally:
         runner.end()
     return {

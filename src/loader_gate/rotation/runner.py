@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 
     from loader_gate.registry.spec import Spec
     from loader_gate.registry.variant import Variant
+    from loader_gate.rotation.rehearsals import Rehearsals
     from loader_gate.rotation.schedule import Turn
     from loader_gate.trees.tree import Tree
 
 
 class AnyWorker(Protocol):
     """What the rotation needs of a worker; see ``WorkerProcess``."""
+
+    @property
+    def pid(self) -> int:
+        """Return the number of the process."""
 
     def open(self, tree: Tree, spec: Spec, consumer: Mapping[str, Any], seed: int) -> dict[str, Any]:
         """Build the variant."""
@@ -74,6 +79,7 @@ class Job:
         seed: What is drawn in a session is drawn from it: the order of passes, which of them are checked.
         only_check: Why nothing may be timed, if so: variants are checked, and are then unmeasured.
         earlier: See `Contestant`, by variant; of those that earlier sessions have not decided.
+        rehearsals: What looks, in the end, why variants are as fast as they are; None if nobody does.
     """
 
     tree: Tree
@@ -82,6 +88,7 @@ class Job:
     seed: int = 0
     only_check: str = ""
     earlier: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    rehearsals: Rehearsals | None = None
 
 
 class Runner:
@@ -167,6 +174,14 @@ class Runner:
     def check(self, turns: Iterable[Turn]) -> None:
         """Hold one more epoch of each against the reference; nothing is timed meanwhile."""
         self._check(turns, "checking again that {} does the same work", self._check_again)
+
+    def rehearse(self, contestants: Sequence[Contestant]) -> None:
+        """Look why each variant is as fast as it is; each of their processes ends then."""
+        if self._job.rehearsals is not None:
+            self._report("looking what holds variants back")
+            self._job.rehearsals.hold(
+                contestants, self._running, self._workers.spec, lambda arm: self._end([arm])
+            )
 
     def end(self) -> None:
         """End every process."""

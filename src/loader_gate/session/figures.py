@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader_gate.registry.kind import kind_named
 from loader_gate.rotation.measurement import Measurement
+from loader_gate.session.bottlenecks import bottlenecks
 from loader_gate.session.dump_writer import Dumps
 from loader_gate.session.dumps import break_even_epochs
 from loader_gate.session.headspace import device_figures, device_takes
@@ -18,6 +19,7 @@ from loader_gate.verdict.dump_size import held_to_base, held_to_ceiling
 from loader_gate.workloads.workload import Workload
 
 if TYPE_CHECKING:
+    from loader_gate.machine.machine import Machine
     from loader_gate.session.dumps import Dump
     from loader_gate.worker.timing import PassTiming
 
@@ -35,20 +37,26 @@ class Figures:
         workload: The workload, with the device it ran on.
         tree: The images.
         dumps: What was written beforehand.
-        machine: The fingerprint of this machine.
+        machine: This machine.
     """
 
     workload: Workload
     tree: Tree
     dumps: Dumps
-    machine: str
+    machine: Machine
 
     def extra_info(self, measurements: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
         """Return more to say of each variant in the JSON, by name."""
         streaming = measurements.get(STREAMING)
         takes = device_figures(device_takes(measurements, len(self.tree)))
+        words = bottlenecks(self.workload, measurements, self.machine.cores)
         return {
-            name: {**self._of_device(each), **takes, **self._of_dump(each, streaming)}
+            name: {
+                **self._of_device(each),
+                **takes,
+                **self._of_dump(each, streaming),
+                **words.get(name, {}),
+            }
             for name, each in measurements.items()
         }
 
@@ -94,7 +102,7 @@ class Figures:
             "break_even": break_even,
             "dump_history": dump.history,
             "dump_date": dump.date,
-            "dump_of_this_machine": dump.machine == self.machine,
+            "dump_of_this_machine": dump.machine == self.machine.fingerprint,
             "page_cache_share": written.cached_share,
         }
 
@@ -103,7 +111,7 @@ class Figures:
     ) -> tuple[int | None, str]:
         """Return after how many epochs a dump has paid for itself, and the same in words."""
         not_known = "when it has paid for itself is not known"
-        if dump.machine != self.machine:  # seconds do not travel
+        if dump.machine != self.machine.fingerprint:  # seconds do not travel
             return None, f"{not_known}, as another machine wrote it"
         if streaming is None or not streaming.variant_passes:
             return None, f"{not_known}, as {STREAMING} could not be measured"

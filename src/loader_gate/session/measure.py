@@ -19,6 +19,7 @@ from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.measurement import Measurement
+from loader_gate.rotation.rehearsals import Rehearsals
 from loader_gate.rotation.rotation import Watch, rotate
 from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
@@ -79,7 +80,7 @@ def measure(
             settings.place.machine.cores,
         )
         measured = run.rotate(plan, measured_names, rules, folder, before) if plan.running else {}
-        figures = Figures(plan.workload, tree, plan.dumps, settings.place.machine.fingerprint)
+        figures = Figures(plan.workload, tree, plan.dumps, settings.place.machine)
         measurements = {
             each.name: without_passes(each, plan.refused[each.name])
             if each.name in plan.refused
@@ -299,7 +300,8 @@ class _WorkloadRun:
         consumer = DRAIN if plan.not_timed else plan.workload.consumer
         seed = self.settings.seed_of(plan.workload)
         earlier = {name: each.log_ratios for name, each in self.settings.earlier_in(plan.workload).items()}
-        return Job(self.tree, folder / "reference", consumer, seed, plan.not_timed, earlier)
+        rehearsals = Rehearsals(self.tree, folder / "rehearsals") if plan.workload.is_diagnosed else None
+        return Job(self.tree, folder / "reference", consumer, seed, plan.not_timed, earlier, rehearsals)
 
     def _spec(self, folder: Path) -> Spec:
         return Spec(self.workload.image_size, self.workload.batch_size, True, 0, folder / "cache")

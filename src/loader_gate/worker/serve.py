@@ -7,6 +7,7 @@ are JSON objects. Whatever the variant prints goes to stderr.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import importlib.util
 import json
@@ -18,6 +19,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -34,8 +36,10 @@ from loader_gate.worker.code_of_base import require_inside, use_code_of
 from loader_gate.worker.epoch import new_consumer
 from loader_gate.worker.layout import draw_layout
 from loader_gate.worker.loader import Loader, import_file, without_collecting
+from loader_gate.worker.lock_probe import LockProbe
 from loader_gate.worker.operations import is_of_tfdata, recorded
 from loader_gate.worker.passes import Passes, settle
+from loader_gate.worker.rehearsal import Rehearsal
 from loader_gate.worker.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -67,6 +71,8 @@ class Worker:
         self._fingerprints: Fingerprints | None
         self._passes: Passes
         self._stopwatch = Stopwatch()
+        self._probe: LockProbe | None = None
+        self._rehearsal: Rehearsal | None = None
         self._tree: Tree
         self._spec: Spec
 
@@ -134,20 +140,15 @@ class Worker:
         if package is not None:
             use_code_of(Path(package))
         self._tree = loader_gate.Tree.read(Path(root), digest)
-        self._spec = loader_gate.Spec(
-            image_size=(spec["image_size"][0], spec["image_size"][1]),
-            batch_size=spec["batch_size"],
-            shuffle=spec["shuffle"],
-            seed=spec["seed"],
-            cache_dir=Path(spec["cache_dir"]),
-        )
+        self._spec = _spec(spec)
         holder: Any = importlib.import_module(module) if file is None else import_file(module, Path(file))
         if inside is not None:
             require_inside(holder, Path(inside))
         load = getattr(holder, function)
         if not built_in:
             require_kind_of_a_loader(getattr(load, "KIND", DEFAULT_KIND))
-        self._loader = Loader(load, holder if built_in else load, self._tree, self._spec)
+        self._build = partial(Loader, load, holder if built_in else load)
+        self._loader = self._build(self._tree, self._spec)
         declared = self._loader.declared
         traits = kind_named(self._loader.kind)
         is_limit = built_in and traits.is_limit
@@ -217,6 +218,25 @@ class Worker:
             self._fingerprints.load(Path(fingerprints))
         return {}
 
+    def do_rehearse(self, root: str, spec: dict[str, Any], is_plain: bool) -> dict[str, Any]:
+        """Build the loader once more, on another tree, and let it have its first epoch there."""
+        self._probe = self._probe or LockProbe()
+        self._rehearsal = None  # what it holds may be as large as what the next one does
+        with self._stopwatch.set_aside():
+            gc.collect()
+            self._probe.forget_forked()
+            tree = loader_gate.Tree.read(Path(root), "")
+            loader = self._build(tree, _spec(spec))
+            self._rehearsal = Rehearsal(loader, tree, self._alive, is_plain)
+        return {}
+
+    def do_observe(self, seconds: float) -> dict[str, Any]:
+        """Use up epochs of what was rehearsed; see `Rehearsal.observe`."""
+        assert self._rehearsal is not None  # noqa: S101 (it has been asked for)
+        assert self._probe is not None  # noqa: S101
+        with self._stopwatch.set_aside():
+            return self._rehearsal.observe(seconds, self._probe)
+
     def do_pass(self, epochs: int) -> dict[str, Any]:
         """Time one pass."""
         return asdict(self._passes.run(epochs))
@@ -229,6 +249,17 @@ class Worker:
         """Let a profiler look into this process."""
         let_be_traced()
         return {}
+
+
+def _spec(spec: dict[str, Any]) -> Spec:
+    """Return a spec that has come as JSON."""
+    return loader_gate.Spec(
+        image_size=(spec["image_size"][0], spec["image_size"][1]),
+        batch_size=spec["batch_size"],
+        shuffle=spec["shuffle"],
+        seed=spec["seed"],
+        cache_dir=Path(spec["cache_dir"]),
+    )
 
 
 def _imported(environment: dict[str, str]) -> dict[str, str] | None:

@@ -13,6 +13,7 @@ class Loading(Workload):
     """Drains an epoch, beside the limits of what the machine can do."""
 
     has_limits: ClassVar[bool] = True
+    is_diagnosed: ClassVar[bool] = True
 
 
 WORKLOAD = Loading("loading", "loading")

@@ -19,6 +19,7 @@ class Training(Workload):
     """Trains a model, or keeps an emulated accelerator busy."""
 
     has_headspace: ClassVar[bool] = True
+    is_diagnosed: ClassVar[bool] = True
 
     @property
     def tables(self) -> tuple[str, ...]:

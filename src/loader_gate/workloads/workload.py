@@ -43,6 +43,7 @@ class Workload:
         has_limits: Whether limits take part, which others are held against.
         has_headspace: Whether batches that are already there take part, so that it is known how much faster a
             perfect loader would make an epoch.
+        is_diagnosed: Whether it is looked why variants are as fast as they are.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Workload:
     writes_dumps: ClassVar[bool] = False
     has_limits: ClassVar[bool] = False
     has_headspace: ClassVar[bool] = False
+    is_diagnosed: ClassVar[bool] = False
 
     @property
     def tables(self) -> tuple[str, ...]:
