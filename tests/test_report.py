@@ -141,8 +141,8 @@ def test_a_reason_is_a_sentence() -> None:
 def test_every_part_is_there() -> None:
     """In an order of what people look for."""
     assert [section.key for section in page_of(made_up_run()).sections] == [
-        *("changes", "speedups", "map", "limits", "phases", "resources", "dumps", "accelerator"),
-        *("article", "passes", "machine"),
+        *("changes", "speedups", "map", "limits", "cores", "phases", "resources", "dumps"),
+        *("accelerator", "article", "passes", "machine"),
     ]
 
 

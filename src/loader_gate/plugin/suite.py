@@ -205,6 +205,7 @@ class Suite:
     def as_json(self) -> dict[str, Any]:
         """Return what the JSON says of the run as a whole."""
         from loader_gate.report.session_table import about_run
+        from loader_gate.scaling.about import about_cores
 
         return {
             "schema": books.SCHEMA,
@@ -212,6 +213,7 @@ class Suite:
             "comparisons": self.settings.pace.comparisons,
             "session_error": SESSION_ERROR,
             **about_run(self.results, {name: self._notes_of(name) for name in self.results}),
+            **about_cores(self.results, self.settings.place.bindings),
             "gate": self._options.gate,
             "notes": [*self.notes, *self.complaints],
         }
@@ -238,7 +240,9 @@ def _about_the_work(result: Result, measurement: Measurement) -> dict[str, Any]:
         "tree": result.tree.digest,
         "image_size": work.image_size[0],
         "batch_size": work.batch_size,
-        "rotation": rotation_of(sum(bool(each.variant_passes) for each in result.measurements.values())),
+        "rotation": rotation_of(
+            sum(1 + len(each.on_fewer_cores) for each in result.measurements.values() if each.variant_passes)
+        ),
         **({} if variant.is_built_in else {"loader": variant.floor_key}),
         "schema": books.SCHEMA,
         **result.extra_info[variant.name],

@@ -73,6 +73,7 @@ class Job:
         seed: What is drawn in a session is drawn from it: the order of passes, which of them are checked.
         only_check: Why nothing may be timed, if so: variants are checked, and are then unmeasured.
         earlier: See `Contestant`, by variant; of those that earlier sessions have not decided.
+        on_fewer_cores: Each variant's name with the same variant on fewer cores, of those that are to run so.
     """
 
     tree: Tree
@@ -81,6 +82,7 @@ class Job:
     seed: int = 0
     only_check: str = ""
     earlier: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    on_fewer_cores: Mapping[str, Sequence[Variant]] = field(default_factory=dict)
 
 
 class Runner:
@@ -115,6 +117,10 @@ class Runner:
             if not self._job.only_check and self._workers.compares(variant):
                 contestant.base = Arm(at_base=True)
                 self._start(contestant, contestant.base)
+            for bound in self._job.on_fewer_cores.get(variant.name, ()):
+                arm = Arm(bound=bound)
+                contestant.on_fewer_cores.append(arm)
+                self._start(contestant, arm)
         self._open_and_check(contestants, "checking that {} does the same work")
         return contestants
 
@@ -168,7 +174,7 @@ class Runner:
     def _start(self, contestant: Contestant, arm: Arm) -> None:
         try:
             imported = self._imported.get(arm)
-            self._running[arm] = self._workers.start(contestant.variant, arm.at_base, imported)
+            self._running[arm] = self._workers.start(contestant.of(arm), arm.at_base, imported)
         except WorkerError as error:
             arm.problem = str(error)
 
@@ -201,7 +207,7 @@ class Runner:
     def _open(self, contestant: Contestant, arm: Arm) -> str:
         """Build one variant; return what is wrong with its work."""
         job, worker = self._job, self._running[arm]
-        spec = self._workers.spec(contestant.variant, arm.at_base)
+        spec = self._workers.spec(contestant.of(arm), arm.at_base)
         answer = worker.open(job.tree, spec, job.consumer, job.seed)
         written = bytes_in(spec.cache_dir)
         self._imported.setdefault(arm, answer["imported"])

@@ -23,6 +23,7 @@ from loader_gate.rotation.rotation import Watch, rotate
 from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
 from loader_gate.session import accelerator
+from loader_gate.session.bindings import about_other_workloads
 from loader_gate.session.dump_writer import Dumps, DumpWriter, is_kept
 from loader_gate.session.figures import STREAMING, Figures, about_look_alikes, about_no_limit, remarks
 from loader_gate.session.guard import Free, need_of, refused
@@ -98,6 +99,7 @@ def measure(
             *settings.place.machine.remarks(),
             *about_look_alikes(measurements.values(), tree),
             *about_no_limit(workload, measurements.values()),
+            *about_other_workloads(settings.place.bindings, workload),
         ),
     )
 
@@ -212,13 +214,14 @@ class _WorkloadRun:
             kept.mkdir(parents=True, exist_ok=True)
             folder = kept
         origins = self._launcher().origins
+        on_fewer_cores = self.settings.on_fewer_cores(self.workload, [each.name for each in chosen])
         needs = {
             each.name: need_of(
                 each,
                 images,
                 spec,
                 trains=self.workload.trains_a_model,
-                processes=2 if each.name in origins else 1,
+                processes=(2 if each.name in origins else 1) + len(on_fewer_cores.get(each.name, ())),
             )
             for each in self.known
         }
@@ -270,7 +273,8 @@ class _WorkloadRun:
         consumer = DRAIN if plan.not_timed else plan.workload.consumer
         seed = self.settings.seed_of(plan.workload)
         earlier = {name: each.log_ratios for name, each in self.settings.earlier_in(plan.workload).items()}
-        job = Job(self.tree, folder / "reference", consumer, seed, plan.not_timed, earlier)
+        on_fewer_cores = self.settings.on_fewer_cores(plan.workload, {BASELINE, *wanted})
+        job = Job(self.tree, folder / "reference", consumer, seed, plan.not_timed, earlier, on_fewer_cores)
         with Progress(f"Measuring {plan.workload.name}", None, self.stream) as progress:
             watch = Watch(lambda text: progress.update(0, text), lambda: used_by_others(before, read_noise()))
             return rotate(plan.running, workers, job, rules, self.settings.pace, watch)

@@ -13,6 +13,7 @@ class Loading(Workload):
     """Drains an epoch, beside the limits of what the machine can do."""
 
     has_limits: ClassVar[bool] = True
+    runs_on_fewer_cores: ClassVar[bool] = True
 
 
 WORKLOAD = Loading("loading", "loading")

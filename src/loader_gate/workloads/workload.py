@@ -41,6 +41,7 @@ class Workload:
             it has a speed.
         writes_dumps: Whether dumps are written beforehand, so that only what writes one takes part.
         has_limits: Whether limits take part, which others are held against.
+        runs_on_fewer_cores: Whether ``--cores`` is about it.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Workload:
     device: Device | None = None
     writes_dumps: ClassVar[bool] = False
     has_limits: ClassVar[bool] = False
+    runs_on_fewer_cores: ClassVar[bool] = False
 
     @property
     def tables(self) -> tuple[str, ...]:

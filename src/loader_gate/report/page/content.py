@@ -13,6 +13,7 @@ from loader_gate.report.page.parts import NONE, Section, listed, percent_change,
 from loader_gate.report.page.sections.article import article
 from loader_gate.report.page.sections.circumstances import machine, passes
 from loader_gate.report.page.sections.comparisons import changes, limits, speedups
+from loader_gate.report.page.sections.cores import cores
 from loader_gate.report.page.sections.dumps import dumps
 from loader_gate.report.page.sections.resources import accelerator, phases, resources
 from loader_gate.report.page.sections.which_variant import which_variant
@@ -81,6 +82,7 @@ def page_of(run: Mapping[str, Any], history: Section | None = None) -> Page:
         speedups(workloads),
         which_variant(run, rows),
         limits(workloads),
+        cores(run),
         phases(loaders),
         resources(loaders),
         dumps(rows),
