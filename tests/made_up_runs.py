@@ -101,6 +101,55 @@ def profiled() -> dict[str, Any]:
     }
 
 
+def figure(value: float, spread: float = 1.1) -> dict[str, float]:
+    """Return a figure with an interval."""
+    return {"value": value, "low": value / spread, "high": value * spread}
+
+
+def made_up_cores() -> dict[str, Any]:
+    """Return what is said of throughput against cores."""
+
+    def scaling(variant: str, rates: tuple[float, float], **more: Any) -> dict[str, Any]:
+        points = [
+            {"cores": 1, "shares_cores": False, "images_per_second": figure(rates[0]), "problem": ""},
+            {
+                "cores": 2,
+                "shares_cores": True,
+                "images_per_second": figure(rates[1]),
+                "speedup": figure(rates[1] / rates[0]),
+                "problem": "",
+            },
+        ]
+        return {"workload": "loading", "variant": variant, "is_limit": False, "points": points, **more}
+
+    tested = {
+        "cores": 2,
+        "at_least": 1.6,
+        "at_most": 2.0,
+        "measured": figure(1.8),
+        "right": "yes",
+    }
+    failed = {"cores": 1, "shares_cores": False, "images_per_second": None, "problem": f"killed: {HOSTILE}"}
+    return {
+        "variants": [
+            scaling(
+                "calm",
+                (500.0, 900.0),
+                serial_share=figure(0.11),
+                prediction={
+                    "cores": 8,
+                    "images_per_second": figure(2300.0, 1.4),
+                    "limited_by": "its serial share",
+                },
+                from_one_core=tested,
+            ),
+            scaling(BASELINE, (400.0, 410.0), serial_share=figure(0.95, 1.03)),
+            {"workload": "loading", "variant": HOSTILE, "points": [failed], "is_limit": True},
+        ],
+        "remarks": ["With 2 some are hyper-threads of one core (*).", HOSTILE],
+    }
+
+
 def made_up_run() -> dict[str, Any]:
     """Return a run in which everything has happened at once."""
     limit: dict[str, Any] = {
@@ -182,6 +231,7 @@ def made_up_run() -> dict[str, Any]:
                     "why": "more cores, more speedup",
                 }
             ],
+            "cores": made_up_cores(),
             "about": {
                 "loading": {
                     "tree": HOSTILE,

@@ -141,7 +141,8 @@ def test_a_reason_is_a_sentence() -> None:
 def test_every_part_is_there() -> None:
     """In an order of what people look for."""
     assert [section.key for section in page_of(made_up_run()).sections] == [
-        *("changes", "speedups", "map", "why", "profiles", "limits", "phases", "resources", "dumps"),
+        *("changes", "speedups", "map", "why", "profiles", "limits", "cores", "phases", "resources"),
+        "dumps",
         *("accelerator", "article", "passes", "machine"),
     ]
 

@@ -168,6 +168,7 @@ class Stage:
         missing: str = "",
         rests_not: str = "",
         rehearsals: Any = None,
+        on_one_core: dict[str, Seconds] | None = None,
         **seconds: Seconds,
     ) -> dict[str, Measurement]:
         """Measure variants named by the keywords; ``baseline`` stands for the baseline.
@@ -175,11 +176,17 @@ class Stage:
         Those in ``base`` are compared with what takes so long there, beside ``others``. The worker of one
         that ``works_on`` does so between every other two passes, that of one that ``rests_not`` after its
         last one, and that of one that is ``missing`` cannot be started. What is named ``limit`` is one, of
-        the kinds in ``bounds``.
+        the kinds in ``bounds``. Those in ``on_one_core`` are measured there, too, where they take so long.
         """
         named = {BASELINE if name == "baseline" else name: value for name, value in seconds.items()}
         at_base = {BASELINE if name == "baseline" else name: value for name, value in (base or {}).items()}
-        for name, value in (*named.items(), *((f"{name}_at_base", value) for name, value in at_base.items())):
+        alone = on_one_core or {}
+        everyone = {
+            **named,
+            **{f"{name}_at_base": value for name, value in at_base.items()},
+            **{f"{name}@1": value for name, value in alone.items()},
+        }
+        for name, value in everyone.items():
             self.workers[name] = FakeWorker(name, value, self.journal, (checks or {}).get(name, ""))
             self.workers[name].idle_cpu_seconds = 0.5 if name == works_on else 0.0
             self.workers[name].is_missing = name == missing
@@ -204,6 +211,7 @@ class Stage:
                 DRAIN,
                 only_check=only_check,
                 rehearsals=rehearsals,
+                on_fewer_cores={name: [Variant(name, "made_up").bound_to((0,))] for name in alone},
             ),
             Rules({name: None if name in limits else floor for name in named}, cores=2),
             Pace(budget, tolerance=0.03),
@@ -262,6 +270,41 @@ def test_blocks_are_balanced(stage: Stage) -> None:
         assert sorted(block[:3]) == sorted([BASELINE, "fast", "faster"])
         assert block[3:] == block[2::-1]
     assert len({tuple(block) for block in blocks_of(timed, names=3)}) > 1
+
+
+def test_fewer_cores_run_next_to_all(stage: Stage) -> None:
+    """In every block of the variant, its passes on fewer cores are nearest to its own."""
+    found = stage.run(baseline=4.0, fast=1.0, on_one_core={"fast": 2.0})
+    (bound,) = found["fast"].on_fewer_cores
+    assert (bound.processors, bound.problem) == ((0,), "")
+    assert [each.seconds for each in bound.passes] == [2.0] * len(found["fast"].variant_passes)
+    # Long enough for an interval of what the cores give, though the speedup is clear before that.
+    assert len(found["fast"].variant_passes) == 2 * FEWEST_TO_LOOK_EARLY > 2 * FIRST_LOOK
+    assert found[BASELINE].on_fewer_cores == ()
+    timed = stage.journal[-6 * FEWEST_TO_LOOK_EARLY :]
+    for block in blocks_of(timed, names=3):
+        places = [block.index(name) for name in ("fast", "fast@1")]
+        assert abs(places[0] - places[1]) == 1
+        assert block[3:] == block[2::-1]
+    assert "fast@1" not in found
+
+
+def test_fewer_cores_have_no_verdict(stage: Stage) -> None:
+    """What goes wrong there costs the variant nothing but its figures there."""
+    crash = WorkerError("its worker was killed by SIGKILL")
+    found = stage.run(baseline=4.0, fast=1.0, slow=1.0, on_one_core={"fast": crash, "slow": 100.0})
+    assert {name: each.verdict.status for name, each in found.items()} == dict.fromkeys(found, "pass")
+    (bound,) = found["fast"].on_fewer_cores
+    assert (bound.passes, bound.problem) == ((), str(crash))
+    assert found["slow"].on_fewer_cores[0].passes[0].seconds == 100.0
+    assert found["slow"].verdict.estimate is not None
+    assert found["slow"].verdict.estimate.ratio == pytest.approx(4.0)
+
+
+def test_fewer_cores_end_with_the_budget(stage: Stage) -> None:
+    """The budget is that of all cores: it is spent as fast as without."""
+    found = stage.run(baseline=4.0, fast=1.0, budget=30.0, on_one_core={"fast": 2.0})
+    assert len(found["fast"].variant_passes) == len(found["fast"].on_fewer_cores[0].passes) == 6
 
 
 def test_a_decided_variant_leaves_the_rotation(stage: Stage) -> None:

@@ -73,6 +73,7 @@ def test_what_an_epoch_takes(made: Made) -> None:
     made.wait(2.0, children=1.0)
     assert watch.stop() == watch.seconds == pytest.approx(3.0)
     assert watch.cpu_seconds == pytest.approx(1.0 + 0.5 + 0.25 + 1.0)
+    assert watch.asking_cpu_seconds == pytest.approx(1.0)
     assert watch.peak_bytes == 7
 
 
@@ -88,6 +89,7 @@ def test_what_the_harness_does_is_not_on_it(made: Made) -> None:
     watch.stop()
     assert watch.seconds == pytest.approx(2.0)
     assert watch.cpu_seconds == pytest.approx(2.1)
+    assert watch.asking_cpu_seconds == pytest.approx(2.0)
     assert watch.paused_seconds == pytest.approx(LONGEST_LOOK)
 
 
@@ -150,7 +152,7 @@ def test_memory_of_processes_that_end_with_an_epoch(made: Made, monkeypatch: pyt
         assert len(looks) == expected
         assert watch.peak_bytes == 99
         assert watch.seconds == pytest.approx(2.0)
-        assert watch.cpu_seconds == pytest.approx(2.0)
+        assert watch.cpu_seconds == watch.asking_cpu_seconds == pytest.approx(2.0)
         watch.torn_down()
 
 

@@ -234,6 +234,13 @@ OPTIONS = (
         in_file=False,
     ),
     Option(
+        "cores",
+        "text",
+        "N,N",
+        "measure the throughput of loading against cores: on so many, such as 1,2, and on all of them",
+        in_file=False,
+    ),
+    Option(
         "tolerance",
         "percent",
         "PERCENT",

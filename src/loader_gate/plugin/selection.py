@@ -36,10 +36,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     suite = config.stash[SUITE]
     if not (config.option.collectonly or session.testsfailed):
         from loader_gate.base.repository import RevisionError
+        from loader_gate.session.bindings import CoresError, check_selected
 
+        selected = to_measure(session.items, suite.absent)
         try:
-            suite.expect(to_measure(session.items, suite.absent))
-        except RevisionError as error:
+            check_selected(suite.settings.place.bindings, {workload for workload, _ in selected})
+            suite.expect(selected)
+        except (CoresError, RevisionError) as error:
             raise pytest.UsageError(str(error)) from error
 
 

@@ -206,6 +206,7 @@ class Suite:
     def as_json(self) -> dict[str, Any]:
         """Return what the JSON says of the run as a whole."""
         from loader_gate.report.session_table import about_run
+        from loader_gate.scaling.about import about_cores
 
         return {
             "schema": books.SCHEMA,
@@ -213,6 +214,7 @@ class Suite:
             "comparisons": self.settings.pace.comparisons,
             "session_error": SESSION_ERROR,
             **about_run(self.results, {name: self._notes_of(name) for name in self.results}),
+            **about_cores(self.results, self.settings.place.bindings),
             "gate": self._options.gate,
             "notes": [*self.notes, *self.complaints],
         }
@@ -251,8 +253,9 @@ def _rotation(result: Result) -> str:
     """Return what the JSON says of how many were measured; batches that are already there always are."""
     return rotation_of(
         sum(
-            bool(each.variant_passes) and not each.variant.traits.hands_over_batches
+            1 + len(each.on_fewer_cores)
             for each in result.measurements.values()
+            if each.variant_passes and not each.variant.traits.hands_over_batches
         )
     )
 

@@ -52,7 +52,8 @@ def pytest_terminal_summary(
     from pytest_benchmark.session import PerformanceRegression
 
     from loader_gate.report.article import article_rows
-    from loader_gate.report.terminal import article_table
+    from loader_gate.report.terminal import article_table, cores_lines
+    from loader_gate.scaling.about import about_cores
 
     # pytest-benchmark has said what it found; the session fails for it, but ends as any other.
     with contextlib.suppress(PerformanceRegression):
@@ -61,6 +62,10 @@ def pytest_terminal_summary(
     for workload in suite.results:
         terminalreporter.section(f"{workload}: speedup over the baseline")
         for line in suite.table(workload, colour=terminalreporter.hasmarkup):
+            terminalreporter.write_line(line)
+    if about := about_cores(suite.results, suite.settings.place.bindings):
+        terminalreporter.section("throughput against cores")
+        for line in cores_lines(about, colour=terminalreporter.hasmarkup):
             terminalreporter.write_line(line)
     rows = article_rows(suite.results)
     if rows:

@@ -39,7 +39,7 @@ is in ``spec.cache_dir`` is not a finished dump of them, or nothing if it is. A 
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -77,6 +77,7 @@ class Variant:
         bounds: Of a limit, the kinds of variants that can be no faster.
         file: Of a loader that was found in a file: that file, as its module's name need not lead there.
         path: Of such a loader: the folders in which its worker has to look for modules first.
+        processors: The numbers of those that its worker is bound to; empty if it may use all.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Variant:
     bounds: tuple[str, ...] = ()
     file: str = ""
     path: tuple[str, ...] = ()
+    processors: tuple[int, ...] = ()
 
     @property
     def floor_key(self) -> str:
@@ -104,6 +106,10 @@ class Variant:
     def traits(self) -> Kind:
         """Return what its kind means."""
         return kind_named(self.kind)
+
+    def bound_to(self, processors: tuple[int, ...]) -> Variant:
+        """Return the same variant on these processors only, such as ``NAME@1`` on one."""
+        return replace(self, name=f"{self.name}@{len(processors)}", processors=processors)
 
     def takes_part_in(self, workload: Workload) -> bool:
         """Return whether variants of its kind are measured in a workload."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from loader_gate.report.benchmarks import BenchmarkRow
+from loader_gate.report.cores_tables import cores_remarks, cores_tables
 from loader_gate.report.json_values import as_figure, as_mappings
 from loader_gate.report.markdown import LONGEST_NAME, code, escaped, figure_with_interval, formatted, table
 from loader_gate.verdict.sentence import number
@@ -109,6 +110,19 @@ def article_table(about: Mapping[str, Any]) -> str:
         )
     headings = ["row", "article", "its speedup", "speedup here (95 % CI)", "here, at its size", "why"]
     return table(headings, rows) if rows else ""
+
+
+def cores_markdown(about: Mapping[str, Any]) -> str:
+    """Return throughput against cores, and what is predicted; nothing where that was not measured."""
+    tables = [
+        table(
+            [*each.headings],
+            [[code(row[0]), *(escaped(cell, LONGEST_NAME) for cell in row[1:])] for row in each.rows],
+        )
+        for each in cores_tables(about)
+    ]
+    remarks = "\n".join(f"- {escaped(each)}" for each in cores_remarks(about))
+    return "\n\n".join(filter(None, [*tables, remarks]))
 
 
 def _interval(benchmark: BenchmarkRow, name: str, form: Callable[[float], str]) -> str:

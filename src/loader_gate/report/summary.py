@@ -30,6 +30,7 @@ from loader_gate.report.markdown_tables import (
     EMOJI,
     article_table,
     changes_table,
+    cores_markdown,
     figures_table,
     verdicts_table,
 )
@@ -84,6 +85,7 @@ def summary(data: object, title: str = "loader-gate", exit_code: int = 0) -> str
             folded("Why undecided", _bullets(undecided, _reason)),
             folded("Why unmeasured", _bullets(unmeasured, _reason)),
             folded("CPU, memory, batches and dump", figures_table(measured)),
+            folded("Throughput against cores", cores_markdown(about)),
             folded("Changes of other figures against base, head / base", changes_table(measured)),
             folded("The article, measured here", article_table(about)),
             folded("Notes", _notes(about)),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import textwrap
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loader_gate.registry.variant import BASELINE
+from loader_gate.report.cores_tables import cores_remarks, cores_tables
 from loader_gate.runs.sentences import with_interval
 from loader_gate.statistics.counts import FEWEST_BLOCKS
-from loader_gate.text import WIDTH, new_table, table_lines
+from loader_gate.text import WIDTH, new_table, table_lines, text_table, wrapped
 from loader_gate.verdict.change import COMPARED_TOO, DUMP_BYTES, PEAK_MEMORY
 from loader_gate.verdict.sentence import number
 
@@ -200,6 +201,19 @@ def article_table(rows: Sequence[ArticleRow], colour: bool) -> list[str]:
         )
     reasons = [textwrap.wrap(f"{row.row}: {row.why}.", WIDTH, subsequent_indent="  ") for row in rows]
     return [*table_lines(table, colour), *(line for lines in reasons for line in lines)]
+
+
+def cores_lines(about: Mapping[str, Any], colour: bool) -> list[str]:
+    """Return the lines of throughput against cores, at most `WIDTH` columns wide, and what is to be said.
+
+    Args:
+        about: What the JSON says of the run as a whole.
+        colour: Whether colours may be used.
+    """
+    lines = []
+    for table in cores_tables(about):
+        lines += [*text_table(table.headings, table.rows, colour), ""]
+    return [*lines, *(line for each in cores_remarks(about) for line in wrapped(each))]
 
 
 def _rounded(figure: float) -> str:

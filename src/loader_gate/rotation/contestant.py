@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from loader_gate.registry.kind import kind_named
-from loader_gate.rotation.measurement import Measurement
+from loader_gate.rotation.measurement import Bound, Measurement
 from loader_gate.verdict.beyond_limit import beyond_limit
 from loader_gate.verdict.verdict import unmeasured
 
@@ -24,15 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Arm:
-    """One side of a variant, head or base.
+    """One side of a variant: head, base, or head on fewer cores.
 
     Attributes:
         at_base: Whether it is base's.
+        bound: The variant on fewer cores, if that is what it runs; it has no verdict.
         passes: Its timed passes, two a block, in order.
         problem: Why it is measured no further; None while it is.
     """
 
     at_base: bool = False
+    bound: Variant | None = None
     passes: list[PassTiming] = field(default_factory=list)
     problem: str | None = None
 
@@ -77,6 +79,7 @@ class Contestant:
         base: Its arm at base; None where there is nothing to compare with.
         earlier: Log-ratios of head / base of earlier sessions whose evidence counts, two a block, by session.
         head: Its own arm.
+        on_fewer_cores: Its arms on fewer cores: in all of its blocks, next to head.
         opened: What its worker said at the start.
         epochs: How many epochs make a pass that is long enough to time.
         baseline_passes: The baseline's passes of the blocks that head took part in, until nobody needed them.
@@ -88,6 +91,7 @@ class Contestant:
     base: Arm | None = None
     earlier: Sequence[Sequence[float]] = ()
     head: Arm = field(default_factory=Arm, init=False)
+    on_fewer_cores: list[Arm] = field(default_factory=list, init=False)
     opened: Opened = field(default=Opened(), init=False)
     epochs: int = field(default=1, init=False)
     baseline_passes: list[PassTiming] = field(default_factory=list, init=False)
@@ -121,20 +125,28 @@ class Contestant:
         return self.compared_with is not None and undecided
 
     def arms(self) -> list[Arm]:
-        """Return its arms: head, and what it is compared with."""
-        return [self.head] if self.compared_with is None else [self.head, self.compared_with]
+        """Return its arms: head, what it is compared with, and those on fewer cores."""
+        base = [] if self.compared_with is None else [self.compared_with]
+        return [self.head, *base, *self._bound()]
 
     def arms_to_measure(self) -> list[Arm]:
         """Return the arms to measure further: once the change is known, base's is not needed any more."""
-        return self.arms() if self.is_compared_further else [self.head]
+        return self.arms() if self.is_compared_further else [self.head, *self._bound()]
+
+    def _bound(self) -> list[Arm]:
+        return [arm for arm in self.on_fewer_cores if arm.problem is None]
 
     def goes_on_with(self, arm: Arm) -> bool:
         """Return whether one of its arms is measured further."""
         return self.verdict is None and arm in self.arms()
 
+    def of(self, arm: Arm) -> Variant:
+        """Return the variant as one of its arms runs it."""
+        return arm.bound or self.variant
+
     def named(self, arm: Arm) -> str:
         """Return the name of one of its arms, for people."""
-        return f"{self.variant.name}{' at base' if arm.at_base else ''}"
+        return f"{self.of(arm).name}{' at base' if arm.at_base else ''}"
 
     def spent_seconds(self) -> float:
         """Return the measuring time that counts against its budget; see `Pace`."""
@@ -170,6 +182,10 @@ class Contestant:
             written_bytes=self.opened.written_bytes,
             not_told_apart=self.opened.not_told_apart,
             observed=self.observed,
+            on_fewer_cores=tuple(
+                Bound(self.of(arm).processors, tuple(arm.passes), arm.problem or "")
+                for arm in self.on_fewer_cores
+            ),
         )
 
 

@@ -151,8 +151,15 @@ class _Look:
 
     @property
     def is_too_early(self) -> bool:
-        """Return whether blocks that are looked at once are not complete; a limit is told when to look."""
-        return self.looks_once and not self.is_last and not self.contestant.variant.traits.is_limit
+        """Return whether blocks that are looked at once are not complete; a limit is told when to look.
+
+        Nor are those of a variant that runs on fewer cores too, which nobody looks at before the end.
+        """
+        if self.is_last or self.contestant.variant.traits.is_limit:
+            return False
+        return self.looks_once or bool(
+            self.contestant.on_fewer_cores and self.contestant.blocks < FEWEST_TO_LOOK_EARLY
+        )
 
     @property
     def _most_blocks(self) -> int:

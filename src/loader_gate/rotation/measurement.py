@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Bound:
+    """What one session learned of one variant on fewer cores.
+
+    Attributes:
+        processors: The numbers of those that it was bound to.
+        passes: Its passes, two a block, of the first blocks of its variant.
+        problem: Why it was measured no further; empty if it was.
+    """
+
+    processors: tuple[int, ...]
+    passes: tuple[PassTiming, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Measurement:
     """What one session learned of one variant.
 
@@ -34,6 +49,7 @@ class Measurement:
         written_bytes: What it had written to disk when it was built, such as an archive of the files.
         not_told_apart: Images of the checked epoch that might as well be files of another label.
         observed: What was seen of it in the end, for why it is as fast as it is; None if nothing was.
+        on_fewer_cores: The same on fewer cores, of those that were asked for.
     """
 
     variant: Variant
@@ -49,6 +65,7 @@ class Measurement:
     written_bytes: int = 0
     not_told_apart: int = 0
     observed: Observed | None = None
+    on_fewer_cores: tuple[Bound, ...] = ()
 
     @property
     def batch_seconds(self) -> dict[str, float] | None:

@@ -80,6 +80,7 @@ class Job:
         only_check: Why nothing may be timed, if so: variants are checked, and are then unmeasured.
         earlier: See `Contestant`, by variant; of those that earlier sessions have not decided.
         rehearsals: What looks, in the end, why variants are as fast as they are; None if nobody does.
+        on_fewer_cores: Each variant's name with the same variant on fewer cores, of those that are to run so.
     """
 
     tree: Tree
@@ -89,6 +90,7 @@ class Job:
     only_check: str = ""
     earlier: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
     rehearsals: Rehearsals | None = None
+    on_fewer_cores: Mapping[str, Sequence[Variant]] = field(default_factory=dict)
 
 
 class Runner:
@@ -124,6 +126,10 @@ class Runner:
             if not self._job.only_check and self._workers.compares(variant):
                 contestant.base = Arm(at_base=True)
                 self._start(contestant, contestant.base)
+            for bound in self._job.on_fewer_cores.get(variant.name, ()):
+                arm = Arm(bound=bound)
+                contestant.on_fewer_cores.append(arm)
+                self._start(contestant, arm)
         turns = [(contestant, arm) for contestant in contestants for arm in contestant.arms()]
         self._check(turns, "checking that {} does the same work", self._open)
         return contestants
@@ -190,7 +196,7 @@ class Runner:
     def _start(self, contestant: Contestant, arm: Arm) -> None:
         try:
             imported = self._imported.get(arm)
-            self._running[arm] = self._workers.start(contestant.variant, arm.at_base, imported)
+            self._running[arm] = self._workers.start(contestant.of(arm), arm.at_base, imported)
         except WorkerError as error:
             arm.problem = str(error)
 
@@ -221,7 +227,7 @@ class Runner:
     def _open(self, contestant: Contestant, arm: Arm) -> str:
         """Build one variant; return what is wrong with its work."""
         job, worker = self._job, self._running[arm]
-        spec = self._workers.spec(contestant.variant, arm.at_base)
+        spec = self._workers.spec(contestant.of(arm), arm.at_base)
         answer = worker.open(job.tree, spec, job.consumer, job.seed)
         written = bytes_in(spec.cache_dir)
         self._imported.setdefault(arm, answer["imported"])

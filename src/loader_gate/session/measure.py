@@ -24,6 +24,7 @@ from loader_gate.rotation.rotation import Watch, rotate
 from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
 from loader_gate.session import accelerator
+from loader_gate.session.bindings import about_other_workloads
 from loader_gate.session.dump_writer import Dumps, DumpWriter, is_kept
 from loader_gate.session.figures import STREAMING, Figures, about_look_alikes, about_no_limit, remarks
 from loader_gate.session.guard import Free, need_of, refused
@@ -105,6 +106,7 @@ def measure(
             *settings.place.machine.remarks(),
             *about_look_alikes(measurements.values(), tree),
             *about_no_limit(workload, measurements.values()),
+            *about_other_workloads(settings.place.bindings, workload),
         ),
     )
 
@@ -219,13 +221,14 @@ class _WorkloadRun:
             kept.mkdir(parents=True, exist_ok=True)
             folder = kept
         origins = self._launcher().origins
+        on_fewer_cores = self.settings.on_fewer_cores(self.workload, [each.name for each in chosen])
         needs = {
             each.name: need_of(
                 each,
                 images,
                 spec,
                 trains=self.workload.trains_a_model,
-                processes=2 if each.name in origins else 1,
+                processes=(2 if each.name in origins else 1) + len(on_fewer_cores.get(each.name, ())),
             )
             for each in self.known
         }
@@ -272,7 +275,7 @@ class _WorkloadRun:
         self, plan: _Plan, wanted: Sequence[str], rules: Rules, folder: Path, before: NoiseReading
     ) -> dict[str, Measurement]:
         """Measure what runs; ``before`` is the noise before anything was done."""
-        workers, job = self._workers(plan, wanted, folder), self._job(plan, folder)
+        workers, job = self._workers(plan, wanted, folder), self._job(plan, wanted, folder)
         with Progress(f"Measuring {plan.workload.name}", None, self.stream) as progress:
             watch = Watch(lambda text: progress.update(0, text), lambda: used_by_others(before, read_noise()))
             return rotate(plan.running, workers, job, rules, self.settings.pace, watch)
@@ -287,7 +290,7 @@ class _WorkloadRun:
         with Progress(f"Profiling {plan.workload.name}", None, self.stream) as progress:
             profiler = Profiler(
                 self._workers(plan, wanted, folder),
-                self._job(plan, folder),
+                self._job(plan, wanted, folder),
                 lambda text: progress.update(0, text),
             )
             return profiler.profile(measurements, everything)
@@ -295,13 +298,22 @@ class _WorkloadRun:
     def _workers(self, plan: _Plan, wanted: Sequence[str], folder: Path) -> SessionWorkers:
         return SessionWorkers(self._launcher(), self._spec(folder), plan.dumps, wanted)
 
-    def _job(self, plan: _Plan, folder: Path) -> Job:
+    def _job(self, plan: _Plan, wanted: Sequence[str], folder: Path) -> Job:
         # Building a model would be in vain, and an accelerator may not have its speed yet.
         consumer = DRAIN if plan.not_timed else plan.workload.consumer
         seed = self.settings.seed_of(plan.workload)
         earlier = {name: each.log_ratios for name, each in self.settings.earlier_in(plan.workload).items()}
         rehearsals = Rehearsals(self.tree, folder / "rehearsals") if plan.workload.is_diagnosed else None
-        return Job(self.tree, folder / "reference", consumer, seed, plan.not_timed, earlier, rehearsals)
+        return Job(
+            self.tree,
+            folder / "reference",
+            consumer,
+            seed,
+            plan.not_timed,
+            earlier,
+            rehearsals,
+            self.settings.on_fewer_cores(plan.workload, {BASELINE, *wanted}),
+        )
 
     def _spec(self, folder: Path) -> Spec:
         return Spec(self.workload.image_size, self.workload.batch_size, True, 0, folder / "cache")

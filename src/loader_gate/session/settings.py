@@ -14,6 +14,7 @@ from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.own import told_apart, user_variant
 from loader_gate.registry.variant import ALL, BASELINE, RegistryError, Variant
 from loader_gate.rotation.pace import Pace
+from loader_gate.session.bindings import bindings_of
 from loader_gate.session.gating import Gating
 from loader_gate.session.guard import Allowance
 from loader_gate.verdict import floors
@@ -28,6 +29,7 @@ from loader_gate.workloads.workload import WorkloadOptions
 if TYPE_CHECKING:
     import argparse
 
+    from loader_gate.machine.topology import Binding
     from loader_gate.verdict.earlier import EarlierSessions
     from loader_gate.workloads.workload import Workload
 
@@ -48,11 +50,13 @@ class Place:
         machine: The machine.
         search_path: Where workers look for modules.
         not_timed: Why nothing may be timed here; empty if it may.
+        bindings: What ``--cores`` asks for, ascending; the last one is all cores. Empty without it.
     """
 
     machine: Machine
     search_path: tuple[str, ...] = ()
     not_timed: str = ""
+    bindings: tuple[Binding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class Settings:
 
         Raises:
             RegistryError: An unknown variant, or a loader or number that cannot be used.
+            CoresError: Numbers of cores that cannot be measured.
             FloorsError: A wrong floor, profile or file of floors.
             DeviceError: A device that there is not.
         """
@@ -131,7 +136,7 @@ class Settings:
                 updates_floors=options.update_floors,
                 vague_above=options.tolerance + RESOLUTION if options.fail_if_slower else None,
             ),
-            Place(machine, tuple(search_path), not_timed),
+            Place(machine, tuple(search_path), not_timed, bindings_of(options, machine.cores)),
             _ungated(built_in, options.variants),
             secrets.randbelow(SEEDS) if options.session_seed is None else options.session_seed,
             profiles_variants=options.profile_variants,
@@ -170,6 +175,16 @@ class Settings:
     def everyone(self) -> list[Variant]:
         """Return every variant that may be measured."""
         return [*dict.fromkeys([*self.variants, *self.ungated])]
+
+    def on_fewer_cores(self, workload: Workload, names: Collection[str]) -> dict[str, list[Variant]]:
+        """Return what a workload measures on fewer cores of these variants, by the variant's name."""
+        if not workload.runs_on_fewer_cores or self.place.not_timed:
+            return {}
+        return {
+            each.name: [each.bound_to(binding.processors) for binding in self.place.bindings[:-1]]
+            for each in self.everyone
+            if each.name in names
+        }
 
     def compared(self, names: Collection[str]) -> list[Variant]:
         """Return what may be compared with a base where the tests of these variants run: all but limits."""

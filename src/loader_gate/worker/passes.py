@@ -83,7 +83,7 @@ class Passes:
             DifferenceError: One of them was no whole epoch as it was asked for.
         """
         clock = self._stopwatch
-        seconds = first = cpu = teardown = looked = 0.0
+        seconds = first = cpu = asking = teardown = looked = 0.0
         peak = 0
         waits: list[float] = []
         busy: list[float] = []
@@ -93,6 +93,7 @@ class Passes:
             seconds += clock.seconds
             first += epoch.first_batch or 0.0
             cpu += clock.cpu_seconds
+            asking += clock.asking_cpu_seconds
             teardown += clock.teardown_seconds
             looked += clock.paused_seconds
             peak = max(peak, clock.peak_bytes)
@@ -116,6 +117,7 @@ class Passes:
             idle_cpu_seconds=clock.idle_cpu_seconds,
             idle_read_bytes=clock.idle_read_bytes,
             look_seconds=looked / epochs,
+            asking_cpu_seconds=max(0.0, asking) / epochs,
         )
         clock.forget_idle()
         if cpu < -GRAIN_OF_CPU_SECONDS:

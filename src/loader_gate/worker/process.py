@@ -23,6 +23,7 @@ import psutil
 
 from loader_gate.machine.files import TEMPORARY_PREFIX
 from loader_gate.machine.processes import descendants
+from loader_gate.machine.topology import bound_to
 from loader_gate.registry.variant import Variant
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.worker.forked import Fork, Forked
@@ -103,7 +104,8 @@ class WorkerProcess:
         with theirs:
             stderr = self._stderr.fileno()
             forked = fork and fork(self._origin, environment, theirs, stderr)
-            self._process = forked or _interpreter(self._origin, environment, theirs, stderr)
+            with bound_to(variant.processors):  # never forked: none of these goes on in a fresh process
+                self._process = forked or _interpreter(self._origin, environment, theirs, stderr)
         with contextlib.suppress(OSError):  # it has ended, as the first answer will show
             if forked:
                 self._send(environment=environment, search_path=self._origin.search_path)

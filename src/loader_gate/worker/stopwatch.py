@@ -57,6 +57,7 @@ class Stopwatch:
     Attributes:
         seconds: What the last epoch took, when it has been stopped.
         cpu_seconds: CPU time that it took, of all processes of the worker.
+        asking_cpu_seconds: What of that is this thread's, which asks for the batches.
         paused_seconds: How much of it was left out.
         peak_bytes: The most memory that these processes have held until its end.
         teardown_seconds: From its end until its iterator was destroyed, when that has happened.
@@ -69,7 +70,7 @@ class Stopwatch:
         """Wait for the first epoch: what was before it does not count."""
         self.seconds = self.cpu_seconds = self.paused_seconds = self.teardown_seconds = 0.0
         self.peak_bytes = 0
-        self._began = self._paused_at = 0.0
+        self._began = self._paused_at = self._asking_at = self.asking_cpu_seconds = 0.0
         self._epochs, self._is_held, self._collects = 0, False, True
         self._looks_again_at, self._watched_bytes = 0.0, 0
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="harness")
@@ -87,6 +88,7 @@ class Stopwatch:
         self.peak_bytes = self._watched_bytes
         self._looks_again_at = 0.0
         self._release_collector()
+        self._asking_at = time.thread_time()
         self._own_at = time.process_time()
         self._began = time.perf_counter()
 
@@ -113,6 +115,7 @@ class Stopwatch:
         """End the epoch, whose iterator is still there; return its seconds."""
         self.seconds = self.now()
         own = time.process_time()
+        self.asking_cpu_seconds = time.thread_time() - self._asking_at - self.paused_seconds
         self._hold_collector()
         self._rest(own)
         self.cpu_seconds = (
@@ -140,7 +143,9 @@ class Stopwatch:
             self._watched_bytes = max(self._watched_bytes, look(os.getpid()))
             self.peak_bytes = max(self.peak_bytes, self._watched_bytes)
             took = time.perf_counter() - began
-            self._own_at += time.thread_time() - cpu
+            looked = time.thread_time() - cpu
+            self._own_at += looked
+            self._asking_at += looked
             self._began += took
             self._looks_again_at = self.now() + SECONDS_FOR_A_LOOK * took
 

@@ -32,6 +32,7 @@ class PassTiming:
         idle_read_bytes: What they had read from disks then; 0 where the system does not show it.
         look_seconds: CPU time of the harness' own thread that went into looking at batches, an epoch; left
             out of ``seconds`` and ``cpu_seconds``.
+        asking_cpu_seconds: What of ``cpu_seconds`` is the thread's that asks for batches, an epoch.
     """
 
     seconds: float
@@ -47,3 +48,4 @@ class PassTiming:
     idle_cpu_seconds: float = 0.0
     look_seconds: float = 0.0
     idle_read_bytes: int = 0
+    asking_cpu_seconds: float = 0.0

@@ -14,6 +14,7 @@ class Loading(Workload):
 
     has_limits: ClassVar[bool] = True
     is_diagnosed: ClassVar[bool] = True
+    runs_on_fewer_cores: ClassVar[bool] = True
 
 
 WORKLOAD = Loading("loading", "loading")

@@ -44,6 +44,7 @@ class Workload:
         has_headspace: Whether batches that are already there take part, so that it is known how much faster a
             perfect loader would make an epoch.
         is_diagnosed: Whether it is looked why variants are as fast as they are.
+        runs_on_fewer_cores: Whether ``--cores`` is about it.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Workload:
     has_limits: ClassVar[bool] = False
     has_headspace: ClassVar[bool] = False
     is_diagnosed: ClassVar[bool] = False
+    runs_on_fewer_cores: ClassVar[bool] = False
 
     @property
     def tables(self) -> tuple[str, ...]:

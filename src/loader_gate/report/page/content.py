@@ -13,6 +13,7 @@ from loader_gate.report.page.parts import NONE, Section, listed, percent_change,
 from loader_gate.report.page.sections.article import article
 from loader_gate.report.page.sections.circumstances import machine, passes
 from loader_gate.report.page.sections.comparisons import changes, limits, speedups
+from loader_gate.report.page.sections.cores import cores
 from loader_gate.report.page.sections.dumps import dumps
 from loader_gate.report.page.sections.headspace import headspace
 from loader_gate.report.page.sections.profiles import profiles
@@ -87,6 +88,7 @@ def page_of(run: Mapping[str, Any], history: Section | None = None) -> Page:
         profiles(loaders),
         headspace(workloads),
         limits(workloads),
+        cores(run),
         phases(loaders),
         resources(loaders),
         dumps(rows),

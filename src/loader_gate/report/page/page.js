@@ -206,6 +206,53 @@
     return [traces, layoutOf(width, height, { margin: { l: 62, r: 18, t: 30, b: 44 }, xaxis: x, yaxis: y, showlegend: true })];
   }
 
+  function cores(spec, width) {
+    const rows = spec.rows, narrow = isNarrow(width), height = 420, colors = [BLUE, GREEN, AMBER, VIOLET, RED, GREY];
+    const last = (row) => (row.predicted.length ? row.predicted[0] : row.points[row.points.length - 1]);
+    const every = rows.flatMap((row) => [...row.points, ...row.predicted]);
+    const longest = Math.max(...rows.map((row) => Math.min(row.name.length, 26)));
+    const margin = { l: 62, r: narrow ? 18 : 6.6 * longest + 24, t: narrow ? 30 : 8, b: 44 };
+    const numbers = [...new Set(every.map((each) => each.cores))].sort((one, other) => one - other);
+    const x = axis(numbers, true, width - margin.l - margin.r, "cores, log scale");
+    Object.assign(x, { tickvals: numbers, ticktext: numbers.map(written) });
+    const y = axis(every.flatMap((each) => [each.rate, each.low, each.high]).filter((each) => each > 0), true, 320, "images/s, log scale");
+    const traces = rows.flatMap((row, index) => {
+      const color = colors[index % colors.length], group = { legendgroup: String(index), name: short(row.name, 26) };
+      const points = (some, symbol, showlegend) => ({
+        ...group, type: "scatter", mode: "markers", showlegend, x: some.map((each) => each.cores), y: some.map((each) => each.rate),
+        hoverinfo: "text", hovertext: some.map((each) => `${plain(row.name)}, ${each.cores} cores<br>${plain(each.said)}`),
+        marker: { color, symbol, size: 9, line: { width: 2, color } },
+        error_y: {
+          type: "data", symmetric: false, thickness: 1.5, width: 3, color,
+          array: some.map((each) => (each.low && each.high ? each.high - each.rate : 0)),
+          arrayminus: some.map((each) => (each.low && each.high ? each.rate - each.low : 0)),
+        },
+      });
+      const line = { color, width: 1.5, dash: row.is_limit ? "dash" : "solid" };
+      return [
+        { ...group, type: "scatter", mode: "lines", showlegend: false, hoverinfo: "skip", x: row.curve.map((each) => each[0]), y: row.curve.map((each) => each[1]), line },
+        points(row.points, row.is_limit ? "square" : "circle", narrow),
+        points(row.predicted, row.is_limit ? "square-open" : "circle-open", false),
+      ];
+    });
+    // What gains as much as the cores: from the slowest start, where it is in nobody's way.
+    const [from, to] = [numbers[0], numbers[numbers.length - 1]], start = Math.min(...rows.map((row) => row.points[0].rate));
+    traces.push({ type: "scatter", mode: "lines", showlegend: false, hoverinfo: "skip", x: [from, to], y: [start, start * to / from], line: { color: GREY, width: 1, dash: "dot" } });
+    // Names at the right end, from the top down, moved where they would lie on each other.
+    const up = (value) => (Math.log10(value) - y.range[0]) / (y.range[1] - y.range[0]) * (height - margin.t - margin.b);
+    let above = Infinity;
+    const annotations = narrow ? [] : rows.map((row, index) => [row, colors[index % colors.length]])
+      .sort(([one], [other]) => last(other).rate - last(one).rate).map(([row, color]) => {
+        const at = up(last(row).rate);
+        above = Math.min(at, above - 14);
+        return {
+          text: short(row.name, 26), xref: "paper", x: 1, xanchor: "left", xshift: 8, yref: "paper", y: 0, yanchor: "middle",
+          yshift: above, showarrow: false, font: { size: 11, color },
+        };
+      });
+    return [traces, layoutOf(width, height, { margin, xaxis: x, yaxis: y, showlegend: narrow, annotations })];
+  }
+
   function passes(spec, width) {
     const looks = [[GREY, "circle-open"], [AMBER, "diamond-open"], [BLUE, "circle"]];
     const last = spec.sides.length - 1;
@@ -347,7 +394,7 @@
     return [[trace], layoutOf(width, height, { margin: { l: 0, r: 0, t: 4, b: 4 } })];
   }
 
-  const KINDS = { intervals, phases, bars, map, passes, history, flame };
+  const KINDS = { intervals, phases, bars, map, cores, passes, history, flame };
 
   // The library takes longer to start than all else: it does so when the page is there to be read.
   function start() {
@@ -362,7 +409,7 @@
     if (!spec || !width) return;
     const [traces, layout] = KINDS[spec.kind](spec, width, box);
     for (const name of ["xaxis", "yaxis"]) if (layout[name]) layout[name] = Object.assign({ gridwidth: 1 }, layout[name]);
-    box.classList.toggle("named", Boolean(layout.yaxis && layout.yaxis.ticktext) && spec.kind !== "map" && spec.kind !== "passes");
+    box.classList.toggle("named", Boolean(layout.yaxis && layout.yaxis.ticktext) && !["map", "cores", "passes"].includes(spec.kind));
     box.dataset.width = width;
     Plotly.react(box, traces, layout, { displayModeBar: false, doubleClick: "reset", showTips: false });
     if (spec.kind === "history" && !box.dataset.drawn) box.on("plotly_relayout", (changed) => {
