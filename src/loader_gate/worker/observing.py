@@ -58,6 +58,7 @@ def observe(worker: Asked, stages: Stages, spec: Spec) -> Observed:
     tiny = (max(LEAST_SIDE, height // SHRUNK), max(LEAST_SIDE, width // SHRUNK))
     folders = {os.path.dirname(os.path.realpath(path)) for path in (*stages.part.paths, *stages.plain.paths)}  # noqa: PTH120
     found: dict[str, Epochs] = {}
+    problem = ""
     for kind, tree, size, seconds in (
         ("whole", stages.part, spec.image_size, SECONDS),
         ("undecoded", stages.plain, spec.image_size, FEW_SECONDS),
@@ -75,8 +76,9 @@ def observe(worker: Asked, stages: Stages, spec: Spec) -> Observed:
             )
             found[kind] = _seen(worker, folders, seconds)
         except WorkerError as error:
-            return Observed(**found, problem=f"it could not be observed: {error}")
-    return Observed(**found)
+            problem = f"it could not be observed: {error}"
+            break
+    return Observed(found.get("whole"), found.get("undecoded"), found.get("tiny"), problem)
 
 
 def _seen(worker: Asked, folders: set[str], seconds: float) -> Epochs:
