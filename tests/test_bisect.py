@@ -23,6 +23,7 @@ from loader_gate.bisect.session import read
 from loader_gate.bisect.step import Plan
 from loader_gate.bisect.words import about_end, about_line, about_step, about_sureness, why_no_search
 from loader_gate.plugin.settings import read_settings
+from loader_gate.registry.variant import BASELINE
 from loader_gate.sizes import parse_size
 from loader_gate.statistics.session_error import SESSION_ERROR
 from loader_gate.text import WIDTH
@@ -108,6 +109,10 @@ def test_what_a_session_says() -> None:
     assert read({"benchmarks": [{"extra_info": compared}], "loader_gate": about}, "photos") == Found(
         "regression", 1.2, 1.1, 1.3, "why", 0.0, 0.004
     )
+    cleared = {**compared, "reason": "which clears its floor of 0.00; seconds 1.2 times base's; more"}
+    assert (
+        read({"benchmarks": [{"extra_info": cleared}]}, "photos").reason == "seconds 1.2 times base's; more"
+    )
     new = read({"benchmarks": [{"extra_info": info}], "loader_gate": about}, "photos")
     assert (new.outcome, new.reason) == ("unmeasured", "Nothing is compared: photos is new.")
     lost = {**info, "change": None, "change_outcome": "undecided", "reason": "base died"}
@@ -167,6 +172,7 @@ def test_the_end() -> None:
     assert several[0] == "One of these 3 commits is the first slow one, and it is not known which:"
     assert several[2:3] == ["    bbb Break: skipped, its own sentence"]
     assert not any("gained" in line for line in several)
+    assert about_end(["a", "b"], described, steps, "commit")[-1].startswith("The session of aaa Wait said: ")
 
 
 def test_lines_fit_and_steer_no_terminal() -> None:
@@ -322,6 +328,7 @@ def test_settings_of_a_damaged_checkout(tmp_path: Path) -> None:
         (("first", "third"), "Give --loader MODULE:FUNCTION or --variant NAME"),
         (("first", "third", "--loader=a:b", "--variant=c"), "one of them"),
         (("first", "--loader=a:b"), "Give two commits"),
+        (("first", "third", f"--variant={BASELINE}"), "give another variant"),
         (("--good-python=p", "--loader=a:b"), "give both"),
         (("first", "third", "--good-python=p", "--bad-python=p", "--loader=a:b"), "one after the other"),
         (("first", "third", "--loader=photos"), "expected MODULE:FUNCTION"),

@@ -59,12 +59,15 @@ def _check(options: argparse.Namespace) -> None:
         BisectError: It does not.
     """
     from loader_gate.bisect.asked import BisectError
+    from loader_gate.registry.variant import BASELINE
 
     pythons = [options.good_python, options.bad_python]
     if (options.loader is None) == (options.variant is None):
         raise BisectError(
             "Give --loader MODULE:FUNCTION or --variant NAME: one of them is what has become slower."
         )
+    if options.variant == BASELINE:
+        raise BisectError(f"--variant {BASELINE}: it is the baseline of every session; give another variant.")
     if options.good is not None and any(pythons):
         raise BisectError(
             "GOOD and BAD are commits, --good-python and --bad-python two environments of one commit: search "

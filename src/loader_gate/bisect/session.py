@@ -163,7 +163,10 @@ def read(books: Mapping[str, Any], variant: str) -> Found:
                 reason = str(info.get("reason", "")) if outcome else notes or "it was not compared"
                 return Found("unmeasured", None, None, None, reason, 0.0, error)
             ends = info.get("change_low"), info.get("change_high")
-            return Found(outcome, change, *ends, str(info.get("reason", "")), 0.0, error)
+            # The floor is ours, and nobody has asked for it.
+            floor, _, reason = str(info.get("reason", "")).partition("; ")
+            said = reason if floor.startswith("which clears its floor") else f"{floor}; {reason}"
+            return Found(outcome, change, *ends, said.removesuffix("; "), 0.0, error)
     unmeasured = (each for each in about.get("unmeasured", []) if each.get("variant") == variant)
     reason = next((str(each.get("reason", "")) for each in unmeasured), "")
     return Found("unmeasured", None, None, None, reason, 0.0, error)

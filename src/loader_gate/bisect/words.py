@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _INDENT = "    "
+#: What a step has said of a worker already, and the end need not say again.
+_LAST_WORDS = "; its last words"
 
 
 def time_left(steps: int, seconds: Sequence[float]) -> str:
@@ -99,11 +101,12 @@ def about_end(
         )
         for each in candidates:
             skipped = steps[each].judgement == "skipped" if each in steps else False
-            why = f": skipped, {steps[each].reason}" if skipped else ""
+            why = f": skipped, {steps[each].reason.partition(_LAST_WORDS)[0]}" if skipped else ""
             lines += wrapped(f"{described[each]}{why}", _INDENT, 2 * _INDENT)
     session = steps.get(candidates[0])
     if session is not None and session.judgement == "slower" and session.reason:
-        lines += wrapped(f"Its session said: {session.reason}", others=_INDENT)
+        whose = "Its session" if len(candidates) == 1 else f"The session of {described[candidates[0]]}"
+        lines += wrapped(f"{whose} said: {session.reason}", others=_INDENT)
     return lines
 
 
