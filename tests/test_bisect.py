@@ -19,7 +19,8 @@ from loader_gate.bisect.halving import fewest
 from loader_gate.bisect.judging import EXIT_CODES, Found, Line, narrowest, steps_left, summed_error
 from loader_gate.bisect.packages import Differences, Environment
 from loader_gate.bisect.project import SettingsNotKeptError, project_settings, with_settings
-from loader_gate.bisect.session import read
+from loader_gate.bisect.search_packages import search_packages
+from loader_gate.bisect.session import Stage, read
 from loader_gate.bisect.step import Plan
 from loader_gate.bisect.words import about_end, about_line, about_step, about_sureness, why_no_search
 from loader_gate.plugin.settings import read_settings
@@ -36,8 +37,8 @@ ASKED = Asked("photos", "loaders:photos", {"batch-size": 8}, ("-x",), 90.0, ".",
 
 def found(outcome: str, change: float | None = 1.5, **more: Any) -> Found:
     """Return what a session has found, of made-up figures."""
-    ends = (None, None) if change is None else (change / 1.05, change * 1.05)
-    return Found(outcome, change, *ends, more.pop("reason", "its own sentence"), 30.0, **more)
+    low, high = (None, None) if change is None else (change / 1.05, change * 1.05)
+    return Found(outcome, change, low, high, more.pop("reason", "its own sentence"), 30.0, **more)
 
 
 # What a step means.
@@ -481,5 +482,35 @@ def test_a_mixed_environment(differences: Differences) -> None:
         folder = Path(python).parents[2]
     assert json.loads(said) == [0.4, "1.0", "good", "2.0"]
     assert not folder.exists()
-    said = subprocess.run([differences.good.program, "-c", code], capture_output=True, text=True, check=True)
-    assert json.loads(said.stdout) == [0.0, "1.0", "good", "1.0"]
+    good = [differences.good.program, "-c", code]
+    said = subprocess.run(good, capture_output=True, text=True, check=True).stdout
+    assert json.loads(said) == [0.0, "1.0", "good", "1.0"]
+
+
+@pytest.mark.parametrize(("good_pause", "code"), [(0.1, 0), (0.4, 3)])
+def test_the_slow_package(
+    good_pause: float,
+    code: int,
+    differences: Differences,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is found by sessions of some packages each, if all of them are slow together, and said."""
+
+    def paused(stage: Stage, tolerance: float, _: str) -> Found:
+        """Return what a session would find that takes as long as the pause of the packages that it sees."""
+        asked = [stage.python, "-c", "import made_up; print(made_up.PAUSE)"]
+        said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        change = float(said) / good_pause if float(said) else 1.0
+        return found("regression" if change > 1 + tolerance else "same", change)
+
+    monkeypatch.setattr(Stage, "compare", paused)
+    good, bad = Path(differences.good.program), Path(differences.bad.program)
+    assert search_packages(Repository(repository), ASKED, good, bad) == code
+    out = " ".join(capsys.readouterr().out.split())
+    assert "4 packages differ: gone-thing 1.0 -> none, made-up-helper 1.0 -> 2.0, " in out
+    assert "Not tried: gone-thing, as it is not in the bad one." in out
+    end = "There is nothing to search for" if code else "The first slow package: made-up-helper 1.0 -> 2.0"
+    assert end in out
+    assert len(git(repository, "worktree", "list").splitlines()) == 1

@@ -47,7 +47,10 @@ class Asked:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Asked:
         """Return what ``dataclasses.asdict`` has made data of."""
-        return cls(**{name: tuple(each) if isinstance(each, list) else each for name, each in data.items()})
+        found: dict[str, Any] = {
+            name: tuple(each) if isinstance(each, list) else each for name, each in data.items()
+        }
+        return cls(**found)
 
     def folder(self, top: Path) -> Path:
         """Return the folder that a session starts in.
