@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -507,7 +508,11 @@ def test_the_slow_package(
 
     monkeypatch.setattr(Stage, "compare", paused)
     good, bad = Path(differences.good.program), Path(differences.bad.program)
-    assert search_packages(Repository(repository), ASKED, good, bad) == code
+    mine, asked = Repository(repository), replace(ASKED, own_path=("part/src",))
+    with pytest.raises(BisectError, match="it has no module loaders"):
+        search_packages(mine, ASKED, good, bad)
+    capsys.readouterr()
+    assert search_packages(mine, asked, good, bad) == code
     out = " ".join(capsys.readouterr().out.split())
     assert "4 packages differ: gone-thing 1.0 -> none, made-up-helper 1.0 -> 2.0, " in out
     assert "Not tried: gone-thing, as it is not in the bad one." in out

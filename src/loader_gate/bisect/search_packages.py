@@ -95,6 +95,9 @@ def search_packages(repository: Repository, asked: Asked, good: Path, bad: Path)
         )
     try:
         with repository.worktree(repository.commit("HEAD")) as folder:
+            # A variant may come with the suite, from the environments.
+            if asked.loader and (absence := asked.absence(folder)):
+                raise BisectError(f"The last commit cannot be measured: {absence}.")
             return _search(_Search(asked, folder, differences), movable, differences)
     except RevisionError as error:
         raise BisectError(without_option(error)) from error

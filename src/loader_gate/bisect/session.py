@@ -63,9 +63,6 @@ class Stage:
             tolerance: The share by which it may be slower than the good side.
             title: What is compared, for people.
         """
-        absence = self.asked.absence(self.top)
-        if absence:
-            return Found("unmeasured", None, None, None, absence, 0.0)
         try:
             with with_settings(self.asked.folder(self.top), self.asked.settings):
                 first = self._hold(tolerance, self.asked.budget, title)

@@ -107,9 +107,14 @@ def _step(plan: Plan, output: TextIO, progress: TextIO) -> Found:
     of_each = [plan.session_seconds, *(each.seconds for each in before.values() if each.seconds)]
     number = len(before) + 1
     title = f"Step {number} of about {number + max(0, left - 1)}"
+    absence = plan.asked.absence(worktree.top)
     stage = Stage(plan.asked, worktree.top, ("against", plan.good), stream=progress)
     described = worktree.describe(commit)
-    found = stage.compare(Line(plan.change).tolerance, f"{title}, {described}, {time_left(left, of_each)}")
+    if absence:
+        found = Found("unmeasured", None, None, None, absence, 0.0)
+    else:
+        about = f"{title}, {described}, {time_left(left, of_each)}"
+        found = stage.compare(Line(plan.change).tolerance, about)
     plan.add(commit, found)
     output.write("".join(f"{line}\n" for line in about_step(title, described, found)))
     return found
