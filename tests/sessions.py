@@ -97,7 +97,14 @@ class Run:
 
 
 class Sessions:
-    """Runs the suite in the repository, with every folder that it writes to a test's own."""
+    """Runs the suite in the repository, with every folder that it writes to a test's own.
+
+    Attributes:
+        checkout: The repository.
+        environment: The environment variables of sessions.
+        folder: Where they write their files.
+        temporary: Where they put temporary ones.
+    """
 
     def __init__(
         self, folder: Path, tree_cache: Path, tests: str, *options: str, checkout: Path = ROOT
@@ -111,7 +118,7 @@ class Sessions:
             options: Of every session.
             checkout: The repository to run in.
         """
-        self._checkout = checkout
+        self.checkout = checkout
         self.folder = folder
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
@@ -124,7 +131,7 @@ class Sessions:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "GITHUB_"))
         }
-        self._environment = {
+        self.environment = {
             **inherited,
             "LOADER_GATE_CACHE": str(tree_cache),
             "TMPDIR": str(self.temporary),
@@ -136,15 +143,15 @@ class Sessions:
 
     def add_to_path(self, folder: Path) -> None:
         """Let sessions import from one more folder."""
-        self._environment["PYTHONPATH"] += f"{os.pathsep}{folder}"
+        self.environment["PYTHONPATH"] += f"{os.pathsep}{folder}"
 
     @contextmanager
     def started(self, *options: str, **settings: Any) -> Iterator[subprocess.Popen[str]]:
         """Start a session, and end it if it does not end by itself."""
         with subprocess.Popen(
             [*self._command, *options],
-            cwd=self._checkout,
-            env=self._environment,
+            cwd=self.checkout,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             text=True,
             **settings,

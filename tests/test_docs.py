@@ -206,8 +206,11 @@ def test_every_command_takes_its_options() -> None:
         program = "" if not words else words[2] if words[:2] == ["python", "-m"] else words[0]
         if program == "pytest" or program.startswith(("loader_gate.", "docs.")):
             seen.add(program)
-            unknown = _options(" ".join(words)) - _options(_help(program))
-            assert not unknown, f"{block}: {program} has no {', '.join(sorted(unknown))}"
+            # What follows a lone -- is handed on to pytest.
+            end = words.index("--") if "--" in words else len(words)
+            for name, part in ((program, words[:end]), ("pytest", words[end:])):
+                unknown = _options(" ".join(part)) - _options(_help(name))
+                assert not unknown, f"{block}: {name} has no {', '.join(sorted(unknown))}"
     assert {"pytest", "loader_gate.history", "loader_gate.report"} <= seen
 
 

@@ -53,7 +53,7 @@ class Repository:
         Raises:
             RevisionError: There is no git, or it refuses to look, as at a folder of somebody else's.
         """
-        asked = _git(folder, "rev-parse", "--show-toplevel")
+        asked = _run(folder, "rev-parse", "--show-toplevel")
         if asked.returncode == 0 and asked.stdout.strip():
             return cls(Path(asked.stdout.rstrip("\n")).resolve())
         if "not a git repository" in asked.stderr or "must be run in a work tree" in asked.stderr:
@@ -66,7 +66,7 @@ class Repository:
         Raises:
             RevisionError: There is no such commit here.
         """
-        found = self._run("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        found = self.git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         if found.returncode == 0:
             return found.stdout.strip()
         raise RevisionError(
@@ -75,12 +75,12 @@ class Repository:
 
     def _way(self, revision: str) -> str:
         """Return how to come by a revision that is not there."""
-        remotes = self._run("remote").stdout.split()
+        remotes = self.git("remote").stdout.split()
         remote = "origin" if "origin" in remotes or not remotes else remotes[0]
-        of_remotes = self._run("for-each-ref", "--format=%(refname:short)", f"refs/remotes/*/{revision}")
+        of_remotes = self.git("for-each-ref", "--format=%(refname:short)", f"refs/remotes/*/{revision}")
         if of_remotes.returncode == 0 and of_remotes.stdout.strip():
             return f"give {of_remotes.stdout.split()[0]}, which it does know"
-        if self._run("rev-parse", "--is-shallow-repository").stdout.strip() == "true":
+        if self.git("rev-parse", "--is-shallow-repository").stdout.strip() == "true":
             return (
                 "it is a shallow clone: get its history with `git fetch --unshallow` (in GitHub Actions, "
                 "give actions/checkout `fetch-depth: 0`), or that revision alone with "
@@ -95,23 +95,23 @@ class Repository:
 
     def describe(self, commit: str) -> str:
         """Return a commit's short id and subject, for people."""
-        return self._run("log", "-1", "--format=%h %s", "--no-show-signature", commit).stdout.strip()
+        return self.git("log", "-1", "--format=%h %s", "--no-show-signature", commit).stdout.strip()
 
     def short(self, commit: str) -> str:
         """Return a commit's short id."""
-        return self._run("rev-parse", "--short", commit).stdout.strip()
+        return self.git("rev-parse", "--short", commit).stdout.strip()
 
     def has_folder(self, commit: str, folder: Path) -> bool:
         """Return whether a commit has a folder, given relative to the top."""
-        return self._run("cat-file", "-t", f"{commit}:{folder.as_posix()}").stdout.strip() == "tree"
+        return self.git("cat-file", "-t", f"{commit}:{folder.as_posix()}").stdout.strip() == "tree"
 
     def is_tracked(self, path: Path) -> bool:
         """Return whether git knows a file, or any file of a folder."""
-        return bool(self._run("ls-files", "-z", "--", f":(literal){path}").stdout)
+        return bool(self.git("ls-files", "-z", "--", f":(literal){path}").stdout)
 
     def deleted_modules(self, commit: str) -> list[Path]:
         """Return the Python files that a commit has and this checkout lacks, relative to the top."""
-        names = self._run(
+        names = self.git(
             "diff",
             "--name-only",
             "-z",
@@ -134,7 +134,7 @@ class Repository:
         self._forget_lost()
         folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX)).resolve()
         try:
-            made = self._run("worktree", "add", "--quiet", "--detach", str(folder), commit)
+            made = self.git("worktree", "add", "--quiet", "--detach", str(folder), commit)
             if made.returncode:
                 raise RevisionError(
                     f"--against: git cannot check {commit[:12]} of {self.top} out to {folder}: "
@@ -152,9 +152,9 @@ class Repository:
         """Remove a worktree and git's entry of it, even if one of them is only half there."""
         # Twice --force: when an `add` is interrupted its entry stays locked.
         remove = ("worktree", "remove", "--force", "--force", str(folder))
-        if self._run(*remove).returncode:
+        if self.git(*remove).returncode:
             shutil.rmtree(folder, ignore_errors=True)
-            self._run(*remove)
+            self.git(*remove)
         shutil.rmtree(folder, ignore_errors=True)
 
     def _forget_lost(self) -> None:
@@ -162,21 +162,26 @@ class Repository:
 
         Not `git worktree prune`, which would forget the user's own on a drive that is not mounted just now.
         """
-        for line in self._run("worktree", "list", "--porcelain").stdout.splitlines():
+        for line in self.git("worktree", "list", "--porcelain").stdout.splitlines():
             label, _, name = line.partition(" ")
             if (
                 label == "worktree"
                 and Path(name).name.startswith(TEMPORARY_PREFIX)
                 and not Path(name).exists()
             ):
-                self._run("worktree", "remove", "--force", "--force", name)
+                self.git("worktree", "remove", "--force", "--force", name)
 
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return _git(self.top, *arguments)
+    def git(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run git in it, and return what it printed and its exit code, whatever that is."""
+        return _run(self.top, *arguments)
 
 
-def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run git, which may neither ask anything nor fetch large files."""
+def git_command(folder: Path, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command that runs git in a folder, and its environment: it may not ask or fetch large files.
+
+    Raises:
+        RevisionError: There is no git.
+    """
     program = shutil.which("git")
     if program is None:
         raise RevisionError("--against: there is no git on PATH; install it, or leave out --against.")
@@ -185,12 +190,16 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "GIT_LFS_SKIP_SMUDGE": "1",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",
-        "LC_ALL": "C",
     }
-    command = [program, *_SETTINGS, "-C", str(folder), *arguments]
+    return [program, *_SETTINGS, "-C", str(folder), *arguments], environment
+
+
+def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run git to its end."""
+    command, environment = git_command(folder, *arguments)
     with subprocess.Popen(
         command,
-        env=environment,
+        env={**environment, "LC_ALL": "C"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
