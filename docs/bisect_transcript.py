@@ -24,7 +24,7 @@ _BLOCK = re.compile(
 )
 _PACKAGE_PARENT = Path(__file__).resolve().parents[1] / "src"
 
-_SETTINGS = "[tool.loader-gate]\ntree-images = 32\nimage-size = 96\nbudget = 20\n"
+_SETTINGS = "[tool.loader-gate]\ntree-images = 24\nimage-size = 96\nbudget = 20\n"
 _LOADER = """import numpy as np
 from PIL import Image
 

@@ -184,11 +184,12 @@ def test_lines_fit_and_steer_no_terminal() -> None:
         *about_step("Step 1 of about 3", subject, found("undecided", reason="\x1b[2J" + "why " * 60)),
         *about_line(Line(1.5), found("regression"), subject, "HEAD"),
         *about_end(["a"], {"a": subject}, {"a": found("regression", reason="\x07")}, "commit"),
-        *about_sureness([found("regression"), found("same")]),
+        *about_sureness([found("regression"), found("same"), found("undecided")]),
     ]
     assert max(map(len, lines)) <= WIDTH
     assert all(line.isprintable() for line in lines)
-    assert "at most 3 %" in " ".join(lines)
+    said = "at most 3 %, noise has misled any of these sessions: 1 found it slower (0.5 % each), 1 ruled"
+    assert said in " ".join(" ".join(lines).split())
 
 
 # What is measured, and where.

@@ -116,12 +116,16 @@ def about_sureness(every: Sequence[Found]) -> list[str]:
     Args:
         every: What all sessions have found: that of the bad side, and those of the steps.
     """
-    slower = sum(each.judgement == "slower" for each in every)
-    others = sum(each.judgement == "not slower" for each in every)
+    counts = {
+        f"found it slower ({100 * SESSION_ERROR:g} % each)": "slower",
+        f"ruled that out ({100 * MISSED:g} % each)": "not slower",
+        "could not be had, or not decide": "skipped",
+    }
+    parts = {words: sum(each.judgement == judgement for each in every) for words, judgement in counts.items()}
+    said = ", ".join(f"{number} {words}" for words, number in parts.items() if number)
     return wrapped(
-        f"How sure: with at most {100 * summed_error(every):.2g} %, noise has misled any of these sessions. "
-        f"{slower} found it slower ({100 * SESSION_ERROR:g} % each) and {others} ruled that out "
-        f"({100 * MISSED:g} % each), added up. That is the error of measuring. It is not the chance that "
-        "something else is to blame: what became slower bit by bit has passed half of it here.",
+        f"How sure: with at most {100 * summed_error(every):.2g} %, noise has misled any of these sessions: "
+        f"{said}, added up. That is the error of measuring. It is not the chance that something else is to "
+        "blame: what became slower bit by bit has passed half of it here.",
         others=_INDENT,
     )
