@@ -46,7 +46,6 @@ def test_each_is_measured_on_one_core_and_on_all(found: dict[str, dict[str, Any]
     wide, alone = (found[name]["points"][-1]["speedup"] for name in ("divided", "sleepy"))
     assert wide["high"] > wide["value"] > 1.4 > alone["value"] > 0.7
     assert found["divided"]["serial_share"]["value"] < 0.5 < found["sleepy"]["serial_share"]["value"]
-    assert found["divided"]["prediction"]["cores"] >= 8
 
 
 def test_tests_are_what_they_were(run: Run, found: dict[str, dict[str, Any]]) -> None:

@@ -147,6 +147,24 @@ def test_what_one_core_alone_told(
     assert found.from_one_core.cores == 2
 
 
+def test_beside_other_programs_nothing_is_told(tiny_tree: Tree) -> None:
+    """Whoever has two cores has one of them then, and seems not to gain from the second."""
+    result = result_of(measured("calm", {1: 1.0, 2: 1.0}, cpu=1.0), tree=tiny_tree)
+    before = replace(read_noise(), moment=0.0, own_seconds=0.0, busy_seconds=0.0)
+    busy = replace(result, noise=(before, replace(before, moment=10.0, busy_seconds=10.0)))
+    (found,) = scaling_of(busy, (ONE, TWO))
+    assert found.points[1].images_per_second is not None
+    assert found.prediction is None
+    assert found.from_one_core is not None
+    assert found.from_one_core.right == "not told"
+    remarks = about_cores({"loading": busy}, (ONE, TWO))["cores"]["remarks"]
+    assert remarks[0].startswith("Measured beside other programs, which used 1.0 of 2 cores")
+    (told,) = scaling_of(result, (ONE, TWO))
+    assert told.from_one_core is not None
+    assert told.from_one_core.right == "no, it is slower"
+    assert told.prediction is not None
+
+
 def test_a_wide_interval_tells_nothing(tiny_tree: Tree) -> None:
     """Whatever was predicted, it would hold it."""
     some = measured("some", {1: 1.0, 2: 0.6}, 1.0, 0.1)

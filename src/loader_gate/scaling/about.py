@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader_gate.runs.sentences import with_interval
 from loader_gate.scaling.ranks import MOST_TOLD, Flip, flips
-from loader_gate.scaling.scaling import Scaling, scaling_of
+from loader_gate.scaling.scaling import Scaling, busy_meanwhile, scaling_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -47,11 +47,16 @@ def _as_json(value: Any) -> Any:
 
 def _remarks(result: Result, found: Sequence[Scaling], bindings: Sequence[Binding]) -> Iterator[str]:
     """Yield what is to be said of all variants together, in sentences."""
-    flipped = flips(result, bindings[-1].cores)
+    if busy := busy_meanwhile(result, bindings):
+        yield (
+            f"Measured {busy}: all cores were fewer than there are, so that nothing is told of more, nor who "
+            "changes places. Stop these programs, and measure again."
+        )
+    flipped = [] if busy else flips(result, bindings[-1].cores)
     yield from map(_in_words, flipped[:MOST_TOLD])
     if len(flipped) > MOST_TOLD:
         yield f"{len(flipped) - MOST_TOLD} more pairs of variants change places with more cores."
-    if not flipped and len([each for each in found if not each.is_limit]) > 1:
+    if not busy and not flipped and len([each for each in found if not each.is_limit]) > 1:
         fewest, most = bindings[0].cores, _cores(bindings[-1].cores)
         yield f"No two variants surely change places from {fewest} to {most}."
     if shared := [each.cores for each in bindings if each.shares_cores]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
+from loader_gate.machine.noise import used_by_others
 from loader_gate.rotation.contestant import cost
 from loader_gate.statistics.amdahl import AmdahlFit, Figure, OneCore, fit_amdahl
 from loader_gate.statistics.blocks import LONG_BLOCK_SECONDS, block_estimate
 from loader_gate.statistics.estimate import log_ratios
 from loader_gate.statistics.sequences import ERROR
+from loader_gate.verdict.excuses import busy_elsewhere
 
 if TYPE_CHECKING:
     from loader_gate.machine.topology import Binding
@@ -76,7 +78,7 @@ class FromOneCore:
         at_most: The most.
         measured: What it is.
         right: "yes", "no, it is slower" or "no, it is faster", by whether the two intervals have a speedup in
-            common; "not told" where the measured one is wide.
+            common; "not told" where the measured one is wide, or other programs took cores.
     """
 
     cores: int
@@ -121,11 +123,24 @@ def scaling_of(result: Result, bindings: Sequence[Binding]) -> list[Scaling]:
     measured = [each for each in result.measurements.values() if has_scaled(each)]
     measured.sort(key=lambda each: not each.variant.traits.is_limit)
     found: dict[str, Scaling] = {}
+    is_busy = bool(busy_meanwhile(result, bindings))
     for each in measured:
         bound_by = None if each.share is None else found.get(each.share.limit)
-        scaled = _Measured(each, len(result.tree), tuple(bindings))
+        scaled = _Measured(each, len(result.tree), tuple(bindings), is_busy)
         found[each.variant.name] = scaled.scaling(result.workload.name, bound_by)
     return [*found.values()]
+
+
+def busy_meanwhile(result: Result, bindings: Sequence[Binding]) -> str:
+    """Return what other programs took of the cores, in words; nothing if that is little.
+
+    Beside them all cores are fewer than there are, and what is said of all would be wrong.
+
+    Args:
+        result: What was measured.
+        bindings: With which processors, ascending; the last one is all of them.
+    """
+    return busy_elsewhere(used_by_others(*result.noise), bindings[-1].cores)
 
 
 def has_scaled(measurement: Measurement) -> bool:
@@ -142,11 +157,13 @@ class _Measured:
         measurement: What was measured.
         images: Images an epoch.
         bindings: With which processors, ascending; the last one is all of them.
+        is_busy: Whether other programs took so much of them that nothing is told of all.
     """
 
     measurement: Measurement
     images: int
     bindings: tuple[Binding, ...]
+    is_busy: bool
 
     def scaling(self, workload: str, bound_by: Scaling | None) -> Scaling:
         """Return how it scales.
@@ -167,7 +184,7 @@ class _Measured:
         misfit = ""
         if fit.misfit > MOST_MISFIT:
             misfit = f"{100 * fit.misfit:.0f} % off Amdahl's law with {fit.misfit_at} cores"
-        prediction = None if misfit else _prediction(fit, points[-1], bound_by)
+        prediction = None if misfit or self.is_busy else _prediction(fit, points[-1], bound_by)
         return Scaling(*about, points, fit.serial_share, misfit, prediction, self._from_one_core(passes))
 
     def _passes(self) -> tuple[dict[int, Sequence[PassTiming]], dict[int, str]]:
@@ -220,7 +237,9 @@ class _Measured:
         at_least, at_most = alone.speedup(cores)
         measured = paired(passes[1], passes[cores])
         right = "yes" if measured.high < measured.low * (1 + WIDE) ** 2 else "not told"
-        if measured.high < at_least:
+        if self.is_busy:
+            right = "not told"
+        elif measured.high < at_least:
             right = "no, it is slower"
         elif measured.low > at_most:
             right = "no, it is faster"
