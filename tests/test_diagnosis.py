@@ -60,6 +60,8 @@ IDLE = replace(BUSY, cores_used=1.0, running=1.0)
         (IDLE, "wait-bound"),
         (replace(IDLE, decoding=0.9), "wait-bound"),
         (replace(IDLE, asleep=0.9), "wait-bound"),
+        (replace(IDLE, pixels=0.7), "copy-bound"),
+        (replace(IDLE, running=1.3), "unclear"),
         (replace(IDLE, others=0.3), "wait-bound"),
         (replace(IDLE, others=0.9), "unclear"),
         (replace(IDLE, others=0.9, reading=0.9), "read-bound"),

@@ -25,8 +25,8 @@ Word = Literal[
 
 #: From such a share of an epoch on, it is the device: without it loading would be twice as fast as it needs.
 COMPUTE, LITTLE_COMPUTE = 0.67, 0.50
-#: Cores are idle below such a share of them.
-BUSY = 0.75
+#: Cores are idle below such a share of them; below the second one, so idle that threads are too few or wait.
+BUSY, WAITING = 0.75, 0.60
 #: A cause takes half of an epoch, or of a thread's time.
 HALF = 0.50
 #: The lock stops all others when it is held so much of the time.
@@ -96,6 +96,10 @@ def _judged_idle(found: Evidence) -> tuple[Word, str]:
         return "wait-bound", f"{found.asleep:.1f} threads are asleep, most often in {found.function}"
     if (found.others or 0.0) >= OTHERS * found.cores:
         return "unclear", f"other programs kept {found.others:.1f} cores busy"
+    if (found.pixels or 0.0) >= HALF:  # who takes new memory for each copy waits for the system's lock
+        return "copy-bound", ""
+    if _wants(found) > WAITING * found.cores:
+        return "unclear", ""
     return "wait-bound", f"{_wants(found):.1f} threads at work for {found.cores} cores, the others wait"
 
 
