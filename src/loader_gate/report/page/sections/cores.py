@@ -31,13 +31,13 @@ def cores(run: Mapping[str, Any]) -> Section | None:
 
 
 def _chart(drawn: list[dict[str, Any]]) -> Chart:
-    gains = [each for each in drawn if len(each["points"]) > 1]
-    gains.sort(key=lambda each: each["points"][-1]["rate"] / each["points"][0]["rate"], reverse=True)
+    gains = [each for each in drawn if each["speedup"] is not None]
+    gains.sort(key=lambda each: each["speedup"], reverse=True)
     summary = f"{len(drawn)} variants."
     if gains:
         first, last = gains[0]["points"][0], gains[0]["points"][-1]
         summary += (
-            f" {gains[0]['name']} gains most: {last['rate'] / first['rate']:.2f} times the images/s with "
+            f" {gains[0]['name']} gains most: {gains[0]['speedup']:.2f} times as fast with "
             f"{last['cores']:.0f} cores as with {first['cores']:.0f}."
         )
     rows = [
@@ -62,7 +62,8 @@ def _chart(drawn: list[dict[str, Any]]) -> Chart:
 
 def _drawn(scaling: Mapping[str, Any]) -> dict[str, Any]:
     """Return what ``page.js`` draws a variant from."""
-    points = [each for each in map(_point, as_mappings(scaling.get("points"))) if each is not None]
+    listed = as_mappings(scaling.get("points"))
+    points = [each for each in map(_point, listed) if each is not None]
     prediction = as_mapping(scaling.get("prediction"))
     predicted = _point(prediction)
     if predicted is not None:
@@ -79,6 +80,7 @@ def _drawn(scaling: Mapping[str, Any]) -> dict[str, Any]:
         "name": str(scaling.get("variant")),
         "is_limit": bool(scaling.get("is_limit")),
         "points": points,
+        "speedup": as_figure(as_mapping(listed[-1].get("speedup")).get("value")) if listed else None,
         "curve": curve,
         "predicted": [] if predicted is None else [predicted],
     }
