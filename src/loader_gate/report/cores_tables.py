@@ -48,7 +48,7 @@ def cores_tables(about: Mapping[str, Any]) -> list[TextTable]:
     tables = [
         TextTable(
             "Throughput against cores",
-            ("variant", "cores", "images/s (95 % CI)", "a core", "speedup (95 % CI)", "serial % (95 % CI)"),
+            ("variant", "cores", "images/s (95 % CI)", "a core", "speedup (95 % CI)", "serial % (CI)"),
             tuple(row for each in found for row in _rates(each)),
         ),
         TextTable(
