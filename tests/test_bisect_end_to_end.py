@@ -5,21 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sessions import STUCK_SECONDS, TINY_TREE, Sessions
+from tests.sessions import KEPT_OUTPUT, STUCK_SECONDS, TINY_TREE, Sessions
 from tests.test_against_end_to_end import git
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from loader_gate.trees.tree import Tree
 
 #: Sleeping takes as long on a busy machine, and leaves the cores to other tests.
@@ -70,28 +65,10 @@ def sessions(repository: Path, tmp_path: Path, tree_cache: Path, tiny_tree: Tree
     return Sessions(tmp_path / "sessions", tree_cache, ".", checkout=repository)
 
 
-@contextmanager
-def started(sessions: Sessions, *command: str) -> Iterator[subprocess.Popen[str]]:
-    """Start Python there, with its output kept, and end it if it does not end by itself."""
-    with subprocess.Popen(
-        [sys.executable, *command],
-        cwd=sessions.checkout,
-        env=sessions.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def searched(sessions: Sessions, *arguments: str) -> tuple[int, str, str]:
     """Search to the end; return the exit code, and what was said in one line and on standard error."""
     command = ("-m", "loader_gate.bisect", "--loader=loaders:photos", "--budget=6", *arguments)
-    with started(sessions, *command, "--", *TINY_TREE) as process:
+    with sessions.started_python(*command, "--", *TINY_TREE, **KEPT_OUTPUT) as process:
         out, err = process.communicate(timeout=STUCK_SECONDS)
     return process.returncode, " ".join(out.split()), err
 
@@ -145,7 +122,7 @@ with repository.worktree(between.bad) as worktree:
 @pytest.mark.usefixtures("signals_heeded")
 def test_an_interrupted_step_leaves_nothing(repository: Path, sessions: Sessions, tmp_path: Path) -> None:
     """Neither git, nor its step, nor the step's session, nor the worktree of its base."""
-    with started(sessions, "-c", STEPS, str(tmp_path), *TINY_TREE) as process:
+    with sessions.started_python("-c", STEPS, str(tmp_path), *TINY_TREE, **KEPT_OUTPUT) as process:
         deadline = time.monotonic() + 120
         while len(git(repository, "worktree", "list").splitlines()) < 3 and time.monotonic() < deadline:
             assert process.poll() is None, process.communicate()

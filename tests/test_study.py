@@ -865,4 +865,4 @@ def test_steps_have_options(capsys: pytest.CaptureFixture[str]) -> None:
         assert "--folder" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="2"):
         command.main(["record", "--sessions", "0"])
-    assert "expected at least 1" in capsys.readouterr().err
+    assert "expected a whole number above 0" in capsys.readouterr().err

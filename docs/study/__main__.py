@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from docs.study import days, duet, live, load, neighbours, record, replay, trace
 from docs.study.errors import StudyError
 from docs.study.virtual import PACE
+from loader_gate.argument_types import count
 from loader_gate.trees.tree import TreeError
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _duet(options: argparse.Namespace) -> None:
 def _overhead(options: argparse.Namespace) -> None:
     from docs.study import overhead
 
-    overhead.measure(options.images, options.blocks, options.folder)
+    overhead.measure(options.images, options.blocks, options.folder, overhead.default_variants())
 
 
 def _days(options: argparse.Namespace) -> None:
@@ -182,7 +183,7 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
             "--variants", nargs="+", default=list(neighbours.VARIANTS), metavar="NAME", help="what to look at"
         )
         command.add_argument(
-            "--images", type=_number, default=neighbours.IMAGES, metavar="N", help="images of the small tree"
+            "--images", type=count, default=neighbours.IMAGES, metavar="N", help="images of the small tree"
         )
         command.add_argument(
             "--minutes", type=float, default=neighbours.MINUTES, metavar="N", help="how long to measure"
@@ -197,27 +198,27 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
             help="what to compare with itself, and what to plant",
         )  # fmt: skip
         command.add_argument(
-            "--images", type=_number, default=duet.IMAGES, metavar="N", help="images of the small tree"
+            "--images", type=count, default=duet.IMAGES, metavar="N", help="images of the small tree"
         )
         command.add_argument(
-            "--blocks", type=_number, default=duet.BLOCKS, metavar="N", help="blocks of each case and way"
+            "--blocks", type=count, default=duet.BLOCKS, metavar="N", help="blocks of each case and way"
         )
     if step == "overhead":
-        command.add_argument("--images", type=_number, default=96, metavar="N", help="of the small tree")
-        command.add_argument("--blocks", type=_number, default=40, metavar="N", help="blocks of the rotation")
+        command.add_argument("--images", type=count, default=96, metavar="N", help="of the small tree")
+        command.add_argument("--blocks", type=count, default=40, metavar="N", help="blocks of the rotation")
     if step == "days":
         _add_options_of_days(command)
     if step == "days-report":
         sizes_of_days = days.Sizes()
         command.add_argument(
-            "--same", type=_number, default=sizes_of_days.same, metavar="N",
+            "--same", type=count, default=sizes_of_days.same, metavar="N",
             help="virtual sessions beside each neighbour with nothing changed",
         )  # fmt: skip
         command.add_argument(
-            "--slowed", type=_number, default=sizes_of_days.slowed, metavar="N", help="of each slowdown"
+            "--slowed", type=count, default=sizes_of_days.slowed, metavar="N", help="of each slowdown"
         )
         command.add_argument(
-            "--daily", type=_number, default=sizes_of_days.daily, metavar="N", help="of each kind and day"
+            "--daily", type=count, default=sizes_of_days.daily, metavar="N", help="of each kind and day"
         )
     if step in ("record", "all"):
         command.add_argument(
@@ -226,38 +227,38 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
     if step in ("record", "all"):
         flags = [sessions, "--recordings"] if step == "record" else ["--recordings"]
         command.add_argument(
-            *flags, dest="recordings", type=_number, default=record.SESSIONS, metavar="N",
+            *flags, dest="recordings", type=count, default=record.SESSIONS, metavar="N",
             help="recorded sessions in the end, those of before included",
         )  # fmt: skip
         command.add_argument(
-            "--blocks", type=_number, default=record.BLOCKS, metavar="N", help="blocks a session"
+            "--blocks", type=count, default=record.BLOCKS, metavar="N", help="blocks a session"
         )
         command.add_argument(
-            "--images", type=_number, metavar="N", help="another number of images than the small tree has"
+            "--images", type=count, metavar="N", help="another number of images than the small tree has"
         )
     if step in ("replay", "all"):
         sizes = replay.Sizes()
         flags = [sessions, "--same"] if step == "replay" else ["--same"]
         command.add_argument(
-            *flags, dest="same", type=_number, default=sizes.same, metavar="N",
+            *flags, dest="same", type=count, default=sizes.same, metavar="N",
             help="virtual sessions a variant with nothing changed",
         )  # fmt: skip
         command.add_argument(
-            "--slowed", type=_number, default=sizes.slowed, metavar="N", help="sessions a slowdown or floor"
+            "--slowed", type=count, default=sizes.slowed, metavar="N", help="sessions a slowdown or floor"
         )
         command.add_argument(
-            "--setting", type=_number, default=sizes.setting, metavar="N", help="sessions of another setting"
+            "--setting", type=count, default=sizes.setting, metavar="N", help="sessions of another setting"
         )
     if step in ("replay", "days-report", "all"):
         command.add_argument(
-            "--jobs", type=_number, default=None, metavar="N", help="processes (None: as many as cores)"
+            "--jobs", type=count, default=None, metavar="N", help="processes (None: as many as cores)"
         )
     if step in ("replay", "coverage", "days-report", "all"):
         command.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")
     if step in ("coverage", "all"):
         command.add_argument(
             sessions if step == "coverage" else "--coverage-sessions", dest="coverage_sessions",
-            type=_number, default=400, metavar="N", help="virtual sessions of each noise",
+            type=count, default=400, metavar="N", help="virtual sessions of each noise",
         )  # fmt: skip
     if step in ("live", "all"):
         command.add_argument(
@@ -278,7 +279,7 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
             help="what live sessions compare",
         )  # fmt: skip
         command.add_argument(
-            f"{prefix}images", dest="live_images", type=_number, default=live.IMAGES, metavar="N",
+            f"{prefix}images", dest="live_images", type=count, default=live.IMAGES, metavar="N",
             help="images of the small tree in live sessions",
         )  # fmt: skip
         command.add_argument(
@@ -298,9 +299,7 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
 
 
 def _add_options_of_days(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--sessions", type=_number, default=days.SESSIONS, metavar="N", help="sessions to add"
-    )
+    command.add_argument("--sessions", type=count, default=days.SESSIONS, metavar="N", help="sessions to add")
     command.add_argument(
         "--neighbours", nargs="+", choices=load.NEIGHBOURS, default=list(load.NEIGHBOURS),
         help="what to run beside them: each time the one that there are fewest sessions of",
@@ -312,17 +311,10 @@ def _add_options_of_days(command: argparse.ArgumentParser) -> None:
         "--loader", dest="loaders", nargs="*", default=list(days.LOADERS), metavar="MODULE:FUNCTION",
         help="other loaders to measure",
     )  # fmt: skip
-    command.add_argument("--blocks", type=_number, default=days.BLOCKS, metavar="N", help="blocks a session")
+    command.add_argument("--blocks", type=count, default=days.BLOCKS, metavar="N", help="blocks a session")
     command.add_argument(
-        "--images", type=_number, default=days.IMAGES, metavar="N", help="images of the small tree"
+        "--images", type=count, default=days.IMAGES, metavar="N", help="images of the small tree"
     )
-
-
-def _number(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected at least 1")
-    return number
 
 
 def _count(text: str) -> int:

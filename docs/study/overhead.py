@@ -14,6 +14,7 @@ from docs.study.neighbours import hodges_lehmann
 from docs.study.record import BATCH_SIZE, IMAGE_SIZE
 from loader_gate.machine.machine import read_machine
 from loader_gate.machine.noise import describe_noise, read_noise
+from loader_gate.machine.processes import adopt_orphans
 from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
@@ -25,6 +26,7 @@ from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from multiprocessing.connection import Connection
 
     from loader_gate.registry.variant import Variant
@@ -65,10 +67,21 @@ class Looked:
     paused: tuple[float, ...]
 
 
-def measure(images: int, blocks: int, folder: Path) -> None:
-    """Time every default variant of loading with and without a look at its batches, and write the page."""
+def default_variants() -> list[Variant]:
+    """Return the baseline and what `loading` measures if nothing is said, but for limits."""
+    return [each for each in built_in_variants() if _takes_part(each)]
+
+
+def measure(images: int, blocks: int, folder: Path, chosen: Sequence[Variant]) -> None:
+    """Time variants with and without a look at their batches, and write the page.
+
+    Args:
+        images: Images of the small tree.
+        blocks: Blocks of the rotation.
+        folder: Where the page is written.
+        chosen: The variants.
+    """
     tree = prepare_tree(TreeRequest(tree="small", tree_images=images))
-    chosen = [each for each in built_in_variants() if _takes_part(each)]
     before = read_noise()
     context = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
@@ -117,6 +130,7 @@ def _serve(variant: Variant, tree: Tree, folder: Path, connection: Connection) -
     from loader_gate.worker.passes import Passes, settle
     from loader_gate.worker.stopwatch import Stopwatch
 
+    adopt_orphans()  # as every worker does, which passes rely on
     module = importlib.import_module(variant.module)
     spec = Spec(_SIZE, BATCH_SIZE, True, 0, folder).for_variant(variant.name)
     loader = Loader(module.load, module, tree, spec)

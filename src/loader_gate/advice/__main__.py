@@ -15,9 +15,9 @@ from typing import Any
 from loader_gate.advice.advice import Advice, advice_of
 from loader_gate.advice.recommendation import Situation
 from loader_gate.advice.space import free_disk
+from loader_gate.argument_types import count, size
 from loader_gate.machine.memory import free_memory
 from loader_gate.runs.parsing import RunError, read_run
-from loader_gate.sizes import parse_size
 from loader_gate.text import printable
 
 
@@ -78,34 +78,21 @@ def _parser() -> argparse.ArgumentParser:
         description="Show the map of a saved run, and which variant to use for how many images.",
     )
     parser.add_argument("run", type=Path, metavar="RUN.json", help="a JSON file of pytest-benchmark")
-    parser.add_argument("--images", type=_count, metavar="N", help="how many (default: as were measured)")
+    parser.add_argument("--images", type=count, metavar="N", help="how many (default: as were measured)")
     parser.add_argument(
         "--file-size",
-        type=_size,
+        type=size,
         metavar="SIZE",
         help="of an image's file, on average (default: as measured)",
     )
     parser.add_argument(
-        "--memory", type=_size, metavar="SIZE", help="free memory, such as 16G (default: this machine's)"
+        "--memory", type=size, metavar="SIZE", help="free memory, such as 16G (default: this machine's)"
     )
     parser.add_argument(
-        "--disk", type=_size, metavar="SIZE", help="free disk (default: this machine's, for temporary files)"
+        "--disk", type=size, metavar="SIZE", help="free disk (default: this machine's, for temporary files)"
     )
     parser.add_argument("--picture", type=_picture, metavar="FILE", help="draw the map too, as .svg or .png")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {text!r}")
-    return int(text)
-
-
-def _size(text: str) -> int:
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _picture(text: str) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from loader_gate.argument_types import count
 from loader_gate.history.all_runs import HistoryError, storage_folder
 from loader_gate.history.commands.comparing import Tolerance, compare_runs
 from loader_gate.history.commands.finding import show_detection_rates, show_steps
@@ -65,8 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     trial = add(
         "trial", show_detection_rates, "show how often steps and drift are found, in made-up histories", False
     )
-    trial.add_argument("--count", type=_count, default=200, metavar="N", help="histories of each kind (200)")
-    trial.add_argument("--series", type=_count, default=1, metavar="N", help="of a history (default: 1)")
+    trial.add_argument("--count", type=count, default=200, metavar="N", help="histories of each kind (200)")
+    trial.add_argument("--series", type=count, default=1, metavar="N", help="of a history (default: 1)")
     trial.add_argument("--seed", type=int, default=0, metavar="N", help="of what is made up (default: 0)")
     return parser
 
@@ -74,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_what_reads(add: Add) -> None:
     """Add the sub-commands that only show runs."""
     command = add("list", list_runs, "list the runs, oldest first", True)
-    command.add_argument("--last", type=_count, default=0, metavar="N", help="only the last N")
+    command.add_argument("--last", type=count, default=0, metavar="N", help="only the last N")
     command = add("show", show_run, "show one run", False)
     command.add_argument("run", metavar="RUN", help="its number, its folder and number, or its file")
     command = add(
@@ -98,8 +99,8 @@ def _add_what_reads(add: Add) -> None:
 def _add_what_writes(add: Add) -> None:
     """Add the sub-commands that delete, copy or write files."""
     command = add("prune", prune, "delete old runs; never what --benchmark-compare would compare with", False)
-    command.add_argument("--keep", type=_count, metavar="N", help="the newest N of each folder stay")
-    command.add_argument("--newer-than", type=_count, metavar="DAYS", help="and those of the last DAYS days")
+    command.add_argument("--keep", type=count, metavar="N", help="the newest N of each folder stay")
+    command.add_argument("--newer-than", type=count, metavar="DAYS", help="and those of the last DAYS days")
     command.add_argument("--delete", action="store_true", help="delete them; otherwise they are only listed")
     command = add("import", import_from, "copy runs of other machines and branches into the storage", False)
     command.add_argument(
@@ -114,12 +115,6 @@ def _add_what_writes(add: Add) -> None:
     )
     command.add_argument("--run", metavar="RUN", help="for github-…: another one than the last")
     command.add_argument("--output", type=Path, metavar="FILE", help="where to; standard output if left out")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
-    return int(text)
 
 
 if __name__ == "__main__":
