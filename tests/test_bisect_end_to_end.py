@@ -13,6 +13,7 @@ import pytest
 
 from tests.sessions import KEPT_OUTPUT, STUCK_SECONDS, TINY_TREE, Sessions
 from tests.test_against_end_to_end import git
+from tests.test_bisect import add_package, new_environment
 
 if TYPE_CHECKING:
     from loader_gate.trees.tree import Tree
@@ -96,6 +97,26 @@ def test_the_slow_commit_is_found(repository: Path, sessions: Sessions) -> None:
     assert f"The first slow commit: {slow} Wait longer Its session said: " in out
     assert "How sure: with at most" in out
     assert "Step 1 of about 2, " in err
+    check_untouched(repository, sessions)
+
+
+def test_the_slow_package_is_found(repository: Path, sessions: Sessions, tmp_path: Path) -> None:
+    """Each trial is a session against the good environment, with some packages of the bad one."""
+    loader = LOADER.replace("PAUSE = 0.05\n", "").replace(
+        "import time\n", "import time\n\nfrom made_up import PAUSE\n"
+    )
+    (repository / "loaders.py").write_text(loader, encoding="utf-8")
+    git(repository, "commit", "--quiet", "--all", "--message", "Ask a package how long")
+    (repository / "loaders.py").write_text("not even Python", encoding="utf-8")
+    pythons = []
+    for name, version, pause in (("good", "1.0", 0.05), ("bad", "2.0", 0.2)):
+        pythons.append(new_environment(tmp_path / name))
+        add_package(tmp_path / name, "made-up", version, {"made_up.py": f"PAUSE = {pause}\n"})
+        add_package(tmp_path / name, "other-thing", version, {"other_thing.py": ""})
+    code, out, err = searched(sessions, f"--good-python={pythons[0]}", f"--bad-python={pythons[1]}")
+    assert code == 0, out + err
+    assert "2 packages differ: made-up 1.0 -> 2.0, other-thing 1.0 -> 2.0" in out
+    assert "The first slow package: made-up 1.0 -> 2.0" in out
     check_untouched(repository, sessions)
 
 
