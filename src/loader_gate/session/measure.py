@@ -321,7 +321,11 @@ class _WorkloadRun:
     def _launcher(self) -> Launcher:
         return Launcher(
             self.settings.place.search_path,
-            replace(self.settings.allowance.limits, see_gpu=self.workload.uses_gpu),
+            replace(
+                self.settings.allowance.limits,
+                see_gpu=self.workload.uses_gpu,
+                trains=self.workload.trains_a_model,
+            ),
             {} if self.base is None else self.base.origins,
             self.templates,
         )

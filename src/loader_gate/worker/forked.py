@@ -17,7 +17,8 @@ from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from typing import TYPE_CHECKING, Protocol
 
-from loader_gate.worker.origin import Origin, command, environment_of
+from loader_gate.worker import keras_settings
+from loader_gate.worker.origin import Origin, command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,10 +126,11 @@ class Templates:
         shared = [
             each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each in origin.search_path
         ]
-        key = (origin.python, *shared, *files.values())
+        settings = [environment.get(each, "") for each in keras_settings.VARIABLES]
+        key = (origin.python, *shared, *settings, *files.values())
         if key not in self._templates:
             own = {name: value for name, value in environment.items() if name != "TMPDIR"}
-            own.update(environment_of(origin.python, shared))
+            own["PYTHONPATH"] = os.pathsep.join(shared)
             self._templates[key] = _Template(origin.python, own, files)
         template = self._templates[key]
         forked = template.fork(connection, stderr)

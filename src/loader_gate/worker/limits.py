@@ -23,12 +23,14 @@ class WorkerLimits:
         memory_limit: Bytes that it and its children may hold at once, if any.
         disk_limit: Bytes that may be in the folder that it writes to, if any.
         see_gpu: Whether it may use a GPU.
+        trains: Whether it trains a model, which is the same for all.
     """
 
     hang_seconds: float
     memory_limit: int | None = None
     disk_limit: int | None = None
     see_gpu: bool = False
+    trains: bool = False
 
     def exceeded(self, pid: int, disk_folder: Path | None) -> str:
         """Return which limit a worker is above, with what it has; nothing if it keeps within all.

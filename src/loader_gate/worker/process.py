@@ -25,6 +25,7 @@ from loader_gate.machine.files import TEMPORARY_PREFIX
 from loader_gate.machine.processes import descendants
 from loader_gate.machine.topology import bound_to
 from loader_gate.registry.variant import Variant
+from loader_gate.worker import keras_settings
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.worker.forked import Fork, Forked
 from loader_gate.worker.origin import OWN_FOLDER, Origin, command, environment_of
@@ -101,6 +102,8 @@ class WorkerProcess:
         self._temporary = tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True)
         self._connection, theirs = multiprocessing.Pipe()
         environment = _environment(self._origin, self._temporary.name, limits.see_gpu)
+        if variant.is_built_in or limits.trains:
+            environment = keras_settings.by_default(environment)
         with theirs:
             stderr = self._stderr.fileno()
             forked = fork and fork(self._origin, environment, theirs, stderr)

@@ -10,6 +10,7 @@ import numpy as np
 
 from loader_gate.same_work.fingerprints import POINTS
 from loader_gate.worker.dataset import as_dataset, image_shape
+from loader_gate.worker.keras_settings import default_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +42,12 @@ class Model:
             width: MobileNetV2's width multiplier.
             weights: A weights file, ``imagenet``, or None for random ones: the arithmetic is the same.
         """
+        with default_numbers():
+            self._build(tree, spec, declared, width, weights)
+
+    def _build(
+        self, tree: Tree, spec: Spec, declared: DeclaredOutput, width: float, weights: str | None
+    ) -> None:
         import tensorflow as tf
         from tensorflow import keras
 
