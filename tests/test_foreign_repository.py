@@ -497,6 +497,36 @@ def photos(tree, spec): ...
     assert to_measure([item], ["photos"]) == [("loading", "photos")]
 
 
+TIMEOUT = """
+import types
+
+import pytest
+
+class Timeout:
+    @pytest.hookspec(firstresult=True)
+    def pytest_timeout_set_timer(self, item, settings):
+        ...
+
+def pytest_addhooks(pluginmanager):
+    pluginmanager.add_hookspecs(Timeout)
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    settings = types.SimpleNamespace(timeout=2.5)
+    print(item.name, "timer:", item.ihook.pytest_timeout_set_timer(item=item, settings=settings))
+    return (yield)
+"""
+
+
+def test_a_timeout_is_of_other_tests(tmp_path: Path, run_here: Run) -> None:
+    """What pytest-timeout asks before it sets a timer is answered for benchmarks alone, and said."""
+    write(tmp_path, {"conftest.py": CONFTEST + TIMEOUT, "test_loaders.py": LOADERS})
+    done = run_here(tmp_path, *STRICT, "--benchmark-disable", "-s")
+    assert "test_plain timer: None" in done.stdout
+    assert "photos[loading] timer: True" in done.stdout
+    assert done.stdout.count("pytest-timeout's 2.5 s do not count for benchmarks") == 1
+
+
 def test_without_pytest_benchmark(tmp_path: Path, run_here: Run) -> None:
     """There are no books to enter anything into: the way out is said."""
     write(tmp_path, {"conftest.py": CONFTEST, "test_loaders.py": LOADERS})

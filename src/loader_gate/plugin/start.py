@@ -33,7 +33,7 @@ WRONG = (CompareError, ConfirmError, DeviceError, FloorsError, RegistryError, Se
 NO_BOOKS = "loader-gate enters what it measures into pytest-benchmark: leave out -p no:benchmark."
 _HOOKS = tuple(
     f"loader_gate.plugin.{name}"
-    for name in ("selection", "confirming", "terminal_summary", "ending", "annotations")
+    for name in ("selection", "confirming", "terminal_summary", "timeouts", "ending", "annotations")
 )
 
 
