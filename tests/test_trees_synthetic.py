@@ -21,6 +21,7 @@ from PIL import Image
 
 from loader_gate.progress import Display
 from loader_gate.trees import picture, synthetic
+from loader_gate.trees.cache import cache_root
 from loader_gate.trees.pool import Failure
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
@@ -273,6 +274,23 @@ def alive(process: int) -> bool:
         return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep caches elsewhere")
+@pytest.mark.parametrize("chosen", ["", "~/trees"])
+def test_a_user_without_a_home(chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user nobody has entered: nothing is written into a folder named ``~``."""
+    import pwd
+
+    def unknown(user: int) -> None:
+        raise KeyError(user)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LOADER_GATE_CACHE", chosen)
+    with pytest.raises(TreeError, match=r"no home folder is known .* set LOADER_GATE_CACHE to a folder"):
+        cache_root()
 
 
 def test_unusable_cache(tmp_path: Path) -> None:

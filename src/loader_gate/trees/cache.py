@@ -22,13 +22,26 @@ _UNFINISHED = ".building-"
 
 
 def cache_root() -> Path:
-    """Return the cache folder: ``LOADER_GATE_CACHE`` if set, otherwise the user's cache folder."""
-    chosen = os.environ.get("LOADER_GATE_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
+    """Return the cache folder: ``LOADER_GATE_CACHE`` if set, otherwise the user's cache folder.
+
+    Raises:
+        TreeError: The user has none, as in a container whose user nobody has entered.
+    """
     from platformdirs import user_cache_path
 
-    return user_cache_path("loader-gate", appauthor=False)
+    chosen = os.environ.get("LOADER_GATE_CACHE")
+    try:
+        if chosen:
+            return Path(chosen).expanduser().absolute()
+        folder = user_cache_path("loader-gate", appauthor=False)
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute():  # some versions of platformdirs give "~/.cache"
+        raise TreeError(
+            "no home folder is known (HOME is not set, and the system has no entry of this user), so there "
+            "is no place for trees: set LOADER_GATE_CACHE to a folder."
+        )
+    return folder
 
 
 @contextmanager
