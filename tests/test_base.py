@@ -18,7 +18,7 @@ from loader_gate.base import interpreter
 from loader_gate.base.base import Base, base_of
 from loader_gate.base.interpreter import Interpreter, holds_packages, read_interpreter, without_packages
 from loader_gate.base.repository import Repository, RevisionError
-from loader_gate.machine.files import TEMPORARY_PREFIX
+from loader_gate.machine.temporary import PREFIX
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.same_work.reference import build_reference
@@ -435,9 +435,10 @@ def test_worktrees_go_after_an_exception(error: type[BaseException], suite: Path
 
 def test_what_a_kill_leaves_goes_with_the_next_session(suite: Path, temporary: Path, tmp_path: Path) -> None:
     """An entry of ours whose folder has gone is removed; a user's own on a drive taken out is not."""
-    for folder in (temporary / f"{TEMPORARY_PREFIX}lost", tmp_path / "on-a-drive"):
+    for folder in (temporary / f"{PREFIX}lost" / "base", tmp_path / "on-a-drive"):
         git(suite, "worktree", "add", "--quiet", "--detach", str(folder))
         shutil.rmtree(folder)
+    (temporary / f"{PREFIX}lost").rmdir()
     with base_of("main", None, [built_in("first")], [], package_parent=suite / "src"):
         pass
     assert left_over(suite, temporary) == ["on-a-drive"]

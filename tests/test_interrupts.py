@@ -1,4 +1,4 @@
-"""What SIGTERM does to a session, and that nothing is changed for others."""
+"""What SIGTERM and SIGHUP do to a session, and that nothing is changed for others."""
 
 from __future__ import annotations
 
@@ -9,40 +9,56 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from loader_gate.plugin.interrupts import clean_end_on_sigterm
+from loader_gate.plugin.interrupts import clean_end_when_told
+
+TOLD = (signal.SIGTERM, signal.SIGHUP)
+told = pytest.mark.parametrize("number", TOLD, ids=lambda number: number.name)
 
 
 @pytest.fixture(autouse=True)
 def as_python_starts() -> Iterator[None]:
-    """Let nobody handle the signal, as when a session begins."""
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """Let nobody handle the signals, as when a session begins."""
+    before = {each: signal.signal(each, signal.SIG_DFL) for each in TOLD}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
-def test_sigterm_interrupts() -> None:
-    """It is an interrupt, which cleans up; a second one does not cut that short."""
-    undo = clean_end_on_sigterm()
-    with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
-        os.kill(os.getpid(), signal.SIGTERM)
-    os.kill(os.getpid(), signal.SIGTERM)
+@told
+def test_it_interrupts(number: signal.Signals) -> None:
+    """It is an interrupt, which cleans up; neither a second one nor the other cuts that short."""
+    undo = clean_end_when_told()
+    with pytest.raises(KeyboardInterrupt, match=number.name):
+        os.kill(os.getpid(), number)
+    for each in TOLD:
+        os.kill(os.getpid(), each)
     undo()
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert [signal.getsignal(each) for each in TOLD] == [signal.SIG_DFL] * 2
 
 
-def test_another_handler_stays() -> None:
+@told
+def test_another_handler_stays(number: signal.Signals) -> None:
     """Whoever handles the signal already goes on doing so, before and after."""
     seen: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
-    undo = clean_end_on_sigterm()
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal.signal(number, lambda number, _: seen.append(number))
+    undo = clean_end_when_told()
+    os.kill(os.getpid(), number)
     undo()
-    os.kill(os.getpid(), signal.SIGTERM)
-    assert seen == [signal.SIGTERM] * 2
+    os.kill(os.getpid(), number)
+    assert seen == [number] * 2
+
+
+def test_who_ignores_it_goes_on() -> None:
+    """As ``nohup`` lets a command ignore that the terminal is closed."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    undo = clean_end_when_told()
+    os.kill(os.getpid(), signal.SIGHUP)
+    undo()
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 def test_another_thread_changes_nothing() -> None:
     """Python lets only the main thread handle signals: elsewhere there is nothing to do, and no error."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(clean_end_on_sigterm).result()()
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        pool.submit(clean_end_when_told).result()()
+    assert [signal.getsignal(each) for each in TOLD] == [signal.SIG_DFL] * 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import gc
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -160,6 +161,7 @@ def test_a_worker_that_dies_beside_a_child(tiny_tree: Tree, spec: Spec, referenc
         worker.ask("check", reference=reference)
         with pytest.raises(WorkerError, match="SIGKILL"):
             worker.ask("pass", epochs=1)
+    assert gone(lambda: processes_with("of a session of its own"))
 
 
 def test_a_one_shot_loader_pays_for_its_own_beginning(tiny_tree: Tree, spec: Spec) -> None:
@@ -179,6 +181,15 @@ def test_an_epoch_that_loses_an_image_is_refused(tiny_tree: Tree, spec: Spec, re
     with opened("loses_an_image", tiny_tree, spec) as worker:
         assert not worker.ask("check", reference=reference)["reason"]
         with pytest.raises(WorkerError, match="does other work than asked: Batch 1 has 4 images"):
+            worker.ask("pass", epochs=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has real-time signals")
+def test_a_real_time_signal_has_a_name(tiny_tree: Tree, spec: Spec) -> None:
+    """Most have none of their own, and end a worker as others do."""
+    with opened("photos", tiny_tree, spec) as worker:
+        os.kill(worker.pid, signal.SIGRTMIN + 5)
+        with pytest.raises(WorkerError, match=r"was killed by SIGRTMIN\+5$"):
             worker.ask("pass", epochs=1)
 
 

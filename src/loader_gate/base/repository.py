@@ -7,12 +7,11 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loader_gate.machine.files import TEMPORARY_PREFIX
+from loader_gate.machine.temporary import PREFIX, TemporaryFolder, remove_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,8 +130,12 @@ class Repository:
         Raises:
             RevisionError: It cannot be checked out.
         """
+        remove_abandoned()
         self._forget_lost()
-        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX)).resolve()
+        with TemporaryFolder() as name:
+            yield from self._checked_out(commit, Path(name).resolve() / "base")
+
+    def _checked_out(self, commit: str, folder: Path) -> Iterator[Path]:
         try:
             made = self.git("worktree", "add", "--quiet", "--detach", str(folder), commit)
             if made.returncode:
@@ -164,11 +167,7 @@ class Repository:
         """
         for line in self.git("worktree", "list", "--porcelain").stdout.splitlines():
             label, _, name = line.partition(" ")
-            if (
-                label == "worktree"
-                and Path(name).name.startswith(TEMPORARY_PREFIX)
-                and not Path(name).exists()
-            ):
+            if label == "worktree" and Path(name).parent.name.startswith(PREFIX) and not Path(name).exists():
                 self.git("worktree", "remove", "--force", "--force", name)
 
     def git(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -35,9 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from loader_gate.bisect.asked import BisectError
     from loader_gate.bisect.search import search_commits
     from loader_gate.bisect.search_packages import search_packages
-    from loader_gate.plugin.interrupts import clean_end_on_sigterm
+    from loader_gate.plugin.interrupts import clean_end_when_told
 
-    undo = clean_end_on_sigterm()
+    undo = clean_end_when_told()
     try:
         _check(options)
         repository, asked = _asked(options, extra, Path.cwd())

@@ -10,13 +10,12 @@ import contextlib
 import importlib.metadata
 import json
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader_gate.bisect.asked import BisectError
-from loader_gate.machine.files import TEMPORARY_PREFIX
+from loader_gate.machine.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -120,7 +119,7 @@ class Differences:
         Raises:
             BisectError: It cannot be made.
         """
-        with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX) as name:
+        with TemporaryFolder() as name:
             folder = Path(name).resolve() / "venv"
             command = [self.good.program, "-m", "venv", "--without-pip", str(folder)]
             made = subprocess.run(

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from loader_gate.bisect.asked import environment
 from loader_gate.bisect.judging import LONGER, Found
 from loader_gate.bisect.project import SettingsNotKeptError, with_settings
-from loader_gate.machine.files import TEMPORARY_PREFIX
+from loader_gate.machine.temporary import TemporaryFolder
 from loader_gate.progress import Progress
 from loader_gate.registry.variant import BASELINE
 from loader_gate.statistics.session_error import SESSION_ERROR
@@ -76,7 +75,7 @@ class Stage:
     def _hold(self, tolerance: float, budget: float, title: str) -> Found:
         """Hold one session."""
         asked = self.asked
-        with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True) as name:
+        with TemporaryFolder() as name:
             books, empty = Path(name) / "books.json", self.top / asked.inside / _EMPTY
             empty.mkdir(exist_ok=True)
             # Options of ours come last, and by the names that no other plugin can have taken.

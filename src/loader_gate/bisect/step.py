@@ -18,7 +18,7 @@ from loader_gate.bisect.commits import candidates
 from loader_gate.bisect.judging import EXIT_CODES, Found, Line, steps_left
 from loader_gate.bisect.session import Stage
 from loader_gate.bisect.words import about_step, time_left
-from loader_gate.plugin.interrupts import clean_end_on_sigterm
+from loader_gate.plugin.interrupts import clean_end_when_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,7 @@ def command(plan: Path) -> list[str]:
 
 def main() -> int:
     """Take the step of the commit that is checked out; return the exit code for git."""
-    clean_end_on_sigterm()
+    clean_end_when_told()
     plan = Plan.read(Path(sys.argv[2]))
     with os.fdopen(plan.output, "w") as output, os.fdopen(plan.progress, "w") as progress:
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import shutil
 import signal
-import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,10 +26,10 @@ from loader_gate.doctor.prospects import (
 )
 from loader_gate.doctor.recording import RecordingError, SameCode, record
 from loader_gate.machine.cores import cores
-from loader_gate.machine.files import TEMPORARY_PREFIX
 from loader_gate.machine.machine import read_machine
 from loader_gate.machine.memory import free_memory
 from loader_gate.machine.surroundings import read_surroundings
+from loader_gate.machine.temporary import TemporaryFolder
 from loader_gate.progress import Progress
 from loader_gate.registry.spec import Spec
 from loader_gate.rotation.runner import Job
@@ -93,7 +92,7 @@ def examine(asked: Asked, stream: TextIO) -> Findings:
         RecordingError: A variant could not be measured to the end.
     """
     before = read_surroundings()
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True) as folder:
+    with TemporaryFolder() as folder:
         recorded = _record(asked, Path(folder), stream)
     after = read_surroundings()
     number = comparisons(asked.variants, {each.name for each in asked.variants})

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-#: What the names of our temporary folders begin with.
-TEMPORARY_PREFIX = "loader-gate-"
-
 
 def lines_of(path: Path) -> list[str]:
     """Return the lines of a file, none if it cannot be read."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loader_gate.machine.cores import cpu_quota, processors
-from loader_gate.machine.files import TEMPORARY_PREFIX, lines_of, words_of
+from loader_gate.machine.files import lines_of, words_of
 from loader_gate.machine.memory import free_memory
 from loader_gate.machine.processes import shows_children, shows_shares
 
@@ -187,7 +187,7 @@ def _write_speed(folder: Path) -> float | None:
     """Return how many bytes a second came onto the disk, of one new file; None if it could not be written."""
     data = os.urandom(2**20)  # what is all zeros might take no room
     try:
-        with tempfile.TemporaryFile(prefix=TEMPORARY_PREFIX, dir=folder) as file:
+        with tempfile.TemporaryFile(dir=folder) as file:
             started = time.monotonic()
             for _ in range(WRITTEN // len(data)):
                 file.write(data)

@@ -10,25 +10,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+#: What a cancelled job gets, and what a session gets whose terminal is closed.
+_TOLD = (signal.SIGTERM, signal.SIGHUP)
 
-def clean_end_on_sigterm() -> Callable[[], None]:
-    """Let SIGTERM interrupt the main thread, and return a function that undoes it.
 
-    Without this, SIGTERM ends Python at once, and temporary folders stay. Nothing is changed where somebody
-    else handles the signal already, or where it cannot be handled: in any other thread than the main one.
+def clean_end_when_told() -> Callable[[], None]:
+    """Let SIGTERM and SIGHUP interrupt the main thread, and return a function that undoes it.
+
+    Without this they end Python at once, and temporary folders stay. Nothing is changed where somebody else
+    handles or ignores the signal already, or where none can be handled: in any thread but the main one.
     """
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    if threading.current_thread() is not threading.main_thread():
         return lambda: None
-    signal.signal(signal.SIGTERM, _interrupt)
+    ours = [each for each in _TOLD if signal.getsignal(each) is signal.SIG_DFL]
+    for each in ours:
+        signal.signal(each, _interrupt)
 
     def undo() -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for each in ours:
+            signal.signal(each, signal.SIG_DFL)
 
     return undo
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 (what a handler is given)
-    # Cleaning up has begun: a second one would only cut it short.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    raise KeyboardInterrupt("ended by SIGTERM")
+    # Cleaning up has begun: another one would only cut it short.
+    for each in _TOLD:
+        if signal.getsignal(each) is _interrupt:
+            signal.signal(each, lambda *_: None)
+    raise KeyboardInterrupt(f"ended by {signal.Signals(number).name}")

@@ -10,7 +10,7 @@ import pytest
 from loader_gate.plugin.benchmark_storage import CompareError
 from loader_gate.plugin.earlier_runs import EarlierRuns
 from loader_gate.plugin.hooks import compare_anew, give_back
-from loader_gate.plugin.interrupts import clean_end_on_sigterm
+from loader_gate.plugin.interrupts import clean_end_when_told
 from loader_gate.plugin.settings import SettingsError, options_of
 from loader_gate.plugin.suite import Suite
 from loader_gate.plugin.trees import tree_request
@@ -62,7 +62,7 @@ def begin(config: pytest.Config) -> Suite:
     for name in ("benchmark_compare", "benchmark_compare_fail"):
         setattr(config.option, name, getattr(options, name))
     config.stash[SUITE], config.stash[COMPARISON] = suite, comparison
-    config.add_cleanup(clean_end_on_sigterm())
+    config.add_cleanup(clean_end_when_told())
     config.add_cleanup(suite.close)
     for name in _HOOKS:
         config.pluginmanager.register(importlib.import_module(name), name)

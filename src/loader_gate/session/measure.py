@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import errno
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from loader_gate.machine.files import TEMPORARY_PREFIX
 from loader_gate.machine.memory import free_memory
 from loader_gate.machine.noise import read_noise, used_by_others
+from loader_gate.machine.temporary import TemporaryFolder, remove_abandoned
 from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
@@ -70,7 +69,9 @@ def measure(
     ungated = [each.name for each in settings.ungated_in(workload) if not each.absence()]
     measured_names = tuple(dict.fromkeys([*wanted, *ungated]))
     known = tuple(dict.fromkeys([*settings.variants, *built_in_variants()]))
-    with _temporary_folder() as folder, closing(Templates()) as templates:
+    remove_abandoned()
+    with TemporaryFolder() as own, closing(Templates()) as templates:
+        folder = Path(own)
         run = _WorkloadRun(workload, settings, tree, known, base, templates, stream)
         problem = run.decode_reference(folder / "reference")
         plan = run.plan(measured_names, folder, problem)
@@ -119,15 +120,6 @@ def _confirmed(
         name: replace(each, verdict=confirmed(each.verdict, earlier[name])) if name in earlier else each
         for name, each in measurements.items()
     }
-
-
-@contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)

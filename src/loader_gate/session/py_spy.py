@@ -8,10 +8,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from pathlib import Path
 
-from loader_gate.machine.files import TEMPORARY_PREFIX
+from loader_gate.machine.temporary import TemporaryFolder
 
 #: Samples a second. Each stops the process, for some milliseconds where a library as large as TensorFlow has
 #: to be looked through: with more of them, what sleeps meanwhile would seem to take less than it does.
@@ -55,7 +54,7 @@ def record(program: str, pid: int, seconds: float) -> str:
     Raises:
         ProfilerError: It could not look.
     """
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX) as folder:
+    with TemporaryFolder() as folder:
         stacks = Path(folder) / "stacks"
         command = [
             *(program, "record", "--pid", str(pid), "--output", str(stacks), "--format", "raw"),

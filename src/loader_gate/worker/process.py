@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from loader_gate.machine.files import TEMPORARY_PREFIX
 from loader_gate.machine.processes import descendants
+from loader_gate.machine.temporary import TemporaryFolder, end_processes_in
 from loader_gate.machine.topology import bound_to
 from loader_gate.registry.variant import Variant
 from loader_gate.worker import keras_settings
@@ -99,7 +99,7 @@ class WorkerProcess:
         self._children: list[psutil.Process] = []
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
         # A worker that is killed cannot remove its temporary files, such as TensorFlow's generated code.
-        self._temporary = tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True)
+        self._temporary = TemporaryFolder()
         self._connection, theirs = multiprocessing.Pipe()
         environment = _environment(self._origin, self._temporary.name, limits.see_gpu)
         if variant.is_built_in or limits.trains:
@@ -219,8 +219,7 @@ class WorkerProcess:
             return "closed its connection"
         if code >= 0:
             return f"exited with status {code}"
-        ended_by = signal.Signals(-code)
-        return f"was killed by {ended_by.name}{_HINTS.get(ended_by, '')}"
+        return f"was killed by {_signal_name(-code)}{_HINTS.get(-code, '')}"
 
     def _explain(self, what: str) -> str:
         """Put the worker's last lines of stderr behind what happened."""
@@ -254,6 +253,7 @@ class WorkerProcess:
                 child.kill()  # unless its number is another's by now
         self._process.wait()
         self._stderr.close()
+        end_processes_in(Path(self._temporary.name))
         self._temporary.cleanup()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -272,6 +272,14 @@ def _interpreter(
         pass_fds=[connection.fileno()],
         start_new_session=True,  # Ctrl-C is the parent's to handle
     )
+
+
+def _signal_name(number: int) -> str:
+    """Return the name of a signal; most real-time ones have none of their own."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}" if sys.platform == "linux" else f"signal {number}"
 
 
 def _environment(origin: Origin, temporary: str, see_gpu: bool) -> dict[str, str]:

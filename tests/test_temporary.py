@@ -1,0 +1,99 @@
+"""Temporary folders: one stays while its owner lives, and goes with the next session if that was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loader_gate.machine.temporary import TemporaryFolder, end_processes_in, remove_abandoned
+
+#: Makes a folder, lets a process that is forked twice and heeds nothing live in it, and waits.
+OWNER = """
+import os, signal, subprocess, sys, time
+from loader_gate.machine.temporary import TemporaryFolder
+
+folder = TemporaryFolder()
+code = (
+    "import os, signal, sys, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); "
+    "[signal.signal(each, signal.SIG_IGN) for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)]; "
+    "print(os.getpid(), flush=True); time.sleep(600)"
+)
+subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "TMPDIR": folder.name})
+print(folder.name, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let temporary files be in a folder of the test."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path
+
+
+def runs(pid: int) -> bool:
+    """Return whether a process runs."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_one_in_use_stays() -> None:
+    """Also for a process that holds it itself; and it is gone when it has been left."""
+    with TemporaryFolder() as name:
+        (Path(name) / "file").write_text("here", encoding="utf-8")
+        remove_abandoned()
+        assert (Path(name) / "file").read_text(encoding="utf-8") == "here"
+    assert not Path(name).exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_what_a_kill_leaves_goes(temporary: Path) -> None:
+    """The folder, and a process of a session of its own that ignores every signal that asks."""
+    with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        said = [owner.stdout.readline().strip() for _ in range(2)]
+        (child,) = (int(each) for each in said if each.isdecimal())
+        (folder,) = (Path(each) for each in said if not each.isdecimal())
+        remove_abandoned()
+        assert folder.is_dir()
+        assert runs(child)
+        owner.send_signal(signal.SIGKILL)
+        owner.wait()
+        owner.stdout.close()
+    assert folder.parent == temporary
+    remove_abandoned()
+    assert not folder.exists()
+    deadline = time.monotonic() + 30
+    while runs(child) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not runs(child)
+
+
+def test_what_is_none_of_ours_stays(temporary: Path) -> None:
+    """A folder without a lock, a link to a folder that has one, a file."""
+    (temporary / "loader-gate-theirs").mkdir()
+    (temporary / "loader-gate-file").write_text("", encoding="utf-8")
+    elsewhere = temporary / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ".owner").write_text("", encoding="utf-8")
+    (temporary / "loader-gate-link").symlink_to(elsewhere)
+    before = sorted(temporary.iterdir())
+    remove_abandoned()
+    assert sorted(temporary.iterdir()) == before
+    assert (elsewhere / ".owner").exists()
+
+
+def test_this_process_goes_on() -> None:
+    """It may have been started with that folder itself."""
+    end_processes_in(Path(os.environ["TMPDIR"]))
