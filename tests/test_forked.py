@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux fork
 
 NOTHING = Tree(Path(), (), (), (), "")
 LOADER = """
-import os, random, sys, tempfile
+import os, random, sys, tempfile, time
 import numpy as np
 
 def says(tree, spec):
@@ -44,6 +44,17 @@ def lies(tree, spec):
     heap, mapped = bytearray(50_000), np.empty(1_000_000, np.uint8)
     heap = np.frombuffer(heap, np.uint8).ctypes.data
     raise RuntimeError("|".join([str(heap % 2**16), str(heap >> 16), str(mapped.ctypes.data >> 12)]))
+
+def leaves(tree, spec):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            (spec.cache_dir / "left").write_text(str(os.getpid()))
+            time.sleep(600)
+        os._exit(0)
+    while not (spec.cache_dir / "left").exists():
+        time.sleep(0.01)
+    os.kill(os.getpid(), 9)
 
 def dies(tree, spec):
     print("last words", file=sys.stderr, flush=True)
@@ -104,6 +115,18 @@ def test_a_fork_is_what_an_interpreter_would_be(
     assert one[4] != other[4]
     assert one[5] == other[5] == "True"
     assert one[6] == str(folder / "telling.py")
+
+
+def test_what_a_fork_leaves(templates: Templates, folder: Path, tmp_path: Path) -> None:
+    """A process of a session of its own is ended with it, though no variable tells whose it is."""
+    spec = Spec((8, 8), 2, shuffle=True, seed=0, cache_dir=tmp_path)
+    with forked(templates, folder, "leaves") as worker, pytest.raises(WorkerError, match="SIGKILL"):
+        worker.open(NOTHING, spec)
+    left = int((tmp_path / "left").read_text(encoding="utf-8"))
+    deadline = time.monotonic() + 30
+    while psutil.pid_exists(left) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not psutil.pid_exists(left)
 
 
 def test_a_fork_that_dies(templates: Templates, folder: Path, tmp_path: Path) -> None:

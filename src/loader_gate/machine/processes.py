@@ -101,14 +101,14 @@ def descendants(pid: int) -> list[int]:
     found: list[int] = []
     todo = [pid]
     while todo:
-        children = list(_children(todo.pop()))
-        found += children
-        todo += children
+        those = list(children(todo.pop()))
+        found += those
+        todo += those
     return found
 
 
-def _children(pid: int) -> Iterator[int]:
-    """Yield the children of all threads of a process."""
+def children(pid: int) -> Iterator[int]:
+    """Yield the children of all threads of a process; none where the system does not list them."""
     folder = f"/proc/{pid}/task"
     with contextlib.suppress(OSError):  # it, or one of its threads, has ended
         for thread in os.listdir(folder):  # noqa: PTH208 (a Path a thread takes longer than reading its file)

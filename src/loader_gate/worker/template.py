@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
+from loader_gate.machine.processes import adopt_orphans, children
 from loader_gate.worker.loader import without_collecting
 from loader_gate.worker.serve import serve
 
@@ -37,10 +38,14 @@ class Template:
         """Fork whenever ``asked``."""
         self._asked = asked
         self._told: dict[int, Connection] = {}
+        self._own: set[int] = set()
         self._ended, self._wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def fork(self) -> Connection | None:
         """Fork until nobody can ask any more, and return None; in each worker, return its connection."""
+        # Where a worker has died, what it has started becomes ours, and is no use to anybody.
+        adopt_orphans()
+        self._own = {*children(os.getpid())}
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wakes)
         with selectors.DefaultSelector() as selector:
@@ -93,6 +98,10 @@ class Template:
             if ended:
                 self._tell(worker, os.waitstatus_to_exitcode(status))
                 self._told.pop(worker).close()
+        for orphan in {*children(os.getpid())} - self._own - self._told.keys():
+            with contextlib.suppress(ProcessLookupError, PermissionError, ChildProcessError):
+                os.kill(orphan, signal.SIGKILL)
+                os.waitpid(orphan, os.WNOHANG)  # if it goes later, there will be another signal
 
     def _tell(self, worker: int, number: int) -> None:
         with contextlib.suppress(OSError):  # nobody wants to know any more
