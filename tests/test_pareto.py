@@ -285,3 +285,8 @@ def test_the_table_fits_a_page() -> None:
     )
     assert max(map(len, lines)) <= WIDTH
     assert any("[red]\\x1b[1m" in line for line in lines)
+
+
+def test_a_workload_that_is_no_name() -> None:
+    """A damaged run has less to show; `tests/test_fuzz.py` has found it."""
+    assert points_of([{"workload": []}, {"workload": {}}, {}]) == []

@@ -13,10 +13,15 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from PIL import Image
+
 from docs.cheats.cases import TWIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy.typing as npt
 
     from docs.cheats.cases import Case
 
@@ -29,6 +34,8 @@ ALL_LIMITS = (*LIMITS, "limit_dump_read", "limit_memory_copy", "limit_read_files
 IMAGES, CLASSES, BATCH_SIZE = 60, 4, 16
 #: A session that takes longer is stuck.
 STUCK_SECONDS = 1200.0
+#: Of red, green and blue: what leaves luma as it is.
+_TINT = np.array([0.6, -0.306, 0.0], np.float32)
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,16 @@ def draw_tree(folder: Path) -> None:
     for number in range(IMAGES):
         place = folder / f"class_{number % CLASSES}"
         place.mkdir(parents=True, exist_ok=True)
-        pixels = picture.draw(style, 0, number)
+        pixels = _coloured(picture.draw(style, 0, number), picture.draw(style, 1, number))
         (place / f"{number:03}.jpg").write_bytes(picture.encode(style, 0, number, pixels))
+
+
+def _coloured(pixels: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return a picture with colours as fine as a photograph's: tinted by the texture of another one."""
+    height, width = pixels.shape[:2]
+    texture = np.asarray(Image.fromarray(other).convert("L").resize((width, height)), np.float32)
+    tinted = pixels + (texture - texture.mean())[..., None] * _TINT
+    return np.clip(np.rint(tinted), 0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True)

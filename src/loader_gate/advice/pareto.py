@@ -83,7 +83,7 @@ def points_of(extra_infos: Iterable[Mapping[str, Any]]) -> list[MapPoint]:
     found: dict[str, dict[str, tuple[MapPoint, WorkKey]]] = {name: {} for name in MAPPED_WORKLOADS}
     for info in extra_infos:
         workload = info.get("workload")
-        read = _read(info) if workload in found else None
+        read = _read(info) if isinstance(workload, str) and workload in found else None
         if read is not None:
             found[str(workload)][read[0].variant] = read
     by_workload = [[point for point, _ in found[name].values()] for name in MAPPED_WORKLOADS]
