@@ -15,9 +15,10 @@ from typing import Any
 from loader_gate.advice.advice import Advice, advice_of
 from loader_gate.advice.recommendation import Situation
 from loader_gate.advice.space import free_disk
+from loader_gate.arguments import count, picture, size
 from loader_gate.machine.memory import free_memory
+from loader_gate.pictures import why_not_drawn
 from loader_gate.runs.parsing import RunError, read_run
-from loader_gate.sizes import parse_size
 from loader_gate.text import printable
 
 
@@ -48,16 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _draw(advice: Advice, picture: Path) -> int:
+def _draw(advice: Advice, file: Path) -> int:
     from loader_gate.advice.map_picture import draw_map
 
     try:
-        draw_map(advice.placed, picture)
-    except ModuleNotFoundError as error:
-        print(f"--picture: {error}; install matplotlib, which the extra study has.", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"--picture {picture} cannot be written: {error}.", file=sys.stderr)
+        draw_map(advice.placed, file)
+    except (ModuleNotFoundError, OSError) as error:
+        print(why_not_drawn("--picture", file, error), file=sys.stderr)
         return 1
     return 0
 
@@ -78,40 +76,21 @@ def _parser() -> argparse.ArgumentParser:
         description="Show the map of a saved run, and which variant to use for how many images.",
     )
     parser.add_argument("run", type=Path, metavar="RUN.json", help="a JSON file of pytest-benchmark")
-    parser.add_argument("--images", type=_count, metavar="N", help="how many (default: as were measured)")
+    parser.add_argument("--images", type=count, metavar="N", help="how many (default: as were measured)")
     parser.add_argument(
         "--file-size",
-        type=_size,
+        type=size,
         metavar="SIZE",
         help="of an image's file, on average (default: as measured)",
     )
     parser.add_argument(
-        "--memory", type=_size, metavar="SIZE", help="free memory, such as 16G (default: this machine's)"
+        "--memory", type=size, metavar="SIZE", help="free memory, such as 16G (default: this machine's)"
     )
     parser.add_argument(
-        "--disk", type=_size, metavar="SIZE", help="free disk (default: this machine's, for temporary files)"
+        "--disk", type=size, metavar="SIZE", help="free disk (default: this machine's, for temporary files)"
     )
-    parser.add_argument("--picture", type=_picture, metavar="FILE", help="draw the map too, as .svg or .png")
+    parser.add_argument("--picture", type=picture, metavar="FILE", help="draw the map too, as .svg or .png")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {text!r}")
-    return int(text)
-
-
-def _size(text: str) -> int:
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _picture(text: str) -> Path:
-    if not text.endswith((".svg", ".png")):
-        raise argparse.ArgumentTypeError(f"expected a name that ends in .svg or .png, found {text!r}")
-    return Path(text)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loader_gate.arguments import positive
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -125,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--budget",
-        type=_positive,
+        type=positive,
         metavar="SECONDS",
         help="the most measuring time of a session (default: that of pyproject.toml, or as pytest's)",
     )
@@ -137,16 +139,6 @@ def _parser() -> argparse.ArgumentParser:
             help=f"the Python of the {side} environment: finds the package that differs from the {other} one",
         )
     return parser
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1_000_000:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
-    return number
 
 
 if __name__ == "__main__":

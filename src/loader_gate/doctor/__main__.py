@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loader_gate.arguments import count, positive
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -92,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m loader_gate.doctor", description=__doc__)
     parser.add_argument(
         "--minutes",
-        type=_positive,
+        type=positive,
         default=MINUTES,
         metavar="N",
         help=f"how long it may take, about (default: {MINUTES:g}); more know more",
@@ -113,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--budget",
-        type=_positive,
+        type=positive,
         default=BUDGET_AGAINST,
         metavar="SECONDS",
         help=f"the most measuring time a variant may take in a session (default: {BUDGET_AGAINST:g})",
@@ -123,25 +125,9 @@ def _parser() -> argparse.ArgumentParser:
         ("image-size", "PIXELS", None, "height and width of images (default: 224)"),
         ("batch-size", "N", None, "images a batch (default: 32)"),
     ):
-        parser.add_argument(f"--{name}", type=_count, default=default, metavar=metavar, help=about)
+        parser.add_argument(f"--{name}", type=count, default=default, metavar=metavar, help=about)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found as data, too")
     return parser
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1_000_000:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
-    return number
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {text!r}")
-    return int(text)
 
 
 if __name__ == "__main__":
