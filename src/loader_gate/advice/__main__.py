@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from loader_gate.advice.advice import Advice, advice_of
+from loader_gate.advice.measured_tree import measured_tree
 from loader_gate.advice.recommendation import Situation
 from loader_gate.advice.space import free_disk
 from loader_gate.arguments import count, picture, size
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     data = json.loads(options.run.read_text(encoding="utf-8"))
     infos = [each["extra_info"] for each in data["benchmarks"] if isinstance(each.get("extra_info"), dict)]
-    images, file_bytes = _measured_tree(data, infos)
+    images, file_bytes = measured_tree(data, infos)
     situation = Situation(
         tree="A tree",
         images=options.images or images,
@@ -58,16 +58,6 @@ def _draw(advice: Advice, file: Path) -> int:
         print(why_not_drawn("--picture", file, error), file=sys.stderr)
         return 1
     return 0
-
-
-def _measured_tree(data: Mapping[str, Any], infos: Sequence[Mapping[str, Any]]) -> tuple[int, float]:
-    """Return the images of the tree that a run is of and the mean bytes of a file, 0 if that is not known."""
-    images = next((info["images"] for info in infos if isinstance(info.get("images"), int)), 0)
-    try:
-        file_bytes = float(data["loader_gate"]["recommendation"][0]["situation"]["file_bytes"])
-    except (KeyError, IndexError, TypeError, ValueError):  # a run from before the recommendation
-        file_bytes = 0.0
-    return images, file_bytes
 
 
 def _parser() -> argparse.ArgumentParser:
