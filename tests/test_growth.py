@@ -170,15 +170,15 @@ def test_our_options_come_last() -> None:
 
 
 def test_the_picture(tmp_path: Path) -> None:
-    """It is drawn, and is the same of equal figures."""
+    """It is drawn, also where something hardly grows and something has one size only."""
     pytest.importorskip("matplotlib")
-    some = [*samples(SCAN, 1.0), *samples(THROUGHPUT, 0.0, subject="a: loading"), *samples(DUMP, 0.0)]
-    files = [tmp_path / "one.svg", tmp_path / "two.svg"]
-    for file in files:
-        draw_growth(growth_of(some), some, file)
-    one, two = (file.read_bytes() for file in files)
-    assert one == two
-    assert one.count(b"<svg") == 1
+    some = [
+        *samples(SCAN, 1.0),
+        *samples(THROUGHPUT, 0.0, subject="a: loading"),
+        Sample(DUMP, "a: dump", 5, 1.0),
+    ]
+    draw_growth(growth_of(some), some, tmp_path / "growth.svg")
+    assert (tmp_path / "growth.svg").read_bytes().count(b"<svg") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What options of our commands take: each is the ``type`` of an argparse argument.
+"""What options of our commands take, most of it the ``type`` of an argparse argument.
 
 It imports no room.
 """
@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loader_gate.sizes import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: More seconds, images a second or gigabits than anybody needs.
 _MOST = 1_000_000
@@ -45,3 +49,9 @@ def picture(text: str) -> Path:
     if not text.endswith((".svg", ".png")):
         raise argparse.ArgumentTypeError(f"expected a name that ends in .svg or .png, found {text!r}")
     return Path(text)
+
+
+def split_at_dashes(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the arguments before a lone ``--``, which are ours, and those after it, which are pytest's."""
+    end = given.index("--") if "--" in given else len(given)
+    return [*given[:end]], [*given[end + 1 :]]

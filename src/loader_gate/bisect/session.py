@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from loader_gate.bisect.asked import environment
 from loader_gate.bisect.judging import LONGER, Found
 from loader_gate.bisect.project import SettingsNotKeptError, with_settings
 from loader_gate.commands import last_words, run_to_end
-from loader_gate.machine.files import TEMPORARY_PREFIX
+from loader_gate.machine.files import TEMPORARY_PREFIX, object_of
 from loader_gate.progress import Progress
 from loader_gate.registry.variant import BASELINE
 from loader_gate.statistics.session_error import SESSION_ERROR
@@ -93,7 +92,7 @@ class Stage:
                     patience=10 * budget + GRACE_SECONDS,
                     watch=lambda _, seconds: progress.update(seconds),
                 )
-            found = read(_json(books), asked.variant)
+            found = read(object_of(books), asked.variant)
             if not found.reason:
                 found = replace(found, reason=last_words(said) or "the session said nothing")
             reason = found.reason.replace(f"{self.top}{os.sep}", "")
@@ -130,11 +129,3 @@ def read(books: Mapping[str, Any], variant: str) -> Found:
     unmeasured = (each for each in about.get("unmeasured", []) if each.get("variant") == variant)
     reason = next((str(each.get("reason", "")) for each in unmeasured), "")
     return Found("unmeasured", None, None, None, reason, 0.0, error)
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loader_gate.arguments import count, picture, positive
+from loader_gate.arguments import count, picture, positive, split_at_dashes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,14 +35,11 @@ Exit code: 0 measured, 1 something could not be, 2 a wrong argument, 130 interru
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure growth; return the exit code."""
-    given = [*(sys.argv[1:] if arguments is None else arguments)]
-    own, extra = (
-        (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])
-    )
+    own, extra = split_at_dashes(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(own)
     # Here: --help needs none of this.
     from loader_gate.growth.fit import growth_of
-    from loader_gate.growth.measuring import measure
+    from loader_gate.growth.measuring import AskedError, measure
     from loader_gate.growth.words import lines_of
     from loader_gate.plugin.interrupts import clean_end_on_sigterm
     from loader_gate.trees.tree import TreeError
@@ -51,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _check(options)
         measured = measure(_asked(options, extra), sys.stderr)
-    except (TreeError, ValueError) as error:
+    except (AskedError, TreeError) as error:
         print(error, file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
@@ -69,18 +66,20 @@ def _check(options: argparse.Namespace) -> None:
     """Refuse what cannot work, rather now than after many minutes.
 
     Raises:
-        ValueError: It cannot; the message says what to do.
+        AskedError: It cannot; the message says what to do.
     """
+    from loader_gate.growth.measuring import AskedError
+
     if len(options.sizes) < 2:
-        raise ValueError(
+        raise AskedError(
             f"--sizes {options.sizes[0]}: an exponent takes two sizes or more, such as 1000,3000."
         )
     for option, file in (("--json", options.json), ("--picture", options.picture)):
         if file is not None and not file.parent.is_dir():
-            raise ValueError(f"{option} {file}: there is no folder {file.parent}.")
+            raise AskedError(f"{option} {file}: there is no folder {file.parent}.")
     missing = [] if options.scan_only else [each for each in _tests(options) if not Path(each).exists()]
     if missing:
-        raise ValueError(
+        raise AskedError(
             f"There is no {missing[0]} here. Start in a checkout of the suite, name what pytest is to run, "
             "or give --scan-only."
         )

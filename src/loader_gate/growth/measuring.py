@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from loader_gate.commands import last_words, run_to_end
 from loader_gate.growth.figures import CONTROLLER, SCAN, Sample, problems_of, samples_of
-from loader_gate.machine.files import TEMPORARY_PREFIX
+from loader_gate.machine.files import TEMPORARY_PREFIX, object_of
 from loader_gate.machine.processes import peak_memory_alone
 from loader_gate.progress import Display, Progress
 from loader_gate.trees.prepare import prepare_tree
@@ -27,6 +27,10 @@ TREE = "coco2017"
 _LOOK_SECONDS = 0.25
 #: How a scan and a session are named in progress and in problems.
 _SCAN, _SESSION = "scan", "session"
+
+
+class AskedError(Exception):
+    """What is asked cannot be measured; the message says what was found and what to do."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ def _session(
     books.unlink(missing_ok=True)
     command = session_command(asked.tests, asked.options, images, books)
     said = run_to_end(command, folder / "output", watch=watch, every=_LOOK_SECONDS)
-    run = _json(books)
+    run = object_of(books)
     found = [*samples_of(run, images)]
     if found and most:
         found.append(Sample(CONTROLLER, "", images, float(most)))
@@ -162,12 +166,3 @@ def session_command(tests: Sequence[str], options: Sequence[str], images: int, b
         *("--loader-gate-tree", TREE, "--loader-gate-tree-images", str(images)),
         *("--benchmark-json", str(books)),
     ]
-
-
-def _json(file: Path) -> dict[str, Any]:
-    """Return the JSON of a session; nothing if it has written none."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
