@@ -1,4 +1,7 @@
-"""Runs a command to its end, and leaves nothing of it, whatever happens. It imports no room."""
+"""What our commands share: pytest's options among their own, and running it to its end.
+
+It imports no room.
+"""
 
 from __future__ import annotations
 
@@ -61,6 +64,12 @@ def run_to_end(
             hung = _end(process)
     said = output.read_text(encoding="utf-8", errors="replace")
     return f"{said}\nit did not end in {patience:.0f} s" if hung else said
+
+
+def split_at_dashes(given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the arguments before a lone ``--``, which are ours, and those after it, which are pytest's."""
+    end = given.index("--") if "--" in given else len(given)
+    return [*given[:end]], [*given[end + 1 :]]
 
 
 def last_words(said: str, lines: int = 3) -> str:

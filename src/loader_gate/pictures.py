@@ -5,11 +5,23 @@ It imports no room.
 
 from __future__ import annotations
 
+import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+
+def picture_file(text: str) -> Path:
+    """Return the file of a picture, by whose name its format is known.
+
+    Raises:
+        argparse.ArgumentTypeError: It has another name.
+    """
+    if not text.endswith((".svg", ".png")):
+        raise argparse.ArgumentTypeError(f"expected a name that ends in .svg or .png, found {text!r}")
+    return Path(text)
 
 
 def write_picture(file: Path, draw: Callable[[], Any]) -> None:

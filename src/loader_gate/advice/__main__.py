@@ -15,9 +15,9 @@ from loader_gate.advice.advice import Advice, advice_of
 from loader_gate.advice.measured_tree import measured_tree
 from loader_gate.advice.recommendation import Situation
 from loader_gate.advice.space import free_disk
-from loader_gate.arguments import count, picture, size
+from loader_gate.argument_types import count, size
 from loader_gate.machine.memory import free_memory
-from loader_gate.pictures import why_not_drawn
+from loader_gate.pictures import picture_file, why_not_drawn
 from loader_gate.runs.parsing import RunError, read_run
 from loader_gate.text import printable
 
@@ -79,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--disk", type=size, metavar="SIZE", help="free disk (default: this machine's, for temporary files)"
     )
-    parser.add_argument("--picture", type=picture, metavar="FILE", help="draw the map too, as .svg or .png")
+    parser.add_argument(
+        "--picture", type=picture_file, metavar="FILE", help="draw the map too, as .svg or .png"
+    )
     return parser
 
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loader_gate.arguments import positive, split_at_dashes
+from loader_gate.argument_types import positive
+from loader_gate.commands import split_at_dashes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

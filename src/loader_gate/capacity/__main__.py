@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from loader_gate.arguments import count, positive, size
+from loader_gate.argument_types import count, positive, size
 from loader_gate.capacity.inputs import INPUTS, Known, measured_in, variants_in
 from loader_gate.capacity.plan import missing_of, plan_of
 from loader_gate.runs.parsing import RunError, read_run

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loader_gate.arguments import count, positive
+from loader_gate.argument_types import count, positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

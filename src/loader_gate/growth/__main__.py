@@ -10,7 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loader_gate.arguments import count, picture, positive, split_at_dashes
+from loader_gate.argument_types import count, positive
+from loader_gate.commands import split_at_dashes
+from loader_gate.pictures import picture_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--scan-only", action="store_true", help="time the scan alone, and hold no session")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found as data, too")
-    parser.add_argument("--picture", type=picture, metavar="FILE", help="draw it too, as .svg or .png")
+    parser.add_argument("--picture", type=picture_file, metavar="FILE", help="draw it too, as .svg or .png")
     return parser
 
 
