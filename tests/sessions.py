@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,9 @@ SMALL_BUDGET = "--budget=1"
 TINY_TREE = ("--tree=small", "--tree-images=24", "--classes=2", "--image-size=32", "--batch-size=5")
 
 ONLY_BASELINE = ("--variant", BASELINE)
+
+#: What a process says is read when it has ended.
+KEPT_OUTPUT: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 #: Seconds after which a session counts as stuck, on the slowest machine.
 STUCK_SECONDS = 1200
@@ -124,7 +127,7 @@ class Sessions:
         self.temporary.mkdir()
         self._saved, self._junit = folder / "run.json", folder / "junit.xml"
         self._command = [
-            *(sys.executable, "-m", "pytest", tests, "-p", "no:cacheprovider"),
+            *("-m", "pytest", tests, "-p", "no:cacheprovider"),
             *(f"--benchmark-storage={folder / 'storage'}", f"--benchmark-json={self._saved}"),
             *(f"--junitxml={self._junit}", *options),
         ]
@@ -145,11 +148,15 @@ class Sessions:
         """Let sessions import from one more folder."""
         self.environment["PYTHONPATH"] += f"{os.pathsep}{folder}"
 
-    @contextmanager
-    def started(self, *options: str, **settings: Any) -> Iterator[subprocess.Popen[str]]:
+    def started(self, *options: str, **settings: Any) -> AbstractContextManager[subprocess.Popen[str]]:
         """Start a session, and end it if it does not end by itself."""
+        return self.started_python(*self._command, *options, **settings)
+
+    @contextmanager
+    def started_python(self, *command: str, **settings: Any) -> Iterator[subprocess.Popen[str]]:
+        """Start Python in the repository, and end it if it does not end by itself."""
         with subprocess.Popen(
-            [*self._command, *options],
+            [sys.executable, *command],
             cwd=self.checkout,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -165,7 +172,7 @@ class Sessions:
         """Run a session to its end."""
         for file in (self._saved, self._junit):
             file.unlink(missing_ok=True)
-        with self.started(*options, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        with self.started(*options, **KEPT_OUTPUT) as process:
             out, err = process.communicate(timeout=STUCK_SECONDS)
         return Run(process.returncode, out, err, self.folder, _json(self._saved), _failures(self._junit))
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sessions import STUCK_SECONDS, Sessions
-from tests.test_bisect_end_to_end import started
+from tests.sessions import KEPT_OUTPUT, STUCK_SECONDS, Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +34,7 @@ def test_every_figure_has_an_exponent(sessions: Sessions, tmp_path: Path) -> Non
     """Of the scan and of pytest, and of each variant in each workload; with a picture, and as data."""
     files = [tmp_path / "growth.json", tmp_path / "growth.svg"]
     more = ("--json", str(files[0]), "--picture", str(files[1]))
-    with started(sessions, *COMMAND, *more, *SMALL) as process:
+    with sessions.started_python(*COMMAND, *more, *SMALL, **KEPT_OUTPUT) as process:
         out, err = process.communicate(timeout=STUCK_SECONDS)
     assert process.returncode == 0, out + err
     data = json.loads(files[0].read_text(encoding="utf-8"))
@@ -66,7 +65,7 @@ def test_every_figure_has_an_exponent(sessions: Sessions, tmp_path: Path) -> Non
 @pytest.mark.usefixtures("signals_heeded")
 def test_an_interrupt_leaves_nothing(sessions: Sessions) -> None:
     """Neither the session, nor its workers, nor their folders."""
-    with started(sessions, *COMMAND, *SMALL) as process:
+    with sessions.started_python(*COMMAND, *SMALL, **KEPT_OUTPUT) as process:
         deadline = time.monotonic() + 240
         # The command's own folder, and that of a session which has begun to measure.
         while len(sessions.left_files()) < 2 and time.monotonic() < deadline:
