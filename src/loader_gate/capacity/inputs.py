@@ -11,6 +11,7 @@ from loader_gate.advice.measured_tree import measured_tree
 from loader_gate.advice.need import need_of
 from loader_gate.advice.pareto import MAPPED_WORKLOADS
 from loader_gate.registry.kind import kind_named
+from loader_gate.runs.parsing import number_above_0
 from loader_gate.statistics.blocks import LONG_BLOCK_SECONDS, block_estimate
 from loader_gate.statistics.sequences import ERROR
 
@@ -136,7 +137,7 @@ def _found(
     if workload is None:
         return
     info, where = of_it[workload], f"{variant}, {workload}"
-    cpu = _number(info.get("cpu_seconds_per_image"))
+    cpu = number_above_0(info.get("cpu_seconds_per_image"))
     if cpu is not None:
         is_bound = info.get("bottleneck") == "memory-bound"
         waits = ", which waits for memory: more cores gain less" if is_bound else ""
@@ -166,7 +167,7 @@ def _bytes(
 ) -> Iterator[tuple[str, Known]]:
     """Yield what is read of an image, and how fast a disk is."""
     kind = kind_named(str(next(iter(of_it.values())).get("kind")))
-    dumped = [_number(info.get("dump_bytes_per_image")) for info in of_it.values()]
+    dumped = [number_above_0(info.get("dump_bytes_per_image")) for info in of_it.values()]
     dump_bytes = next((each for each in dumped if each is not None), None)
     if kind.fills_memory:
         yield "read_bytes", Known(0.0, "nothing after the first epoch, as it is in each worker's memory")
@@ -178,7 +179,7 @@ def _bytes(
         (str(info.get("variant")), rate)
         for info in infos
         if info.get("variant") in (variant, DISK_LIMIT)
-        and (rate := _number(info.get("bytes_per_second"))) is not None
+        and (rate := number_above_0(info.get("bytes_per_second"))) is not None
         and isinstance(info.get("cached_share"), (int, float))
         and info["cached_share"] <= MOST_CACHED
     ]
@@ -189,19 +190,13 @@ def _bytes(
 
 def _careful_rate(info: Mapping[str, Any]) -> float | None:
     """Return images a second, the low end of their 95 % interval; None where passes are too few for one."""
-    images, passes = _number(info.get("images")), info.get("variant_seconds")
+    images, passes = number_above_0(info.get("images")), info.get("variant_seconds")
     if images is None or not isinstance(passes, list):
         return None
-    seconds = [each for each in map(_number, passes) if each is not None]
+    seconds = [each for each in map(number_above_0, passes) if each is not None]
     pairs = [*zip(seconds[::2], seconds[1::2], strict=False)]
     if len(pairs) < 2 or len(seconds) < len(passes):
         return None
     logs = [math.log(images) - (math.log(one) + math.log(other)) / 2 for one, other in pairs]
     low = block_estimate(logs, ERROR, is_long=2 * min(seconds) >= LONG_BLOCK_SECONDS).low
     return low if low > 0 else None
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        return None
-    return float(value)

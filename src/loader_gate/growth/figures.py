@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from loader_gate.registry.kind import kind_named
+from loader_gate.runs.parsing import number_above_0
 from loader_gate.sizes import format_size
 
 
@@ -77,10 +77,9 @@ def samples_of(run: Mapping[str, Any], images: int) -> Iterator[Sample]:
         if info.get("verdict") == "unmeasured" or kind_named(str(info.get("kind"))).is_limit:
             continue
         for figure in _OF_VARIANTS:
-            value = info.get(figure.name)
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if is_number and 0 < value < math.inf:
-                yield Sample(figure, _subject(info), images, float(value))
+            value = number_above_0(info.get(figure.name))
+            if value is not None:
+                yield Sample(figure, _subject(info), images, value)
 
 
 def problems_of(run: Mapping[str, Any]) -> Iterator[str]:
