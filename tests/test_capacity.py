@@ -22,6 +22,7 @@ GIVEN = {
     "gpu_rate": 2_500,
     "cpu_ms": 3.2,
     "worker_rate": 600,
+    "process_rate": 3_800,
     "read_bytes": 150_000,
     "disk_rate": 500_000_000,
     "delivered_bytes": 602_112,
@@ -55,6 +56,7 @@ def test_everything_is_computed() -> None:
         "an epoch": 50,
         "cores": 64,
         "workers": 34,
+        "processes": 6,
         "bytes/s from storage": 3e9,
         "gigabits from storage": 24,
         "disks": 6,
@@ -144,8 +146,22 @@ def test_what_is_not_told() -> None:
 
 def test_more_cores_for_what_waits_for_memory() -> None:
     """That they gain less is said where the figure stands."""
-    run = run_of(benchmark("copies", bottleneck="memory-bound"))
-    assert "more cores gain less" in measured_in(run, "copies")["cpu_ms"].source
+    for word, gain_less in (("memory-bound", True), ("copy-bound", True), ("decode-bound", False)):
+        run = run_of(benchmark("copies", bottleneck=word))
+        assert ("more cores gain less" in measured_in(run, "copies")["cpu_ms"].source) == gain_less
+
+
+def test_one_process_is_bound_by_its_serial_share() -> None:
+    """900 images/s on two cores, of which up to 0.121 is serial: 4,169 at most, however many cores."""
+    run = run_of(benchmark("calm"), benchmark(BASELINE))
+    found = measured_in(run, "calm")["process_rate"]
+    assert found.value == pytest.approx(900 * (0.121 + 0.879 / 2) / 0.121)
+    (calm, *_) = run["loader_gate"]["cores"]["variants"]
+    calm["misfit"] = "12 % off Amdahl's law with 2 cores"
+    assert "process_rate" not in measured_in(run, "calm")
+    for damaged in ({"variants": 3}, {"variants": [{"variant": "calm", "serial_share": None}]}, "none"):
+        run["loader_gate"]["cores"] = damaged
+        assert "process_rate" not in measured_in(run, "calm")
 
 
 def test_limits_are_no_variants() -> None:
@@ -167,7 +183,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "cores 36 Cores are like those that were measured" in text
     assert "nobody has measured bytes a second that one disk gives: disks." in text
     assert "or give what you know with --disk-rate." in text
-    assert main([str(file), *given, "--disk-rate", "500M", "--link-gbits", "25"]) == 0
+    more = ("--disk-rate", "500M", "--link-gbits", "25", "--process-rate", "4000")
+    assert main([str(file), *given, *more]) == 0
     assert "Not computed" not in capsys.readouterr().out
 
 

@@ -24,6 +24,7 @@ _TYPES: Mapping[str, tuple[Callable[[str], float], str]] = {
     "gpu_rate": (positive, "X"),
     "cpu_ms": (positive, "MS"),
     "worker_rate": (positive, "X"),
+    "process_rate": (positive, "X"),
     "read_bytes": (size, "SIZE"),
     "disk_rate": (size, "SIZE"),
     "delivered_bytes": (size, "SIZE"),
@@ -78,7 +79,7 @@ def _lines(known: Mapping[str, Known], colour: bool) -> list[str]:
     """Return what is known, the plan with what each figure assumes, and what is missing, for people."""
     plan = plan_of(known)
     rows = [
-        [INPUTS[name].about, f"{known[name].value:,.6g}", known[name].source]
+        [INPUTS[name].about, _number(known[name].value), known[name].source]
         for name in INPUTS
         if name in known
     ]
@@ -102,6 +103,10 @@ def _lines(known: Mapping[str, Known], colour: bool) -> list[str]:
             others="  ",
         )
     return lines
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:,.3g}"
 
 
 def _parser() -> argparse.ArgumentParser:

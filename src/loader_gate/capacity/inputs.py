@@ -12,6 +12,7 @@ from loader_gate.advice.need import need_of
 from loader_gate.advice.pareto import MAPPED_WORKLOADS
 from loader_gate.registry.kind import kind_named
 from loader_gate.runs.parsing import number_above_0
+from loader_gate.statistics.amdahl import seconds_by_law
 from loader_gate.statistics.blocks import LONG_BLOCK_SECONDS, block_estimate
 from loader_gate.statistics.sequences import ERROR
 
@@ -58,6 +59,11 @@ INPUTS = {
         ),
         Input("cpu_ms", "CPU milliseconds an image", _LOADING),
         Input("worker_rate", "images/s that one worker delivers", _LOADING),
+        Input(
+            "process_rate",
+            "images/s that one process delivers at most",
+            "give the same command --cores 1,2, which measures what more cores gain",
+        ),
         Input(
             "read_bytes",
             "bytes read from disk an image",
@@ -139,14 +145,17 @@ def _found(
     info, where = of_it[workload], f"{variant}, {workload}"
     cpu = number_above_0(info.get("cpu_seconds_per_image"))
     if cpu is not None:
-        is_bound = info.get("bottleneck") == "memory-bound"
-        waits = ", which waits for memory: more cores gain less" if is_bound else ""
+        waits = ", which waits for memory: more cores gain less" if _waits_for_memory(info) else ""
         yield "cpu_ms", Known(1000 * cpu, f"{where}{waits}")
     rate = _careful_rate(info)
     if rate is not None:
-        cores = (info.get("bottleneck_evidence") or {}).get("cores")
+        evidence = info.get("bottleneck_evidence")
+        cores = evidence.get("cores") if isinstance(evidence, dict) else None
         on = f" on {cores} cores" if isinstance(cores, int) else " on all of the run's cores"
         yield "worker_rate", Known(rate, f"{where}{on}, the low end of its interval")
+    most = _most_of_one_process(run, variant)
+    if most is not None:
+        yield "process_rate", Known(most, f"{where}, by the high end of its serial share")
     images, file_bytes = measured_tree(run, infos)
     if images:
         yield "images", Known(images, "of the run's tree")
@@ -157,6 +166,26 @@ def _found(
             "delivered_bytes",
             Known(size * size * _CHANNELS * _FLOAT32, f"float32, {size}x{size} of {_CHANNELS} channels"),
         )
+
+
+def _waits_for_memory(info: Mapping[str, Any]) -> bool:
+    return info.get("bottleneck") in ("copy-bound", "memory-bound")
+
+
+def _most_of_one_process(run: Mapping[str, Any], variant: str) -> float | None:
+    """Return images a second that one process delivers at most, by Amdahl's law, of a run with ``--cores``.
+
+    None where that was not measured, or does not follow the law.
+    """
+    try:
+        found = next(each for each in run["loader_gate"]["cores"]["variants"] if each["variant"] == variant)
+        high, most = float(found["serial_share"]["high"]), found["points"][-1]
+        rate, cores = float(most["images_per_second"]["value"]), int(most["cores"])
+    except (KeyError, IndexError, StopIteration, TypeError, ValueError):  # a run without, or a damaged one
+        return None
+    if found.get("misfit") or not 0 < high <= 1:
+        return None
+    return number_above_0(rate * seconds_by_law(high, cores) / high)
 
 
 def _bytes(

@@ -94,6 +94,14 @@ RULES = (
         "service was measured.",
     ),
     Rule(
+        "processes",
+        (*_EACH_ONCE, "process_rate"),
+        lambda gpus, rate, process: _up(gpus * rate / process),
+        _whole,
+        "One process gains from more cores as Amdahl's law has it, fitted to the few that were measured: "
+        "fewer cannot deliver as much, however large a machine each has.",
+    ),
+    Rule(
         "bytes/s from storage",
         (*_EACH_ONCE, "read_bytes"),
         lambda gpus, rate, read: gpus * rate * read,
