@@ -11,11 +11,10 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from loader_gate.machine.files import TEMPORARY_PREFIX
+from loader_gate.machine.temporary import TemporaryFolder
 from loader_gate.text import wrapped
 
 PAGE = Path(__file__).with_name("bisect.md")
@@ -76,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--page", type=Path, default=PAGE, metavar="FILE", help="the page (default: %(default)s)"
     )
     page: Path = parser.parse_args(arguments).page
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True) as name:
+    with TemporaryFolder() as name:
         repository = Path(name).resolve() / "photos"
         planted = _make(repository)
         log = f"$ git log --oneline\n{_git(repository, 'log', '--oneline')}"

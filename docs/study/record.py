@@ -6,7 +6,6 @@ difference between them is noise. As in a real session, both go on in fresh proc
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING
 from docs.study.errors import StudyError
 from docs.study.trace import About, Trace, load_trace, save_trace
 from loader_gate.doctor import recording
-from loader_gate.machine.files import TEMPORARY_PREFIX
 from loader_gate.machine.machine import read_machine
+from loader_gate.machine.temporary import TemporaryFolder
 from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.own import told_apart, user_variant
@@ -75,7 +74,7 @@ class Recorder:
             StudyError: A variant could not be measured to the end.
         """
         with (
-            tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True) as folder,
+            TemporaryFolder() as folder,
             Progress(title, self.blocks, self.stream) as progress,
             closing(Templates()) as templates,
         ):

@@ -8,15 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from loader_gate.advice.advice import Advice, advice_of
+from loader_gate.advice.measured_tree import measured_tree
 from loader_gate.advice.recommendation import Situation
 from loader_gate.advice.space import free_disk
 from loader_gate.argument_types import count, size
 from loader_gate.machine.memory import free_memory
+from loader_gate.pictures import picture_file, why_not_drawn
 from loader_gate.runs.parsing import RunError, read_run
 from loader_gate.text import printable
 
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     data = json.loads(options.run.read_text(encoding="utf-8"))
     infos = [each["extra_info"] for each in data["benchmarks"] if isinstance(each.get("extra_info"), dict)]
-    images, file_bytes = _measured_tree(data, infos)
+    images, file_bytes = measured_tree(data, infos)
     situation = Situation(
         tree="A tree",
         images=options.images or images,
@@ -48,28 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _draw(advice: Advice, picture: Path) -> int:
+def _draw(advice: Advice, file: Path) -> int:
     from loader_gate.advice.map_picture import draw_map
 
     try:
-        draw_map(advice.placed, picture)
-    except ModuleNotFoundError as error:
-        print(f"--picture: {error}; install matplotlib, which the extra study has.", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"--picture {picture} cannot be written: {error}.", file=sys.stderr)
+        draw_map(advice.placed, file)
+    except (ModuleNotFoundError, OSError) as error:
+        print(why_not_drawn("--picture", file, error), file=sys.stderr)
         return 1
     return 0
-
-
-def _measured_tree(data: Mapping[str, Any], infos: Sequence[Mapping[str, Any]]) -> tuple[int, float]:
-    """Return the images of the tree that a run is of and the mean bytes of a file, 0 if that is not known."""
-    images = next((info["images"] for info in infos if isinstance(info.get("images"), int)), 0)
-    try:
-        file_bytes = float(data["loader_gate"]["recommendation"][0]["situation"]["file_bytes"])
-    except (KeyError, IndexError, TypeError, ValueError):  # a run from before the recommendation
-        file_bytes = 0.0
-    return images, file_bytes
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,14 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--disk", type=size, metavar="SIZE", help="free disk (default: this machine's, for temporary files)"
     )
-    parser.add_argument("--picture", type=_picture, metavar="FILE", help="draw the map too, as .svg or .png")
+    parser.add_argument(
+        "--picture", type=picture_file, metavar="FILE", help="draw the map too, as .svg or .png"
+    )
     return parser
-
-
-def _picture(text: str) -> Path:
-    if not text.endswith((".svg", ".png")):
-        raise argparse.ArgumentTypeError(f"expected a name that ends in .svg or .png, found {text!r}")
-    return Path(text)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from loader_gate.pictures import write_picture
 from loader_gate.sizes import format_size
 
 if TYPE_CHECKING:
@@ -32,25 +33,7 @@ def draw_map(found: Sequence[Placed], file: Path) -> None:
         found: The map.
         file: The SVG or PNG file.
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
-    # With a set salt for identifiers and no date, equal figures make equal files.
-    looks = {
-        "svg.hashsalt": "loader-gate",
-        "savefig.dpi": 120,
-        "savefig.facecolor": "white",
-        "font.size": 9,
-        "axes.grid": True,
-        "grid.alpha": 0.3,
-    }
-    metadata = {"Date": None, "Creator": None} if file.suffix == ".svg" else None
-    with mpl.rc_context(looks):
-        figure = _draw(found)
-        figure.savefig(file, metadata=metadata)
-        pyplot.close(figure)
+    write_picture(file, lambda: _draw(found))
 
 
 def _draw(found: Sequence[Placed]) -> Any:

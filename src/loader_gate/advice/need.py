@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from loader_gate.registry.kind import kind_named
-from loader_gate.runs.parsing import read_entry
+from loader_gate.runs.parsing import number_above_0, read_entry
 from loader_gate.verdict.headspace import Feeds, feeds
 from loader_gate.workloads import loading, training
 
@@ -101,7 +101,7 @@ def need_of(extra_infos: Iterable[Mapping[str, Any]]) -> Need | None:
     by_headspace = [
         Feeding(str(each.get("variant")), feeds(low, high), "headspace")
         for each in trained
-        if _number(each.get("headspace")) is not None
+        if number_above_0(each.get("headspace")) is not None
         for low, high in [_interval(each, "headspace")]
     ]
     known = {each.variant for each in by_headspace}
@@ -110,7 +110,7 @@ def need_of(extra_infos: Iterable[Mapping[str, Any]]) -> Need | None:
 
 
 def _taken(info: Mapping[str, Any]) -> Need | None:
-    taken = _number(info.get("device_images_per_second"))
+    taken = number_above_0(info.get("device_images_per_second"))
     if taken is None:
         return None
     low, high = _interval(info, "device_images_per_second")
@@ -141,11 +141,5 @@ def _by_loading(
 
 
 def _interval(info: Mapping[str, Any], name: str) -> tuple[float, float]:
-    low, high = (_number(info.get(f"{name}_{end}")) for end in ("low", "high"))
+    low, high = (number_above_0(info.get(f"{name}_{end}")) for end in ("low", "high"))
     return (0.0 if low is None else low), (math.inf if high is None else high)
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        return None
-    return float(value)

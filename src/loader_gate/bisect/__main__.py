@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader_gate.argument_types import positive
+from loader_gate.commands import split_at_dashes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +27,7 @@ nothing could be done; 3 the bad side is not known to be slower, or by too littl
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Search; return the exit code."""
-    given = [*(sys.argv[1:] if arguments is None else arguments)]
-    own, extra = (
-        (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])
-    )
+    own, extra = split_at_dashes(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(own)
     # Here: --help needs none of this.
     from loader_gate.bisect.asked import BisectError

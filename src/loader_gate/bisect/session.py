@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -16,25 +12,24 @@ from typing import TYPE_CHECKING, Any, TextIO
 from loader_gate.bisect.asked import environment
 from loader_gate.bisect.judging import LONGER, Found
 from loader_gate.bisect.project import SettingsNotKeptError, with_settings
+from loader_gate.commands import last_words, run_to_end
+from loader_gate.machine.files import object_of
 from loader_gate.machine.temporary import TemporaryFolder
 from loader_gate.progress import Progress
 from loader_gate.registry.variant import BASELINE
 from loader_gate.statistics.session_error import SESSION_ERROR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from loader_gate.bisect.asked import Asked
 
 #: A session that takes so much longer than ten times its budget hangs.
 GRACE_SECONDS = 900.0
-#: How long a session that was told to end may take to remove what it has made.
-END_SECONDS = 60.0
 #: The floor that every loader clears at once: what is compared here is something else.
 _FAR_FLOOR = 0.0001
 #: A folder without tests: pytest then has what is measured as its only item.
 _EMPTY = "loader-gate-no-tests"
-_SHOWN_LINES = 3
 
 
 @dataclass(frozen=True)
@@ -89,55 +84,23 @@ class Stage:
             ]
             started = time.monotonic()
             with Progress(title, None, self.stream) as progress:
-                output = self._run(command, 10 * budget + GRACE_SECONDS, Path(name) / "output", progress)
-            found = read(_json(books), asked.variant)
+                said = run_to_end(
+                    command,
+                    Path(name) / "output",
+                    folder=asked.folder(self.top),
+                    environment=environment((*asked.search_path(self.top), *asked.other_path)),
+                    patience=10 * budget + GRACE_SECONDS,
+                    watch=lambda _, seconds: progress.update(seconds),
+                )
+            found = read(object_of(books), asked.variant)
             if not found.reason:
-                last = [line.strip() for line in output.splitlines() if line.strip()][-_SHOWN_LINES:]
-                found = replace(found, reason=" | ".join(last) or "the session said nothing")
+                found = replace(found, reason=last_words(said) or "the session said nothing")
             reason = found.reason.replace(f"{self.top}{os.sep}", "")
             return replace(found, reason=reason, seconds=time.monotonic() - started)
-
-    def _run(self, command: Sequence[str], patience: float, output: Path, progress: Progress) -> str:
-        """Run a command to its end, and return what it said; nothing of it stays, whatever happens."""
-        path = (*self.asked.search_path(self.top), *self.asked.other_path)
-        with output.open("wb") as stream:
-            process = subprocess.Popen(
-                command,
-                cwd=self.asked.folder(self.top),
-                env=environment(path),
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # it is told to end once, by us alone
-            )
-            started = time.monotonic()
-            try:
-                while process.poll() is None and time.monotonic() - started < patience:
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        process.wait(1.0)
-                    progress.update(time.monotonic() - started)
-            finally:
-                hung = _end(process)
-        said = output.read_text(encoding="utf-8", errors="replace")
-        return f"{said}\nit did not end in {patience:.0f} s" if hung else said
 
 
 def _named(option: str) -> str:
     return f"--loader-gate-{option}"
-
-
-def _end(process: subprocess.Popen[bytes]) -> bool:
-    """End a session that has not ended, and return whether there was any need: pytest ends its workers."""
-    if process.poll() is not None:
-        return False
-    process.terminate()
-    try:
-        process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    return True
 
 
 def read(books: Mapping[str, Any], variant: str) -> Found:
@@ -166,11 +129,3 @@ def read(books: Mapping[str, Any], variant: str) -> Found:
     unmeasured = (each for each in about.get("unmeasured", []) if each.get("variant") == variant)
     reason = next((str(each.get("reason", "")) for each in unmeasured), "")
     return Found("unmeasured", None, None, None, reason, 0.0, error)
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

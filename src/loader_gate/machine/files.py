@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 
 def lines_of(path: Path) -> list[str]:
@@ -16,3 +18,12 @@ def lines_of(path: Path) -> list[str]:
 def words_of(path: Path) -> list[str]:
     """Return the words of a file, none if it cannot be read."""
     return " ".join(lines_of(path)).split()
+
+
+def object_of(path: Path) -> dict[str, Any]:
+    """Return the object that a file of JSON holds; an empty one if it cannot be read, or holds none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

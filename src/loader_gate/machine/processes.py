@@ -192,6 +192,14 @@ def peak_memory(pid: int) -> int:
     return max(held, ended if sys.platform == "darwin" else ended * 1024)
 
 
+def peak_memory_alone(pid: int) -> int:
+    """Return the most memory, in bytes, that a process itself has held so far; 0 if it has ended.
+
+    Where the system does not show that of others (macOS), it is what the process holds now.
+    """
+    return _status(pid).get("VmHWM", 0)
+
+
 def forget_peak_memory() -> None:
     """Let the peak of this process begin anew (Linux only)."""
     with contextlib.suppress(OSError):

@@ -207,6 +207,13 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def number_above_0(value: object) -> float | None:
+    """Return a finite number above 0; None for anything else that JSON may hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        return None
+    return float(value)
+
+
 def _number(value: Any, name: str) -> float:
     try:
         number = float(value) if _is_number(value) else math.nan
