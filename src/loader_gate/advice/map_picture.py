@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
 from typing import TYPE_CHECKING, Any
 
+from loader_gate.kept_files import write_whole
 from loader_gate.sizes import format_size
 
 if TYPE_CHECKING:
@@ -49,8 +51,10 @@ def draw_map(found: Sequence[Placed], file: Path) -> None:
     metadata = {"Date": None, "Creator": None} if file.suffix == ".svg" else None
     with mpl.rc_context(looks):
         figure = _draw(found)
-        figure.savefig(file, metadata=metadata)
+        picture = io.BytesIO()
+        figure.savefig(picture, format=file.suffix[1:], metadata=metadata)
         pyplot.close(figure)
+    write_whole(file, picture.getvalue())
 
 
 def _draw(found: Sequence[Placed]) -> Any:
