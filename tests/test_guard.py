@@ -11,7 +11,7 @@ from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.session.guard import (
-    LEAST_BYTES,
+    LEAST_SHARE,
     LIMIT_WORKER_BYTES,
     TRAINING_WORKER_BYTES,
     WORKER_BYTES,
@@ -257,8 +257,9 @@ def test_more_processes_than_there_is_memory_for() -> None:
     needs = [Need(each, 24, 0, processes=2) for each in (VARIANTS[BASELINE], *streaming)]
     processes = 2 * len(needs)
     assert processes > 6
-    assert names_refused(needs, processes * LEAST_BYTES) == {}
-    crowded = names_refused(needs, processes * LEAST_BYTES - 1)
+    taken = round(LEAST_SHARE * processes * WORKER_BYTES)
+    assert names_refused(needs, taken) == {}
+    crowded = names_refused(needs, taken - 1)
     assert list(crowded) == [streaming[-1].name]
     assert f"would have {processes} processes at once" in crowded[streaming[-1].name]
     assert "measure fewer variants at once" in crowded[streaming[-1].name]

@@ -104,16 +104,19 @@ def test_what_is_no_plain_file_is_written_into(tmp_path: Path) -> None:
     write_whole(Path(os.devnull), "words")
 
 
-def test_an_error_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk is full: what was there still is, and nothing else."""
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_an_error_changes_nothing(
+    error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full, or somebody interrupts: what was there still is, and nothing else."""
     file = tmp_path / "run.json"
     file.write_text("before")
 
-    def no_space(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def fail(_: int) -> None:
+        raise error
 
-    monkeypatch.setattr(os, "fsync", no_space)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(type(error)):
         write_whole(file, "after")
     assert file.read_text() == "before"
     assert [*tmp_path.iterdir()] == [file]

@@ -20,9 +20,9 @@ WORKER_BYTES = 700_000_000
 TRAINING_WORKER_BYTES = 900_000_000
 #: What the worker of a limit takes, which does without TensorFlow unless it hands over batches.
 LIMIT_WORKER_BYTES = 200_000_000
-#: What no worker does without and none shares with another, measured of the lightest variants that do nothing
-#: but wait (unique set size). All are there at once, so a session of which not even these fit is no session.
-LEAST_BYTES = 150_000_000
+#: Of these, what a worker has for itself at the very least: its unique set size was 315 MB and more where it
+#: decoded. What is above that is shared, or the system may take it back.
+LEAST_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -131,19 +131,20 @@ def refused(
 
 def _crowded_out(needs: Sequence[Need], free: int) -> dict[str, str]:
     """Return, from the last on, the variants without whose processes the others fit; never the baseline."""
-    problems: dict[str, str] = {}
     processes = sum(each.processes for each in needs)
+    taken = round(LEAST_SHARE * sum(each.processes * each.worker for each in needs))
     reason = (
-        f"this session would have {processes} processes at once, which take "
-        f"{format_size(processes * LEAST_BYTES)} of memory before they hold any image, but "
-        f"{format_size(free)} is free: measure fewer variants at once, or --no-guard to try"
+        f"this session would have {processes} processes at once, which take {format_size(taken)} of memory "
+        f"before they hold any image, but {format_size(free)} is free: measure fewer variants at once, or "
+        "--no-guard to try"
     )
+    problems: dict[str, str] = {}
     for need in reversed(needs):
-        if processes * LEAST_BYTES <= free:
+        if taken <= free:
             break
         if need.variant.name != BASELINE:
             problems[need.variant.name] = reason
-            processes -= need.processes
+            taken -= round(LEAST_SHARE * need.processes * need.worker)
     return problems
 
 
