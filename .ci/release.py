@@ -137,7 +137,6 @@ def build_twice(folder: Path, committed: int) -> tuple[Path, Path]:
     Raises:
         CheckError: They differ.
     """
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(committed)}
     built = []
     for number, name in enumerate(("here", "elsewhere/and-on-another-day")):
         source = folder / name / "source"
@@ -145,6 +144,11 @@ def build_twice(folder: Path, committed: int) -> tuple[Path, Path]:
             (source / kept).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / kept, source / kept)
             os.utime(source / kept, (committed + number * 86_400,) * 2)
+        environment = {
+            **os.environ,
+            "SOURCE_DATE_EPOCH": str(committed),
+            "PYTHONHASHSEED": str(number),  # of sets, too, the order must not show
+        }
         # Without isolation: an isolated one would install what is in no lock.
         packages = build(folder / name / "dist", source, "--no-isolation", environment=environment)
         settle(packages[0], committed)

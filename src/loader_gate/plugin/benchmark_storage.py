@@ -129,7 +129,8 @@ def save_whole(books: Any) -> None:
             replace_whole(file, as_text(output_json))
         storage.logger.info(f"Saved benchmark data in: {file}")
 
-    books.save_json = save_json
+    if isinstance(books.json, Path):  # before 5.2 it is open already
+        books.save_json = save_json
     if isinstance(books.storage, FileStorage):
         books.storage.save = save
 
