@@ -8,21 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 import venv
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-#: What a command may take: the longest installs TensorFlow.
-MOST_SECONDS = 900.0
+from distributions import ROOT, CheckError, build, check_contents, expect, git, run, step
+
 BASELINE = "keras_image_data_generator"
 #: The only room of ours that may be imported for an ordinary test.
 PLUGIN = "loader_gate.plugin"
@@ -147,10 +141,6 @@ def test_what_pytest_has_imported(sharpness, request):
 JOINED = ("--loader=benchmarks.loaders:photos", "--floor=photos=0.05")
 
 
-class CheckError(Exception):
-    """Something is not as it should be; the message says what, and shows what was said."""
-
-
 def main() -> int:
     """Do all of it; return the exit code."""
     with tempfile.TemporaryDirectory(prefix="loader-gate-wheel-") as name:
@@ -170,37 +160,7 @@ def main() -> int:
     return 0
 
 
-# What is built.
-
-
-def build(folder: Path) -> tuple[Path, Path]:
-    """Build the sdist, and the wheel from it; return both."""
-    with step("build"):
-        run([sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)])
-        (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
-    return sdist, wheel
-
-
-def check_contents(sdist: Path, wheel: Path) -> None:
-    """Check that the index would take both, and that they hold what they should and nothing else."""
-    with step("check what is in it"):
-        run([sys.executable, "-m", "twine", "check", "--strict", str(sdist), str(wheel)])
-        run([sys.executable, "-m", "check_wheel_contents", "--toplevel", "loader_gate", str(wheel)])
-        with zipfile.ZipFile(wheel) as file:
-            in_wheel = {*file.namelist()}
-        for name in ("loader_gate/py.typed", "loader_gate/report/page/page.css"):
-            expect(name in in_wheel, f"{wheel.name} lacks {name}.")
-        expect(
-            any(name.endswith(".dist-info/licenses/LICENSE") for name in in_wheel),
-            f"{wheel.name} has no LICENSE.",
-        )
-        with tarfile.open(sdist) as archive:
-            members = [each.name.partition("/")[2] for each in archive.getmembers() if each.isfile()]
-        in_sdist = {name for name in members if "egg-info/" not in name} - {"PKG-INFO", "setup.cfg"}
-        if (ROOT / ".git").exists():
-            kept = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
-            wanted = {name for name in kept if (ROOT / name).exists()}
-            expect_same(f"{sdist.name} against what git keeps", in_sdist, wanted)
+# What is installed.
 
 
 def install(folder: Path, wheel: Path) -> Path:
@@ -336,73 +296,6 @@ def expect_verdicts(found: Mapping[str, Mapping[str, object]], **expected: str) 
     verdicts = {name: each["verdict"] for name, each in found.items() if name != BASELINE}
     said = "".join({str(each["said"]) for each in found.values()})
     expect(verdicts == expected, f"expected {expected}, found {verdicts}.\n{said}")
-
-
-# How commands are run, and how it is said what is wrong.
-
-
-@contextmanager
-def step(name: str) -> Iterator[None]:
-    """Say what is done, and how long it took."""
-    print(f"{name} …", flush=True)
-    began = time.monotonic()
-    yield
-    print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
-
-
-def run(
-    command: list[str],
-    *,
-    cwd: Path | None = None,
-    environment: Mapping[str, str] | None = None,
-    expected: int = 0,
-) -> str:
-    """Run a command, and return what it prints; it is ended with all its children if it takes too long.
-
-    Raises:
-        CheckError: It took too long, or its exit code is another one than expected.
-    """
-    with subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        start_new_session=True,
-    ) as process:
-        try:
-            said, _ = process.communicate(timeout=MOST_SECONDS)
-        except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise CheckError(f"{' '.join(command)} has not ended in {MOST_SECONDS:.0f} s.") from error
-            raise
-    if process.returncode != expected:
-        raise CheckError(
-            f"{' '.join(command)} ended with exit code {process.returncode}, expected {expected}:\n{said}"
-        )
-    return said
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """Run git in a folder, as somebody without settings of their own; return what it prints."""
-    identity = ("user.name=Somebody", "user.email=somebody@example.org", "commit.gpgsign=false")
-    settings = [part for each in identity for part in ("-c", each)]
-    return run(["git", "-C", str(folder), *settings, *arguments]).strip()
-
-
-def expect(holds: bool, otherwise: str) -> None:
-    """Raise an error with a message unless something holds."""
-    if not holds:
-        raise CheckError(otherwise)
-
-
-def expect_same(what: str, found: Iterable[str], wanted: Iterable[str]) -> None:
-    """Raise an error that names what is missing and what is too much, if anything is."""
-    missing, more = sorted({*wanted} - {*found}), sorted({*found} - {*wanted})
-    expect(not missing and not more, f"{what}: missing {missing or 'nothing'}, too much {more or 'nothing'}.")
 
 
 if __name__ == "__main__":

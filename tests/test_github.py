@@ -31,6 +31,11 @@ RUN = {
     "python -m pip install tox && python -m tox run -e lint",
     "python -m pip install tox && python -m tox run -e end-to-end,test",
     "python -m pip install tox && python -m tox run -e wheel",
+    "python -m pip install tox && python -m tox run -e security",
+    'python -m pip install --require-hashes --only-binary ":all:" --requirement .ci/release-lock.txt',
+    'python .ci/release.py --tag "$GITHUB_REF_NAME" --output release',
+    'gh release create "$GITHUB_REF_NAME" --verify-tag --notes-file release/notes.md '
+    "release/packages/* release/loader_gate.cdx.json",
     ".ci/chromium",
     ".github/scripts/history.sh restore",
     ".github/scripts/history.sh page",
@@ -46,6 +51,9 @@ WRITING = {
     ("comment.yml", "comment"): {"actions": "read", "pull-requests": "write"},
     ("history.yml", "keep"): {"contents": "write"},
     ("history.yml", "publish"): {"id-token": "write", "pages": "write"},
+    ("release.yml", "attest"): {"attestations": "write", "id-token": "write"},
+    ("release.yml", "publish"): {"id-token": "write"},
+    ("release.yml", "announce"): {"contents": "write"},
 }
 
 
@@ -61,7 +69,7 @@ def _jobs() -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def _steps() -> list[dict[str, Any]]:
-    steps = [step for _, _, job in _jobs() for step in job["steps"]]
+    steps = [step for _, _, job in _jobs() for step in job.get("steps", [])]
     return steps + [step for file in ACTIONS.values() for step in _load(file)["runs"]["steps"]]
 
 
@@ -70,7 +78,8 @@ def _steps() -> list[dict[str, Any]]:
 
 def test_there_are_workflows() -> None:
     """The tests below look at something."""
-    assert {*WORKFLOWS} == {"ci.yml", "comment.yml", "doctor.yml", "gate.yml", "gpu.yml", "history.yml"}
+    names = ("ci", "comment", "doctor", "gate", "gpu", "history", "release", "security")
+    assert [*WORKFLOWS] == [f"{name}.yml" for name in names]
     assert {*ACTIONS} == {"comment", "doctor", "gate"}
 
 
@@ -79,14 +88,16 @@ def test_a_workflow_may_do_nothing_by_itself(name: str) -> None:
     """Each job says what it may do; a newer run replaces an older one, except where a run is to be kept."""
     workflow = _load(WORKFLOWS[name])
     assert workflow["permissions"] == {}
-    assert workflow["concurrency"]["cancel-in-progress"] is (name != "history.yml")
+    kept = {"history.yml", "release.yml"}
+    assert workflow["concurrency"]["cancel-in-progress"] is (name not in kept)
 
 
 @pytest.mark.parametrize(("name", "job", "about"), _jobs())
 def test_a_job_has_no_more_rights_than_it_needs(name: str, job: str, about: dict[str, Any]) -> None:
     """Reading the repository, unless the list above says otherwise; and an end."""
     assert about["permissions"] == WRITING.get((name, job), {"contents": "read"})
-    assert 0 < about["timeout-minutes"] <= 120
+    if "uses" not in about:  # another workflow, whose jobs have an end each
+        assert 0 < about["timeout-minutes"] <= 120
 
 
 def test_who_may_write_runs_nothing_of_a_pull_request() -> None:
@@ -109,7 +120,10 @@ def test_every_action_is_pinned() -> None:
     for line in used:
         if re.search(r"uses: [.$]/\.github/actions/(gate|comment|doctor)( # zizmor: .*)?$", line):
             continue
-        found = re.search(r"uses: (actions/[a-z-]+)@([0-9a-f]{40} # v\d+\.\d+\.\d+)$", line)
+        if line.strip().startswith("uses: ./.github/workflows/ci.yml"):
+            continue
+        foreign = r"actions/[a-z-]+|pypa/gh-action-pypi-publish"
+        found = re.search(rf"uses: ({foreign})@([0-9a-f]{{40}} # v\d+\.\d+\.\d+)$", line)
         assert found, line
         pinned.setdefault(found[1], set()).add(found[2])
     assert all(len(versions) == 1 for versions in pinned.values()), pinned
@@ -147,8 +161,31 @@ def test_the_runner_with_a_gpu_is_off_by_default() -> None:
     workflow = _load(WORKFLOWS["gpu.yml"])
     assert workflow["jobs"]["gpu"]["if"] == "vars.LOADER_GATE_GPU == 'true'"
     assert {*workflow[True]} == {"schedule", "workflow_dispatch"}
-    hosted = {job["runs-on"] for name, _, job in _jobs() if name not in ("gpu.yml", "doctor.yml")}
-    assert hosted == {"ubuntu-latest"}
+    hosted = {job.get("runs-on") for name, _, job in _jobs() if name not in ("gpu.yml", "doctor.yml")}
+    assert hosted == {"ubuntu-latest", None}  # None is a job that is another workflow
+
+
+def test_a_release_is_published_by_who_runs_nothing() -> None:
+    """What builds has no rights; who has them only hands on what was built, after the tests have passed."""
+    workflow = _load(WORKFLOWS["release.yml"])
+    assert workflow[True] == {"push": {"tags": ["v*"]}}
+    jobs = workflow["jobs"]
+    needs = {name: job.get("needs", []) for name, job in jobs.items()}
+    assert needs == {
+        "test": [],
+        "build": [],
+        "attest": ["test", "build"],
+        "publish": "attest",
+        "announce": "publish",
+    }
+    assert jobs["publish"]["environment"]["name"] == "pypi"
+    for name in ("attest", "publish", "announce"):
+        first, *others = jobs[name]["steps"]
+        assert first["uses"].startswith("actions/download-artifact@")
+        assert [each["run"].split()[0] for each in others if "run" in each] == ["gh"] * (name == "announce")
+    # A cache may be written by whoever runs a workflow on the default branch, and would be part of the build.
+    assert not any("cache" in each.get("with", {}) for each in jobs["build"]["steps"])
+    assert "secrets." not in "".join(file.read_text(encoding="utf-8") for file in WORKFLOWS.values())
 
 
 def test_the_doctor_examines_the_runner_that_is_named() -> None:
@@ -647,6 +684,24 @@ def test_the_next_comment(
     assert [(method, path) for method, path, _ in github.asked] == [
         ("PATCH", "/repos/us/ours/issues/comments/99")
     ]
+
+
+def test_a_link_in_what_the_gate_has_left(
+    comment: Callable[..., subprocess.CompletedProcess[str]], github: FakeGitHub, tmp_path: Path
+) -> None:
+    """It leads nowhere, whatever file of the runner it is to."""
+    there = tmp_path / "there.json"
+    info = {"variant": "of another run", "verdict": "fail", "workload": "loading"}
+    there.write_text(json.dumps({"benchmarks": [{"name": "x", "extra_info": info}]}), encoding="utf-8")
+    (tmp_path / "left" / "run.json").symlink_to(there)
+    assert comment().returncode == 0
+    ((_, _, body),) = github.asked
+    assert "nothing was measured" in body["body"]
+    assert "of another run" not in body["body"]
+    (tmp_path / "seven").write_text("7", encoding="utf-8")
+    (tmp_path / "left" / "pull-request.txt").unlink()
+    (tmp_path / "left" / "pull-request.txt").symlink_to(tmp_path / "seven")
+    assert comment(None).stdout.startswith("Nothing to say: ")
 
 
 @pytest.mark.parametrize("number", ["", "7; x", "07", "-7", "7/../8", "٧", "7\n8", "1" * 11])

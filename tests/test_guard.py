@@ -11,6 +11,7 @@ from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.session.guard import (
+    LEAST_SHARE,
     LIMIT_WORKER_BYTES,
     TRAINING_WORKER_BYTES,
     WORKER_BYTES,
@@ -248,6 +249,21 @@ def test_both_processes_of_a_variant_count() -> None:
     assert "memory" in names_refused([both], 2 * (WORKER_BYTES + 100) - 1, 2000)[DUMP.name]
     assert "of the disk" in names_refused([both], 2 * (WORKER_BYTES + 100), 1999)[DUMP.name]
     assert names_refused([alone], WORKER_BYTES + 100, 1000) == {}
+
+
+def test_more_processes_than_there_is_memory_for() -> None:
+    """Those that hold next to nothing count, too: 22 of a comparison do not fit where 10 do."""
+    streaming = [each for each in VARIANTS.values() if each.kind == "streaming" and each.name != BASELINE]
+    needs = [Need(each, 24, 0, processes=2) for each in (VARIANTS[BASELINE], *streaming)]
+    processes = 2 * len(needs)
+    assert processes > 6
+    taken = round(LEAST_SHARE * processes * WORKER_BYTES)
+    assert names_refused(needs, taken) == {}
+    crowded = names_refused(needs, taken - 1)
+    assert list(crowded) == [streaming[-1].name]
+    assert f"would have {processes} processes at once" in crowded[streaming[-1].name]
+    assert "measure fewer variants at once" in crowded[streaming[-1].name]
+    assert {*names_refused(needs, 0)} == {each.name for each in streaming}
 
 
 def test_dumps_share_the_disk() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,7 +18,7 @@ from loader_gate.report.__main__ import main
 from loader_gate.report.make import write_session_report
 from loader_gate.report.page import html as page_module
 from loader_gate.report.page.content import Page, page_of
-from loader_gate.report.page.html import ReportError, check_can_write, render, write
+from loader_gate.report.page.html import ReportError, check_can_write, render
 from loader_gate.report.page.parts import Section
 from loader_gate.report.page.sections.timeline import LISTED, timeline
 from loader_gate.runs.comparison import Ratio
@@ -506,20 +505,6 @@ def test_tables_can_be_heard(html: str) -> None:
     assert names.count("table") == names.count("caption") > 10
     assert all("scope" in attributes for tag, attributes in tags if tag == "th")
     assert names.count("h1") == 1
-
-
-def test_a_page_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What ends a session in the middle leaves the page of before, and nothing beside it."""
-    path = tmp_path / "report.html"
-    write(path, "before")
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "fsync", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        write(path, "after")
-    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("report.html", "before")]
 
 
 def test_a_missing_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,9 @@ from PIL import Image
 from loader_gate.history.all_runs import load_runs
 from loader_gate.history.series import series_of
 from loader_gate.history.steps import Changes, Step
+from loader_gate.kept_files import write_whole
 from loader_gate.report.page.content import page_of
-from loader_gate.report.page.html import render, write
+from loader_gate.report.page.html import render
 from loader_gate.report.page.sections.timeline import timeline
 from tests.made_up_runs import HOSTILE, made_up_run
 from tests.planted_history import Planted
@@ -68,7 +69,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         series, lambda many: [Changes(each, _steps(each.variant, each), None) for each in many]
     )
     path = folder / "report.html"
-    write(path, render(page_of(made_up_run(), section), runs))
+    write_whole(path, render(page_of(made_up_run(), section), runs))
     return path
 
 
@@ -334,7 +335,7 @@ def test_a_thousand_runs(open_page: Callable[..., Opened], tmp_path: Path) -> No
     series = [series_of_runs(1000, f"variant_{number}") for number in range(3)]
     section, runs = timeline(series, without_changes)
     path = tmp_path / "report.html"
-    write(path, render(page_of(made_up_run(), section), runs))
+    write_whole(path, render(page_of(made_up_run(), section), runs))
     opened = open_page(path)
     found = history(opened.page, "variant_2 (loading)")
     assert len(found.locator(".js-line").nth(2).get_attribute("d")) > 1000

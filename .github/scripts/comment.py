@@ -22,6 +22,8 @@ from loader_gate.report.summary import MARKER, summary_of_file
 OURS = "github-actions[bot]"
 PAGE = 100
 MOST_PAGES = 30
+#: Of a number: a file of gigabytes is not read.
+_MOST_CHARACTERS = 20
 
 
 class Repository:
@@ -70,6 +72,9 @@ def comment(folder: Path, run: Mapping[str, Any], repository: Repository) -> str
         run: Of the workflow that has ended, as GitHub's event describes it.
         repository: Where the pull request is.
     """
+    for each in folder.glob("*"):
+        if each.is_symlink():  # it could lead to any file of this machine
+            each.unlink()
     if run["event"] != "pull_request":
         return f"Nothing to say: the gate ran for a {run['event']}."
     number = _number(folder / "pull-request.txt")
@@ -91,7 +96,8 @@ def comment(folder: Path, run: Mapping[str, Any], repository: Repository) -> str
 def _number(file: Path) -> int | None:
     """Return the number above 0 that a file holds; None if it holds anything else."""
     try:
-        said = file.read_text(encoding="ascii").strip()
+        with file.open(encoding="ascii") as text:
+            said = text.read(_MOST_CHARACTERS).strip()
     except (OSError, ValueError):
         return None
     return int(said) if re.fullmatch("[1-9][0-9]{0,9}", said) else None

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loader_gate import HOMES
+from loader_gate.kept_files import write_whole
 from loader_gate.registry.built_in import built_in_variants
 
 #: The folder that holds the package.
@@ -111,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, text in files.items():
             file = options.folder / name
             if not file.exists():
-                file.write_text(text, encoding="utf-8")
+                write_whole(file, text)
     except (CopyError, OSError, UnicodeDecodeError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -6,8 +6,11 @@ It imports no room.
 from __future__ import annotations
 
 import argparse
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from loader_gate.kept_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +55,10 @@ def write_picture(file: Path, draw: Callable[[], Any]) -> None:
     metadata = {"Date": None, "Creator": None} if file.suffix == ".svg" else None
     with mpl.rc_context(looks):
         figure = draw()
-        figure.savefig(file, metadata=metadata)
+        picture = io.BytesIO()
+        figure.savefig(picture, format=file.suffix[1:], metadata=metadata)
         pyplot.close(figure)
+    write_whole(file, picture.getvalue())
 
 
 def why_not_drawn(option: str, file: Path, error: ModuleNotFoundError | OSError) -> str:

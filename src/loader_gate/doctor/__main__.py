@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader_gate.argument_types import count, positive
+from loader_gate.kept_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json is not None:
         text = json.dumps(findings.data(), indent=2)
         try:
-            options.json.write_text(f"{text}\n", encoding="utf-8")
+            write_whole(options.json, f"{text}\n")
         except OSError as error:
             print(f"--json {options.json} cannot be written: {error}.", file=sys.stderr)
             return 2

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from loader_gate.argument_types import count, positive
 from loader_gate.commands import split_at_dashes
+from loader_gate.kept_files import write_whole
 from loader_gate.pictures import picture_file
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _written(options: argparse.Namespace, found: Sequence[Growth], measured: Mea
             "problems": [*measured.problems],
         }
         try:
-            options.json.write_text(f"{json.dumps(data, indent=2)}\n", encoding="utf-8")
+            write_whole(options.json, f"{json.dumps(data, indent=2)}\n")
         except OSError as error:
             print(f"--json {options.json} cannot be written: {error}.", file=sys.stderr)
             return WRONG

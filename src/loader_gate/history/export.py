@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from loader_gate.history.all_runs import HistoryError
 from loader_gate.history.series import Series, SeriesPoint
+from loader_gate.kept_files import write_whole
 from loader_gate.registry.variant import BASELINE
 from loader_gate.runs.saved import SavedRun
 
@@ -80,7 +81,9 @@ def write_parquet(rows: Sequence[dict[str, Any]], path: Path) -> None:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise HistoryError('Parquet needs pyarrow: pip install "loader-gate[history]".') from error
-    pq.write_table(pa.Table.from_pylist([*rows]), path)
+    content = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([*rows]), content)
+    write_whole(path, content.getvalue())
 
 
 def as_github(run: SavedRun, better: Literal["bigger", "smaller"]) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from loader_gate.history.all_runs import HistoryError, age, load_files, load_runs, run_files, when_saved
+from loader_gate.kept_files import alone, replace_whole
 from loader_gate.runs.saved import Key, SavedRun, WorkKey
 
 #: A folder of pytest-benchmark's storage: system, implementation, Python and width.
@@ -103,14 +104,14 @@ def _copy(run: SavedRun, storage: Path) -> Path:
     content = run.path.read_bytes()
     folder = storage / _folder_of(run.path, content)
     folder.mkdir(exist_ok=True)
-    numbers = [int(path.name[:4]) for path in run_files(folder) if path.parent == folder]
-    number = max(numbers, default=0) + 1
-    if number > 9999:
-        raise HistoryError(f"{folder} is full: pytest-benchmark has numbers up to 9999. Prune it first.")
-    name = run.path.name.partition("_")[2] if run.label != run.path.name else run.path.name
-    target = folder / f"{number:04}_{name}"
-    with target.open("xb") as file:
-        file.write(content)
+    with alone(folder):
+        numbers = [int(path.name[:4]) for path in run_files(folder) if path.parent == folder]
+        number = max(numbers, default=0) + 1
+        if number > 9999:
+            raise HistoryError(f"{folder} is full: pytest-benchmark has numbers up to 9999. Prune it first.")
+        name = run.path.name.partition("_")[2] if run.label != run.path.name else run.path.name
+        target = folder / f"{number:04}_{name}"
+        replace_whole(target, content)
     return target
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from loader_gate.kept_files import alone, replace_whole, write_whole
 from loader_gate.runs.acceptance import mark_accepted
 from loader_gate.runs.choosing import (
     ChosenRuns,
@@ -101,6 +102,37 @@ class BenchmarkStorage:
         folder = self._files.get("")
         paths = [path for path in reversed(self._files.query(f"*/{NUMBERED}")) if path.parent != folder]
         return next((run for run in _read(paths)[0] if may_be_compared_with(run)), None)
+
+
+def save_whole(books: Any) -> None:
+    """Let pytest-benchmark save whole or not at all, and under a number that no other session takes.
+
+    By itself it empties the file that it writes into, and two sessions that end at once may take one number.
+
+    Args:
+        books: Its session, before it saves.
+    """
+    from pytest_benchmark.storage.file import FileStorage
+    from pytest_benchmark.utils import safe_dumps
+
+    def as_text(output_json: object) -> str:
+        return str(safe_dumps(output_json, ensure_ascii=True, indent=4))
+
+    def save_json(output_json: object) -> None:
+        write_whole(Path(books.json), as_text(output_json))
+        books.logger.info(f"Wrote benchmark data in: {books.json}", purple=True)
+
+    def save(output_json: object, name: str) -> None:
+        storage = books.storage
+        with alone(storage.get("")):
+            file = storage.get(f"{storage._next_num}_{name}.json")
+            replace_whole(file, as_text(output_json))
+        storage.logger.info(f"Saved benchmark data in: {file}")
+
+    if isinstance(books.json, Path):  # before 5.2 it is open already
+        books.save_json = save_json
+    if isinstance(books.storage, FileStorage):
+        books.storage.save = save
 
 
 def _read(paths: Iterable[Path]) -> tuple[list[SavedRun], list[str]]:

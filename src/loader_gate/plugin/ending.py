@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from loader_gate.plugin.benchmark_storage import save_whole
 from loader_gate.plugin.confirming import has_nothing_left
 from loader_gate.plugin.items import key_of, to_measure
 from loader_gate.plugin.settings import options_of
@@ -28,6 +29,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     comparison, books = config.stash[COMPARISON], getattr(config, "_benchmarksession", None)
     if books is not None and books.compared_mapping:
         comparison.hide_what_differs(books.compared_mapping, Path(str(books.storage)))
+    if books is not None:
+        save_whole(books)
     yield
     if _is_accepted(session):
         problem = comparison.accept()

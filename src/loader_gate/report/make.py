@@ -9,8 +9,9 @@ from typing import Any
 from loader_gate.history.all_runs import load_runs
 from loader_gate.history.series import series_of
 from loader_gate.history.steps import find_changes
+from loader_gate.kept_files import write_whole
 from loader_gate.report.page.content import page_of
-from loader_gate.report.page.html import render, write
+from loader_gate.report.page.html import render
 from loader_gate.report.page.sections.timeline import timeline
 from loader_gate.runs.parsing import parse_run
 from loader_gate.runs.saved import SavedRun
@@ -31,7 +32,7 @@ def write_report(
         OSError: It cannot be written.
     """
     section, runs = timeline(series_of(history), find_changes, damaged)
-    write(path, render(page_of(run, section), runs))
+    write_whole(path, render(page_of(run, section), runs))
 
 
 def write_session_report(path: Path, run: Mapping[str, Any], storage: Path) -> None:

@@ -7,12 +7,10 @@ only after a session that did not fail. Nothing else in its file ever changes.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from loader_gate.kept_files import alone, replace_whole
 from loader_gate.runs.comparison import Absent, SavedFigures, compare_entry, is_doubtful
 from loader_gate.runs.saved import Entry, Key
 
@@ -69,23 +67,14 @@ def mark_accepted(path: Path, run_id: str) -> bool:
     target = path.resolve()
     if not target.is_file():  # a pipe or a device
         return False
-    try:
-        text = target.read_text(encoding="utf-8")
-        data = json.loads(text) if run_id in text else None
-    except ValueError:
-        return False
-    if not isinstance(data, dict) or data.get("loader_gate", {}).get("run") != run_id:
-        return False
-    data["loader_gate"]["accepted"] = True
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(data, file, ensure_ascii=True, indent=4)
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.copymode(target, name)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with alone(target.parent):
+        try:
+            text = target.read_text(encoding="utf-8")
+            data = json.loads(text) if run_id in text else None
+        except ValueError:
+            return False
+        if not isinstance(data, dict) or data.get("loader_gate", {}).get("run") != run_id:
+            return False
+        data["loader_gate"]["accepted"] = True
+        replace_whole(target, json.dumps(data, ensure_ascii=True, indent=4))
     return True

@@ -20,6 +20,9 @@ WORKER_BYTES = 700_000_000
 TRAINING_WORKER_BYTES = 900_000_000
 #: What the worker of a limit takes, which does without TensorFlow unless it hands over batches.
 LIMIT_WORKER_BYTES = 200_000_000
+#: Of these, what a worker has for itself at the very least: its unique set size was 315 MB and more where it
+#: decoded. What is above that is shared, or the system may take it back.
+LEAST_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def refused(
     """Return, by name, the variants that will not fit beside the others, with why and what to do.
 
     Where not all fit beside each other, batches that are already there go first, as nobody has asked for
-    them, and then the largest one.
+    them, and then the largest one; where not even idle processes do, the last that were named.
 
     Args:
         needs: What each variant of the session needs.
@@ -122,6 +125,26 @@ def refused(
         )
         if problem:
             problems[need.variant.name] = problem
+    left = [each for each in needs if each.variant.name not in problems]
+    return {**problems, **_crowded_out(left, free.memory)}
+
+
+def _crowded_out(needs: Sequence[Need], free: int) -> dict[str, str]:
+    """Return, from the last on, the variants without whose processes the others fit; never the baseline."""
+    processes = sum(each.processes for each in needs)
+    taken = round(LEAST_SHARE * sum(each.processes * each.worker for each in needs))
+    reason = (
+        f"this session would have {processes} processes at once, which take {format_size(taken)} of memory "
+        f"before they hold any image, but {format_size(free)} is free: measure fewer variants at once, or "
+        "--no-guard to try"
+    )
+    problems: dict[str, str] = {}
+    for need in reversed(needs):
+        if taken <= free:
+            break
+        if need.variant.name != BASELINE:
+            problems[need.variant.name] = reason
+            taken -= round(LEAST_SHARE * need.processes * need.worker)
     return problems
 
 

@@ -6,12 +6,12 @@ A profile in ``floors.toml`` may have ``min_cores`` and ``gpu``, one table of fl
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from loader_gate.kept_files import alone, replace_whole
 from loader_gate.registry.variant import BASELINE
 from loader_gate.verdict.floors import (
     MARGIN,
@@ -112,29 +112,35 @@ def write_floors(
         return {}
     # A link stays a link: what it points at is replaced.
     target = path.resolve()
-    text = _text(target) if target.exists() else ""
-    versions = tomlkit.inline_table()
-    versions.update(machine.versions)
-    stamp = {"date": date, "machine": machine.describe(), "versions": versions}
-    wanted = _parsed(text, target)
-    if conditions is not None:
-        _refuse_mixed_conditions(wanted, path, profile, workload, floors, conditions)
-        stamp.update({key: value for key, value in asdict(conditions).items() if value is not None})
     try:
-        document = tomlkit.parse(text)
-        _enter(wanted, profile, workload, floors, stamp, machine)
-        _enter(document, profile, workload, floors, stamp, machine)
-        new = document.as_string().lstrip("\n")
-        written = _parsed(new, target) == wanted
-    except (LookupError, TypeError, ValueError, FloorsError, tomlkit.exceptions.TOMLKitError):
-        written = False
-    if not written:
-        # TOML Kit puts new tables in the wrong place among inline tables and dotted keys.
-        raise FloorsError(
-            f"{path}: profiles.{profile}.{workload} cannot be written without harm to the rest: write every "
-            f"profile and workload there under a header of its own, such as [profiles.{profile}.{workload}]."
-        )
-    _replace(target, new)
+        # From reading to writing: another session's floors are in what is read.
+        with alone(target.parent):
+            text = _text(target) if target.exists() else ""
+            versions = tomlkit.inline_table()
+            versions.update(machine.versions)
+            stamp = {"date": date, "machine": machine.describe(), "versions": versions}
+            wanted = _parsed(text, target)
+            if conditions is not None:
+                _refuse_mixed_conditions(wanted, path, profile, workload, floors, conditions)
+                stamp.update({key: value for key, value in asdict(conditions).items() if value is not None})
+            try:
+                document = tomlkit.parse(text)
+                _enter(wanted, profile, workload, floors, stamp, machine)
+                _enter(document, profile, workload, floors, stamp, machine)
+                new = document.as_string().lstrip("\n")
+                written = _parsed(new, target) == wanted
+            except (LookupError, TypeError, ValueError, FloorsError, tomlkit.exceptions.TOMLKitError):
+                written = False
+            if not written:
+                # TOML Kit puts new tables in the wrong place among inline tables and dotted keys.
+                raise FloorsError(
+                    f"{path}: profiles.{profile}.{workload} cannot be written without harm to the rest: "
+                    "write every profile and workload there under a header of its own, such as "
+                    f"[profiles.{profile}.{workload}]."
+                )
+            replace_whole(target, new)
+    except OSError as error:
+        raise FloorsError(f"{path} cannot be written: {error.strerror}.") from error
     return floors
 
 
@@ -324,16 +330,3 @@ def _last_body(table: Any) -> list[Any]:
         body = table.value.body
         table = body[-1][1] if body else None
     return body
-
-
-def _replace(path: Path, text: str) -> None:
-    # Written beside the file and moved over it: a session that is killed leaves the old floors whole.
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        try:
-            beside.write_bytes(text.encode())
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise FloorsError(f"{path} cannot be written: {error.strerror}.") from error

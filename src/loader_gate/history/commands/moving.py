@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 
 from loader_gate.history.all_runs import HistoryError, find_run
@@ -11,6 +12,7 @@ from loader_gate.history.commands.common import last_of, runs_of, say, warn
 from loader_gate.history.export import as_csv, as_github, rows_of, write_parquet
 from loader_gate.history.keeping import import_runs, superfluous
 from loader_gate.history.series import series_of
+from loader_gate.kept_files import alone, write_whole
 from loader_gate.text import printable
 
 
@@ -18,14 +20,20 @@ def prune(options: argparse.Namespace) -> int:
     """List old runs, or delete them."""
     if options.keep is None and options.newer_than is None:
         raise HistoryError("prune: say what stays, with --keep N, --newer-than DAYS or both.")
-    runs = runs_of(options)
     days = options.newer_than
     since = None if days is None else datetime.now(timezone.utc) - timedelta(days=days)
-    going = superfluous(runs, options.keep, since)
-    for run in going:
-        print(printable(str(run.path)))
+    with ExitStack() as stack:
+        runs = runs_of(options)
         if options.delete:
-            run.path.unlink()
+            # Read again: a session may have accepted one meanwhile, and others are measured against it then.
+            for folder in sorted({run.path.parent for run in runs}):
+                stack.enter_context(alone(folder))
+            runs = runs_of(options)
+        going = superfluous(runs, options.keep, since)
+        for run in going:
+            print(printable(str(run.path)))
+            if options.delete:
+                run.path.unlink()
     kept = f"{len(runs) - len(going)} of {len(runs)} runs stay"
     say(
         f"{len(going)} deleted, {kept}."
@@ -63,5 +71,5 @@ def export(options: argparse.Namespace) -> int:
     if options.output is None:
         sys.stdout.write(text)
     else:
-        options.output.write_text(text, encoding="utf-8")
+        write_whole(options.output, text)
     return 0
