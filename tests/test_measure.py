@@ -369,7 +369,7 @@ def test_the_page_cache_is_looked_at_before_the_passes(
     """They bring all of a dump into it, so that afterwards nothing could be told."""
     started: list[list[str]] = []
 
-    def share(_: Path) -> float:
+    def share(_: object) -> float:
         started.append([*machine.started])
         return 0.25
 

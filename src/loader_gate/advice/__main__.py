@@ -1,6 +1,6 @@
 """Shows the map of a saved run, and which variant to use for how many images.
 
-``python -m loader_gate.advice RUN.json --images 1000000 --picture map.svg``
+``python -m loader_gate.advice RUN.json --cold-run COLD.json --images 1000000 --picture map.svg``
 """
 
 from __future__ import annotations
@@ -39,13 +39,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         free_memory=options.memory or free_memory(),
         free_disk=options.disk or free_disk(None),
     )
-    advice = advice_of(infos, [situation])
+    cold_infos = []
+    if options.cold_run is not None:
+        try:
+            cold_infos = _infos_of(options.cold_run)
+        except RunError as error:
+            print(error, file=sys.stderr)
+            return 1
+    advice = advice_of(infos, [situation], cold_infos)
+    if options.cold_run is not None and not any(each.point.from_disk for each in advice.placed):
+        print(
+            f"--cold-run {options.cold_run}: it has no cold passes of the work of {options.run}; measure the "
+            "same tree, image size and batch size with --cold.",
+            file=sys.stderr,
+        )
+        return 1
     lines = advice.lines(colour=False) or [f"{options.run} has no two kinds of variants to choose from."]
     for line in (*lines, f"Measured on {run.machine}."):
         print(printable(line))
     if options.picture is not None and advice.placed:
         return _draw(advice, options.picture)
     return 0
+
+
+def _infos_of(path: Path) -> list[Mapping[str, Any]]:
+    """Return the ``extra_info`` of each benchmark of a saved run.
+
+    Raises:
+        RunError: It is no saved run.
+    """
+    read_run(path)  # which says what is wrong with it
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return [each["extra_info"] for each in data["benchmarks"] if isinstance(each.get("extra_info"), dict)]
 
 
 def _draw(advice: Advice, picture: Path) -> int:
@@ -78,6 +103,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Show the map of a saved run, and which variant to use for how many images.",
     )
     parser.add_argument("run", type=Path, metavar="RUN.json", help="a JSON file of pytest-benchmark")
+    parser.add_argument(
+        "--cold-run",
+        type=Path,
+        metavar="COLD.json",
+        help="a run of the same work with --cold: how fast variants are where not all fits into memory",
+    )
     parser.add_argument("--images", type=_count, metavar="N", help="how many (default: as were measured)")
     parser.add_argument(
         "--file-size",
