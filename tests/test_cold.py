@@ -244,7 +244,8 @@ def test_files_that_never_leave_memory(
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(cold, "file_system_of", lambda _: "tmpfs")
     found = plan_cold(tiny_tree, VARIANTS.values(), tmp_path, None, None)
-    assert found.problem.startswith(f"the tree is in {tiny_tree.root} on tmpfs, and its files are in memory")
+    assert found.problem.startswith(f"the tree is in {tiny_tree.root.resolve()}")
+    assert " on tmpfs, and its files are in memory and on no disk (--cold): move it" in found.problem
     assert "leave --cold out" in found.problem
     monkeypatch.setattr(cold, "file_system_of", lambda path: "tmpfs" if path == str(tmp_path) else "ext4")
     monkeypatch.setattr(cold, "evict", lambda _: None)

@@ -105,11 +105,12 @@ def plan_cold(
     """
     if sys.platform != "linux":
         return ColdPlan("only Linux lets files be evicted from its page cache: leave --cold out")
-    problem = _never_cold(tree.root, "the tree", "move it to a folder on a disk")
-    if problem:
-        return ColdPlan(problem)
     files = without_doubles(tree.paths)
     probe = max(files, key=os.path.getsize)
+    # Of a subset there may be nothing but links in the tree's own folder.
+    problem = _never_cold(Path(probe).resolve().parent, "the tree", "move it to a folder on a disk")
+    if problem:
+        return ColdPlan(problem)
     evict([probe])
     stayed = cached_share([probe])
     if stayed is None or stayed > MOST_CACHED:
@@ -122,8 +123,8 @@ def plan_cold(
     notes = [*_about_links(len(tree), len(files))]
     if not counts_bytes:
         notes.append(
-            f"Bytes a second are not known: {file_system_of(str(tree.root))}, where the tree is, does not "
-            "count what it reads for a process."
+            f"Bytes a second are not known: {file_system_of(probe)}, where the tree is, does not count what "
+            "it reads for a process."
         )
     if memory_limit is not None:
         notes.append(_about_mlperf(sum(map(os.path.getsize, files)), memory_limit))
@@ -146,7 +147,7 @@ def _stays(file: str, share: float | None) -> str:
         hint = (
             "Linux says what is in the page cache only to who may write a file: copy the tree to one of yours"
         )
-    kind = file_system_of(str(Path(file).parent))
+    kind = file_system_of(file)
     return (
         f"{file}, on {kind or 'an unknown file system'}, was evicted from the page cache, and {found} "
         f"(--cold); {hint}, or leave --cold out"
