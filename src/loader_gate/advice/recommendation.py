@@ -330,7 +330,7 @@ def _figures(choice: _Candidate, situation: Situation, streaming: float | None) 
         parts.append(f"needs {format_size(point.memory_bytes * images)} of memory of {free} free")
     if choice.bytes == 0:
         parts.append("needs no disk")
-    if point.cold_seconds is not None and streaming is not None:
+    if choice.is_known and point.cold_seconds is not None and streaming is not None:
         epochs = break_even_epochs(point.cold_seconds, 1 / point.images_per_second, 1 / streaming)
         if epochs is not None:
             parts.append(f"pays for itself after {epochs} epoch{'' if epochs == 1 else 's'}")

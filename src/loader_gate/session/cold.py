@@ -119,7 +119,8 @@ def plan_cold(
     Path(probe).read_bytes()
     counts_bytes = bytes_read() > before
     own = _never_cold(keep_dumps or folder, "what it writes", "set TMPDIR or --keep-dumps to a disk")
-    refused = {each.name: own for each in variants if own and each.traits.may_write}
+    # Of rivals and of loaders of yours, their workers find out whether they write anything.
+    refused = {each.name: own for each in variants if own and each.traits.writes_dump}
     notes = [*_about_links(len(tree), len(files))]
     if not counts_bytes:
         notes.append(

@@ -107,7 +107,8 @@ class Figures:
             "dump_history": dump.history,
             "dump_date": dump.date,
             "dump_of_this_machine": dump.machine == self.machine.fingerprint,
-            "page_cache_share": written.cached_share,
+            # Before a cold pass it is evicted, whatever was there.
+            "page_cache_share": None if self.workload.is_cold else written.cached_share,
         }
 
     def _break_even(

@@ -84,6 +84,6 @@ def _evicted(files: Sequence[str], what: str, pause: Callable[[float], None]) ->
     raise NotColdError(
         f"no pass of it began cold: {share:.0%} of {what} stayed in the page cache after {TRIES} tries, and "
         f"{MOST_CACHED:.0%} may (--cold). A process that maps these files or reads them keeps them there, "
-        "such as one that the loader itself has started: end it, copy the tree to where nobody else reads "
-        "it, or measure without --cold"
+        "such as one that the loader itself has started, and a file system in memory has no other place for "
+        "them: end it, move them (TMPDIR is where variants write), or measure without --cold"
     )
