@@ -17,6 +17,7 @@ from loader_gate.advice.recommendation import Situation
 from loader_gate.advice.space import free_disk
 from loader_gate.machine.memory import free_memory
 from loader_gate.runs.parsing import RunError, read_run
+from loader_gate.runs.saved import SavedRun
 from loader_gate.sizes import parse_size
 from loader_gate.text import printable
 
@@ -25,12 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Show the map and the recommendation of a saved run; return the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        run = read_run(options.run)
+        run, data, infos = _read(options.run)
+        cold_infos = [] if options.cold_run is None else _read(options.cold_run)[2]
     except RunError as error:
         print(error, file=sys.stderr)
         return 1
-    data = json.loads(options.run.read_text(encoding="utf-8"))
-    infos = [each["extra_info"] for each in data["benchmarks"] if isinstance(each.get("extra_info"), dict)]
     images, file_bytes = _measured_tree(data, infos)
     situation = Situation(
         tree="A tree",
@@ -39,13 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         free_memory=options.memory or free_memory(),
         free_disk=options.disk or free_disk(None),
     )
-    cold_infos = []
-    if options.cold_run is not None:
-        try:
-            cold_infos = _infos_of(options.cold_run)
-        except RunError as error:
-            print(error, file=sys.stderr)
-            return 1
     advice = advice_of(infos, [situation], cold_infos)
     if options.cold_run is not None and not any(each.point.from_disk for each in advice.placed):
         print(
@@ -62,15 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _infos_of(path: Path) -> list[Mapping[str, Any]]:
-    """Return the ``extra_info`` of each benchmark of a saved run.
+def _read(path: Path) -> tuple[SavedRun, Mapping[str, Any], list[Mapping[str, Any]]]:
+    """Return a saved run, its JSON, and of that the ``extra_info`` of each benchmark.
 
     Raises:
         RunError: It is no saved run.
     """
-    read_run(path)  # which says what is wrong with it
-    data = json.loads(path.read_text(encoding="utf-8"))
-    return [each["extra_info"] for each in data["benchmarks"] if isinstance(each.get("extra_info"), dict)]
+    run, data = read_run(path), json.loads(path.read_text(encoding="utf-8"))
+    infos = (each.get("extra_info") for each in data["benchmarks"])
+    return run, data, [each for each in infos if isinstance(each, dict)]
 
 
 def _draw(advice: Advice, picture: Path) -> int:
