@@ -357,7 +357,8 @@ def test_more_from_the_disk_than_the_limit_is_no_other_work() -> None:
     decoding.decisions = limit.decisions
     share = looks.share(own, [own, limit, decoding])
     assert share is not None
-    assert (share.limit, share.estimate.ratio) == ("limit_jpeg_decode", pytest.approx(1.5))
+    assert share.limit == "limit_jpeg_decode"
+    assert share.estimate.ratio == pytest.approx(1.5)
     assert "other work" in beyond_limit(VARIANTS["tfdata_no_cache"].traits, share)
     assert isinstance(share, Share)
 
