@@ -180,6 +180,26 @@ def test_a_saved_run_for_another_size(saved: Callable[..., Path], capsys: pytest
     assert "takes 301.1 GB of disk, more than 90 % of the 300.0 GB free" in said
 
 
+def test_a_cold_run_beside_it(
+    saved: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It tells how fast the disk lets variants be; without cold passes of the same work it is refused."""
+    colds = [{**each, "cache": "cold", "bytes_per_second": 3e8} for each in INFOS]
+    cold_run = saved(*colds).rename(tmp_path / "cold.json")
+    other = saved(*({**each, "tree": "another"} for each in colds)).rename(tmp_path / "other.json")
+    warm = saved(*INFOS)
+    size = ["--images=2000000", "--file-size=50K", "--memory=8G", "--disk=3000G"]
+    assert main([str(warm), *size]) == 0
+    assert "nobody has measured what the disk gives" in " ".join(capsys.readouterr().out.split())
+    assert main([str(warm), f"--cold-run={cold_run}", *size]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "speeds are as measured with nothing there (--cold), which gave up to 300 MB/s" in said
+    assert main([str(warm), f"--cold-run={other}", *size]) == 1
+    assert "it has no cold passes of the work of" in capsys.readouterr().err
+    assert main([str(warm), f"--cold-run={tmp_path / 'missing'}"]) == 1
+    assert "missing is passed over" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "options", [["--images=0"], ["--images=many"], ["--memory=big"], ["--picture=map.gif"]]
 )

@@ -30,7 +30,6 @@ from loader_gate.session.dumps import (
     dump_key,
     finished_dump,
 )
-from loader_gate.session.page_cache import cached_share
 from loader_gate.trees.tree import Tree
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.worker.process import WorkerError, WorkerProcess
@@ -498,19 +497,3 @@ def test_break_even(cold: float, warm: float, streaming: float, epochs: int | No
     if epochs is not None:
         assert cold + (epochs - 1) * warm <= epochs * streaming
         assert epochs == 1 or cold + (epochs - 2) * warm > (epochs - 1) * streaming
-
-
-def test_the_page_cache(written: Spec) -> None:
-    """A share of the dump's bytes where the system says it, and None elsewhere."""
-    share = cached_share(written.cache_dir)
-    if not sys.platform.startswith("linux"):
-        pytest.skip("only Linux says it")
-    assert share is not None
-    assert 0 <= share <= 1
-
-
-def test_the_page_cache_of_nothing(tmp_path: Path) -> None:
-    """An empty folder, and an empty file, have no share."""
-    assert cached_share(tmp_path) is None
-    (tmp_path / "empty").touch()
-    assert cached_share(tmp_path) is None

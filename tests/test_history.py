@@ -168,6 +168,16 @@ def test_another_image_size_is_another_series(tmp_path: Path) -> None:
     }
 
 
+def test_cold_passes_are_another_series(tmp_path: Path) -> None:
+    """What a disk gives is no step of what memory gives."""
+    for path in Planted(runs=12).save(tmp_path)[8:]:
+        edit(path, lambda data: [each["extra_info"].update(cache="cold") for each in data["benchmarks"]])
+    assert {series.about: len(series.points) for series in series_in(tmp_path)} == {
+        "warm cache": 8,
+        "cold cache": 4,
+    }
+
+
 # Steps and drift.
 
 

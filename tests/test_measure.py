@@ -23,6 +23,7 @@ from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.report.session_table import TableNotes, about_run
 from loader_gate.rotation.pace import Pace
 from loader_gate.session import dump_writer, measure, workers
+from loader_gate.session.cold import ColdPlan
 from loader_gate.session.gating import Gating
 from loader_gate.session.guard import Allowance
 from loader_gate.session.result import Result
@@ -369,7 +370,7 @@ def test_the_page_cache_is_looked_at_before_the_passes(
     """They bring all of a dump into it, so that afterwards nothing could be told."""
     started: list[list[str]] = []
 
-    def share(_: Path) -> float:
+    def share(_: object) -> float:
         started.append([*machine.started])
         return 0.25
 
@@ -378,6 +379,48 @@ def test_the_page_cache_is_looked_at_before_the_passes(
     assert started == [[DUMP]]  # its writer, and no reader
     assert result.extra_info[DUMP]["page_cache_share"] == 0.25
     assert "25% of it in the page cache before that" in about_the_dump(result)
+
+
+def cold_measuring(prepared: Prepared, plan: ColdPlan, monkeypatch: pytest.MonkeyPatch) -> Prepared:
+    """Return the same of passes that begin cold, as far as a plan says that they can."""
+    monkeypatch.setattr(measure, "plan_cold", lambda *_: plan)
+    return replace(prepared, workload=replace(prepared.workload, is_cold=True))
+
+
+def test_where_no_pass_can_begin_cold(
+    new_measuring: Callable[..., Prepared], machine: MadeUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is started; where some can, the others are refused by name."""
+    reason = "the tree is in memory"
+    result = cold_measuring(new_measuring("loading"), ColdPlan(reason), monkeypatch).run(STREAMING)
+    assert {each.verdict.reason for each in result.measurements.values()} == {reason}
+    assert machine.started == []
+    plan = ColdPlan(refused={DUMP: reason})
+    result = cold_measuring(new_measuring("loading"), plan, monkeypatch).run(STREAMING, DUMP)
+    assert result.measurements[DUMP].verdict.reason == reason
+    assert result.measurements[STREAMING].verdict.status == "pass"
+
+
+@pytest.mark.parametrize("name", ["loading", "dump"])
+def test_every_timed_pass_begins_cold(
+    name: str, new_measuring: Callable[..., Prepared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that warm a variant up, too, each of one epoch; only a dump is written as ever."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+    ask = FakeWorker.ask
+
+    def noted(worker: FakeWorker, do: str, **arguments: Any) -> dict[str, Any]:
+        asked.append((do, arguments))
+        return ask(worker, do, **arguments)
+
+    monkeypatch.setattr(FakeWorker, "ask", noted)
+    result = cold_measuring(new_measuring(name), ColdPlan(), monkeypatch).run(DUMP)
+    assert result.measurements[DUMP].variant_passes
+    warm = [arguments for do, arguments in asked if do == "pass" and "cold" not in arguments]
+    assert warm == ([{"epochs": 1}] if name == "dump" else [])
+    assert {arguments["epochs"] for do, arguments in asked if do == "pass"} == {1}
+    assert "rehearse" not in [do for do, _ in asked]
+    assert result.extra_info[DUMP].get("page_cache_share") is None
 
 
 def test_progress_is_said_while_a_dump_is_written(

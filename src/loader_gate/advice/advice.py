@@ -74,15 +74,20 @@ class Advice:
         return f"{code}To use it in your training script, see docs/using-a-variant.md."
 
 
-def advice_of(extra_infos: Iterable[Mapping[str, Any]], situations: Sequence[Situation]) -> Advice:
+def advice_of(
+    extra_infos: Iterable[Mapping[str, Any]],
+    situations: Sequence[Situation],
+    cold_infos: Iterable[Mapping[str, Any]] = (),
+) -> Advice:
     """Return the map and the recommendation.
 
     Args:
         extra_infos: The ``extra_info`` of each benchmark of one run.
         situations: What a variant is to be used for.
+        cold_infos: Those of a run whose passes began cold, if there is one; see `points_of`.
     """
     infos = [*extra_infos]
-    points, need = points_of(infos), need_of(infos)
+    points, need = points_of(infos, cold_infos), need_of(infos)
     recommendations = tuple(recommend(points, each, need) for each in situations) if points else ()
     return Advice(tuple(placed(points)), recommendations, need)
 

@@ -20,7 +20,10 @@ def map_table(found: Sequence[Placed], colour: bool) -> list[str]:
     from rich.text import Text
 
     table = new_table("variant")
-    for heading in ("images/s", "speedup", "disk/image", "memory/image"):
+    # Of a run whose passes all began cold, they are the same.
+    both = any(each.point.from_disk not in (None, each.point.images_per_second) for each in found)
+    headings = ("images/s", *(["from disk"] * both), "speedup", "disk/image", "memory/image")
+    for heading in headings:
         table.add_column(heading, justify="right")
     table.add_column("Pareto-optimal")
     for each in found:
@@ -30,6 +33,7 @@ def map_table(found: Sequence[Placed], colour: bool) -> list[str]:
             table.add_row(
                 Text(printable(point.variant)),
                 f"{point.images_per_second:,.0f}",
+                *(["–" if point.from_disk is None else f"{point.from_disk:,.0f}"] * both),
                 number(point.speedup.ratio),
                 _bytes(point.disk_bytes),
                 _bytes(point.memory_bytes),

@@ -125,7 +125,8 @@ def _by_loading(
         return
     for info in infos:
         is_same = all(info.get(name) == trained.get(name) for name in _SAME_WORK)
-        if info.get("workload") != loading.WORKLOAD.name or not is_same:
+        # From the disk it may be slower than it has to be.
+        if info.get("workload") != loading.WORKLOAD.name or not is_same or info.get("cache") == "cold":
             continue
         try:
             entry = read_entry(info, "", None)

@@ -44,6 +44,8 @@ class MapPoint:
         memory_bytes: Bytes in memory an image, for as many images as there are; None likewise.
         buffer_bytes: Bytes in memory besides, however large the tree.
         cold_seconds: Seconds an image of the epoch that writes the dump; None if not measured.
+        from_disk: Its throughput where a pass begins with nothing in the page cache; None if not measured.
+        disk_bytes_per_second: What it had from the disk in such passes; None if that is not known.
     """
 
     variant: str
@@ -54,6 +56,8 @@ class MapPoint:
     memory_bytes: float | None = 0.0
     buffer_bytes: float = 0.0
     cold_seconds: float | None = None
+    from_disk: float | None = None
+    disk_bytes_per_second: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ class Placed:
     others: tuple[str, ...]
 
 
-def points_of(extra_infos: Iterable[Mapping[str, Any]]) -> list[MapPoint]:
+def points_of(
+    extra_infos: Iterable[Mapping[str, Any]], cold_infos: Iterable[Mapping[str, Any]] = ()
+) -> list[MapPoint]:
     """Return the variants that did the same work and were measured, as points; limits are none.
 
     All are of one workload: `loading`, unless only `dump` has variants of two kinds. A point of `loading`
@@ -79,7 +85,12 @@ def points_of(extra_infos: Iterable[Mapping[str, Any]]) -> list[MapPoint]:
 
     Args:
         extra_infos: The ``extra_info`` of each benchmark of one run.
+        cold_infos: Those of another one, whose passes began cold. Of the variants that have done the same
+            work there, it is known how fast they are from the disk.
     """
+    colds = {
+        (str(info.get("workload")), read[0].variant): read for info in cold_infos if (read := _read(info))
+    }
     found: dict[str, dict[str, tuple[MapPoint, WorkKey]]] = {name: {} for name in MAPPED_WORKLOADS}
     for info in extra_infos:
         workload = info.get("workload")
@@ -95,6 +106,9 @@ def points_of(extra_infos: Iterable[Mapping[str, Any]]) -> list[MapPoint]:
         dumped, dump_work = found[dump.WORKLOAD.name].get(name, (point, work))
         if dump_work == work:
             point = replace(point, disk_bytes=dumped.disk_bytes, cold_seconds=dumped.cold_seconds)
+        cold, cold_work = colds.get((chosen, name), (point, work))
+        if replace(cold_work, cache=work.cache, rotation=work.rotation) == work:
+            point = replace(point, from_disk=cold.from_disk, disk_bytes_per_second=cold.disk_bytes_per_second)
         points.append(point)
     return points
 
@@ -115,6 +129,7 @@ def _read(info: Mapping[str, Any]) -> tuple[MapPoint, WorkKey] | None:
     disk = _size(info.get("disk_bytes_per_image")) if written is None else written
     memory = _size(info.get("memory_bytes_per_image"))
     cold = _size(info.get("cold_seconds")) if info.get("dump_of_this_machine") else None
+    is_cold = entry.work.cache == "cold"
     point = MapPoint(
         variant=entry.variant,
         kind=kind,
@@ -124,6 +139,8 @@ def _read(info: Mapping[str, Any]) -> tuple[MapPoint, WorkKey] | None:
         memory_bytes=0.0 if memory is None and not kind_named(kind).fills_memory else memory,
         buffer_bytes=_size(info.get("buffer_bytes")) or 0.0,
         cold_seconds=cold / images if cold and images else None,
+        from_disk=entry.images_per_second if is_cold else None,
+        disk_bytes_per_second=_size(info.get("bytes_per_second")) if is_cold else None,
     )
     return point, entry.work
 
@@ -210,6 +227,14 @@ def map_as_json(found: Sequence[Placed]) -> list[dict[str, Any]]:
             "memory_bytes_per_image": each.point.memory_bytes,
             "pareto": each.front,
             "others": list(each.others),
+            **(
+                {}
+                if each.point.from_disk is None
+                else {
+                    "images_per_second_from_disk": each.point.from_disk,
+                    "bytes_per_second": each.point.disk_bytes_per_second,
+                }
+            ),
         }
         for each in found
     ]

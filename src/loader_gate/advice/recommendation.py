@@ -5,8 +5,8 @@ one that takes the least memory, and of these the least disk. Where it is known 
 device, whatever takes least of all that deliver as much is enough.
 
 A sample is measured from memory: its files and dumps are in the page cache. The whole of a data set need not
-fit there. What does not is held back by the disk, whose speed nobody has measured: `DISK_BYTES_PER_SECOND` is
-assumed, and said where it matters.
+fit there. What does not is as fast as it was with nothing in the page cache (``--cold``). Where nobody has
+measured that, it is said what the disk would have to give, and what is known for certain comes first.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from loader_gate.advice.need import Need
-from loader_gate.advice.pareto import MapPoint, surely_faster
+from loader_gate.advice.pareto import SAME_BYTES, MapPoint, surely_faster
 from loader_gate.registry.variant import BASELINE
 from loader_gate.session.dumps import break_even_epochs
 from loader_gate.session.guard import TRAINING_WORKER_BYTES
 from loader_gate.sizes import format_size
 from loader_gate.verdict.sentence import number
 
-#: What a disk is taken to read: an SSD behind a SATA cable.
-DISK_BYTES_PER_SECOND = 500_000_000
 #: The share of free memory or disk that a variant may fill.
 FILLED = 0.9
 
@@ -75,11 +73,18 @@ class _Candidate:
         point: The variant, at the speed that it has there.
         from_memory: Its speedup where everything is in memory.
         obstacle: Why it cannot be used, or nothing.
+        read_bytes: Bytes an image that it reads from the disk, as they do not fit into memory; 0 if they do.
     """
 
     point: MapPoint
     from_memory: float
     obstacle: str
+    read_bytes: float = 0.0
+
+    @property
+    def is_known(self) -> bool:
+        """Return whether its speed there was measured: from memory, or from the disk."""
+        return not self.read_bytes or self.point.from_disk is not None
 
     @property
     def is_held_back(self) -> bool:
@@ -138,6 +143,7 @@ def _enough(points: Sequence[MapPoint], situation: Situation, need: Need) -> _Ca
         for point in points
         if need.is_met_by(point.variant)
         and not (choice := _in_situation(point, baseline, situation)).obstacle
+        and choice.is_known
         and choice.point.images_per_second >= min(point.images_per_second, need.high)
     ]
     return min(delivering, key=lambda each: (each.point.variant != BASELINE, *_lightness(each)), default=None)
@@ -161,8 +167,10 @@ def _fastest(points: Sequence[MapPoint], situation: Situation) -> Recommendation
                 "--budget or a quieter machine tells more."
             )
         return Recommendation(situation, None, None, (start + why, *_too_large(choices, baseline)))
-    best, tied = _lightest_of_the_fastest(faster)
-    rest = [choice for choice in faster if choice is not best]
+    first = _to_choose_from(faster)
+    best, tied = _lightest_of_the_fastest(first)
+    rest = [choice for choice in first if choice is not best]
+    rest = rest or [choice for choice in faster if choice is not best]
     # The next best is for whoever cannot give what the best one takes: first of all one that takes less.
     lighter = [choice for choice in rest if _takes_less(choice.point, best.point)]
     second = _lightest_of_the_fastest(lighter or rest)[0] if rest else None
@@ -173,18 +181,17 @@ def _fastest(points: Sequence[MapPoint], situation: Situation) -> Recommendation
     names = ", ".join(choice.point.variant for choice in tied if choice is not second)
     if names:
         sentences.append(f"About as fast as {best.point.variant}, and no smaller: {names}.")
-    sentences += _too_large(choices, best.point)
-    if any(choice.is_held_back for choice in faster):
-        sentences.append(
-            f"Where not all fits into memory, a disk of {DISK_BYTES_PER_SECOND / 1e6:.0f} MB/s is assumed."
-        )
+    sentences += [*_too_large(choices, best.point), *_about_the_disk(faster, [best, second])]
     next_best = None if second is None else second.point.variant
     return Recommendation(situation, best.point.variant, next_best, tuple(sentences))
 
 
 def _in_situation(point: MapPoint, baseline: MapPoint, situation: Situation) -> _Candidate:
     """Return a variant at the speed that it has there, and whether it fits."""
-    rate, baseline_rate = _rate(point, situation), _rate(baseline, situation)
+    read = _read_bytes(point, situation)
+    rate = _rate(point, read)
+    # A baseline that nobody has measured from the disk is no faster from there: speedups are at least these.
+    baseline_rate = _rate(baseline, _read_bytes(baseline, situation))
     slowed = rate / point.images_per_second * baseline.images_per_second / baseline_rate
     speedup = point.speedup
     there = replace(
@@ -197,16 +204,71 @@ def _in_situation(point: MapPoint, baseline: MapPoint, situation: Situation) -> 
         situation.free_memory - TRAINING_WORKER_BYTES,
         "memory",
     )
-    return _Candidate(replace(point, images_per_second=rate, speedup=there), speedup.ratio, obstacle)
+    return _Candidate(replace(point, images_per_second=rate, speedup=there), speedup.ratio, obstacle, read)
 
 
-def _rate(point: MapPoint, situation: Situation) -> float:
-    """Return images a second: no more than the disk gives, where what is read does not fit into memory."""
+def _read_bytes(point: MapPoint, situation: Situation) -> float:
+    """Return the bytes an image that come from the disk in each epoch; 0 if all of them fit into memory."""
     read = 0.0 if point.memory_bytes != 0 else point.disk_bytes or situation.file_bytes
     room = situation.free_memory - TRAINING_WORKER_BYTES - point.buffer_bytes
-    if read * situation.images <= max(0.0, room):
-        return point.images_per_second
-    return min(point.images_per_second, DISK_BYTES_PER_SECOND / read)
+    return 0.0 if read * situation.images <= max(0.0, room) else read
+
+
+def _rate(point: MapPoint, read_bytes: float) -> float:
+    """Return images a second; from the disk, if nobody has measured that, the most that they can be."""
+    return point.from_disk if read_bytes and point.from_disk is not None else point.images_per_second
+
+
+def _to_choose_from(faster: Sequence[_Candidate]) -> list[_Candidate]:
+    """Return those whose speed is known; if there are none, those that read the fewest bytes an image.
+
+    On a disk that holds them all back, these are the fastest.
+    """
+    known = [choice for choice in faster if choice.is_known]
+    least = min(choice.read_bytes for choice in faster)
+    return known or [choice for choice in faster if choice.read_bytes <= SAME_BYTES * least]
+
+
+def _about_the_disk(faster: Sequence[_Candidate], named: Sequence[_Candidate | None]) -> list[str]:
+    """Return what is known of the disk where not all fits into memory, and what is not.
+
+    Args:
+        faster: Those that are faster than the baseline.
+        named: Those of them that have been told of.
+    """
+    sentences = []
+    unknown = [choice for choice in faster if not choice.is_known]
+    first = next(choice for choice in named if choice is not None)
+    others = [each for each in unknown if each not in named and surely_faster(each.point, first.point)]
+    if others:
+        fastest = max(others, key=lambda choice: choice.point.speedup.ratio)
+        ratio = number(fastest.point.speedup.ratio)
+        sentences.append(f"{fastest.point.variant} would be {ratio} times as fast{_condition(fastest)}.")
+    if unknown:
+        sentences.append(
+            "Not all of that fits into memory, and nobody has measured what the disk gives: run with --cold."
+        )
+    from_disk = [choice.point for choice in faster if choice.is_known and choice.read_bytes]
+    rates = [each.disk_bytes_per_second for each in from_disk if each.disk_bytes_per_second]
+    if from_disk:
+        gave = f", which gave up to {max(rates) / 1e6:,.0f} MB/s" if rates else ""
+        sentences.append(
+            f"Where not all fits into memory, speeds are as measured with nothing there (--cold){gave}."
+        )
+    fitting = [choice for choice in faster if not choice.read_bytes and choice.point.memory_bytes == 0]
+    if any(choice.point.from_disk == choice.point.images_per_second for choice in fitting):
+        sentences.append(
+            "All passes began with nothing in memory (--cold): what fits there is faster from the second "
+            "epoch on, as a run without --cold tells."
+        )
+    return sentences
+
+
+def _condition(choice: _Candidate) -> str:
+    """Return what the disk has to give for the speed of a variant; nothing where that speed was measured."""
+    if choice.is_known:
+        return ""
+    return f" if the disk gives {format_size(choice.read_bytes * choice.point.images_per_second)} a second"
 
 
 def _obstacle(size: float | None, besides: float, images: int, room: int, what: str) -> str:
@@ -257,7 +319,7 @@ def _figures(choice: _Candidate, situation: Situation, streaming: float | None) 
         streaming: Images a second of the fastest that takes neither disk nor memory.
     """
     point, images = choice.point, situation.images
-    parts = [f"{number(point.speedup.ratio)} times {_GENERATOR}"]
+    parts = [f"{number(point.speedup.ratio)} times {_GENERATOR}{_condition(choice)}"]
     if choice.is_held_back:
         parts[0] += f" ({number(choice.from_memory)} where all fits into memory)"
     if point.disk_bytes:
@@ -268,7 +330,7 @@ def _figures(choice: _Candidate, situation: Situation, streaming: float | None) 
         parts.append(f"needs {format_size(point.memory_bytes * images)} of memory of {free} free")
     if choice.bytes == 0:
         parts.append("needs no disk")
-    if point.cold_seconds is not None and streaming is not None:
+    if choice.is_known and point.cold_seconds is not None and streaming is not None:
         epochs = break_even_epochs(point.cold_seconds, 1 / point.images_per_second, 1 / streaming)
         if epochs is not None:
             parts.append(f"pays for itself after {epochs} epoch{'' if epochs == 1 else 's'}")
@@ -282,7 +344,7 @@ def _too_large(choices: Sequence[_Candidate], best: MapPoint) -> list[str]:
     in_memory = [choice for choice in faster if choice.point.memory_bytes != 0]
     on_disk = [choice for choice in faster if choice.point.memory_bytes == 0]
     return [
-        f"{choice.point.variant} would be {number(choice.point.speedup.ratio)} times as fast, but "
-        f"{choice.obstacle}."
+        f"{choice.point.variant} would be {number(choice.point.speedup.ratio)} times as fast"
+        f"{_condition(choice)}, but {choice.obstacle}."
         for choice in (*in_memory[:1], *on_disk[:1])
     ]

@@ -120,10 +120,11 @@ def series_of(runs: Sequence[SavedRun]) -> list[Series]:
 
 def _told_apart(key: Key, points: Iterable[SeriesPoint]) -> list[Series]:
     """Return the series of one benchmark, each said to be what it is if there are several."""
-    by_work: dict[tuple[str, str, str, str], list[SeriesPoint]] = {}
+    by_work: dict[tuple[str, ...], list[SeriesPoint]] = {}
     for point in points:
         work = point.work
-        by_work.setdefault((work.image_size, work.batch_size, work.device, work.rotation), []).append(point)
+        alike = (work.image_size, work.batch_size, work.device, work.rotation, work.cache)
+        by_work.setdefault(alike, []).append(point)
     found = [chain for alike in by_work.values() for chain in _chains(alike)]
     told = [_what_it_is(chain[-1]) for chain in found]
     return [
@@ -158,6 +159,7 @@ def _what_it_is(point: SeriesPoint) -> dict[str, str]:
         "batch size": f"batch size {work.batch_size}",
         "device": f"device {work.device}",
         "rotation": f"rotation {work.rotation}",
+        "cache": f"{work.cache} cache",
         "tree": f"tree {work.tree[:12]}",
         "machine": f"on {point.machine}",
     }

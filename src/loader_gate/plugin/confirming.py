@@ -13,13 +13,14 @@ from loader_gate.plugin.settings import options_of
 from loader_gate.plugin.start import CONFIRMED, SUITE
 from loader_gate.runs.confirmation import ConfirmError, EarlierRun
 from loader_gate.runs.parsing import checkout_of
+from loader_gate.runs.saved import WorkKey
 from loader_gate.workloads.known import workload
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from loader_gate.plugin.suite import Suite
-    from loader_gate.runs.saved import Key, WorkKey
+    from loader_gate.runs.saved import Key
     from loader_gate.trees.tree import Tree
 
 #: What the session would have measured, but for the earlier one, which has decided it.
@@ -144,5 +145,6 @@ def _work_now(suite: Suite, run: EarlierRun, key: Key) -> tuple[WorkKey, str]:
         batch_size=str(work.batch_size),
         device=device,
         schema=str(SCHEMA),
+        cache="cold" if work.is_cold else WorkKey.cache,
     )
     return now, "" if variant.is_built_in else variant.floor_key

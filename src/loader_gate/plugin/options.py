@@ -241,6 +241,15 @@ OPTIONS = (
         in_file=False,
     ),
     Option(
+        "cold",
+        "switch",
+        None,
+        "evict the tree's files and the dump from the page cache before every pass of loading and dump, as "
+        "for data that does not fit into memory (Linux)",
+        default=False,
+        in_file=False,
+    ),
+    Option(
         "tolerance",
         "percent",
         "PERCENT",

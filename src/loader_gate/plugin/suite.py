@@ -242,6 +242,7 @@ def _about_the_work(result: Result, measurement: Measurement) -> dict[str, Any]:
         "image_size": work.image_size[0],
         "batch_size": work.batch_size,
         "rotation": _rotation(result),
+        **({"cache": "cold"} if work.is_cold else {}),
         **({} if variant.is_built_in else {"loader": variant.floor_key}),
         "schema": books.SCHEMA,
         **result.extra_info[variant.name],

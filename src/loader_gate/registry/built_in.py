@@ -52,7 +52,15 @@ def _declared(variant: Variant, module: ModuleType) -> Variant:
             raise RegistryError(f"{module.__file__} has no function {name}: kind {kind} needs one.")
     requires, install = _requirements(module)
     default, bounds = _default_workloads(module), _bounds(module, KINDS[kind])
-    return replace(variant, kind=kind, requires=requires, install=install, default=default, bounds=bounds)
+    return replace(
+        variant,
+        kind=kind,
+        requires=requires,
+        install=install,
+        default=default,
+        bounds=bounds,
+        cache=_cache(module, KINDS[kind]),
+    )
 
 
 def _requirements(module: ModuleType) -> tuple[tuple[str, ...], str]:
@@ -98,6 +106,17 @@ def _bounds(module: ModuleType, kind: Kind) -> tuple[str, ...]:
             "limit, says which kinds it bounds."
         )
     return bounds
+
+
+def _cache(module: ModuleType, kind: Kind) -> str:
+    """Return whether a limit is of reading from the page cache, or from the disk itself; else nothing."""
+    cache = getattr(module, "CACHE", "")
+    if cache not in ("", "warm", "cold") or (cache and not kind.is_limit):
+        raise RegistryError(
+            f"{module.__file__}: CACHE is {cache!r} and KIND is {kind.name!r}, but only a limit may say so, "
+            '"warm" or "cold".'
+        )
+    return str(cache)
 
 
 def _is_module_name(name: str) -> bool:

@@ -28,6 +28,9 @@ Modules may say more:
     does so by itself, such as ``("loading", "dump")``.
 ``BOUNDS``
     Of a limit: the kinds of variants that can be no faster, such as ``("dump", "memory")``.
+``CACHE``
+    Of a limit on reading: ``"warm"`` if it is one of reading from the page cache, ``"cold"`` if it reads the
+    disk itself; it takes part in such sessions only (``--cold``). A cold one bounds bytes a second.
 
 Beside ``load``, a module of kind ``memory`` or ``dump`` has ``predicted_bytes(images, spec)``, what so many
 images will take in memory or on disk; and one of kind ``dump`` has ``dump_problem(images, spec)``, why what
@@ -75,6 +78,7 @@ class Variant:
         install: The command that installs them.
         default: The workloads in which it takes part without being asked for.
         bounds: Of a limit, the kinds of variants that can be no faster.
+        cache: Of a limit on reading: whether it is of ``warm`` passes or of ``cold`` ones; else empty.
         file: Of a loader that was found in a file: that file, as its module's name need not lead there.
         path: Of such a loader: the folders in which its worker has to look for modules first.
         processors: The numbers of those that its worker is bound to; empty if it may use all.
@@ -88,6 +92,7 @@ class Variant:
     install: str = ""
     default: tuple[str, ...] = field(default_factory=lambda: tuple(known_workloads()))
     bounds: tuple[str, ...] = ()
+    cache: str = ""
     file: str = ""
     path: tuple[str, ...] = ()
     processors: tuple[int, ...] = ()

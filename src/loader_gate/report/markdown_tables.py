@@ -54,6 +54,8 @@ def figures_table(benchmarks: Sequence[BenchmarkRow]) -> str:
         "cold epoch s": (("cold_seconds",), 1, "{:.3g}"),
         "dump MB": (("dump_bytes",), 1e-6, "{:,.1f}"),
         "accelerator busy": (("accelerator_utilisation",), 1, "{:.0%}"),
+        "MB/s from disk": (("bytes_per_second",), 1e-6, "{:,.1f}"),
+        "cached at the start": (("cached_share",), 1, "{:.1%}"),
         "share of limit": (("share_of_limit",), 1, "{:.0%}"),
     }
     shown = {

@@ -13,11 +13,12 @@ from loader_gate.machine.noise import describe_noise
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.article import article_rows
 from loader_gate.report.bottlenecks import bottleneck_lines
+from loader_gate.report.cold_table import HEADINGS, cold_rows
 from loader_gate.report.profiles import stage_lines
 from loader_gate.report.terminal import change_table, share_lines, shuffle_lines, verdict_table
 from loader_gate.statistics.control import read_control
 from loader_gate.statistics.session_error import SESSION_ERROR
-from loader_gate.text import WIDTH
+from loader_gate.text import WIDTH, text_table
 from loader_gate.verdict.sentence import number
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def session_table(result: Result, notes: TableNotes, colour: bool) -> list[str]:
     """
     measurements = [*result.measurements.values()]
     lines = verdict_table(measurements, len(result.tree), colour)
+    if rows := cold_rows(result.extra_info.items()):
+        lines += ["", *text_table(HEADINGS, rows, colour)]
     about = [*result.notes, *share_lines(measurements), *shuffle_lines(measurements)]
     about += stage_lines(result.extra_info)
     about += bottleneck_lines(result.extra_info)

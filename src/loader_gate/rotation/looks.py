@@ -40,7 +40,7 @@ from loader_gate.verdict.change import (
 )
 from loader_gate.verdict.excuses import BEYOND_OR_NOT, CONTRADICTION, moved_reason, unconfirmed_reason
 from loader_gate.verdict.headspace import headspace_of
-from loader_gate.verdict.share import Share, share_of_limit
+from loader_gate.verdict.share import Share, share_of_disk, share_of_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -315,13 +315,26 @@ class _Look:
 
 
 def share(contestant: Contestant, contestants: Iterable[Contestant]) -> Share | None:
-    """Return what share of its limit a variant reaches: of the slowest one, if several bound it."""
+    """Return what share of its limit a variant reaches: of the slowest one, if several bound it.
+
+    One that is beaten comes first, unless it is a disk: what is read from that, other limits show.
+    """
     shares = [
-        share_of_limit(limit.variant.name, *sides)
+        share
         for limit, *sides in _beside_limits(contestant, contestants)
         if not limit.variant.traits.hands_over_batches
+        and (share := _share_of(limit.variant, *sides)) is not None
     ]
-    return max(shares, key=lambda share: share.estimate.ratio, default=None)
+    return max(
+        shares,
+        key=lambda each: (each.estimate.ratio > 1 and not each.is_of_bytes, each.estimate.ratio),
+        default=None,
+    )
+
+
+def _share_of(limit: Variant, of_limit: Sequence[PassTiming], own: Sequence[PassTiming]) -> Share | None:
+    share = share_of_disk if limit.cache == "cold" else share_of_limit
+    return share(limit.name, of_limit, own)
 
 
 def headspace(contestant: Contestant, contestants: Iterable[Contestant]) -> Estimate | None:

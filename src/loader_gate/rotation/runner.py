@@ -81,6 +81,7 @@ class Job:
         earlier: See `Contestant`, by variant; of those that earlier sessions have not decided.
         rehearsals: What looks, in the end, why variants are as fast as they are; None if nobody does.
         on_fewer_cores: Each variant's name with the same variant on fewer cores, of those that are to run so.
+        is_cold: Whether each timed pass begins with nothing of its data in the page cache.
     """
 
     tree: Tree
@@ -91,6 +92,7 @@ class Job:
     earlier: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
     rehearsals: Rehearsals | None = None
     on_fewer_cores: Mapping[str, Sequence[Variant]] = field(default_factory=dict)
+    is_cold: bool = False
 
 
 class Runner:
@@ -146,13 +148,14 @@ class Runner:
                     if timing is not None:
                         seconds.append(timing.seconds)
                 warm += seconds[-1:]  # no earlier one: a loader may have worked on it before it was asked for
-            if warm:
+            if warm and not self._job.is_cold:  # what the first epoch reads, a second one would find
                 contestant.epochs = epochs_per_pass(min(warm))
 
     def run_pass(self, contestant: Contestant, arm: Arm) -> PassTiming | None:
         """Run one pass; None if the worker failed, or works when it should be idle."""
         try:
-            answer = self._running[arm].ask("pass", epochs=contestant.epochs)
+            cold = {"cold": True} if self._job.is_cold else {}
+            answer = self._running[arm].ask("pass", epochs=contestant.epochs, **cold)
         except WorkerError as error:
             self._lose(arm, str(error))
             return None

@@ -30,6 +30,7 @@ class WorkKey:
         device: Of the training workload. An accelerator whose speed follows the baseline's is one device.
         schema: Of the figures.
         rotation: Of how many variants it was: see `rotation_of`.
+        cache: Whether passes began ``cold``, with nothing of their data in the page cache, or ``warm``.
     """
 
     tree: str
@@ -38,6 +39,7 @@ class WorkKey:
     device: str
     schema: str
     rotation: str = "of many"
+    cache: str = "warm"
 
     def differences(self, now: WorkKey) -> str:
         """Return what is another in `now`, in words; empty if nothing is."""

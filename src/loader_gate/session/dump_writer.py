@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from loader_gate.machine.page_cache import cached_share
 from loader_gate.progress import Progress
 from loader_gate.registry.spec import Spec
-from loader_gate.session.dumps import MANIFEST, Dump, DumpError, dump_key, finished_dump
-from loader_gate.session.page_cache import cached_share
+from loader_gate.session.dumps import MANIFEST, Dump, DumpError, dump_files, dump_key, finished_dump
 from loader_gate.sizes import format_size
 from loader_gate.trees.tree import Tree
 from loader_gate.worker.limits import bytes_in
@@ -120,7 +120,7 @@ class DumpWriter:
                     failed[variant.name] = str(error)
                 else:
                     # The passes to come will bring all of it into the page cache.
-                    share = None if at_base else cached_share(own.cache_dir)
+                    share = None if at_base else cached_share(map(str, dump_files(own.cache_dir)))
                     written[variant.name] = Written(dump, own, share)
         return _Side(written, failed, tuple(said))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.registry.kind import kind_named
 from loader_gate.rotation.measurement import Measurement
 from loader_gate.session.bottlenecks import bottlenecks
+from loader_gate.session.cold import ColdPlan, cold_figures
 from loader_gate.session.dump_writer import Dumps
 from loader_gate.session.dumps import break_even_epochs
 from loader_gate.session.headspace import device_figures, device_takes
@@ -38,12 +39,14 @@ class Figures:
         tree: The images.
         dumps: What was written beforehand.
         machine: This machine.
+        cold: What is known of cold passes.
     """
 
     workload: Workload
     tree: Tree
     dumps: Dumps
     machine: Machine
+    cold: ColdPlan = field(default_factory=ColdPlan)
 
     def extra_info(self, measurements: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
         """Return more to say of each variant in the JSON, by name."""
@@ -55,6 +58,7 @@ class Figures:
                 **self._of_device(each),
                 **takes,
                 **self._of_dump(each, streaming),
+                **cold_figures(each, self.cold),
                 **words.get(name, {}),
             }
             for name, each in measurements.items()
@@ -103,7 +107,8 @@ class Figures:
             "dump_history": dump.history,
             "dump_date": dump.date,
             "dump_of_this_machine": dump.machine == self.machine.fingerprint,
-            "page_cache_share": written.cached_share,
+            # Before a cold pass it is evicted, whatever was there.
+            "page_cache_share": None if self.workload.is_cold else written.cached_share,
         }
 
     def _break_even(

@@ -64,6 +64,8 @@ class Gating:
         own = self.own_floor(workload.name, variant)
         if own is not None:
             return own
+        if workload.is_cold:  # all other floors are of warm passes
+            return None
         if (workload.name, variant.floor_key) in self.declared:
             return self.declared[workload.name, variant.floor_key]
         if workload.floors is None or self.choice.profile is None or self._misfit(workload, tree):
@@ -78,6 +80,10 @@ class Gating:
 
     def reason(self, workload: Workload, tree: Tree) -> str:
         """Return why these floors hold in a workload, or why none can."""
+        if workload.is_cold:
+            return (
+                "No floors but those of --floor: those of files and of loaders are of warm passes (--cold)."
+            )
         return self._misfit(workload, tree) or self.choice.reason
 
     def _misfit(self, workload: Workload, tree: Tree) -> str:

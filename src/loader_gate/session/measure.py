@@ -24,6 +24,7 @@ from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
 from loader_gate.session import accelerator
 from loader_gate.session.bindings import about_other_workloads
+from loader_gate.session.cold import ColdPlan, about_cold, about_warm, plan_cold
 from loader_gate.session.dump_writer import Dumps, DumpWriter, is_kept
 from loader_gate.session.figures import STREAMING, Figures, about_look_alikes, about_no_limit, remarks
 from loader_gate.session.guard import Free, need_of, refused
@@ -73,8 +74,9 @@ def measure(
     with TemporaryFolder() as own, closing(Templates()) as templates:
         folder = Path(own)
         run = _WorkloadRun(workload, settings, tree, known, base, templates, stream)
-        problem = run.decode_reference(folder / "reference")
-        plan = run.plan(measured_names, folder, problem)
+        cold = run.plan_cold(measured_names, folder)
+        problem = cold.problem or run.decode_reference(folder / "reference")
+        plan = run.plan(measured_names, folder, problem, cold)
         rules = settings.gating.rules(
             workload,
             tree,
@@ -82,7 +84,7 @@ def measure(
             settings.place.machine.cores,
         )
         measured = run.rotate(plan, measured_names, rules, folder, before) if plan.running else {}
-        figures = Figures(plan.workload, tree, plan.dumps, settings.place.machine)
+        figures = Figures(plan.workload, tree, plan.dumps, settings.place.machine, cold)
         measurements = {
             each.name: without_passes(each, plan.refused[each.name])
             if each.name in plan.refused
@@ -100,6 +102,8 @@ def measure(
         {name: {**info, **profiles.extra_info(name)} for name, info in extra_info.items()},
         (before, read_noise()),
         (
+            *cold.notes,
+            *about_cold(measurements, extra_info, tree),
             *plan.notes,
             *profiles.remarks,
             *remarks(measurements, extra_info),
@@ -108,6 +112,7 @@ def measure(
             *about_look_alikes(measurements.values(), tree),
             *about_no_limit(workload, measurements.values()),
             *about_other_workloads(settings.place.bindings, workload),
+            *about_warm(settings.workload_options.cold, workload),
         ),
     )
 
@@ -175,13 +180,23 @@ class _WorkloadRun:
             )
         return ""
 
-    def plan(self, wanted: Sequence[str], folder: Path, problem: str) -> _Plan:
+    def plan_cold(self, wanted: Sequence[str], folder: Path) -> ColdPlan:
+        """Return whether passes can begin cold, if they are to."""
+        if not self.workload.is_cold or self.settings.place.not_timed:
+            return ColdPlan()
+        allowance = self.settings.allowance
+        variants = [each for each in self.known if each.name in {BASELINE, *wanted}]
+        kept = allowance.keep_dumps if self.workload.writes_dumps else None
+        return plan_cold(self.tree, variants, folder, kept, allowance.limits.memory_limit)
+
+    def plan(self, wanted: Sequence[str], folder: Path, problem: str, cold: ColdPlan) -> _Plan:
         """Refuse what cannot be measured, and prepare what the rest needs.
 
         Args:
             wanted: Names of the variants to measure.
             folder: The session's own folder.
             problem: Why nothing can be measured; empty if something can.
+            cold: What cannot begin cold.
         """
         chosen = [
             each if each.can_bound(self.tree) else replace(each, bounds=())
@@ -191,7 +206,8 @@ class _WorkloadRun:
         not_timed = self.settings.place.not_timed
         if problem:
             return _Plan(self.workload, chosen, dict.fromkeys((each.name for each in chosen), problem))
-        plan = _Plan(self.workload, chosen, self._refused(chosen, folder), not_timed=not_timed)
+        refused = {**self._refused(chosen, folder), **cold.refused}
+        plan = _Plan(self.workload, chosen, refused, not_timed=not_timed)
         if not_timed:
             return plan
         if self.workload.writes_dumps:
@@ -295,7 +311,9 @@ class _WorkloadRun:
         consumer = DRAIN if plan.not_timed else plan.workload.consumer
         seed = self.settings.seed_of(plan.workload)
         earlier = {name: each.log_ratios for name, each in self.settings.earlier_in(plan.workload).items()}
-        rehearsals = Rehearsals(self.tree, folder / "rehearsals") if plan.workload.is_diagnosed else None
+        # What holds a variant back is looked for with all of its data in the page cache.
+        is_diagnosed = plan.workload.is_diagnosed and not plan.workload.is_cold
+        rehearsals = Rehearsals(self.tree, folder / "rehearsals") if is_diagnosed else None
         return Job(
             self.tree,
             folder / "reference",
@@ -305,6 +323,7 @@ class _WorkloadRun:
             earlier,
             rehearsals,
             self.settings.on_fewer_cores(plan.workload, {BASELINE, *wanted}),
+            plan.workload.is_cold,
         )
 
     def _spec(self, folder: Path) -> Spec:

@@ -15,6 +15,7 @@ from loader_gate.registry.own import told_apart, user_variant
 from loader_gate.registry.variant import ALL, BASELINE, RegistryError, Variant
 from loader_gate.rotation.pace import Pace
 from loader_gate.session.bindings import bindings_of
+from loader_gate.session.cold import check_options, without_other_limits
 from loader_gate.session.gating import Gating
 from loader_gate.session.guard import Allowance
 from loader_gate.verdict import floors
@@ -110,7 +111,7 @@ class Settings:
         built_in = built_in_variants()
         loaders = told_apart([user_variant(each, search_path) for each in options.loader])
         _refuse_taken_names(loaders, built_in)
-        variants = _chosen(built_in, loaders, options.variant)
+        variants = without_other_limits(_chosen(built_in, loaders, options.variant), options)
         machine = read_machine()
         choice = _profile(options, built_in, machine)
         workload_options = WorkloadOptions(
@@ -118,7 +119,10 @@ class Settings:
             options.image_size,
             options.batch_size,
             options.weights,
+            options.cold,
         )
+        if options.cold:
+            check_options(options)
         for workload in known_workloads().values():
             workload.check_options(workload_options)
         limits = WorkerLimits(options.hang_after, options.memory_limit, options.disk_limit)
@@ -137,7 +141,7 @@ class Settings:
                 vague_above=options.tolerance + RESOLUTION if options.fail_if_slower else None,
             ),
             Place(machine, tuple(search_path), not_timed, bindings_of(options, machine.cores)),
-            _ungated(built_in, options.variants),
+            without_other_limits(_ungated(built_in, options.variants), options),
             secrets.randbelow(SEEDS) if options.session_seed is None else options.session_seed,
             profiles_variants=options.profile_variants,
         )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KIND = "limit"
 BOUNDS = ("dump",)
+CACHE = "warm"
 
 
 def predicted_bytes(images: int, spec: Spec) -> int:

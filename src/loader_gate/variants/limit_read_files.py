@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 KIND = "limit"
 BOUNDS = ("streaming", "rival")
+CACHE = "warm"
 
 #: Files that a process takes at once: so few that no process has much left when the others are done.
 FILES_AT_ONCE = 8

@@ -26,7 +26,9 @@ def beyond_limit(kind: Kind, share: Share | None) -> str:
         kind: What it says it is.
         share: What share of its limit it reaches; None if it was held against none.
     """
-    if share is None or not (kind.is_held_to_limit or kind.is_held_far_beyond):
+    is_held = kind.is_held_to_limit or kind.is_held_far_beyond
+    # How fast a disk is depends on how it is asked: one program more at once may get more of it.
+    if share is None or share.is_of_bytes or not is_held:
         return ""
     margin = LIMIT_MARGIN if kind.is_held_to_limit else FAR_BEYOND - 1
     if _is_beyond(share.estimate, margin):

@@ -22,13 +22,15 @@ class Share:
 
     Attributes:
         limit: The name of the limit.
-        estimate: The variant's images a second / the limit's.
+        estimate: The variant's images a second / the limit's, or bytes a second.
         by_cpu: The variant's images a CPU second / the limit's; None where one uses none.
+        is_of_bytes: Whether it is of bytes a second that come from the disk.
     """
 
     limit: str
     estimate: Estimate
     by_cpu: Estimate | None = None
+    is_of_bytes: bool = False
 
 
 def share_of_limit(limit: str, of_limit: Sequence[PassTiming], own: Sequence[PassTiming]) -> Share:
@@ -45,3 +47,22 @@ def share_of_limit(limit: str, of_limit: Sequence[PassTiming], own: Sequence[Pas
     cpu = [[timing.cpu_seconds for timing in passes] for passes in (of_limit, own)]
     by_cpu = block_estimate(log_ratios(*cpu), ERROR) if min(*cpu[0], *cpu[1]) > 0 else None
     return Share(limit, block_estimate(log_ratios(*sides), ERROR), by_cpu)
+
+
+def share_of_disk(limit: str, of_limit: Sequence[PassTiming], own: Sequence[PassTiming]) -> Share | None:
+    """Return what share of the bytes a second that a disk gives a variant takes, from cold passes.
+
+    Bytes are held against bytes, as a dump may be smaller than the files that the limit reads, or larger.
+
+    Args:
+        limit: The name of the limit.
+        of_limit: The limit's passes, two a block.
+        own: The variant's passes of the same blocks.
+
+    Returns:
+        The share; None where a pass has read nothing.
+    """
+    if not all(timing.read_bytes for timing in (*of_limit, *own)):
+        return None
+    sides = [[timing.seconds / timing.read_bytes for timing in passes] for passes in (of_limit, own)]
+    return Share(limit, block_estimate(log_ratios(*sides), ERROR), is_of_bytes=True)

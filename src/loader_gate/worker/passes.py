@@ -84,7 +84,7 @@ class Passes:
         """
         clock = self._stopwatch
         seconds = first = cpu = asking = teardown = looked = 0.0
-        peak = 0
+        peak = read = 0
         waits: list[float] = []
         busy: list[float] = []
         qualities: list[float] = []
@@ -96,6 +96,7 @@ class Passes:
             asking += clock.asking_cpu_seconds
             teardown += clock.teardown_seconds
             looked += clock.paused_seconds
+            read += clock.read_bytes
             peak = max(peak, clock.peak_bytes)
             waits += epoch.waits[1:]
             if epoch.utilisation is not None:
@@ -118,6 +119,7 @@ class Passes:
             idle_read_bytes=clock.idle_read_bytes,
             look_seconds=looked / epochs,
             asking_cpu_seconds=max(0.0, asking) / epochs,
+            read_bytes=max(0, read) // epochs,
         )
         clock.forget_idle()
         if cpu < -GRAIN_OF_CPU_SECONDS:

@@ -174,6 +174,8 @@ class WorkerProcess:
             raise WorkerError(self._explain(f"raised {answer['error']}"))
         if "difference" in answer:
             raise WorkerError(f"it does other work than asked: {answer['difference']}")
+        if "not_cold" in answer:
+            raise WorkerError(answer["not_cold"])
         return answer
 
     def _send(self, **message: Any) -> None:

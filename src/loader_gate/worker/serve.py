@@ -33,6 +33,7 @@ from loader_gate.same_work.fingerprints import Fingerprints
 from loader_gate.same_work.reference import Reference
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.worker.code_of_base import require_inside, use_code_of
+from loader_gate.worker.cold import ColdStart, NotColdError
 from loader_gate.worker.epoch import new_consumer
 from loader_gate.worker.layout import draw_layout
 from loader_gate.worker.loader import Loader, import_file, without_collecting
@@ -73,6 +74,7 @@ class Worker:
         self._stopwatch = Stopwatch()
         self._probe: LockProbe | None = None
         self._rehearsal: Rehearsal | None = None
+        self._cold_start: ColdStart
         self._tree: Tree
         self._spec: Spec
 
@@ -84,6 +86,8 @@ class Worker:
                 answer = getattr(self, f"do_{request.pop('do')}")(**request)
             except DifferenceError as difference:
                 answer = {"difference": str(difference)}
+            except NotColdError as error:
+                answer = {"not_cold": str(error)}
             except Exception as error:
                 with contextlib.suppress(OSError):  # the disk may be full that holds stderr
                     traceback.print_exc()
@@ -149,6 +153,7 @@ class Worker:
             require_kind_of_a_loader(getattr(load, "KIND", DEFAULT_KIND))
         self._build = partial(Loader, load, holder if built_in else load)
         self._loader = self._build(self._tree, self._spec)
+        self._cold_start = ColdStart(self._tree.paths, str(self._spec.cache_dir))
         declared = self._loader.declared
         traits = kind_named(self._loader.kind)
         is_limit = built_in and traits.is_limit
@@ -237,9 +242,13 @@ class Worker:
         with self._stopwatch.set_aside():
             return self._rehearsal.observe(seconds, self._probe)
 
-    def do_pass(self, epochs: int) -> dict[str, Any]:
-        """Time one pass."""
-        return asdict(self._passes.run(epochs))
+    def do_pass(self, epochs: int, cold: bool = False) -> dict[str, Any]:
+        """Time one pass; a cold one begins with nothing of its data in the page cache, and has one epoch."""
+        if not cold:
+            return asdict(self._passes.run(epochs))
+        with self._stopwatch.set_aside():
+            cached = self._cold_start.evict()
+        return {**asdict(self._passes.run(epochs=1)), "cached_share": cached}
 
     def do_record(self, seconds: float) -> dict[str, Any]:
         """Record what tf.data does for so many seconds, see ``operations.py``."""

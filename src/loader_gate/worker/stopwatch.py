@@ -59,6 +59,7 @@ class Stopwatch:
         cpu_seconds: CPU time that it took, of all processes of the worker.
         asking_cpu_seconds: What of that is this thread's, which asks for the batches.
         paused_seconds: How much of it was left out.
+        read_bytes: What these processes have had read from disks in it.
         peak_bytes: The most memory that these processes have held until its end.
         teardown_seconds: From its end until its iterator was destroyed, when that has happened.
         idle_seconds: How long nothing was asked for, before and between epochs, since `forget_idle`.
@@ -69,7 +70,7 @@ class Stopwatch:
     def __init__(self) -> None:
         """Wait for the first epoch: what was before it does not count."""
         self.seconds = self.cpu_seconds = self.paused_seconds = self.teardown_seconds = 0.0
-        self.peak_bytes = 0
+        self.peak_bytes = self.read_bytes = self._read_at = 0
         self._began = self._paused_at = self._asking_at = self.asking_cpu_seconds = 0.0
         self._epochs, self._is_held, self._collects = 0, False, True
         self._looks_again_at, self._watched_bytes = 0.0, 0
@@ -82,8 +83,8 @@ class Stopwatch:
 
     def start(self) -> None:
         """Begin an epoch."""
-        self._children_at, read = self.aside(_used)
-        self._count_idle(self._children_at, read)
+        self._children_at, self._read_at = self.aside(_used)
+        self._count_idle(self._children_at, self._read_at)
         self.paused_seconds = 0.0
         self.peak_bytes = self._watched_bytes
         self._looks_again_at = 0.0
@@ -121,6 +122,7 @@ class Stopwatch:
         self.cpu_seconds = (
             own - self._own_at + self._idle_children_at - self._children_at - self.paused_seconds
         )
+        self.read_bytes = self._idle_read_at - self._read_at
         self._epochs += 1
         self.peak_bytes = max(self.peak_bytes, self.aside(lambda: peak_memory(os.getpid())))
         self._teardown_cpu_at = time.thread_time()

@@ -33,6 +33,9 @@ class PassTiming:
         look_seconds: CPU time of the harness' own thread that went into looking at batches, an epoch; left
             out of ``seconds`` and ``cpu_seconds``.
         asking_cpu_seconds: What of ``cpu_seconds`` is the thread's that asks for batches, an epoch.
+        read_bytes: What the worker and its child processes have had read from disks in ``seconds``, an epoch;
+            0 where the system does not show it.
+        cached_share: Of a cold pass, what share of its data was in the page cache when it began; else None.
     """
 
     seconds: float
@@ -49,3 +52,5 @@ class PassTiming:
     look_seconds: float = 0.0
     idle_read_bytes: int = 0
     asking_cpu_seconds: float = 0.0
+    read_bytes: int = 0
+    cached_share: float | None = None

@@ -13,6 +13,7 @@ class Dumping(Workload):
     """Drains an epoch that comes from a dump."""
 
     writes_dumps: ClassVar[bool] = True
+    may_be_cold: ClassVar[bool] = True
 
 
 WORKLOAD = Dumping("dump", "dump")

@@ -15,6 +15,7 @@ class Loading(Workload):
     has_limits: ClassVar[bool] = True
     is_diagnosed: ClassVar[bool] = True
     runs_on_fewer_cores: ClassVar[bool] = True
+    may_be_cold: ClassVar[bool] = True
 
 
 WORKLOAD = Loading("loading", "loading")

@@ -18,12 +18,14 @@ class WorkloadOptions:
         image_size: ``--image-size``, if given.
         batch_size: ``--batch-size``, if given.
         weights: ``--weights``, if given.
+        cold: ``--cold``: whether passes begin with nothing in the page cache.
     """
 
     device: Device
     image_size: int | None = None
     batch_size: int | None = None
     weights: str | None = None
+    cold: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,14 @@ class Workload:
         consumer: What uses the batches in a worker; see ``worker/consumers``.
         device: Where a model trains, or seems to; None where none does, and of an emulated accelerator before
             it has a speed.
+        is_cold: Whether each timed pass begins with nothing of its data in the page cache.
         writes_dumps: Whether dumps are written beforehand, so that only what writes one takes part.
         has_limits: Whether limits take part, which others are held against.
         has_headspace: Whether batches that are already there take part, so that it is known how much faster a
             perfect loader would make an epoch.
         is_diagnosed: Whether it is looked why variants are as fast as they are.
         runs_on_fewer_cores: Whether ``--cores`` is about it.
+        may_be_cold: Whether ``--cold`` is about it.
     """
 
     name: str
@@ -53,11 +57,13 @@ class Workload:
     batch_size: int = 32
     consumer: Mapping[str, Any] = field(default_factory=lambda: {"name": "drain"})
     device: Device | None = None
+    is_cold: bool = False
     writes_dumps: ClassVar[bool] = False
     has_limits: ClassVar[bool] = False
     has_headspace: ClassVar[bool] = False
     is_diagnosed: ClassVar[bool] = False
     runs_on_fewer_cores: ClassVar[bool] = False
+    may_be_cold: ClassVar[bool] = False
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -87,6 +93,7 @@ class Workload:
             found,
             image_size=(side, side) if side else found.image_size,
             batch_size=options.batch_size or found.batch_size,
+            is_cold=options.cold and self.may_be_cold,
         )
 
     def on(self, device: Device, weights: str | None) -> Workload:  # noqa: ARG002 (for those that use one)

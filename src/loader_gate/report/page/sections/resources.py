@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from loader_gate.report.benchmarks import BenchmarkRow
+from loader_gate.report.cold_table import HEADINGS, cold_rows
 from loader_gate.report.page.parts import NONE, Chart, Section, Table, in_seconds
+
+_ABOUT_COLD = (
+    "Before each pass the tree's files and the variant's dump were evicted from the page cache; the share "
+    "that was there all the same when a pass began is the largest of all passes."
+)
 
 
 def phases(workloads: Mapping[str, Sequence[BenchmarkRow]]) -> Section | None:
@@ -93,7 +99,12 @@ def resources(workloads: Mapping[str, Sequence[BenchmarkRow]]) -> Section | None
     about = (
         "Of the variant's process and its children: median CPU time, and the most memory resident at once."
     )
-    return Section("resources", "CPU and memory", about, charts) if charts else None
+    tables = [
+        Table(f"From the disk: {workload}", ("Variant", *HEADINGS[1:]), cells, [_ABOUT_COLD])
+        for workload, rows in workloads.items()
+        if (cells := cold_rows((row.variant, row.info) for row in rows))
+    ]
+    return Section("resources", "CPU and memory", about, charts, tables) if charts or tables else None
 
 
 def _cores(row: BenchmarkRow) -> str:
