@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,11 +48,13 @@ class Source(NamedTuple):
         home: The folder they are in.
         images: The images.
         in_place: Whether ``home`` is a tree as it is, in which every loader finds just these images.
+        left_out: For every image that belongs to it and is not among them, by its path, why.
     """
 
     home: Path
     images: tuple[SourceImage, ...]
     in_place: bool
+    left_out: Mapping[str, str] = {}
 
 
 def find_images(root: Path) -> Source:
