@@ -245,7 +245,7 @@ def test_category_names_that_are_no_folder_names(data: Data, tmp_path: Path, nam
     ],
 )
 def test_what_other_tools_write(data: Data, tmp_path: Path, change: Callable[[Data], object]) -> None:
-    """No crowd if nothing is said, false is 0, a box has an area; what is said besides is nobody's business."""
+    """No crowd if nothing is said, false is 0, a box has an area; nobody minds what else is said."""
     expected = said(data, tmp_path)
     change(data)
     assert said(data, tmp_path) == expected

@@ -50,6 +50,13 @@ def _keys_of(items: Iterable[pytest.Item]) -> set[Key]:
     return {key for item in items if (key := key_of(item)) is not None}
 
 
+def decoders(config: pytest.Config) -> tuple[str, ...]:
+    """Return the libraries that decode the files of what is going to be measured, as variants say."""
+    suite = config.stash[SUITE]
+    names = {variant for _, variant in config.stash.get(_SELECTED, ())}
+    return suite.settings.decoders(names - {*suite.absent})
+
+
 def why_absent(config: pytest.Config) -> Callable[[Entry], Absent]:
     """Return a function that tells why a benchmark of a saved run has no figures in this session."""
     suite = config.stash[SUITE]

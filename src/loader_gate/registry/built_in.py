@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from loader_gate import variants
 from loader_gate.registry.kind import DEFAULT_KIND, KINDS, Kind
 from loader_gate.registry.variant import BASELINE, RegistryError, Variant
+from loader_gate.trees.kinds import LIBRARIES
 from loader_gate.workloads.known import known_workloads
 
 if TYPE_CHECKING:
@@ -52,7 +53,16 @@ def _declared(variant: Variant, module: ModuleType) -> Variant:
             raise RegistryError(f"{module.__file__} has no function {name}: kind {kind} needs one.")
     requires, install = _requirements(module)
     default, bounds = _default_workloads(module), _bounds(module, KINDS[kind])
-    return replace(variant, kind=kind, requires=requires, install=install, default=default, bounds=bounds)
+    decoders = tuple(getattr(module, "DECODERS", " ".join(LIBRARIES)).split())
+    return replace(
+        variant,
+        kind=kind,
+        requires=requires,
+        install=install,
+        default=default,
+        bounds=bounds,
+        decoders=decoders,
+    )
 
 
 def _requirements(module: ModuleType) -> tuple[tuple[str, ...], str]:

@@ -26,6 +26,9 @@ Modules may say more:
 ``DEFAULT``
     ``False`` of a variant that takes part only if ``--variant`` asks for it; or the workloads in which it
     does so by itself, such as ``("loading", "dump")``.
+``DECODERS``
+    The libraries that decode its files, with spaces between them, such as ``"simplejpeg Pillow"``: no file is
+    measured that one of them reads otherwise than the others. Left out, every library that is known.
 ``BOUNDS``
     Of a limit: the kinds of variants that can be no faster, such as ``("dump", "memory")``.
 
@@ -75,6 +78,7 @@ class Variant:
         install: The command that installs them.
         default: The workloads in which it takes part without being asked for.
         bounds: Of a limit, the kinds of variants that can be no faster.
+        decoders: The libraries that decode its files; of a user's loader nobody knows them.
         file: Of a loader that was found in a file: that file, as its module's name need not lead there.
         path: Of such a loader: the folders in which its worker has to look for modules first.
         processors: The numbers of those that its worker is bound to; empty if it may use all.
@@ -88,6 +92,7 @@ class Variant:
     install: str = ""
     default: tuple[str, ...] = field(default_factory=lambda: tuple(known_workloads()))
     bounds: tuple[str, ...] = ()
+    decoders: tuple[str, ...] = ()
     file: str = ""
     path: tuple[str, ...] = ()
     processors: tuple[int, ...] = ()

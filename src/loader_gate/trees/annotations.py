@@ -1,7 +1,7 @@
 """What a COCO instances file says: the category of each image's largest object. It is read as a stream.
 
-A file of two gigabytes would take ten times that as Python objects. Entries are built one at a time, and what
-is kept grows with the number of images, not of annotations.
+A file of two gigabytes would take ten times that as Python objects. Annotations are built one at a time, and
+what is kept grows with the number of images.
 """
 
 from __future__ import annotations
@@ -70,10 +70,16 @@ def _entries(file: BinaryIO, key: str, annotations: Path) -> Iterator[tuple[str,
     """Yield each entry of one of the file's lists, after what to call it in a message."""
     import ijson
 
+    # A list that is not long is taken whole: then nothing behind it has to be read.
+    prefix = f"{key}.item" if key == "annotations" else key
     _to_beginning(file)
     count = 0
     try:
-        for entry in ijson.items(file, f"{key}.item", use_float=True):
+        found = ijson.items(file, prefix, use_float=True)
+        if prefix == key:
+            whole = next(found, None)
+            found = iter(whole if isinstance(whole, list) else ())
+        for entry in found:
             yield f"{annotations}: {key}[{count}]", entry
             count += 1
     except (ijson.JSONError, ValueError, OverflowError) as error:
@@ -208,8 +214,8 @@ def _largest(file: BinaryIO, annotations: Path, images: _Images) -> dict[int, tu
         rank = (-_area(entry, where), _field(entry, "id", int, where, "number the annotations"))
         if image not in images:
             raise TreeError(
-                f"{_named(where, entry)} has image_id {image}, which 'images' does not list; list that image, "
-                "or take its annotations out."
+                f"{_named(where, entry)} has image_id {image}, which 'images' does not list; list that "
+                "image, or take its annotations out."
             )
         if image not in best or rank < best[image][0]:
             best[image] = (rank, where, category)
@@ -236,8 +242,8 @@ def _area(entry: dict[str, Any], where: str) -> float:
         area = float(box[2]) * float(box[3]) if min(box[2:]) >= 0 else -1.0
     if not (math.isfinite(area) and area >= 0):
         raise TreeError(
-            f"{_named(where, entry)} has the area {area:g} (bbox {entry.get('bbox')!r:.60}); expected a number "
-            "of pixels, 0 or more: write that, or take the entry out."
+            f"{_named(where, entry)} has the area {area:g} (bbox {entry.get('bbox')!r:.60}); expected a "
+            "number of pixels, 0 or more: write that, or take the entry out."
         )
     return area
 

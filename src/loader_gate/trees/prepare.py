@@ -65,7 +65,14 @@ def find_source(request: TreeRequest, root: Path, cache: Path) -> Source:
 def _real_tree(request: TreeRequest, root: Path, cache: Path, display: Display) -> Tree:
     source = find_source(request, root, cache)
     chosen = choose(source.images, request)
-    checked = check_files([image.path for image in chosen], source.home, cache, display)
+    checked = check_files(
+        [image.path for image in chosen],
+        source.home,
+        cache,
+        display,
+        libraries=request.libraries,
+        most_pixels=request.most_pixels,
+    )
     if not request.skip_bad_images:
         refuse_bad(checked.bad)
     images = [image for image in chosen if image.path not in checked.bad]
@@ -103,8 +110,8 @@ def _holding(images: Sequence[SourceImage], tree: Tree) -> Tree:
         wrong = [f"{name}/{file} is not in it" for name, file in expected - found]
         wrong += [f"{name}/{file} is in it as well" for name, file in found - expected]
         raise TreeError(
-            f"the tree in {tree.root} is not what it was made of; was its folder changed meanwhile? Run again, "
-            f"and remove it if that does not help:{listed(sorted(wrong))}"
+            f"the tree in {tree.root} is not what it was made of; was its folder changed meanwhile? Run "
+            f"again, and remove it if that does not help:{listed(sorted(wrong))}"
         )
     return tree
 

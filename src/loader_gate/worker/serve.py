@@ -32,6 +32,7 @@ from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.fingerprints import Fingerprints
 from loader_gate.same_work.reference import Reference
 from loader_gate.same_work.words import DifferenceError
+from loader_gate.trees.pixels import allow_pixels_as_told
 from loader_gate.worker.code_of_base import require_inside, use_code_of
 from loader_gate.worker.epoch import new_consumer
 from loader_gate.worker.layout import draw_layout
@@ -136,6 +137,7 @@ class Worker:
         A variant of another revision comes from ``package``, with all that it may import, and whatever comes
         from elsewhere than ``inside`` is refused.
         """
+        allow_pixels_as_told()
         environment = dict(os.environ)
         if package is not None:
             use_code_of(Path(package))
