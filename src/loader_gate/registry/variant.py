@@ -49,6 +49,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader_gate import variants
 from loader_gate.registry.kind import DEFAULT_KIND, Kind, kind_named
+from loader_gate.text import printable_lines
 from loader_gate.workloads.known import known_workloads
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ ALL = "all"
 
 class RegistryError(Exception):
     """A variant or loader cannot be used; the message names it and says what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable_lines(message))
 
 
 @dataclass(frozen=True)

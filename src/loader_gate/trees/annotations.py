@@ -190,6 +190,9 @@ def _checked(written: str, where: str) -> str:
     elif written.startswith("/"):
         remedy = "it is absolute: expected the rest of it that comes after --image-root"
     parts = written.split("/")
+    if any("\ud800" <= each <= "\udfff" for each in written):
+        remedy = "it holds half a character: expected the name in UTF-8"
+        raise TreeError(f"{where}: file_name {written!r} cannot be that of a file; {remedy}.")
     leaves = "\\" in written or ":" in parts[0] or "\0" in written
     if leaves or any(part in ("", "..") for part in parts):
         raise TreeError(f"{where}: file_name {written!r} may lead out of the image folder; {remedy}.")

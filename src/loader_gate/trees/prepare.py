@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loader_gate.progress import Display
+from loader_gate.text import printable
 from loader_gate.trees.cache import cache_root
 from loader_gate.trees.check import check_files, refuse_bad
 from loader_gate.trees.coco import coco_images
@@ -64,6 +65,12 @@ def find_source(request: TreeRequest, root: Path, cache: Path) -> Source:
 
 def _real_tree(request: TreeRequest, root: Path, cache: Path, display: Display) -> Tree:
     source = find_source(request, root, cache)
+    if source.passed_over:
+        display.say(
+            f"In {printable(str(source.home))}, these are no images of the tree:"
+            f"{listed(list(source.passed_over))}",
+            keep=True,
+        )
     chosen = choose(source.images, request)
     checked = check_files(
         [image.path for image in chosen],
