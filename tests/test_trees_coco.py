@@ -363,7 +363,7 @@ def test_malformed_annotations(
         ("{", "is not valid JSON"),
         ('{"images": [{"id": 1, "file_name": "a.jpg"}, {"id"', r"is not valid JSON, in images\[1\]"),
         ("[]", "is not valid JSON of an object"),
-        ('{"id": 1}\n{"id": 2}', "JSON|no list"),
+        ('{"id": 1}\n{"id": 2}', "Expected one object, and nothing behind it"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import warnings
 from importlib.metadata import version
@@ -34,8 +35,13 @@ By {versions}; `python -m docs.file_kinds` writes this page.
 """
 
 
-def main() -> None:
-    """Decode everything, and write the page."""
+def main(arguments: list[str] | None = None) -> None:
+    """Decode everything, and write the page.
+
+    Args:
+        arguments: Of the command line; there are none but ``--help``.
+    """
+    argparse.ArgumentParser(prog="python -m docs.file_kinds", description=__doc__).parse_args(arguments)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     libraries = installed()
     versions = ", ".join(f"{each} {version(_DISTRIBUTIONS.get(each, each))}" for each in libraries)

@@ -13,6 +13,7 @@ import pytest
 
 from loader_gate.plugin.settings import SettingsError, options_of
 from loader_gate.progress import Display
+from loader_gate.text import printable, printable_lines
 from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.tree import TreeError
 
@@ -46,10 +47,10 @@ def provided_tree(config: pytest.Config) -> Tree:
             allow_pixels(request.most_pixels)
             tree = prepare_tree(request, display)
         except (SettingsError, TreeError) as error:
-            problem = f"No usable image tree: {error}"
+            problem = printable_lines(f"No usable image tree: {error}")
     if problem:
         pytest.fail(problem, pytrace=False)
-    config.pluginmanager.register(_Summary([f"Image tree {tree.describe()}", *display.notices]))
+    config.pluginmanager.register(_Summary([printable(f"Image tree {tree.describe()}"), *display.notices]))
     return tree
 
 

@@ -13,8 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from loader_gate.trees.listing import listed
 from loader_gate.trees.source import duplicates
-from loader_gate.trees.tree import IMAGE_SUFFIXES, TreeError, is_image_name, listed
+from loader_gate.trees.tree import IMAGE_SUFFIXES, TreeError, is_image_name
 
 _EXPECTED = (
     "expected a COCO instances file (instances_*.json) with the lists 'images', 'annotations' and "
@@ -84,11 +85,11 @@ def _entries(file: BinaryIO, key: str, annotations: Path) -> Iterator[tuple[str,
             count += 1
     except (ijson.JSONError, ValueError, OverflowError) as error:
         said = " ".join(str(error).split())
-        what = (
-            "JSON has no NaN and no Infinity: write a number, or take the entry out"
-            if any(word in said for word in ("NaN", "Infinity"))
-            else "Perhaps its download was cut short"
-        )
+        what = "Perhaps its download was cut short"
+        if any(word in said for word in ("NaN", "Infinity")):
+            what = "JSON has no NaN and no Infinity: write a number, or take the entry out"
+        elif "trailing garbage" in said:
+            what = "Expected one object, and nothing behind it"
         raise TreeError(
             f"--coco-annotations {annotations} is not valid JSON{_place_of_the_error(file)} ({said}). {what}."
         ) from error

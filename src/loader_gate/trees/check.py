@@ -14,8 +14,9 @@ from loader_gate.progress import Display
 from loader_gate.trees.cache import FORMAT, locked, usable
 from loader_gate.trees.digests import key_digest
 from loader_gate.trees.kinds import LIBRARIES, ODD
+from loader_gate.trees.listing import listed
 from loader_gate.trees.pool import Failure, results
-from loader_gate.trees.tree import TreeError, listed
+from loader_gate.trees.tree import TreeError
 
 #: Part of the key of a record: raise it when what is looked for in a file changes.
 _LOOKS = 2
@@ -132,7 +133,7 @@ def refuse_bad(bad: dict[str, str]) -> None:
         )
         lines = [f"{path} {reason}" for path, reason in bad.items()]
         raise TreeError(
-            f"{count}. Repair or remove what is named here, or leave it out with --skip-bad-images:"
+            f"{count}. Repair, convert or remove what is named here, or leave it out with --skip-bad-images:"
             f"{listed(lines)}"
         )
 

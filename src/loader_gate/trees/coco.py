@@ -13,8 +13,9 @@ from pathlib import Path
 from loader_gate.trees.annotations import classes_of
 from loader_gate.trees.cache import FORMAT, usable
 from loader_gate.trees.digests import content_digest, key_digest
+from loader_gate.trees.listing import listed
 from loader_gate.trees.source import Source, SourceImage, duplicates, require_classes, resolved
-from loader_gate.trees.tree import TreeError, existing_folder, listed
+from loader_gate.trees.tree import TreeError, existing_folder
 
 #: Part of the key of what was read from a file: raise it when that would be read in another way.
 _READING = 2

@@ -14,11 +14,12 @@ from loader_gate.trees.check import check_files, refuse_bad
 from loader_gate.trees.coco import coco_images
 from loader_gate.trees.digests import tree_digest
 from loader_gate.trees.links import link_tree
+from loader_gate.trees.listing import listed
 from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.source import Source, SourceImage, find_images, require_classes
 from loader_gate.trees.subset import choose
 from loader_gate.trees.synthetic import UNIQUE_IMAGES, synthetic_tree
-from loader_gate.trees.tree import Tree, TreeError, listed
+from loader_gate.trees.tree import Tree, TreeError
 
 
 def prepare_tree(

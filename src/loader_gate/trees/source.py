@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from loader_gate.trees.listing import listed
 from loader_gate.trees.tree import (
     IMAGE_SUFFIXES,
     TreeError,
@@ -18,7 +19,6 @@ from loader_gate.trees.tree import (
     is_folder,
     is_image_name,
     list_images,
-    listed,
     visible_folders,
 )
 
