@@ -10,6 +10,7 @@ import pytest
 from loader_gate.plugin.items import key_of, to_measure
 from loader_gate.plugin.settings import options_of
 from loader_gate.plugin.start import SUITE
+from loader_gate.text import printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -43,7 +44,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             check_selected(suite.settings.place.bindings, {workload for workload, _ in selected})
             suite.expect(selected)
         except (CoresError, RevisionError) as error:
-            raise pytest.UsageError(str(error)) from error
+            raise pytest.UsageError(printable_lines(str(error))) from error
 
 
 def _keys_of(items: Iterable[pytest.Item]) -> set[Key]:

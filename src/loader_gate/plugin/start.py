@@ -89,7 +89,7 @@ def _check_can_report(path: Path) -> None:
     try:
         check_can_write(path, "--report")
     except ReportError as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError(printable_lines(str(error))) from error
 
 
 def disabled(config: pytest.Config) -> str:
