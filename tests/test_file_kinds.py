@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from docs.file_kinds import pictures
 from docs.file_kinds.__main__ import PAGE
 from docs.file_kinds.samples import SAMPLES
 from fixtures.trees import NewFolder, NewTree
 from loader_gate.progress import Display
+from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.variant import BASELINE
 from loader_gate.trees.kinds import LIBRARIES, ODD
 from loader_gate.trees.look import look
+from loader_gate.trees.pixels import VARIABLE, allow_pixels, allow_pixels_as_told
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.tree import TreeError
@@ -109,3 +114,28 @@ def test_the_limit_of_pixels_can_be_moved(new_folder: NewFolder) -> None:
     with pytest.raises(TreeError, match=r"4 files are not .*(.|\n)*too many pixels.*--most-pixels"):
         prepare_tree(TreeRequest(root, most_pixels=20), display, cache=cache)
     assert len(prepare_tree(TreeRequest(root, most_pixels=100), display, cache=cache)) == 4
+
+
+def test_workers_may_decode_what_the_check_lets_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow would refuse it in every process otherwise; where nothing was asked for, nothing is imported."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    allow_pixels(None)
+    allow_pixels_as_told()
+    assert Image.MAX_IMAGE_PIXELS == 100
+    monkeypatch.setenv(VARIABLE, "200")
+    allow_pixels_as_told()
+    assert Image.MAX_IMAGE_PIXELS == 200
+    allow_pixels(300)
+    assert (Image.MAX_IMAGE_PIXELS, os.environ[VARIABLE]) == (300, "300")
+
+
+def test_variants_say_what_decodes_their_files() -> None:
+    """The baseline by Pillow; limits decode nothing, or JPEGs alone; what says nothing counts as all."""
+    said = {each.name: {*each.decoders} for each in built_in_variants()}
+    assert said[BASELINE] == {"Pillow"}
+    assert said["tfdata_no_cache"] == {"TensorFlow"}
+    assert said["native_threads"] == {"simplejpeg", "Pillow"}
+    assert said["limit_read_files"] == set()
+    assert said["uint8_memory_map"] == {*LIBRARIES}
+    assert set().union(*said.values()) == {*LIBRARIES, "DALI"}
