@@ -469,6 +469,23 @@ def test_no_hook_runs(suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not (tmp_path / "ran").exists()
 
 
+def test_large_files_without_git_lfs(suite: Path) -> None:
+    """They stay pointers: no loader's code is among them, and git-lfs may not be installed."""
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    write(suite / ".gitattributes", "*.bin filter=lfs -text\n")
+    write(suite / "weights.bin", pointer)
+    git(suite, "add", ".")
+    git(suite, "commit", "--quiet", "--message", "Add weights")
+    for key in ("clean", "smudge", "process"):
+        git(suite, "config", f"filter.lfs.{key}", "no-such-program")
+    git(suite, "config", "filter.lfs.required", "true")
+    with base_of("HEAD", None, [built_in("first")], [], package_parent=suite / "src") as base:
+        package = base.origins["first"].package
+        assert package is not None
+        top = Path(package).parents[1]
+        assert (top / "weights.bin").read_text() == pointer
+
+
 def test_a_repository_that_is_a_worktree_itself(suite: Path, tmp_path: Path) -> None:
     """A checkout made with `git worktree` can be compared as well."""
     git(suite, "worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"))

@@ -62,8 +62,9 @@ BAD = {
     "empty.jpg": (b"", "is empty"),
     "short.jpg": (jpeg()[:-300], "cannot be decoded: image file is truncated"),
     "header.jpg": (jpeg()[:40], "cannot be decoded|is not a BMP"),
-    "text.jpg": (b"<html>404 Not Found</html>", "is not a BMP, GIF, JPEG or PNG image"),
-    "web.png": (encoded("TIFF"), "is not a BMP, GIF, JPEG or PNG image"),
+    "text.jpg": (b"<html>404 Not Found</html>", "is HTML, named .jpg: it was saved in the place"),
+    "notes.jpg": (b"nothing of the kind", "is not a BMP, GIF, JPEG or PNG image"),
+    "web.png": (encoded("TIFF"), "is TIFF, named .png: convert it"),
     "large.png": (bomb(10_000), "has too many pixels"),
     "huge.png": (bomb(60_000), "has too many pixels"),
     "film.gif": (animation()[:-4000], "cannot be decoded"),
@@ -159,8 +160,8 @@ def test_good_files_are_decoded_once(
     asked: list[str] = []
     genuine = pool.results
 
-    def counted(function: str, items: list[str]) -> object:
-        asked.extend(items)
+    def counted(function: str, items: list[tuple[str, None]]) -> object:
+        asked.extend(path for path, _ in items)
         return genuine(function, items)
 
     monkeypatch.setattr(check, "results", counted)
@@ -188,8 +189,8 @@ def test_hard_links_are_decoded_once(
     asked: list[str] = []
     genuine = pool.results
 
-    def counted(function: str, items: list[str]) -> object:
-        asked.extend(items)
+    def counted(function: str, items: list[tuple[str, None]]) -> object:
+        asked.extend(path for path, _ in items)
         return genuine(function, items)
 
     monkeypatch.setattr(check, "results", counted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from loader_gate.progress import Display
+from loader_gate.trees.annotations import classes_of
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.tree import Tree, TreeError
@@ -65,6 +67,13 @@ def prepare(data: Data | str, folder: Path, **options: Any) -> Tree:
     return prepare_tree(request, Display(io.StringIO()), cache=folder / "cache")
 
 
+def said(data: Data, folder: Path) -> dict[str, str]:
+    """Write the annotations, and return what they say."""
+    path = folder / "instances.json"
+    path.write_text(json.dumps(data))
+    return classes_of(path)
+
+
 def test_largest_object_that_is_no_crowd(data: Data, tmp_path: Path) -> None:
     """Crowds do not count, ties go to the lower id; images and classes with nothing else are left out."""
     tree = prepare(data, tmp_path)
@@ -82,11 +91,11 @@ def test_largest_object_that_is_no_crowd(data: Data, tmp_path: Path) -> None:
 
 
 def test_order_of_the_file_does_not_matter(data: Data, tmp_path: Path) -> None:
-    """The same annotations in another order are the same tree."""
-    first = prepare(data, tmp_path)
+    """The same annotations in another order say the same, whichever list comes first."""
+    first = said(data, tmp_path)
     for entries in data.values():
         entries.reverse()
-    assert prepare(data, tmp_path) == first
+    assert said(dict(reversed(data.items())), tmp_path) == first
 
 
 def test_annotations_are_parsed_once(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +103,7 @@ def test_annotations_are_parsed_once(data: Data, tmp_path: Path, monkeypatch: py
     first = prepare(data, tmp_path)
     root, path = tmp_path / "images", tmp_path / "instances_train.json"
     request = TreeRequest(image_root=root, coco_annotations=path)
-    monkeypatch.setattr("loader_gate.trees.coco._load", None)
+    monkeypatch.setattr("loader_gate.trees.coco.classes_of", None)
     assert prepare_tree(request, Display(io.StringIO()), cache=tmp_path / "cache") == first
     path.write_text(json.dumps(data) + " ")
     with pytest.raises(TypeError):
@@ -116,8 +125,47 @@ def test_images_in_folders(data: Data, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "kept_as"),
+    [
+        ("./000000000001.jpg", "000000000001.jpg"),
+        ("0a/././1.jpg", "0a__1.jpg"),
+        (".sub/e.jpg", "_.sub__e.jpg"),
+        (f"0{'long' * 40}/{'name' * 50}.jpg", None),
+    ],
+)
+def test_no_image_is_lost(data: Data, tmp_path: Path, name: str, kept_as: str | None) -> None:
+    """What nobody would list as a link of that name gets another: `./` is nothing, no name is hidden."""
+    file = tmp_path / "images" / name
+    file.parent.mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(file)
+    data["images"][0]["file_name"] = name
+    tree = prepare(data, tmp_path)
+    assert len(tree) == 4
+    assert os.path.realpath(tree.paths[0]) == os.path.realpath(file)
+    assert kept_as in (None, Path(tree.paths[0]).name)
+
+
+def test_a_tree_that_lost_an_image(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree is held against what it was made of, whatever it was that lost an image."""
+    monkeypatch.setattr("loader_gate.trees.coco._flat_name", lambda name: f".{name}")
+    with pytest.raises(
+        TreeError, match=r"not what it was made of(.|\n)*dog/\.000000000001\.jpg is not in it"
+    ):
+        prepare({**data, "images": [*data["images"], {"id": 9, "file_name": "0.jpg"}]}, tmp_path)
+
+
+@pytest.mark.parametrize(
     "name",
-    ["../secret.jpg", "/etc/secret.jpg", "a/../../b.jpg", "..\\secret.jpg", "C:/a.jpg", "a//b.jpg", ""],
+    [
+        "../secret.jpg",
+        "/etc/secret.jpg",
+        "a/../../b.jpg",
+        "..\\secret.jpg",
+        "C:/a.jpg",
+        "a//b.jpg",
+        "",
+        "http://x/a.jpg",
+    ],
 )
 def test_names_that_leave_the_folder(data: Data, tmp_path: Path, name: str) -> None:
     """They are refused by name, whether or not there is such a file."""
@@ -148,10 +196,33 @@ def test_missing_images(data: Data, tmp_path: Path) -> None:
     for number in range(100, 125):
         data["images"].append({"id": number, "file_name": f"missing{number}.jpg"})
         data["annotations"].append(annotation(number, number, 1, 1))
-    with pytest.raises(TreeError, match="25 images that the annotations name are missing") as caught:
+    with pytest.raises(TreeError, match="25 of 29 images that the annotations name are missing") as caught:
         prepare(data, tmp_path)
     assert str(caught.value).count("missing1") == 20
     assert "and 5 more" in str(caught.value)
+    assert "--skip-bad-images" in str(caught.value)
+
+
+def test_missing_images_can_be_left_out(data: Data, tmp_path: Path) -> None:
+    """They are said by name, the rest is measured, and a subset is chosen of what is there."""
+    for number in range(100, 130):
+        data["images"].append({"id": number, "file_name": f"missing{number}.jpg"})
+        data["annotations"].append(annotation(number, number, 1, 1))
+    assert len(prepare(data, tmp_path, skip_bad_images=True, tree_images=3)) == 3
+    root, path, said = tmp_path / "images", tmp_path / "instances_train.json", io.StringIO()
+    request = TreeRequest(image_root=root, coco_annotations=path, skip_bad_images=True)
+    display = Display(said)
+    assert len(prepare_tree(request, display, cache=tmp_path / "cache")) == 4
+    assert "left out 30 of 34 images" in said.getvalue()
+    assert f"{root / 'missing100.jpg'} is missing" in display.notices[0]
+
+
+def test_all_images_are_missing(data: Data, tmp_path: Path) -> None:
+    """Then it is another folder: leaving them out would leave nothing, and the folder above may be meant."""
+    for entry in data["images"]:
+        entry["file_name"] = f"images/missing{entry['id']}.jpg"
+    with pytest.raises(TreeError, match=f"4 of 4 images .* give --image-root {tmp_path}"):
+        prepare(data, tmp_path, skip_bad_images=True)
 
 
 @pytest.mark.parametrize("name", ["", " ", ".", "..", ".git", "a/b", "a\\b", "a\nb", "a\0b"])
@@ -161,6 +232,45 @@ def test_category_names_that_are_no_folder_names(data: Data, tmp_path: Path, nam
     with pytest.raises(TreeError, match=r"categories\[0\]: the category name") as caught:
         prepare(data, tmp_path)
     assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: [each.pop("iscrowd") for each in data["annotations"] if not each["iscrowd"]],
+        lambda data: [each.update(iscrowd=bool(each["iscrowd"])) for each in data["annotations"]],
+        lambda data: [each.update(bbox=[3, 4, each.pop("area"), 1]) for each in data["annotations"]],
+        lambda data: [each.update(segmentation=[[1, 2.5, 3]], bbox=None) for each in data["annotations"]],
+        lambda data: data.update(info={"categories": [1]}, licenses=[], videos=[{"id": 1}]),
+    ],
+)
+def test_what_other_tools_write(data: Data, tmp_path: Path, change: Callable[[Data], object]) -> None:
+    """No crowd if nothing is said, false is 0, a box has an area; nobody minds what else is said."""
+    expected = said(data, tmp_path)
+    change(data)
+    assert said(data, tmp_path) == expected
+
+
+def test_unused_categories_do_no_harm(data: Data, tmp_path: Path) -> None:
+    """Whatever they are called, and however they are numbered."""
+    expected = said(data, tmp_path)
+    data["categories"] += [
+        {"id": 200, "name": "a/b"},
+        {"id": 201, "name": "dog"},
+        {"id": 202},
+        {"id": 202, "name": "twice"},
+        {"id": "text", "name": ""},
+    ]
+    assert said(data, tmp_path) == expected
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b" \n"])
+def test_marks_before_the_object(data: Data, tmp_path: Path, before: bytes) -> None:
+    """A byte order mark, or space, is nothing."""
+    expected = said(data, tmp_path)
+    path = tmp_path / "instances.json"
+    path.write_bytes(before + path.read_bytes())
+    assert classes_of(path) == expected
 
 
 def edit(change: Callable[[Data], object]) -> Callable[[Data], object]:
@@ -173,21 +283,69 @@ def edit(change: Callable[[Data], object]) -> Callable[[Data], object]:
     [
         (edit(lambda data: data.pop("annotations")), "has no list 'annotations'"),
         (edit(lambda data: data["images"][2].pop("file_name")), r"images\[2\] \(id 3\) has no 'file_name'"),
-        (edit(lambda data: data["annotations"][1].pop("area")), r"annotations\[1\] \(id 2\) has no 'area'"),
-        (edit(lambda data: data["annotations"][1].pop("iscrowd")), "has no 'iscrowd'"),
-        (edit(lambda data: data["annotations"][0].update(area="5")), "'area' '5'; expected another type"),
-        (edit(lambda data: data["annotations"][0].update(area=float("nan"))), "'area' is nan"),
+        (
+            edit(lambda data: data["annotations"][1].pop("area")),
+            r"annotations\[1\] \(id 2\) has no 'area', and 'bbox' None",
+        ),
+        (
+            edit(lambda data: data["annotations"][0].update(area="5")),
+            "'area' '5'; expected a number: write it",
+        ),
+        (edit(lambda data: data["annotations"][0].update(area=-5)), "has the area -5"),
+        (
+            edit(lambda data: data["annotations"][1].update(area=float("nan"))),
+            r"in annotations\[1\] .* JSON has no NaN .*: write a number",
+        ),
+        (edit(lambda data: data["annotations"][0].update(iscrowd="0")), "'iscrowd' '0'; expected 0 or 1"),
+        (
+            edit(lambda data: data["annotations"][0].pop("category_id")),
+            "has no 'category_id'.* not one of capt",
+        ),
+        (
+            edit(lambda data: data["images"][0].update(id="img-1")),
+            "'id' 'img-1'; expected a whole number: numb",
+        ),
+        (
+            edit(lambda data: data["annotations"][0].update(image_id="1")),
+            "'image_id' '1'; expected a whole nu",
+        ),
+        (
+            edit(lambda data: data["annotations"][0].update(category_id=1.0)),
+            "'category_id' 1.0; expected a wh",
+        ),
+        (
+            edit(lambda data: data["categories"][0].update(id="1")),
+            "category_id 1, .* it has the text '1': wr",
+        ),
+        (
+            edit(lambda data: data["annotations"][2].update(image_id=77)),
+            r"annotations\[2\] \(id 3\) has image_id 77, which 'images' does not list; list that image",
+        ),
+        (edit(lambda data: data["images"][0].update(file_name="a\\1.jpg")), "Windows wrote it: expected '/'"),
+        (
+            edit(lambda data: data["images"][0].update(file_name="s3://b/1.jpg")),
+            "is a URL: expected the name",
+        ),
+        (
+            edit(lambda data: data["images"][0].update(file_name="/data/1.jpg")),
+            "it is absolute: expected the r",
+        ),
+        (
+            edit(lambda data: data["images"][0].update(coco_url=data["images"][0].pop("file_name"))),
+            "has no 'file_name'; add it: it is the last part of 'coco_url'",
+        ),
         (edit(lambda data: data["annotations"][2].update(category_id=7)), "category_id 7"),
         (edit(lambda data: data["images"].append(5)), r"images\[6\] is 5; expected an object"),
         (edit(lambda data: data["images"][1].update(id=1)), "the image id 1 occurs twice"),
         (
             edit(lambda data: data["images"][1].update(file_name="000000000001.jpg")),
-            "belong to several images",
+            r"images\[1\]: file_name '000000000001.jpg' belongs to several .* also that of images\[0\]",
         ),
         (edit(lambda data: data["images"][1].update(file_name="a.tif")), "'a.tif' is no visible image"),
         (edit(lambda data: data["categories"][1].update(id=1)), "the category id 1 occurs twice"),
         (edit(lambda data: data["categories"][1].update(name="person")), "have the same name"),
-        (edit(lambda data: data["annotations"].clear()), "no class"),
+        (edit(lambda data: data["annotations"].clear()), "has no list 'annotations' with entries"),
+        (edit(lambda data: data.update(annotations={"1": 2})), "has no list 'annotations' with entries"),
     ],
 )
 def test_malformed_annotations(
@@ -203,8 +361,10 @@ def test_malformed_annotations(
     ("text", "message"),
     [
         ("{", "is not valid JSON"),
-        ("[]", "holds a JSON list"),
-        ("\udcff".encode("utf-8", "replace").decode(), "JSON"),
+        ('{"images": [{"id": 1, "file_name": "a.jpg"}, {"id"', r"is not valid JSON, in images\[1\]"),
+        ("[]", "is not valid JSON of an object"),
+        ('{"id": 1}\n{"id": 2}', "Expected one object, and nothing behind it"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
     ],
 )
 def test_not_a_coco_file(tmp_path: Path, text: str, message: str) -> None:

@@ -203,5 +203,5 @@ def test_unusable_folders(tmp_path: Path, new_folder: NewFolder, new_subset: New
     with pytest.raises(TreeError, match=r"hold no image(.|\n)*vacant"):
         new_subset(tmp_path / "empty")
     write_image(new_folder("deep", x=2, y=2) / "x" / "images" / "a.png")
-    with pytest.raises(TreeError, match=r"hold folders(.|\n)*deep/x"):
+    with pytest.raises(TreeError, match=r"lie in class folders(.|\n)*deep/x/images"):
         new_subset(tmp_path / "deep")

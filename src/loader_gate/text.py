@@ -6,6 +6,7 @@ It imports no room; rich is only imported where a table is made.
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -17,11 +18,32 @@ if TYPE_CHECKING:
 WIDTH = 100
 
 
+#: What the runners of GitHub take for a command: at the beginning of a line, and anywhere.
+_COMMAND = re.compile(r"(?<!\S)::|##\[")
+
+
 def printable(text: str) -> str:
-    """Return text of a file as a terminal may show it: what would steer the terminal is spelled out."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text
-    )
+    """Return text of a file as a terminal or a log may show it.
+
+    What would steer the terminal, or the runner that writes the log, is spelled out: wherever a line is
+    broken later, none begins with ``::``.
+    """
+    shown = text if text.isprintable() else "".join(map(_spelled, text))
+    return _COMMAND.sub(lambda found: f"\\x{ord(found[0][0]):x}{found[0][1:]}", shown)
+
+
+def _spelled(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+
+
+def printable_lines(text: str) -> str:
+    """Return a text of several lines, each as a terminal or a log may show it."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def one_line(text: str) -> str:
+    """Return a text, such as the message of somebody's exception, in one line that may be shown."""
+    return printable(" ".join(text.split()))
 
 
 def wrapped(text: str, first: str = "", others: str = "") -> list[str]:

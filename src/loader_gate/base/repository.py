@@ -16,6 +16,9 @@ from loader_gate.machine.temporary import PREFIX, TemporaryFolder, remove_abando
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: Large files stay pointers in a worktree, whether or not git-lfs is installed.
+_NO_LFS = ("-c", "filter.lfs.smudge=", "-c", "filter.lfs.process=", "-c", "filter.lfs.required=false")
+
 #: Of a hook that runs pytest: they would turn every command to the hook's repository.
 _OF_A_HOOK = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -137,7 +140,7 @@ class Repository:
 
     def _checked_out(self, commit: str, folder: Path) -> Iterator[Path]:
         try:
-            made = self.git("worktree", "add", "--quiet", "--detach", str(folder), commit)
+            made = self.git(*_NO_LFS, "worktree", "add", "--quiet", "--detach", str(folder), commit)
             if made.returncode:
                 raise RevisionError(
                     f"--against: git cannot check {commit[:12]} of {self.top} out to {folder}: "

@@ -14,6 +14,7 @@ from loader_gate.plugin.start import CONFIRMED, SUITE
 from loader_gate.runs.confirmation import ConfirmError, EarlierRun
 from loader_gate.runs.parsing import checkout_of
 from loader_gate.runs.saved import WorkKey
+from loader_gate.text import printable_lines
 from loader_gate.workloads.known import workload
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         run.check_work({key: _work_now(suite, run, key) for key in (*selected, *left_out)})
         run.check_measured(selected)
     except ConfirmError as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError(printable_lines(str(error))) from error
 
 
 def is_of_other_tree(config: pytest.Config, name: str, tree: Tree) -> str:

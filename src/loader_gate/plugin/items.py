@@ -13,6 +13,7 @@ from loader_gate.plugin.start import COMPARISON, NO_BOOKS, SUITE, WRONG, begin
 from loader_gate.registry.decorators import DeclaredBenchmark, declared_of
 from loader_gate.registry.kind import KINDS
 from loader_gate.registry.variant import Variant
+from loader_gate.text import printable_lines
 from loader_gate.workloads.known import known_workloads
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def complete(session: pytest.Session, items: list[pytest.Item]) -> None:
     try:
         suite.add_loaders([*loaders], floors, [*ungated])
     except WRONG as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError(printable_lines(str(error))) from error
     by_key = {each.floor_key: each for each in suite.variants}
     config.stash[COMPARISON].name_loaders(
         {key: each.name for key, each in by_key.items() if not each.is_built_in}

@@ -126,6 +126,13 @@ OPTIONS = (
         default=False,
     ),
     Option(
+        "most-pixels",
+        "size",
+        "N",
+        "the most pixels of one image, such as 200M; an image of more may be made to fill the memory "
+        "(default: what Pillow decodes without a warning, 89M)",
+    ),
+    Option(
         "variant",
         "names",
         "NAME",

@@ -10,6 +10,7 @@ import pytest
 from loader_gate.plugin.items import key_of, to_measure
 from loader_gate.plugin.settings import options_of
 from loader_gate.plugin.start import SUITE
+from loader_gate.text import printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -43,11 +44,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             check_selected(suite.settings.place.bindings, {workload for workload, _ in selected})
             suite.expect(selected)
         except (CoresError, RevisionError) as error:
-            raise pytest.UsageError(str(error)) from error
+            raise pytest.UsageError(printable_lines(str(error))) from error
 
 
 def _keys_of(items: Iterable[pytest.Item]) -> set[Key]:
     return {key for item in items if (key := key_of(item)) is not None}
+
+
+def decoders(config: pytest.Config) -> tuple[str, ...]:
+    """Return the libraries that decode the files of what is going to be measured, as variants say."""
+    suite = config.stash[SUITE]
+    names = {variant for _, variant in config.stash.get(_SELECTED, ())}
+    return suite.settings.decoders(names - {*suite.absent})
 
 
 def why_absent(config: pytest.Config) -> Callable[[Entry], Absent]:

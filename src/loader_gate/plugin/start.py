@@ -16,6 +16,7 @@ from loader_gate.plugin.suite import Suite
 from loader_gate.plugin.trees import tree_request
 from loader_gate.registry.variant import RegistryError
 from loader_gate.runs.confirmation import ConfirmError, EarlierRun, read_earlier_run
+from loader_gate.text import printable_lines
 from loader_gate.trees.tree import TreeError
 from loader_gate.verdict.floors import FloorsError
 from loader_gate.workloads.device import DeviceError
@@ -57,7 +58,7 @@ def begin(config: pytest.Config) -> Suite:
         suite = Suite.from_options(options, config.invocation_params.dir, disabled(config))
         comparison = EarlierRuns(options, suite.machine)
     except WRONG as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError(printable_lines(str(error))) from error
     comparison.tell_pytest_benchmark()
     for name in ("benchmark_compare", "benchmark_compare_fail"):
         setattr(config.option, name, getattr(options, name))
@@ -88,7 +89,7 @@ def _check_can_report(path: Path) -> None:
     try:
         check_can_write(path, "--report")
     except ReportError as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError(printable_lines(str(error))) from error
 
 
 def disabled(config: pytest.Config) -> str:

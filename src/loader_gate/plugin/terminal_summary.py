@@ -11,6 +11,7 @@ from loader_gate.plugin.selection import why_absent
 from loader_gate.plugin.settings import options_of
 from loader_gate.plugin.start import COMPARISON, CONFIRMED, SUITE, disabled
 from loader_gate.plugin.trees import tree_request
+from loader_gate.text import printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -83,11 +84,11 @@ def pytest_terminal_summary(
         for line in comparison.lines(compared_rows(config), colour=terminalreporter.hasmarkup):
             terminalreporter.write_line(line)
     if config.stash.get(ACCEPTANCE, ""):
-        terminalreporter.write_line(config.stash[ACCEPTANCE])
+        terminalreporter.write_line(printable_lines(config.stash[ACCEPTANCE]))
     for note in suite.notes:
-        terminalreporter.write_line(note)
+        terminalreporter.write_line(printable_lines(note))
     for complaint in suite.complaints:
-        terminalreporter.write_line(complaint, red=True)
+        terminalreporter.write_line(printable_lines(complaint), red=True)
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -12,6 +13,7 @@ import pytest
 
 from loader_gate.plugin.settings import SettingsError, options_of
 from loader_gate.progress import Display
+from loader_gate.text import printable, printable_lines
 from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.tree import TreeError
 
@@ -34,19 +36,30 @@ class _Summary:
 
 def provided_tree(config: pytest.Config) -> Tree:
     """Return the tree that the options ask for, built and checked; fail the test if it is not usable."""
+    from loader_gate.trees.pixels import allow_pixels
     from loader_gate.trees.prepare import prepare_tree
 
     problem = ""
     with showing_progress(config) as stream:
         display = Display(stream)
         try:
-            tree = prepare_tree(tree_request(config), display)
+            request = replace(tree_request(config), libraries=_libraries(config))
+            allow_pixels(request.most_pixels)
+            tree = prepare_tree(request, display)
         except (SettingsError, TreeError) as error:
-            problem = f"No usable image tree: {error}"
+            problem = printable_lines(f"No usable image tree: {error}")
     if problem:
         pytest.fail(problem, pytrace=False)
-    config.pluginmanager.register(_Summary([f"Image tree {tree.describe()}", *display.notices]))
+    config.pluginmanager.register(_Summary([printable(f"Image tree {tree.describe()}"), *display.notices]))
     return tree
+
+
+def _libraries(config: pytest.Config) -> tuple[str, ...]:
+    """Return the libraries that are going to decode the images; none where no variant is measured."""
+    from loader_gate.plugin.selection import decoders
+    from loader_gate.plugin.start import SUITE
+
+    return decoders(config) if SUITE in config.stash else ()
 
 
 def tree_request(config: pytest.Config) -> TreeRequest:
@@ -65,6 +78,7 @@ def tree_request(config: pytest.Config) -> TreeRequest:
         images_per_class=options.images_per_class,
         tree_seed=options.tree_seed,
         skip_bad_images=options.skip_bad_images,
+        most_pixels=options.most_pixels,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from loader_gate import variants
 from loader_gate.registry.kind import DEFAULT_KIND, KINDS, Kind
 from loader_gate.registry.variant import BASELINE, RegistryError, Variant
+from loader_gate.trees.kinds import LIBRARIES
 from loader_gate.workloads.known import known_workloads
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def _declared(variant: Variant, module: ModuleType) -> Variant:
             raise RegistryError(f"{module.__file__} has no function {name}: kind {kind} needs one.")
     requires, install = _requirements(module)
     default, bounds = _default_workloads(module), _bounds(module, KINDS[kind])
+    decoders = tuple(getattr(module, "DECODERS", " ".join(LIBRARIES)).split())
     return replace(
         variant,
         kind=kind,
@@ -60,6 +62,7 @@ def _declared(variant: Variant, module: ModuleType) -> Variant:
         default=default,
         bounds=bounds,
         cache=_cache(module, KINDS[kind]),
+        decoders=decoders,
     )
 
 

@@ -26,6 +26,9 @@ Modules may say more:
 ``DEFAULT``
     ``False`` of a variant that takes part only if ``--variant`` asks for it; or the workloads in which it
     does so by itself, such as ``("loading", "dump")``.
+``DECODERS``
+    The libraries that decode its files, with spaces between them, such as ``"simplejpeg Pillow"``: no file is
+    measured that one of them reads otherwise than the others. Left out, every library that is known.
 ``BOUNDS``
     Of a limit: the kinds of variants that can be no faster, such as ``("dump", "memory")``.
 ``CACHE``
@@ -49,6 +52,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader_gate import variants
 from loader_gate.registry.kind import DEFAULT_KIND, Kind, kind_named
+from loader_gate.text import printable_lines
 from loader_gate.workloads.known import known_workloads
 
 if TYPE_CHECKING:
@@ -63,6 +67,9 @@ ALL = "all"
 
 class RegistryError(Exception):
     """A variant or loader cannot be used; the message names it and says what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable_lines(message))
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,7 @@ class Variant:
         default: The workloads in which it takes part without being asked for.
         bounds: Of a limit, the kinds of variants that can be no faster.
         cache: Of a limit on reading: whether it is of ``warm`` passes or of ``cold`` ones; else empty.
+        decoders: The libraries that decode its files; of a user's loader nobody knows them.
         file: Of a loader that was found in a file: that file, as its module's name need not lead there.
         path: Of such a loader: the folders in which its worker has to look for modules first.
         processors: The numbers of those that its worker is bound to; empty if it may use all.
@@ -93,6 +101,7 @@ class Variant:
     default: tuple[str, ...] = field(default_factory=lambda: tuple(known_workloads()))
     bounds: tuple[str, ...] = ()
     cache: str = ""
+    decoders: tuple[str, ...] = ()
     file: str = ""
     path: tuple[str, ...] = ()
     processors: tuple[int, ...] = ()

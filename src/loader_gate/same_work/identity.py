@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from loader_gate.same_work.batch import Batches
     from loader_gate.same_work.declared import DeclaredOutput
+    from loader_gate.same_work.recognition import Miscount
     from loader_gate.same_work.reference import Floats, Ints, Reference
     from loader_gate.trees.tree import Tree
 
@@ -98,8 +99,8 @@ class Identities:
         Raises:
             DifferenceError: Not so.
         """
-        self._check_known()
         miscounts = self._recogniser.miscounts()
+        self._check_known([one for one in miscounts if one.found < one.expected])
         missing = [one for one in miscounts if one.found < one.expected]
         extra = [one for one in miscounts if one.found > one.expected]
         if miscounts:
@@ -117,14 +118,18 @@ class Identities:
             hint = ": is the last, smaller batch dropped?" if dropped else "."
             raise DifferenceError(" and ".join(parts) + hint)
 
-    def _check_known(self) -> None:
-        """Tell of images that are no file of the tree or have another label."""
+    def _check_known(self, missing: Sequence[Miscount] = ()) -> None:
+        """Tell of images that are no file of the tree or have another label.
+
+        Args:
+            missing: The files that have not come, once all images have.
+        """
         if self._unknown:
             least = self._recogniser.least_distance(self._unknown[0])
             raise DifferenceError(
                 f"{len(self._unknown)} of the first {self._batches.images} images look like no file of the "
                 f"tree (one is {least:.1f} grey levels from the closest, expected {self._close:.0f}): "
-                f"{self._hint()}"
+                f"{self._hint()}{self._may_be(missing)}"
             )
         if self._relabelled:
             names, labels = self._tree.class_names, self._tree.labels
@@ -141,6 +146,12 @@ class Identities:
             raise DifferenceError(
                 f"{count} of the first {self._batches.images} images have a wrong label ({told}){hint}"
             )
+
+    def _may_be(self, missing: Sequence[Miscount]) -> str:
+        """Name the files that unknown images may be, if some are and most are not."""
+        if not missing or len(missing) == len(self._tree):
+            return ""
+        return f" What has not come: {listed(self._tree, missing)}."
 
     def _hint(self) -> str:
         """Say what may have been done to the images that were not recognised."""

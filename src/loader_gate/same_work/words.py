@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from loader_gate.text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,7 +23,7 @@ class DifferenceError(Exception):
 def file_name(tree: Tree, position: int) -> str:
     """Return the name of a file of the tree, without the tree's folder."""
     path, root = tree.paths[position], f"{tree.root}"
-    return path[len(root) :].lstrip("/\\") if path.startswith(root) else path
+    return printable(path[len(root) :].lstrip("/\\") if path.startswith(root) else path)
 
 
 def listed(tree: Tree, miscounts: Sequence[Miscount]) -> str:

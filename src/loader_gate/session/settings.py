@@ -195,6 +195,13 @@ class Settings:
         names = {BASELINE, *names, *(each.name for each in self.ungated)}
         return [each for each in self.everyone if each.name in names and not each.traits.is_limit]
 
+    def decoders(self, names: Collection[str]) -> tuple[str, ...]:
+        """Return the libraries that decode files where the tests of these variants run."""
+        beside = [each.name for each in self.ungated if not each.absence()]
+        measured = {BASELINE, *names, *beside} if names else set()
+        found = (library for each in self.everyone if each.name in measured for library in each.decoders)
+        return tuple(sorted({*found}))
+
     def sharing_error(self, selected: Iterable[tuple[str, str]], compared: Collection[str]) -> Settings:
         """Return the settings with one error of the session for all that may fail in it.
 

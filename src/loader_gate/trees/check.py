@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import io
+import errno
 import json
 import os
 import stat
-import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from loader_gate.progress import Display
 from loader_gate.trees.cache import FORMAT, locked, usable
-from loader_gate.trees.digests import content_digest, key_digest
+from loader_gate.trees.digests import key_digest
+from loader_gate.trees.kinds import LIBRARIES, ODD
+from loader_gate.trees.listing import listed
 from loader_gate.trees.pool import Failure, results
-from loader_gate.trees.tree import TreeError, listed
+from loader_gate.trees.tree import TreeError
 
-#: What Keras and TensorFlow decode, as Pillow calls it; a TIFF or WebP under another suffix is none of them.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG")
+#: Part of the key of a record: raise it when what is looked for in a file changes.
+_LOOKS = 2
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,15 @@ class Checked:
     bad: dict[str, str]
 
 
-def check_files(paths: Sequence[str], home: Path, cache: Path, display: Display) -> Checked:
+def check_files(
+    paths: Sequence[str],
+    home: Path,
+    cache: Path,
+    display: Display,
+    *,
+    libraries: Collection[str] = LIBRARIES,
+    most_pixels: int | None = None,
+) -> Checked:
     """Decode every file in full and digest its bytes, in parallel processes.
 
     Files that were good before and have kept size and modification time are not read again; bad ones always
@@ -45,13 +54,16 @@ def check_files(paths: Sequence[str], home: Path, cache: Path, display: Display)
         home: The folder they come from; each has its own record in the cache.
         cache: The cache folder.
         display: Where to show progress.
+        libraries: Those that are going to read the files: what one of them reads otherwise is bad.
+        most_pixels: The most pixels that an image may have; see `look`.
 
     Raises:
         TreeError: The cache folder cannot be used.
     """
-    record = _Record(cache / "checks", home)
+    record = _Record(cache / "checks", home, most_pixels)
     known = record.read()
     digests: dict[str, str] = {}
+    kinds: dict[str, str] = {}
     bad: dict[str, str] = {}
     stamps: dict[str, tuple[int, int]] = {}
     same: dict[tuple[int, int], list[str]] = {}
@@ -59,9 +71,7 @@ def check_files(paths: Sequence[str], home: Path, cache: Path, display: Display)
         try:
             status = os.stat(path)  # noqa: PTH116 - a Path an image is slow
         except OSError as error:
-            bad[path] = (
-                "is a link to nothing" if Path(path).is_symlink() else f"cannot be read: {error.strerror}"
-            )
+            bad[path] = _unreachable(path, error)
             continue
         if not stat.S_ISREG(status.st_mode):
             bad[path] = "is not a regular file"
@@ -70,27 +80,49 @@ def check_files(paths: Sequence[str], home: Path, cache: Path, display: Display)
         entry = known.get(path)
         if entry is not None and tuple(entry[:2]) == stamps[path]:
             digests[path] = str(entry[2])
+            kinds[path] = str(entry[3])
         else:
             same.setdefault((status.st_dev, status.st_ino), []).append(path)
     if same:
         groups = list(same.values())
         with (
-            results("loader_gate.trees.check:inspect", [group[0] for group in groups]) as found,
+            results("loader_gate.trees.look:look", [[group[0], most_pixels] for group in groups]) as found,
             display.progress("Checking images", len(groups)) as progress,
         ):
             for done, (place, answer) in enumerate(found, 1):
-                digest, reason = (None, answer.reason) if isinstance(answer, Failure) else answer
+                digest, kind, reason = (None, "", answer.reason) if isinstance(answer, Failure) else answer
                 for path in groups[place]:
                     if reason is None:
                         digests[path] = str(digest)
+                        kinds[path] = kind
                     else:
                         bad[path] = reason
                 progress.update(done, f"{len(bad):,} bad" if bad else "")
         fresh = {
-            path: (*stamps[path], digests[path]) for group in groups for path in group if path in digests
+            path: (*stamps[path], digests[path], kinds[path])
+            for group in groups
+            for path in group
+            if path in digests
         }
         record.add(fresh, display)
+    for path, kind in kinds.items():
+        problem = ODD[kind].problem(libraries) if kind else None
+        if problem:
+            bad[path] = problem
+            del digests[path]
     return Checked(digests, {path: bad[path] for path in paths if path in bad})
+
+
+def _unreachable(path: str, error: OSError) -> str:
+    """Say why a file cannot be looked at."""
+    if not Path(path).is_symlink():
+        return f"cannot be read: {error.strerror}"
+    if error.errno == errno.ELOOP:
+        return "is a link that leads to itself"
+    target = os.readlink(path)  # noqa: PTH115 - the text of the link
+    if f"annex{os.sep}objects{os.sep}" in target:
+        return "is a link to a file of git-annex that is not here: run `git annex get .` in its repository"
+    return "is a link to nothing"
 
 
 def refuse_bad(bad: dict[str, str]) -> None:
@@ -101,55 +133,20 @@ def refuse_bad(bad: dict[str, str]) -> None:
         )
         lines = [f"{path} {reason}" for path, reason in bad.items()]
         raise TreeError(
-            f"{count}. Repair or remove what is named here, or leave it out with --skip-bad-images:"
+            f"{count}. Repair, convert or remove what is named here, or leave it out with --skip-bad-images:"
             f"{listed(lines)}"
         )
 
 
-def inspect(path: str) -> tuple[str | None, str | None]:
-    """Read and decode one file; a worker process calls it.
-
-    Returns:
-        The content digest of a good file and None, or None and what is wrong with it.
-    """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        return None, f"cannot be read: {error.strerror}"
-    if not data:
-        return None, "is empty (0 bytes)"
-    reason = _undecodable(data)
-    return (content_digest(data), None) if reason is None else (None, reason)
-
-
-def _undecodable(data: bytes) -> str | None:
-    from PIL import Image, UnidentifiedImageError
-
-    with warnings.catch_warnings():
-        # Odd metadata is only worth a warning to Pillow, and nothing to a loader.
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                # TensorFlow decodes every frame of a GIF even if it keeps only the first.
-                for frame in range(getattr(image, "n_frames", 1) if image.format == "GIF" else 1):
-                    image.seek(frame)
-                    image.load()
-        except UnidentifiedImageError:
-            return "is not a BMP, GIF, JPEG or PNG image"
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            return f"has too many pixels: {error}"
-        except Exception as error:
-            return f"cannot be decoded: {error or type(error).__name__}"
-    return None
-
-
 class _Record:
-    """The good files of one folder that were checked before: path to size, modification time and digest."""
+    """The good files of one folder that were checked before.
 
-    def __init__(self, folder: Path, home: Path) -> None:
+    By path: size, modification time, digest and kind.
+    """
+
+    def __init__(self, folder: Path, home: Path, most_pixels: int | None) -> None:
         self._folder = folder
-        self._file = folder / f"{key_digest([FORMAT, os.fspath(home)])}.json"
+        self._file = folder / f"{key_digest([FORMAT, _LOOKS, os.fspath(home), most_pixels])}.json"
 
     def read(self) -> dict[str, list[int | str]]:
         try:
@@ -158,7 +155,7 @@ class _Record:
             return {}
         return record
 
-    def add(self, fresh: dict[str, tuple[int, int, str]], display: Display) -> None:
+    def add(self, fresh: dict[str, tuple[int, int, str, str]], display: Display) -> None:
         with usable(self._folder), locked(self._folder, display, "writing down what it checked"):
             # Read again: another session may have added files of the same folder meanwhile.
             text = json.dumps({**self.read(), **fresh}, separators=(",", ":"))

@@ -13,6 +13,17 @@ from loader_gate.trees.source import SourceImage, resolved
 from loader_gate.trees.tree import TreeError, list_images
 
 
+def _link(target: str, place: Path) -> None:
+    try:
+        os.symlink(target, place)  # noqa: PTH211 - many of them
+    except FileExistsError as error:
+        raise TreeError(
+            f"{target} cannot be linked to beside another image of its class: the file system of the cache "
+            f"takes both names for {place.name}. Rename one of them, or set LOADER_GATE_CACHE to a folder on "
+            "another file system."
+        ) from error
+
+
 def link_tree(images: Sequence[SourceImage], label: str, cache: Path, display: Display) -> Path:
     """Return the root of a tree of links to these images, built now if it is not in the cache.
 
@@ -41,8 +52,8 @@ def link_tree(images: Sequence[SourceImage], label: str, cache: Path, display: D
         for name in wanted:
             (folder / "train" / name).mkdir(parents=True)
         for image, target in zip(images, targets, strict=True):
-            os.symlink(target, folder / "train" / image.class_name / image.name)  # noqa: PTH211 - many of them
+            _link(target, folder / "train" / image.class_name / image.name)
 
     safe = "".join(character if character.isalnum() or character in "-_." else "-" for character in label)
-    name = f"{safe.lstrip('.')[:60] or 'tree'}-{len(images)}x{len(wanted)}-{key[:12]}"
+    name = f"{safe.lstrip('.')[:40] or 'tree'}-{len(images)}x{len(wanted)}-{key[:12]}"
     return built(cache / "trees", name, valid, build, display) / "train"

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from loader_gate.progress import Display
+from loader_gate.text import printable
 from loader_gate.trees.cache import cache_root
 from loader_gate.trees.check import check_files, refuse_bad
 from loader_gate.trees.coco import coco_images
 from loader_gate.trees.digests import tree_digest
 from loader_gate.trees.links import link_tree
+from loader_gate.trees.listing import listed
 from loader_gate.trees.request import TreeRequest
-from loader_gate.trees.source import Source, find_images, require_classes
+from loader_gate.trees.source import Source, SourceImage, find_images, require_classes
 from loader_gate.trees.subset import choose
 from loader_gate.trees.synthetic import UNIQUE_IMAGES, synthetic_tree
-from loader_gate.trees.tree import Tree, TreeError, listed
+from loader_gate.trees.tree import Tree, TreeError
 
 
 def prepare_tree(
@@ -56,18 +61,32 @@ def find_source(request: TreeRequest, root: Path, cache: Path) -> Source:
     """
     if request.coco_annotations is None:
         return find_images(root)
-    return coco_images(root, request.coco_annotations, cache)
+    return coco_images(root, request.coco_annotations, cache, request.skip_bad_images)
 
 
 def _real_tree(request: TreeRequest, root: Path, cache: Path, display: Display) -> Tree:
     source = find_source(request, root, cache)
+    if source.passed_over:
+        display.say(
+            f"In {printable(str(source.home))}, these are no images of the tree:"
+            f"{listed(list(source.passed_over))}",
+            keep=True,
+        )
     chosen = choose(source.images, request)
-    checked = check_files([image.path for image in chosen], source.home, cache, display)
+    checked = check_files(
+        [image.path for image in chosen],
+        source.home,
+        cache,
+        display,
+        libraries=request.libraries,
+        most_pixels=request.most_pixels,
+    )
     if not request.skip_bad_images:
         refuse_bad(checked.bad)
     images = [image for image in chosen if image.path not in checked.bad]
-    if checked.bad:
-        _say_left_out(checked.bad, len(chosen), display)
+    left_out = {**source.left_out, **checked.bad}
+    if left_out:
+        _say_left_out(left_out, len(chosen) + len(source.left_out), display)
         lost = {image.class_name for image in chosen} - {image.class_name for image in images}
         if lost:
             raise TreeError(
@@ -79,9 +98,30 @@ def _real_tree(request: TreeRequest, root: Path, cache: Path, display: Display) 
         (f"{image.class_name}/{image.name}", checked.digests[image.path]) for image in images
     )
     if source.in_place and len(images) == len(source.images):
-        return Tree.read(source.home, digest)
+        return _holding(images, Tree.read(source.home, digest))
     label = source.home.parent.name if source.home.name == "train" else source.home.name
-    return Tree.read(link_tree(images, label, cache, display), digest)
+    return _holding(images, Tree.read(link_tree(images, label, cache, display), digest))
+
+
+def _holding(images: Sequence[SourceImage], tree: Tree) -> Tree:
+    """Return a tree, having held it against what it was made of: no image may be lost on the way.
+
+    Raises:
+        TreeError: It does not hold just these images.
+    """
+    expected = Counter((image.class_name, image.name) for image in images)
+    found = Counter(
+        (tree.class_names[label], os.path.basename(path))  # noqa: PTH119 - a Path an image is slow
+        for path, label in zip(tree.paths, tree.labels, strict=True)
+    )
+    if expected != found:
+        wrong = [f"{name}/{file} is not in it" for name, file in expected - found]
+        wrong += [f"{name}/{file} is in it as well" for name, file in found - expected]
+        raise TreeError(
+            f"the tree in {tree.root} is not what it was made of; was its folder changed meanwhile? Run "
+            f"again, and remove it if that does not help:{listed(sorted(wrong))}"
+        )
+    return tree
 
 
 def _say_left_out(bad: dict[str, str], total: int, display: Display) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from loader_gate.trees.kinds import LIBRARIES
 from loader_gate.trees.tree import TreeError
 
 
@@ -49,6 +50,8 @@ class TreeRequest:
         images_per_class: ``--images-per-class``.
         tree_seed: ``--tree-seed``, of drawing and of choosing.
         skip_bad_images: ``--skip-bad-images``.
+        most_pixels: ``--most-pixels``, of one image.
+        libraries: Those that are going to decode its images.
     """
 
     image_root: Path | None = None
@@ -59,6 +62,8 @@ class TreeRequest:
     images_per_class: int | None = None
     tree_seed: int = 0
     skip_bad_images: bool = False
+    most_pixels: int | None = None
+    libraries: tuple[str, ...] = LIBRARIES
 
     @property
     def preset(self) -> Preset:

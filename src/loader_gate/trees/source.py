@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
+from loader_gate.trees.listing import listed
 from loader_gate.trees.tree import (
     IMAGE_SUFFIXES,
     TreeError,
     existing_folder,
     images_in,
+    is_folder,
     is_image_name,
     list_images,
-    listed,
     visible_folders,
 )
 
@@ -25,6 +27,12 @@ _FLAT_NAME = re.compile(r"(?P<label>[^.]+)\.[0-9]+\.[A-Za-z]+")
 
 #: What Keras' ``flow_from_directory`` lists beyond the suffixes of a tree.
 _KERAS_SUFFIXES = (".ppm", ".tif", ".tiff")
+
+#: Of images that are none of a tree, and may be taken for some.
+_OTHER_SUFFIXES = (*_KERAS_SUFFIXES, ".avif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", ".webp")
+
+#: Folders that are no classes, and what leaves them.
+_LITTER = {"__MACOSX": "macOS", "@eaDir": "a Synology server", "$RECYCLE.BIN": "Windows"}
 
 
 class SourceImage(NamedTuple):
@@ -48,11 +56,15 @@ class Source(NamedTuple):
         home: The folder they are in.
         images: The images.
         in_place: Whether ``home`` is a tree as it is, in which every loader finds just these images.
+        left_out: For every image that belongs to it and is not among them, by its path, why.
+        passed_over: The names of files that may have been meant as images, and are none of the tree.
     """
 
     home: Path
     images: tuple[SourceImage, ...]
     in_place: bool
+    left_out: Mapping[str, str] = MappingProxyType({})
+    passed_over: tuple[str, ...] = ()
 
 
 def find_images(root: Path) -> Source:
@@ -71,11 +83,11 @@ def find_images(root: Path) -> Source:
             return Source(folder, flat, in_place=False)
     home, classes = list_images(root)
     empty = [name for name, files in classes.items() if not files]
-    strays = [f"{home / name}" for name in classes if visible_folders(home / name)]
+    strays = [f"{home / name / inner}" for name in classes for inner in visible_folders(home / name)]
     if strays:
         raise TreeError(
-            "these class folders hold folders, but images must lie in the class folder itself; move the "
-            f"inner folders away:{listed(strays)}"
+            "these folders lie in class folders, but images must lie in the class folder itself; move them "
+            f"away, or give the folder above the classes as --image-root:{listed(list(map(_remark, strays)))}"
         )
     if empty:
         raise TreeError(
@@ -83,12 +95,31 @@ def find_images(root: Path) -> Source:
             f"them:{listed(empty)}"
         )
     images = tuple(
-        SourceImage(name, file, f"{home}{os.sep}{name}{os.sep}{file}")
+        SourceImage(readable(name), readable(file), f"{home}{os.sep}{name}{os.sep}{file}")
         for name, files in sorted(classes.items())
         for file in files
     )
     require_classes(images, home)
-    return Source(home, images, in_place=not _has_extras(home, classes))
+    extras, passed_over = _extras(home, classes)
+    is_text = all(_is_readable(name) for name in (os.fspath(home), *classes)) and all(
+        _is_readable(file) for files in classes.values() for file in files
+    )
+    return Source(home, images, in_place=is_text and not extras, passed_over=tuple(passed_over))
+
+
+def readable(name: str) -> str:
+    """Return a file name as text: bytes that are no UTF-8, which no string of TensorFlow holds, in words."""
+    return name if _is_readable(name) else os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _is_readable(name: str) -> bool:
+    return name.isascii() or not any("\ud800" <= each <= "\udfff" for each in name)
+
+
+def _remark(folder: str) -> str:
+    """Return a folder with what has left it there, if that is known."""
+    left_by = next((by for name, by in _LITTER.items() if f"{os.sep}{name}" in folder), None)
+    return f"{folder} (left there by {left_by}: remove it)" if left_by else folder
 
 
 def require_classes(images: Iterable[SourceImage], home: Path) -> None:
@@ -118,24 +149,40 @@ def _flat(folder: Path) -> tuple[SourceImage, ...]:
             f"these:{listed(others)}"
         )
     images = tuple(
-        sorted(SourceImage(label, name, f"{folder}{os.sep}{name}") for name, label in labels.items())
+        sorted(
+            SourceImage(readable(label), readable(name), f"{folder}{os.sep}{name}")
+            for name, label in labels.items()
+        )
     )
     require_classes(images, folder)
     return images
 
 
-def _has_extras(home: Path, classes: Iterable[str]) -> bool:
-    """Return whether a loader that walks the folder itself, as Keras does, might find more than we do."""
+def _extras(home: Path, classes: Iterable[str]) -> tuple[bool, list[str]]:
+    """Look for what is no image of the tree.
+
+    Returns:
+        Whether a loader that walks the folder itself, as Keras does, might find more than we do; and the
+        names of files that may have been meant as images.
+    """
+    more, names = False, []
     with os.scandir(home) as entries:
-        if any(entry.name.startswith(".") and entry.is_dir() for entry in entries):
-            return True
+        for entry in entries:
+            more = more or (entry.name.startswith(".") and is_folder(entry))
+            if entry.name.lower().endswith((*IMAGE_SUFFIXES, *_OTHER_SUFFIXES)) and not is_folder(entry):
+                names.append(f"{entry.name} is in no class folder")
     for name in classes:
         with os.scandir(home / name) as entries:
             for entry in entries:
-                suffixed = entry.name.lower().endswith((*IMAGE_SUFFIXES, *_KERAS_SUFFIXES))
-                if not is_image_name(entry.name) and (suffixed or entry.is_dir()):
-                    return True
-    return False
+                if is_image_name(entry.name):
+                    continue
+                suffix = entry.name.lower()
+                more = more or suffix.endswith((*IMAGE_SUFFIXES, *_KERAS_SUFFIXES)) or is_folder(entry)
+                if suffix.endswith((*IMAGE_SUFFIXES, *_OTHER_SUFFIXES)) and not is_folder(entry):
+                    hidden = entry.name.startswith(".")
+                    why = "is hidden" if hidden else "is of a kind that not every loader reads"
+                    names.append(f"{name}{os.sep}{entry.name} {why}")
+    return more, sorted(names)
 
 
 def resolved(paths: Iterable[str]) -> list[str]:

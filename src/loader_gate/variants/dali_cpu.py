@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "rival"
+DECODERS = "DALI"
 INTERPOLATION = "area"
 REQUIRES = "nvidia.dali"
 INSTALL = 'pip install "loader-gate[dali]"'

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "rival"
+DECODERS = "Pillow"
 REQUIRES = "grain array_record"
 INSTALL = 'pip install "loader-gate[grain]"'
 DEFAULT = False

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "streaming"
+DECODERS = "Pillow"
 INTERPOLATION = "nearest"  # the default of flow_from_directory
 
 

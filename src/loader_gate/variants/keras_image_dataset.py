@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "streaming"
+DECODERS = "TensorFlow"
 DEFAULT = False
 INTERPOLATION = "bilinear"  # the default of image_dataset_from_directory
 

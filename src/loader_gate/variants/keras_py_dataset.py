@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "streaming"
+DECODERS = "Pillow"
 DEFAULT = False
 INTERPOLATION = "area"  # Pillow antialiases what it makes smaller, whatever the filter
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "limit"
+DECODERS = ""
 BOUNDS = ("dump",)
 CACHE = "warm"
 

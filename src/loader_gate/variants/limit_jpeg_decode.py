@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "limit"
+DECODERS = "simplejpeg"
 BOUNDS = ("streaming", "rival")
 REQUIRES = "simplejpeg"
 INSTALL = 'pip install "loader-gate[fast]"'

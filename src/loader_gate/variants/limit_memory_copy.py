@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "limit"
+DECODERS = ""
 BOUNDS = ("memory", "dump")
 
 #: Of finished batches, which are copied again and again: more bytes than a CPU's cache holds.

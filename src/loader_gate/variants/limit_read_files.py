@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "limit"
+DECODERS = ""
 BOUNDS = ("streaming", "rival")
 CACHE = "warm"
 

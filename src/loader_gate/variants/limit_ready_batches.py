@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "ready"
+DECODERS = ""
 BOUNDS = ("streaming", "memory", "dump", "rival")
 DEFAULT = False  # training is measured beside it in any case, and no test is about it
 INTERPOLATION = tfdata_no_cache.INTERPOLATION

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "streaming"
+DECODERS = "simplejpeg Pillow"
 DEFAULT = ("loading", "training")
 INTERPOLATION = "area"  # a DCT-scaled decode, where the file is large enough
 REQUIRES = "simplejpeg cv2"

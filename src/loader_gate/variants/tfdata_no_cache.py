@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "streaming"
+DECODERS = "TensorFlow"
 INTERPOLATION = "bilinear"  # the default of tf.image.resize, without antialiasing
 
 

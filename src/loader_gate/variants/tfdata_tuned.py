@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "streaming"
+DECODERS = "TensorFlow"
 DEFAULT = ("loading",)
 INTERPOLATION = "area"  # a DCT-scaled decode, where the file is large enough
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "rival"
+DECODERS = "Pillow"
 INTERPOLATION = "area"  # Pillow antialiases what it makes smaller, whatever the filter
 REQUIRES = "torch"
 INSTALL = 'pip install "loader-gate[torch]"'

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "rival"
+DECODERS = "simplejpeg Pillow"
 REQUIRES = "torch simplejpeg cv2"
 INSTALL = 'pip install "loader-gate[torch,fast]"'
 DEFAULT = False

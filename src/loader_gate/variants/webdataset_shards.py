@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "rival"
+DECODERS = "Pillow"
 REQUIRES = "webdataset torch"
 INSTALL = 'pip install "loader-gate[webdataset]"'
 DEFAULT = False

@@ -25,6 +25,7 @@ from loader_gate.machine.processes import descendants
 from loader_gate.machine.temporary import TemporaryFolder, end_processes_in
 from loader_gate.machine.topology import bound_to
 from loader_gate.registry.variant import Variant
+from loader_gate.text import printable
 from loader_gate.worker import keras_settings
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.worker.forked import Fork, Forked
@@ -230,7 +231,7 @@ class WorkerProcess:
         words = [line.strip() for line in lines if line.strip() and not _TENSORFLOW_LOG.match(line)]
         tail = words[-STDERR_LINES:]
         said = f"; its last words: {' | '.join(tail)}" if tail else ""
-        return f"its worker {what}{said}"
+        return printable(f"its worker {what}{said}")
 
     def close(self) -> None:
         """Ask the process to leave by closing the connection; does not wait."""

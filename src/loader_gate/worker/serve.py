@@ -32,6 +32,8 @@ from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.fingerprints import Fingerprints
 from loader_gate.same_work.reference import Reference
 from loader_gate.same_work.words import DifferenceError
+from loader_gate.text import one_line
+from loader_gate.trees.pixels import allow_pixels_as_told
 from loader_gate.worker.code_of_base import require_inside, use_code_of
 from loader_gate.worker.cold import ColdStart, NotColdError
 from loader_gate.worker.epoch import new_consumer
@@ -140,6 +142,7 @@ class Worker:
         A variant of another revision comes from ``package``, with all that it may import, and whatever comes
         from elsewhere than ``inside`` is refused.
         """
+        allow_pixels_as_told()
         environment = dict(os.environ)
         if package is not None:
             use_code_of(Path(package))
@@ -288,9 +291,9 @@ def _imported(environment: dict[str, str]) -> dict[str, str] | None:
 
 
 def _in_words(error: Exception) -> str:
-    """Return an exception with its message, which a loader may have written."""
+    """Return an exception with its message, which a loader may have written, in one line."""
     try:
-        return f"{type(error).__name__}: {error}"
+        return one_line(f"{type(error).__name__}: {error}")
     except Exception:
         return type(error).__name__
 
