@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from loader_gate.machine.cores import cores
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
+from loader_gate.rotation.parts import may_be_parts, part_problem, parts_of, to_find
 from loader_gate.statistics.counts import epochs_per_pass, steady
 from loader_gate.verdict.idle import after_first_epoch, idle_problem, reading_problem, rest_problem
 from loader_gate.worker.limits import bytes_in
@@ -134,33 +136,56 @@ class Runner:
         self._check(turns, "checking that {} does the same work", self._open)
         return contestants
 
-    def warm_up(self, contestants: Iterable[Contestant]) -> None:
-        """Run passes until they are steady, and find how many epochs make a pass long enough to time."""
+    def warm_up(self, contestants: Iterable[Contestant], budget_seconds: float = math.inf) -> None:
+        """Run passes until they are steady, and find how many epochs make one, or what part of one does.
+
+        Args:
+            contestants: The variants.
+            budget_seconds: The most measuring time that each may take.
+        """
         for contestant in contestants:
             warm = []
+            images = len(self._job.tree)
+            batches = math.ceil(images / self._workers.spec(contestant.variant, False).batch_size)
             for arm in contestant.arms_to_measure():
                 seconds: list[float] = []
                 while contestant.goes_on_with(arm) and not steady(seconds):
                     self._report(f"warming up {contestant.named(arm)}")
-                    timing = self.run_pass(contestant, arm)
-                    if timing is not None:
-                        seconds.append(timing.seconds)
+                    finds = arm is contestant.head and not seconds and may_be_parts(batches, budget_seconds)
+                    timing = self.run_pass(contestant, arm, to_find(budget_seconds) if finds else None)
+                    if timing is None:
+                        continue
+                    seconds.append(timing.seconds)
+                    if finds:  # base is held against the same of an epoch
+                        contestant.parts = parts_of(timing, images, batches, budget_seconds)
                 warm += seconds[-1:]  # no earlier one: a loader may have worked on it before it was asked for
             if warm:
                 contestant.epochs = epochs_per_pass(min(warm))
 
-    def run_pass(self, contestant: Contestant, arm: Arm) -> PassTiming | None:
-        """Run one pass; None if the worker failed, or works when it should be idle."""
+    def run_pass(
+        self, contestant: Contestant, arm: Arm, part: Mapping[str, Any] | None = None
+    ) -> PassTiming | None:
+        """Run one pass; None if the worker failed, or works when it should be idle.
+
+        Args:
+            contestant: The variant.
+            arm: Of which side.
+            part: Which part of an epoch, if not what its passes are.
+        """
+        if part is None and contestant.parts is not None:
+            part = contestant.parts.draw(self._order)
+        more = {} if part is None else {"part": part}
         try:
-            answer = self._running[arm].ask("pass", epochs=contestant.epochs)
+            answer = self._running[arm].ask("pass", epochs=contestant.epochs, **more)
         except WorkerError as error:
             self._lose(arm, str(error))
             return None
-        timing = PassTiming(**answer)
+        timing = PassTiming.of(answer)
         is_first = arm in self._fresh
         self._fresh.discard(arm)
         self._timed.setdefault(arm, []).append(after_first_epoch(timing) if is_first else timing)
-        if problem := idle_problem(self._timed[arm]) or reading_problem(self._timed[arm]):
+        so_far = self._timed[arm]
+        if problem := idle_problem(so_far) or reading_problem(so_far) or part_problem(so_far):
             self._lose(arm, problem)
             return None
         return timing
@@ -236,7 +261,8 @@ class Runner:
             worker.ask("recall", reference=str(job.reference), fingerprints=str(file))
             # An epoch fills caches, and what warmth is left to come is the same for head and base. Several do
             # so at once, as nothing is timed.
-            worker.ask("pass", epochs=1)
+            fills = contestant.parts is None or contestant.variant.traits.fills_memory
+            worker.ask("pass", epochs=1, **({} if fills else {"part": contestant.parts.draw(self._order)}))
             self._fresh.add(arm)
             return ""
         file = job.reference.parent / f"fingerprints-{len(self._fingerprints)}.npz"
@@ -256,7 +282,9 @@ class Runner:
         """Return what is wrong with another epoch of a variant, if anything is."""
         if contestant.variant.traits.is_limit:
             return ""
-        answer = self._running[arm].ask("check", reference=str(self._job.reference))
+        parts = contestant.parts
+        some = {} if parts is None else {"batches": parts.longest}
+        answer = self._running[arm].ask("check", reference=str(self._job.reference), **some)
         if problem := rest_problem(*answer.get("idle", (0.0, 0.0))):
             raise WorkerError(problem)
         return answer["reason"] or ""

@@ -17,6 +17,7 @@ Key: TypeAlias = tuple[str, str]
 NUMBERED = "[0-9][0-9][0-9][0-9]_"
 
 _MANY = 5
+WHOLE, PARTS = "whole epochs", "parts of epochs"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class WorkKey:
         device: Of the training workload. An accelerator whose speed follows the baseline's is one device.
         schema: Of the figures.
         rotation: Of how many variants it was: see `rotation_of`.
+        passes: What they are, ``whole epochs`` or ``parts of epochs``, of the variant or the baseline.
     """
 
     tree: str
@@ -38,6 +40,7 @@ class WorkKey:
     device: str
     schema: str
     rotation: str = "of many"
+    passes: str = WHOLE
 
     def differences(self, now: WorkKey) -> str:
         """Return what is another in `now`, in words; empty if nothing is."""

@@ -52,13 +52,18 @@ _LUMA = (0.299, 0.587, 0.114)
 class TimedEpoch:
     """One timed epoch, looked at cheaply while it runs and judged when the clock has stopped."""
 
-    def __init__(self, fingerprints: Fingerprints) -> None:
-        """Begin with no image."""
+    def __init__(self, fingerprints: Fingerprints, images: int | None = None) -> None:
+        """Begin with no image.
+
+        Args:
+            fingerprints: What images look like.
+            images: One of the first so many is looked at as a whole; of all if None.
+        """
         self.fingerprints = fingerprints
         self._tree = fingerprints.tree
         self._batches = Batches(fingerprints.tree, fingerprints.spec, fingerprints.declared)
         self._samples: list[npt.NDArray[Any]] = []
-        self._drawn = fingerprints.drawn_image()
+        self._drawn = fingerprints.drawn_image(images)
         self._whole: npt.NDArray[Any] | None = None
         self._labels: list[Ints] = []
         self._found: tuple[Ints, Floats] | None = None
@@ -106,6 +111,36 @@ class TimedEpoch:
             if np.array_equal(np.bincount(groups[slots], minlength=wanted), expected):
                 return self._whole_problem(slots)
         return self._difference(known, slots, distances)
+
+    def part_problem(self, images: int) -> str | None:
+        """Return one sentence that says what is wrong with a part of an epoch, None if nothing is.
+
+        Each of its images has to be a file of the tree under its label, and none may come more than once.
+
+        Args:
+            images: How many have come.
+        """
+        came, wanted = self._batches.images, len(self._tree)
+        if came != images:
+            return f"{came} images were seen of a part of an epoch, expected the {images} that were counted."
+        known = self.fingerprints.known()
+        if known is None:
+            return "A part of an epoch came before a whole one was checked."
+        slots, distances = self._closest(known)
+        if (slots < 0).any() or self._luma_problem(known, slots, distances):
+            return self._difference(known, slots, distances)
+        if (np.bincount(slots, minlength=wanted) <= known.sizes).all():
+            return self._whole_problem(slots)
+        self._allow_for_noise(slots, distances)
+        groups = self.fingerprints.groups
+        extra = np.bincount(groups[slots], minlength=wanted) - np.bincount(groups, minlength=wanted)
+        if (extra <= 0).all():
+            return self._whole_problem(slots)
+        number, first = int(extra[extra > 0].sum()), int(np.argmax(groups == np.argmax(extra)))
+        return (
+            f"{number} images of a part of an epoch came too often, such as "
+            f"{file_name(self._tree, first)}: each should come once."
+        )
 
     def _whole_problem(self, slots: Ints) -> str | None:
         if self._whole is None:

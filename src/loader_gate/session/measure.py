@@ -26,7 +26,14 @@ from loader_gate.same_work.reference import build_reference
 from loader_gate.session import accelerator
 from loader_gate.session.bindings import about_other_workloads
 from loader_gate.session.dump_writer import Dumps, DumpWriter, is_kept
-from loader_gate.session.figures import STREAMING, Figures, about_look_alikes, about_no_limit, remarks
+from loader_gate.session.figures import (
+    STREAMING,
+    Figures,
+    about_look_alikes,
+    about_no_limit,
+    about_parts,
+    remarks,
+)
 from loader_gate.session.guard import Free, need_of, refused
 from loader_gate.session.headspace import about_headspace
 from loader_gate.session.profiling import Profiler, Profiles, is_slower
@@ -101,6 +108,7 @@ def measure(
         (
             *plan.notes,
             *profiles.remarks,
+            *about_parts(measurements.values(), len(tree)),
             *remarks(measurements, extra_info),
             *about_headspace(plan.workload, measurements, len(tree)),
             *settings.place.machine.remarks(),

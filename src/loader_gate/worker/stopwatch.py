@@ -17,6 +17,7 @@ from loader_gate.machine.processes import (
     held_memory,
     peak_memory,
 )
+from loader_gate.worker.part import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,12 +143,36 @@ class Stopwatch:
             look = peak_memory if is_last else held_memory
             self._watched_bytes = max(self._watched_bytes, look(os.getpid()))
             self.peak_bytes = max(self.peak_bytes, self._watched_bytes)
-            took = time.perf_counter() - began
-            looked = time.thread_time() - cpu
-            self._own_at += looked
-            self._asking_at += looked
-            self._began += took
+            took = self._leave_out(began, cpu)
             self._looks_again_at = self.now() + SECONDS_FOR_A_LOOK * took
+
+    def mark(self, images: int) -> Mark:
+        """Return what the epoch has taken until now, when so many images have come."""
+        began, cpu = time.perf_counter(), time.thread_time()
+        own, children = time.process_time(), cpu_seconds_of_children()
+        paused = self.paused_seconds
+        mark = Mark(
+            images,
+            began - self._began - paused,
+            own - self._own_at + children - self._children_at - paused,
+            cpu - self._asking_at - paused,
+            paused,
+        )
+        self._leave_out(began, cpu)
+        return mark
+
+    def taken(self, images: int) -> Mark:
+        """Return what the epoch has taken in all, when it has been stopped after so many images."""
+        return Mark(images, self.seconds, self.cpu_seconds, self.asking_cpu_seconds, self.paused_seconds)
+
+    def _leave_out(self, began: float, cpu: float) -> float:
+        """Leave out what this thread has done since then, by both clocks; return how long that was."""
+        took = time.perf_counter() - began
+        looked = time.thread_time() - cpu
+        self._own_at += looked
+        self._asking_at += looked
+        self._began += took
+        return took
 
     def torn_down(self) -> None:
         """Say that the iterator has been destroyed."""
@@ -198,6 +223,15 @@ class Stopwatch:
         if self._is_held and self._collects:
             gc.enable()
         self._is_held = False
+
+    def begin_idleness(self) -> float:
+        """Let idleness begin only now; return the CPU seconds that the loader used in it until now."""
+        before = self.idle_seconds, self.idle_cpu_seconds, self.idle_read_bytes
+        self._count_idle(*self.aside(_used))
+        used = self.idle_cpu_seconds - before[1]
+        self.idle_seconds, self.idle_cpu_seconds, self.idle_read_bytes = before
+        self._rest()
+        return used
 
     def forget_idle(self) -> None:
         """Begin to count idleness anew."""

@@ -83,7 +83,7 @@ class Model:
         """Train for one epoch, timed until its data have ended and its last step is done."""
         from tensorflow import keras
 
-        steps, clock = self._steps, epoch.stopwatch
+        steps, size, clock = self._steps, self._spec.batch_size, epoch.stopwatch
 
         class Told(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
             def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 (Keras' names)
@@ -95,9 +95,12 @@ class Model:
                     epoch.first_batch = clock.now()
                 clock.pause()
                 epoch.alive()
-                if batch >= steps:  # it does not end where it should
-                    self.model.stop_training = True
                 clock.go_on()
+                if epoch.marks_next:
+                    float(logs["loss"])
+                epoch.count(size)
+                if batch >= steps or epoch.is_over:  # it does not end where it should, or is left early
+                    self.model.stop_training = True
 
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
                 float(logs.get("loss", 0.0))
