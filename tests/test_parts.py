@@ -131,13 +131,13 @@ def test_parts_tell_of_whole_epochs(start: float, together: int, ahead: int) -> 
     loader = Loader(Clock(), start, together, ahead)
     parts = parts_of(found(loader, 10), IMAGES, BATCHES, 10)
     assert parts is not None
-    order = random.Random(0)
+    order = random.Random(0)  # noqa: S311 (no secret)
     told = fmean(took(loader, Part(IMAGES, **parts.draw(order))) for _ in range(200))
     assert told == pytest.approx(took(loader), rel=0.02)
 
 
 def test_what_is_made_ahead_is_not_timed() -> None:
-    """Timing whatever comes first would find a loader that fills a buffer slow, or what it has filled fast."""
+    """Timing whatever comes first would take what a loader has filled before for its pace."""
     loader = Loader(Clock(), 0.2, 1, 31)
     naive = (BATCHES / 20) * took(loader, replace(Part(IMAGES), begin=1, timed=19)) / BATCHES
     parts = parts_of(found(loader, 10), IMAGES, BATCHES, 10)
@@ -163,7 +163,7 @@ def test_whole_epochs_where_the_budget_allows_for_them() -> None:
 
 def test_how_much_is_drawn() -> None:
     """A third to two thirds as many batches come before the timed ones, another number each time."""
-    parts, order = Parts(5, 10, 15), random.Random(0)
+    parts, order = Parts(5, 10, 15), random.Random(0)  # noqa: S311 (no secret)
     drawn = {parts.draw(order)["begin"] for _ in range(200)}
     assert drawn == set(range(5, 11))
     assert parts.longest == 25
