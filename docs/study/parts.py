@@ -1,4 +1,4 @@
-"""Whether a pass that is a part of an epoch tells of the whole one: both, of the same processes, in blocks."""
+"""Whether a pass that is a part of an epoch tells of the whole one: of the same processes, block by block."""
 
 from __future__ import annotations
 
