@@ -103,7 +103,8 @@ class Fingerprints:
         """Let one image of each timed epoch be compared with a reference decode, too."""
         names = (self.declared.interpolation,) if self.declared.interpolation else INTERPOLATIONS
         self._reference = reference
-        self._whole = Pixels(self.tree, reference, names, float(self._random.random()))
+        place = float(self._random.random())
+        self._whole = Pixels(self.tree, reference, names, place, most=len(self.tree))
 
     def drawn_image(self, images: int | None = None) -> int:
         """Return the number of the image of an epoch that is to be looked at as a whole.

@@ -57,7 +57,12 @@ class Pixels:
     """The images whose pixels the reference keeps, compared with them."""
 
     def __init__(
-        self, tree: Tree, reference: Reference, interpolations: Sequence[str], place: float = 0.5
+        self,
+        tree: Tree,
+        reference: Reference,
+        interpolations: Sequence[str],
+        place: float = 0.5,
+        most: int = MOST_COMPARED,
     ) -> None:
         """Compare with the reference of these interpolations; the one that fits best counts.
 
@@ -66,13 +71,14 @@ class Pixels:
             reference: Its reference decode.
             interpolations: Which of them.
             place: Which rows are looked at for detail; see `differences`.
+            most: About how many images of an epoch are compared.
         """
         self._tree, self._reference, self._names, self._place = tree, reference, interpolations, place
         self._files: list[int] = []
         self._found: list[list[tuple[float, float, float]]] = []
         self._poor: list[tuple[int, dict[str, float]]] = []
         could_be = int((reference.pixel_row[reference.picture_of] >= 0).sum())
-        self._share = MOST_COMPARED / max(could_be, MOST_COMPARED)
+        self._share = most / max(could_be, most)
         self._drawn = np.random.default_rng()  # nobody else can know which
 
     def add(self, image: Floats, match: Match) -> None:
