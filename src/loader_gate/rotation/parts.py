@@ -65,6 +65,11 @@ class Parts:
         return self.most_begin + self.timed
 
 
+def asked(parts: Parts | None, order: random.Random) -> dict[str, Any]:
+    """Return what to ask for with another pass: a part, or nothing where whole epochs are timed."""
+    return {} if parts is None else {"part": parts.draw(order)}
+
+
 def may_be_parts(batches: int, budget_seconds: float) -> bool:
     """Return whether an epoch of so many batches may be so long that passes are parts of it."""
     return budget_seconds < math.inf and batches >= LEAST_PARTS * math.ceil(LEAST_TIMED * (1 + BEGIN_MOST))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from loader_gate.machine.cores import cores
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
-from loader_gate.rotation.parts import may_be_parts, part_problem, parts_of, to_find
+from loader_gate.rotation.parts import asked, may_be_parts, part_problem, parts_of, to_find
 from loader_gate.statistics.counts import epochs_per_pass, steady
 from loader_gate.verdict.idle import after_first_epoch, idle_problem, reading_problem, rest_problem
 from loader_gate.worker.limits import bytes_in
@@ -144,8 +144,7 @@ class Runner:
             budget_seconds: The most measuring time that each may take.
         """
         for contestant in contestants:
-            warm = []
-            images = len(self._job.tree)
+            warm, images = [], len(self._job.tree)
             batches = math.ceil(images / self._workers.spec(contestant.variant, False).batch_size)
             for arm in contestant.arms_to_measure():
                 seconds: list[float] = []
@@ -153,11 +152,10 @@ class Runner:
                     self._report(f"warming up {contestant.named(arm)}")
                     finds = arm is contestant.head and not seconds and may_be_parts(batches, budget_seconds)
                     timing = self.run_pass(contestant, arm, to_find(budget_seconds) if finds else None)
-                    if timing is None:
-                        continue
-                    seconds.append(timing.seconds)
-                    if finds:  # base is held against the same of an epoch
-                        contestant.parts = parts_of(timing, images, batches, budget_seconds)
+                    if timing is not None:
+                        seconds.append(timing.seconds)
+                        if finds:  # base has the same parts
+                            contestant.parts = parts_of(timing, images, batches, budget_seconds)
                 warm += seconds[-1:]  # no earlier one: a loader may have worked on it before it was asked for
             if warm:
                 contestant.epochs = epochs_per_pass(min(warm))
@@ -172,15 +170,12 @@ class Runner:
             arm: Of which side.
             part: Which part of an epoch, if not what its passes are.
         """
-        if part is None and contestant.parts is not None:
-            part = contestant.parts.draw(self._order)
-        more = {} if part is None else {"part": part}
+        more = asked(contestant.parts, self._order) if part is None else {"part": part}
         try:
-            answer = self._running[arm].ask("pass", epochs=contestant.epochs, **more)
+            timing = PassTiming.of(self._running[arm].ask("pass", epochs=contestant.epochs, **more))
         except WorkerError as error:
             self._lose(arm, str(error))
             return None
-        timing = PassTiming.of(answer)
         is_first = arm in self._fresh
         self._fresh.discard(arm)
         self._timed.setdefault(arm, []).append(after_first_epoch(timing) if is_first else timing)
@@ -261,8 +256,8 @@ class Runner:
             worker.ask("recall", reference=str(job.reference), fingerprints=str(file))
             # An epoch fills caches, and what warmth is left to come is the same for head and base. Several do
             # so at once, as nothing is timed.
-            fills = contestant.parts is None or contestant.variant.traits.fills_memory
-            worker.ask("pass", epochs=1, **({} if fills else {"part": contestant.parts.draw(self._order)}))
+            parts = None if contestant.variant.traits.fills_memory else contestant.parts
+            worker.ask("pass", epochs=1, **asked(parts, self._order))
             self._fresh.add(arm)
             return ""
         file = job.reference.parent / f"fingerprints-{len(self._fingerprints)}.npz"
@@ -282,8 +277,7 @@ class Runner:
         """Return what is wrong with another epoch of a variant, if anything is."""
         if contestant.variant.traits.is_limit:
             return ""
-        parts = contestant.parts
-        some = {} if parts is None else {"batches": parts.longest}
+        some = {} if contestant.parts is None else {"batches": contestant.parts.longest}
         answer = self._running[arm].ask("check", reference=str(self._job.reference), **some)
         if problem := rest_problem(*answer.get("idle", (0.0, 0.0))):
             raise WorkerError(problem)

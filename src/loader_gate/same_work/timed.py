@@ -220,7 +220,7 @@ class TimedEpoch:
                 f"{unknown} images of a timed epoch look like no file of the tree {looked}: each has to be "
                 "what it was when it was checked."
             )
-        return self._miscount(slots)
+        return _miscount(self.fingerprints, slots)
 
     def _luma_problem(self, known: KnownFiles, slots: Ints, distances: Floats) -> str:
         """Say whether the images that are not exactly what they were have lost too much; "" if not."""
@@ -249,22 +249,25 @@ class TimedEpoch:
             f"{limit:.1f} or less. Are they kept smaller, or compressed more?"
         )
 
-    def _miscount(self, slots: Ints) -> str:
-        groups = self.fingerprints.groups
-        size = len(groups)
-        found, expected = np.bincount(groups[slots], minlength=size), np.bincount(groups, minlength=size)
-        first = np.full(size, size)
-        np.minimum.at(first, groups, np.arange(size))
-        miscounts = [
-            Miscount(int(first[group]), int(found[group]), int(expected[group]))
-            for group in np.flatnonzero(found != expected)
-        ]
-        missing = [one for one in miscounts if one.found < one.expected]
-        extra = [one for one in miscounts if one.found > one.expected]
-        repeated = len(np.unique(slots)) <= self.fingerprints.spec.batch_size < len(slots)
-        hint = ": is one batch given again and again?" if repeated else "."
-        number = sum(one.expected - one.found for one in missing)
-        return (
-            f"{number} of {size} images are missing from a timed epoch "
-            f"({listed(self._tree, missing)}) and others came too often ({listed(self._tree, extra)}){hint}"
-        )
+
+def _miscount(fingerprints: Fingerprints, slots: Ints) -> str:
+    """Say which files did not come as often as they should, in a whole epoch of these slots."""
+    groups = fingerprints.groups
+    size = len(groups)
+    found, expected = np.bincount(groups[slots], minlength=size), np.bincount(groups, minlength=size)
+    first = np.full(size, size)
+    np.minimum.at(first, groups, np.arange(size))
+    miscounts = [
+        Miscount(int(first[group]), int(found[group]), int(expected[group]))
+        for group in np.flatnonzero(found != expected)
+    ]
+    missing = [one for one in miscounts if one.found < one.expected]
+    extra = [one for one in miscounts if one.found > one.expected]
+    repeated = len(np.unique(slots)) <= fingerprints.spec.batch_size < len(slots)
+    hint = ": is one batch given again and again?" if repeated else "."
+    number = sum(one.expected - one.found for one in missing)
+    return (
+        f"{number} of {size} images are missing from a timed epoch "
+        f"({listed(fingerprints.tree, missing)}) and others came too often "
+        f"({listed(fingerprints.tree, extra)}){hint}"
+    )

@@ -27,7 +27,7 @@ from loader_gate.same_work.order import (
 from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.worker.epoch import Consumer, Epoch
-from loader_gate.worker.part import left_over
+from loader_gate.worker.part import Mark, left_over
 from loader_gate.worker.timing import PartTiming, PassTiming
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from loader_gate.same_work.fingerprints import Fingerprints
     from loader_gate.same_work.reference import Ints
-    from loader_gate.worker.part import Mark, Part
+    from loader_gate.worker.part import Part
     from loader_gate.worker.stopwatch import Stopwatch
 
 #: By so much the CPU time of children may fall though none is lost: of theirs the system shows hundredths.
@@ -96,7 +96,13 @@ class Passes:
         of_part: PartTiming | None = None
         for _ in range(epochs):
             epoch = self._use_up(part)
-            took = clock.taken(epoch.images)
+            took = Mark(
+                epoch.images,
+                clock.seconds,
+                clock.cpu_seconds,
+                clock.asking_cpu_seconds,
+                clock.paused_seconds,
+            )
             if part is not None and epoch.is_over:
                 of_part = self._of_part(epoch, took, part.images)
                 begun, last = epoch.marks

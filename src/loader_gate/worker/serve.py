@@ -207,14 +207,8 @@ class Worker:
             decoded = Reference.open(Path(reference))
             if batches is None:
                 self._fingerprints.begin(decoded)
-            check = check_epoch(
-                taken(),
-                self._tree,
-                self._spec,
-                self._loader.declared,
-                decoded,
-                self._fingerprints.learn if batches is None else None,
-            )
+            learn = self._fingerprints.learn if batches is None else None
+            check = check_epoch(taken(), self._tree, self._spec, self._loader.declared, decoded, learn)
             judge = self._passes.order_problem if batches is None else self._passes.part_problem
             reason = check.reason or judge(check.order)
             if reason is None and fingerprints is not None:

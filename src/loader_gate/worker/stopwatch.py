@@ -148,27 +148,15 @@ class Stopwatch:
 
     def mark(self, images: int) -> Mark:
         """Return what the epoch has taken until now, when so many images have come."""
-        began, cpu = time.perf_counter(), time.thread_time()
-        own, children = time.process_time(), cpu_seconds_of_children()
-        paused = self.paused_seconds
-        mark = Mark(
-            images,
-            began - self._began - paused,
-            own - self._own_at + children - self._children_at - paused,
-            cpu - self._asking_at - paused,
-            paused,
-        )
+        began, cpu, paused = time.perf_counter(), time.thread_time(), self.paused_seconds
+        used = time.process_time() - self._own_at + cpu_seconds_of_children() - self._children_at
+        mark = Mark(images, self.now(), used - paused, cpu - self._asking_at - paused, paused)
         self._leave_out(began, cpu)
         return mark
 
-    def taken(self, images: int) -> Mark:
-        """Return what the epoch has taken in all, when it has been stopped after so many images."""
-        return Mark(images, self.seconds, self.cpu_seconds, self.asking_cpu_seconds, self.paused_seconds)
-
     def _leave_out(self, began: float, cpu: float) -> float:
         """Leave out what this thread has done since then, by both clocks; return how long that was."""
-        took = time.perf_counter() - began
-        looked = time.thread_time() - cpu
+        took, looked = time.perf_counter() - began, time.thread_time() - cpu
         self._own_at += looked
         self._asking_at += looked
         self._began += took
@@ -227,10 +215,9 @@ class Stopwatch:
     def begin_idleness(self) -> float:
         """Let idleness begin only now; return the CPU seconds that the loader used in it until now."""
         before = self.idle_seconds, self.idle_cpu_seconds, self.idle_read_bytes
-        self._count_idle(*self.aside(_used))
-        used = self.idle_cpu_seconds - before[1]
+        with self.set_aside():
+            used = self.idle_cpu_seconds - before[1]
         self.idle_seconds, self.idle_cpu_seconds, self.idle_read_bytes = before
-        self._rest()
         return used
 
     def forget_idle(self) -> None:
