@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 #: A block has so many passes that count against a variant's budget: two of its own, two of what it is held
 #: against.
 PASSES_OF_A_BLOCK = 4
-#: A part is at least so long, or it would mostly be noise.
-LEAST_SECONDS = 1.0
+#: What is timed of a part is at least so long, or it would mostly be noise.
+LEAST_SECONDS = 0.4
 #: And has so many timed batches, so that one more or less on its way is little.
 LEAST_TIMED = 8
 #: Timed is at least so many times what the first batch takes: a loader that fills a buffer first, or makes
@@ -80,8 +80,8 @@ def to_find(budget_seconds: float) -> dict[str, Any]:
 
     It ends by itself if the budget allows for whole ones: for the fewest blocks that a verdict takes.
     """
-    seconds = budget_seconds / (PASSES_OF_A_BLOCK * FEWEST_BLOCKS)
-    return {"seconds": max(seconds, LEAST_SECONDS), "begins": BEGINS + 1}
+    seconds = max(1.0, budget_seconds / (PASSES_OF_A_BLOCK * FEWEST_BLOCKS))
+    return {"seconds": seconds, "begins": BEGINS + 1}
 
 
 def parts_of(found: PassTiming, images: int, batches: int, budget_seconds: float) -> Parts | None:
@@ -97,9 +97,10 @@ def parts_of(found: PassTiming, images: int, batches: int, budget_seconds: float
     if part is None:
         return None
     pace = part.timed_seconds / (part.images - part.begin_images) * images / batches  # seconds a batch
+    with_beginning = 1 + (BEGIN_LEAST + BEGIN_MOST) / 2
     seconds = max(
         LEAST_SECONDS,
-        budget_seconds / (PASSES_OF_A_BLOCK * FEWEST_TO_LOOK_EARLY),
+        budget_seconds / (PASSES_OF_A_BLOCK * FEWEST_TO_LOOK_EARLY * with_beginning),
         BEGINS * found.first_batch_seconds,
     )
     timed = max(LEAST_TIMED, math.ceil(seconds / pace))

@@ -179,9 +179,12 @@ class _WorkloadRun:
         """Make the reference decode; return why that cannot be done, or nothing."""
         size = self.workload.image_size
         try:
-            with Progress("Decoding the reference", len(self.tree), self.stream) as progress:
-                seed = self.settings.seed_of(self.workload)
-                build_reference(self.tree, size, folder, lambda done, _: progress.update(done), seed)
+            with Progress("Decoding the reference", None, self.stream) as progress:
+
+                def tell(done: int, pictures: int) -> None:
+                    progress.update(done, total=pictures)  # far fewer than images, where many are links
+
+                build_reference(self.tree, size, folder, tell, self.settings.seed_of(self.workload))
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
