@@ -18,7 +18,7 @@ from loader_gate.machine.noise import describe_noise, read_noise
 from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.variant import BASELINE
-from loader_gate.rotation.parts import BEGIN_LEAST, BEGIN_MOST, Parts
+from loader_gate.rotation.parts import LEAST_PARTS, Parts, parts_of, to_find
 from loader_gate.statistics.estimate import log_ratios
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
@@ -29,18 +29,11 @@ if TYPE_CHECKING:
     from loader_gate.rotation.contestant import Contestant
     from loader_gate.rotation.runner import Runner
 
-VARIANTS = (
-    BASELINE,
-    "tfdata_no_cache",
-    "torch_simplejpeg",
-    "native_threads",
-    "resized_jpeg_simplejpeg",
-    "uint8_memory_map",
-)
-IMAGES = 3_000
+VARIANTS = (BASELINE, "tfdata_no_cache", "torch_simplejpeg", "native_threads", "resized_jpeg_simplejpeg")
+IMAGES = 6_000
 BLOCKS = 8
-#: What share of an epoch's batches is timed.
-TIMED = 1 / 8
+#: Seconds of a variant, from which a session's rule takes how long parts are.
+BUDGET = 16.0
 FILE = "parts.md"
 ABOUT = """\
 # Whether parts of epochs tell of whole ones
@@ -49,13 +42,14 @@ Written by `python -m docs.study parts`, on {date}: {blocks} blocks, {images:,} 
 {batches} batches; {machine}; {noise}.
 
 In every block each process runs four passes: a whole epoch, two parts of one, a whole epoch. A part begins a
-fresh epoch, lets {least} to {most} batches come, drawn anew each time, times the {timed} that follow, and
-closes the iterator. The ratio is the seconds of an epoch by its parts / those of the whole ones, the
-Hodges-Lehmann estimate of the blocks' log-ratios with the 95 % interval of Wilcoxon's signed ranks. With
-fewer images an epoch's beginning, in which a loader gets ahead, is a larger share of it than at full size.
+fresh epoch, lets some batches come, another number each time, times those that follow, and closes the
+iterator; how many, a session's rule says. The ratio is the seconds of an epoch by its parts / those of the
+whole ones, the Hodges-Lehmann estimate of the blocks' log-ratios with the 95 % interval of Wilcoxon's signed
+ranks. With fewer images an epoch's beginning, in which a loader gets ahead, is a larger share of it than at
+full size.
 
-| variant | images/s, whole epochs | by parts / whole | CPU seconds, by parts / whole |
-| :-- | --: | --: | --: |
+| variant | images/s, whole epochs | batches before | timed | seconds, by parts / whole | CPU seconds, likewise |
+| :-- | --: | --: | --: | --: | --: |
 """
 
 
@@ -76,8 +70,6 @@ def measure(names: Sequence[str], images: int, blocks: int, folder: Path) -> Non
         if name not in known:
             raise StudyError(f"--variants {name}: expected some of {', '.join(known)}.")
     batches = math.ceil(images / BATCH_SIZE)
-    timed = max(2, round(batches * TIMED))
-    parts = Parts(math.ceil(timed * BEGIN_LEAST), math.ceil(timed * BEGIN_MOST), timed)
     tree = prepare_tree(TreeRequest(tree="coco2017", tree_images=images))
     before, order = read_noise(), random.Random(0)  # noqa: S311 (an order of passes, no secret)
     with (
@@ -88,12 +80,14 @@ def measure(names: Sequence[str], images: int, blocks: int, folder: Path) -> Non
         try:
             contestants = runner.start(known[name] for name in names)
             runner.warm_up(contestants)
+            parts = {each.variant.name: _parts(runner, each, images, batches) for each in contestants}
             found: dict[str, list[Seconds]] = {name: [] for name in names}
             for block in range(blocks):
                 progress.update(0, f"block {block + 1} of {blocks}")
                 order.shuffle(contestants)
                 for contestant in contestants:
-                    found[contestant.variant.name].append(_block(runner, contestant, parts))
+                    name = contestant.variant.name
+                    found[name].append(_block(runner, contestant, parts[name]))
         finally:
             runner.end()
     about = ABOUT.format(
@@ -101,18 +95,28 @@ def measure(names: Sequence[str], images: int, blocks: int, folder: Path) -> Non
         blocks=blocks,
         images=images,
         batches=batches,
-        least=parts.least_begin,
-        most=parts.most_begin,
-        timed=parts.timed,
         machine=read_machine().describe(),
         noise=describe_noise(before, read_noise()),
     )
-    rows = [_row(name, images, found[name]) for name in names]
+    rows = [_row(name, images, parts[name], found[name]) for name in names]
     (folder / FILE).write_text(about + "".join(rows), encoding="utf-8")
 
 
 #: Seconds and CPU seconds of an epoch: of two whole ones, and of two that parts tell of.
 Seconds = tuple[list[float], list[float], list[float], list[float]]
+
+
+def _parts(runner: Runner, contestant: Contestant, images: int, batches: int) -> Parts:
+    """Return the parts that a session would time, though they may be more than a fourth of an epoch."""
+    timing = runner.run_pass(contestant, contestant.head, to_find(BUDGET))
+    if timing is None:
+        raise StudyError(f"{contestant.variant.name} could not be timed: {contestant.head.problem}")
+    parts = parts_of(timing, LEAST_PARTS * images, LEAST_PARTS * batches, BUDGET)
+    if parts is None:
+        raise StudyError(
+            f"An epoch of {contestant.variant.name} is no longer than a part: use more --images."
+        )
+    return parts
 
 
 def _block(runner: Runner, contestant: Contestant, parts: Parts) -> Seconds:
@@ -128,9 +132,10 @@ def _block(runner: Runner, contestant: Contestant, parts: Parts) -> Seconds:
     return seconds
 
 
-def _row(name: str, images: int, blocks: Sequence[Seconds]) -> str:
+def _row(name: str, images: int, parts: Parts, blocks: Sequence[Seconds]) -> str:
     wholes, parts, cpu_wholes, cpu_parts = (
         [each for block in blocks for each in block[which]] for which in range(4)
     )
     ratios = [hodges_lehmann(log_ratios(*sides)) for sides in ((parts, wholes), (cpu_parts, cpu_wholes))]
-    return f"| `{name}` | {images / median(wholes):,.0f} | {ratios[0]} | {ratios[1]} |\n"
+    before = f"{parts.least_begin} to {parts.most_begin} | {parts.timed}"
+    return f"| `{name}` | {images / median(wholes):,.0f} | {before} | {ratios[0]} | {ratios[1]} |\n"
