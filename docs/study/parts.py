@@ -48,7 +48,7 @@ whole ones, the Hodges-Lehmann estimate of the blocks' log-ratios with the 95 % 
 ranks. With fewer images an epoch's beginning, in which a loader gets ahead, is a larger share of it than at
 full size.
 
-| variant | images/s, whole epochs | batches before | timed | seconds, by parts / whole | CPU seconds, likewise |
+| variant | images/s, whole | batches before | timed | seconds, by parts / whole | CPU seconds, likewise |
 | :-- | --: | --: | --: | --: | --: |
 """
 
