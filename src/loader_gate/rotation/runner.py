@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import random
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loader_gate.machine.cores import cores
@@ -19,6 +20,7 @@ from loader_gate.worker.timing import PassTiming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from loader_gate.registry.spec import Spec
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from loader_gate.rotation.rehearsals import Rehearsals
     from loader_gate.rotation.schedule import Turn
     from loader_gate.trees.tree import Tree
+
+
+#: How often whoever waits for a check is told that it still goes on: of a large tree it takes minutes.
+TELL_SECONDS = 5.0
 
 
 class AnyWorker(Protocol):
@@ -230,9 +236,8 @@ class Runner:
         try:
             jobs = [pool.submit(check, contestant, arm) for contestant, arm in everything]
             for (contestant, arm), job in zip(everything, jobs, strict=True):
-                self._report(doing.format(contestant.named(arm)))
                 try:
-                    problem = job.result()
+                    problem = _awaited(job, partial(self._report, doing.format(contestant.named(arm))))
                 except WorkerError as error:
                     self._lose(arm, str(error))
                     continue
@@ -295,3 +300,11 @@ class Runner:
         for arm in arms:
             self._running[arm].end()
             del self._running[arm]
+
+
+def _awaited(job: Future[str], tell: Callable[[], None]) -> str:
+    """Return what a job returns; whoever waits for long is told again and again that it is still done."""
+    tell()
+    while not wait([job], TELL_SECONDS).done:
+        tell()
+    return job.result()
