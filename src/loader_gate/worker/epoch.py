@@ -76,23 +76,20 @@ class Epoch:
         """Return whether no more of it is wanted, so that it is to be left early."""
         return len(self.marks) == 2
 
-    @property
-    def marks_next(self) -> bool:
-        """Return whether the next batch is one after which timing begins or ends."""
-        part, batches = self._part, self.batches + 1
+    def count(self, images: int) -> bool:
+        """Say that another batch of so many images has come; return whether it is to be marked."""
+        self.images += images
+        self.batches += 1
+        part = self._part
         if part is None or self.is_over:
             return False
         if not self.marks:
-            return batches >= part.begin
-        return part.is_over(batches, self.stopwatch.now(), self.first_batch or 0.0)
+            return self.batches >= part.begin
+        return part.is_over(self.batches, self.stopwatch.now(), self.first_batch or 0.0)
 
-    def count(self, images: int) -> None:
-        """Say that another batch of so many images has come, on the clock."""
-        marks_it = self.marks_next
-        self.images += images
-        self.batches += 1
-        if marks_it:
-            self.marks.append(self.stopwatch.mark(self.images))
+    def mark(self) -> None:
+        """Say that the timed batches begin with the next one, or end with this one: the clock runs."""
+        self.marks.append(self.stopwatch.mark(self.images))
 
     def take(self, batch: Any) -> None:
         """Make a batch real, on the clock, and then look at it, while the clock is paused.
@@ -115,10 +112,12 @@ class Epoch:
             self.first_batch = now
         if seen is not None:
             seen.add(images, labels, sample)
+        # A limit says how many it has dealt with, or gives batches.
+        is_marked = self.count(batch if isinstance(batch, int) else len(batch[1]))
         self._alive()
         self.stopwatch.go_on()
-        # A limit says how many it has dealt with, or gives batches.
-        self.count(batch if isinstance(batch, int) else len(batch[1]))
+        if is_marked:
+            self.mark()
         if seen is not None:
             is_last = self.is_over or self.images == len(seen.fingerprints.tree)
             self.stopwatch.look_at_memory(is_last)

@@ -212,6 +212,11 @@ class Stopwatch:
             gc.enable()
         self._is_held = False
 
+    def forget_idle(self) -> None:
+        """Begin to count idleness anew."""
+        self.idle_seconds = self.idle_cpu_seconds = 0.0
+        self.idle_read_bytes = 0
+
     def begin_idleness(self) -> float:
         """Let idleness begin only now; return the CPU seconds that the loader used in it until now."""
         before = self.idle_seconds, self.idle_cpu_seconds, self.idle_read_bytes
@@ -219,11 +224,6 @@ class Stopwatch:
             used = self.idle_cpu_seconds - before[1]
         self.idle_seconds, self.idle_cpu_seconds, self.idle_read_bytes = before
         return used
-
-    def forget_idle(self) -> None:
-        """Begin to count idleness anew."""
-        self.idle_seconds = self.idle_cpu_seconds = 0.0
-        self.idle_read_bytes = 0
 
     def _rest(self, own: float | None = None) -> None:
         """Let idleness begin."""

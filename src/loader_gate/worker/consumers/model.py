@@ -95,10 +95,11 @@ class Model:
                     epoch.first_batch = clock.now()
                 clock.pause()
                 epoch.alive()
+                is_marked = epoch.count(size)
                 clock.go_on()
-                if epoch.marks_next:
+                if is_marked:
                     float(logs["loss"])
-                epoch.count(size)
+                    epoch.mark()
                 if batch >= steps or epoch.is_over:  # it does not end where it should, or is left early
                     self.model.stop_training = True
 
