@@ -133,9 +133,11 @@ def _block(runner: Runner, contestant: Contestant, parts: Parts) -> Seconds:
 
 
 def _row(name: str, images: int, parts: Parts, blocks: Sequence[Seconds]) -> str:
-    wholes, parts, cpu_wholes, cpu_parts = (
+    wholes, of_parts, cpu_wholes, cpu_of_parts = (
         [each for block in blocks for each in block[which]] for which in range(4)
     )
-    ratios = [hodges_lehmann(log_ratios(*sides)) for sides in ((parts, wholes), (cpu_parts, cpu_wholes))]
+    ratios = [
+        hodges_lehmann(log_ratios(*sides)) for sides in ((of_parts, wholes), (cpu_of_parts, cpu_wholes))
+    ]
     before = f"{parts.least_begin} to {parts.most_begin} | {parts.timed}"
     return f"| `{name}` | {images / median(wholes):,.0f} | {before} | {ratios[0]} | {ratios[1]} |\n"
