@@ -373,3 +373,37 @@ def pinned(tree: Tree, spec: Spec) -> Epochs:
     pages.read()
     _PINNED.append(pages)
     return Epochs(tree, spec)
+
+
+#: How long ``unhurried`` waits for each batch.
+UNHURRIED_SECONDS = 0.02
+
+
+class UnhurriedEpochs(Epochs):
+    """Waits a moment before each batch, so that an epoch of many takes seconds."""
+
+    def before_batch(self) -> None:
+        """Sleep."""
+        time.sleep(UNHURRIED_SECONDS)
+
+
+def unhurried(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader whose epochs are long."""
+    return UnhurriedEpochs(tree, spec)
+
+
+def begins_alike(tree: Tree, spec: Spec) -> Epochs:
+    """Return one whose epochs begin with the same eighth of the images, in another order each time."""
+
+    class Order:
+        def __init__(self) -> None:
+            self._random = np.random.default_rng(spec.seed)
+
+        def permutation(self, count: int) -> Any:
+            begin = np.arange(0, count, 8)
+            rest = np.setdiff1d(np.arange(count), begin)
+            return np.concatenate([self._random.permutation(begin), self._random.permutation(rest)])
+
+    epochs = UnhurriedEpochs(tree, spec)
+    epochs._order = Order()  # type: ignore[assignment]
+    return epochs

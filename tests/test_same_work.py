@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from loader_gate.same_work import identity, recognition
 from loader_gate.same_work import reference as reference_module
 from loader_gate.same_work.check import SameWork, check_epoch
 from loader_gate.same_work.declared import DeclaredOutput
+from loader_gate.same_work.pixels import Pixels
+from loader_gate.same_work.recognition import Match
 from loader_gate.same_work.reference import Reference, build_reference, decode_image, resize_bilinear
 from loader_gate.trees.tree import Tree
 
@@ -411,3 +414,28 @@ class TestTensorFlow:
         assert result.lowest_psnr > 32
         assert case.check(batches, DeclaredOutput(None)).interpolation == "bilinear"
         assert "did not end" in case.reason(files.map(load).repeat().batch(BATCH))
+
+
+def test_a_part_of_an_epoch(case: Case) -> None:
+    """Not all have to come, but none too often, and each with its label."""
+
+    def reason(order: list[int], labels: Any = None) -> str | None:
+        batches = islice(case.batches(labels=labels, order=order), 2)
+        return check_epoch(batches, case.tree, case.spec, BILINEAR, case.reference, None).reason
+
+    order = list(range(35, -1, -1))
+    assert reason(order) is None
+    assert "1 images of a part of an epoch came too often" in (reason([order[1], *order[1:]]) or "")
+    assert "wrong label" in (reason(order, case.labels[::-1]) or "")
+
+
+def test_pixels_of_a_sample_of_very_many(case: Case) -> None:
+    """Of more images than that whose pixels are there, about so many are compared."""
+    pixels = Pixels(case.tree, case.reference, ("bilinear",), most=12)
+    for image, file in zip(case.images, range(36), strict=True):
+        picture = case.reference.picture_of[file : file + 1]
+        for _ in range(20):
+            pixels.add(255 * image, Match(file, True, picture))
+    found = pixels.best()
+    assert found is not None
+    assert 160 < len(found.psnr) < 320  # 240 of 720

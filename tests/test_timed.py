@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -461,3 +462,41 @@ def test_a_whole_image_of_every_epoch(tmp_path: Path) -> None:
             epoch.add(batches[some], labels[some], prints.sample(batches[some]))
         found = epoch.problem()
         assert found is None if problem is None else problem in (found or "")
+
+
+class TestParts:
+    """The beginnings of epochs: every image of them is looked at as in a whole one."""
+
+    @staticmethod
+    def problem(case: Case, batches: Iterator[tuple[Pixels, Pixels]], came: int = 2 * BATCH) -> str | None:
+        """Return what is wrong with the first two batches of an epoch."""
+        return case.epoch(islice(batches, 2)).part_problem(came)
+
+    def test_honest(self, case: Case) -> None:
+        """As it was checked, or from a dump of JPEGs."""
+        assert self.problem(case, case.batches()) is None
+        assert self.problem(case, case.batches(np.stack([jpeg(image) for image in case.images]))) is None
+
+    def test_an_image_twice(self, case: Case) -> None:
+        """Each should come once."""
+        problem = self.problem(case, case.batches(order=[*range(15), 3, *range(16, 60)]))
+        assert problem is not None
+        assert "1 images of a part of an epoch came too often, such as a/" in problem
+
+    def test_other_images(self, case: Case) -> None:
+        """A wrong label, what is no file, and what has lost its detail are found as in whole epochs."""
+        assert "wrong label" in (self.problem(case, case.batches(labels=case.labels[::-1])) or "")
+        assert "look like no file" in (self.problem(case, case.batches(255 - case.images)) or "")
+        small = np.stack([blown_up(image, 20) for image in case.images])
+        assert "not what they were" in (self.problem(case, case.batches(small)) or "")
+
+    def test_what_was_not_looked_at(self, case: Case) -> None:
+        """What is counted has been seen; without a checked epoch, labels are counted."""
+        assert "expected the 17 that were counted" in (self.problem(case, case.batches(), 17) or "")
+        unchecked = Fingerprints(case.tree, case.spec, UINT8, 5)
+        case.prints = unchecked
+        assert self.problem(case, case.batches()) is None
+        of_one = np.zeros_like(case.labels)
+        of_one[:, 0] = 1
+        everything = case.epoch(case.batches(labels=of_one)).part_problem(60)
+        assert "60 images of class 'a' came in a timed epoch, expected 20" in (everything or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import os
@@ -12,7 +13,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from loader_gate.progress import Display
-from loader_gate.trees import picture, synthetic
+from loader_gate.trees import drawn, picture, synthetic
 from loader_gate.trees.cache import cache_root
 from loader_gate.trees.pool import Failure
 from loader_gate.trees.prepare import prepare_tree
@@ -81,7 +84,7 @@ def test_hard_links_beyond_the_cap(kaggle: tuple[Tree, Path]) -> None:
 def test_second_session_draws_nothing(kaggle: tuple[Tree, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """The cached tree is used as it is."""
     tree, cache = kaggle
-    monkeypatch.setattr(synthetic, "_draw", None)
+    monkeypatch.setattr(drawn, "results", None)
     assert prepare_tree(small(10), quiet(), cache=cache, unique_images=6) == tree
 
 
@@ -183,9 +186,46 @@ def test_presets_are_the_articles() -> None:
     assert sizes == {"coco2017": (117_266, 80), "dogs-vs-cats": (10_000, 2), "small": (256, 8)}
 
 
+def test_trees_of_other_sizes_share_their_pictures(
+    kaggle: tuple[Tree, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tree of another size draws none again, and has the same bytes as one that draws its own."""
+    tree, cache = kaggle
+    with monkeypatch.context() as patch:
+        patch.setattr(drawn, "results", None)
+        larger = prepare_tree(small(14), quiet(), cache=cache, unique_images=6)
+    assert [Path(path).read_bytes() for path in larger.paths[:2]] == [
+        Path(path).read_bytes() for path in tree.paths[:2]
+    ]
+    assert Path(larger.paths[0]).stat().st_ino == Path(tree.paths[0]).stat().st_ino
+
+
+def test_what_a_killed_session_has_drawn_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is missing is drawn again, or has changed since."""
+    folder, asked = tmp_path / "pictures", []
+
+    def write(tasks: list[list[Any]]) -> Any:
+        asked.append([number for number, _ in tasks])
+        for number, file in tasks:
+            Path(file).write_text(f"picture {number}")
+        return contextlib.nullcontext([(place, "digest") for place in range(len(tasks))])
+
+    monkeypatch.setattr(drawn, "results", lambda _, tasks: write(tasks))
+
+    def tasks(files: Sequence[Path]) -> list[list[Any]]:
+        return [[number, str(file)] for number, file in enumerate(files)]
+
+    folder.mkdir()
+    (folder / "000001.jpg").write_text("picture 1")
+    first = drawn.shared(folder, tasks, 3, quiet())
+    (folder / "000002.jpg").write_text("somebody has drawn on it")
+    assert drawn.shared(folder, tasks, 3, quiet()) == first == list(dict.fromkeys(first))
+    assert asked == [[0, 2], [2]]
+
+
 def test_failed_drawing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error in a worker names the picture and leaves neither tree nor temporary folder."""
-    monkeypatch.setattr(synthetic, "results", lambda *_: BrokenPool())
+    monkeypatch.setattr(drawn, "results", lambda *_: BrokenPool())
     with pytest.raises(TreeError, match=r"picture 0 .* could not be drawn: MemoryError"):
         prepare_tree(small(4), quiet(), cache=tmp_path)
     assert [path.name for path in (tmp_path / "trees").iterdir()] in ([".lock"], [])

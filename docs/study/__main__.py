@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "neighbours": _neighbours,
         "duet": _duet,
         "overhead": _overhead,
+        "parts": _parts,
         "days": _days,
         "days-report": _days_report,
     }
@@ -120,6 +121,12 @@ def _overhead(options: argparse.Namespace) -> None:
     overhead.measure(options.images, options.blocks, options.folder, overhead.default_variants())
 
 
+def _parts(options: argparse.Namespace) -> None:
+    from docs.study import parts
+
+    parts.measure(options.variants, options.images, options.blocks, options.folder)
+
+
 def _days(options: argparse.Namespace) -> None:
     recorder = record.recorder_of(options.variants, options.blocks, options.images, options.loaders)
     path = days.record_days(recorder, options.folder / days.FOLDER, options.sessions, options.neighbours)
@@ -148,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
         "all": "all of these in turn",
         "witness": "hold a worker's CPU time, memory and cores against cgroups (needs root)",
         "overhead": "measure what looking at batches costs, which is no part of all",
+        "parts": "measure whether parts of epochs tell of whole ones, which is no part of all",
         "neighbours": "measure what a figure owes to what ran before it, which is no part of all",
         "days": "record short sessions beside no, a quiet and a busy neighbour, which is no part of all",
         "days-report": "hold virtual sessions over those of all days, and write what became of them",
@@ -206,6 +214,14 @@ def _add_options(command: argparse.ArgumentParser, step: str) -> None:
     if step == "overhead":
         command.add_argument("--images", type=count, default=96, metavar="N", help="of the small tree")
         command.add_argument("--blocks", type=count, default=40, metavar="N", help="blocks of the rotation")
+    if step == "parts":
+        from docs.study import parts
+
+        command.add_argument(
+            "--variants", nargs="+", default=list(parts.VARIANTS), metavar="NAME", help="what to look at"
+        )
+        command.add_argument("--images", type=count, default=parts.IMAGES, metavar="N", help="of the tree")
+        command.add_argument("--blocks", type=count, default=parts.BLOCKS, metavar="N", help="blocks")
     if step == "days":
         _add_options_of_days(command)
     if step == "days-report":

@@ -245,7 +245,7 @@ def measure(names: Sequence[str], images: int, minutes: float, idle_seconds: flo
         tempfile.TemporaryDirectory(prefix="loader-gate-", ignore_cleanup_errors=True) as temporary,
         Progress("Timing neighbours", None) as progress,
     ):
-        runner = _runner(tree, Path(temporary), progress)
+        runner = runner_of(tree, Path(temporary), progress)
         try:
             contestants = runner.start(everyone)
             runner.warm_up(contestants)
@@ -272,7 +272,8 @@ def measure(names: Sequence[str], images: int, minutes: float, idle_seconds: flo
     (folder / FILE).write_text(about + "".join(rows(neighbourhood.found, names)), encoding="utf-8")
 
 
-def _runner(tree: Tree, folder: Path, progress: Progress) -> Runner:
+def runner_of(tree: Tree, folder: Path, progress: Progress) -> Runner:
+    """Return a runner of variants on a tree, whose reference and caches are in a folder."""
     spec = Spec((IMAGE_SIZE, IMAGE_SIZE), BATCH_SIZE, True, 0, folder / "cache")
     build_reference(tree, spec.image_size, folder / "reference")
     job = Job(tree, folder / "reference", DRAIN)

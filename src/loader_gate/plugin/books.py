@@ -8,6 +8,8 @@ from collections import deque
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from loader_gate.runs.saved import PARTS, WHOLE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -92,6 +94,8 @@ def _extra_info(measurement: Measurement, images: int) -> dict[str, Any]:
         "blocks": len(timings) // 2,
         "epochs": timings[0].epochs,
         "images": images,
+        "passes": PARTS if measurement.is_of_parts else WHOLE,
+        "part_of_epoch": measurement.part_of_epoch,
         "images_per_second": images / median(timing.seconds for timing in timings),
         "shuffle_quality": measurement.shuffle_quality,
         "cpu_seconds_per_image": median(timing.cpu_seconds for timing in timings) / images,

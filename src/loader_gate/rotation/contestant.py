@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from loader_gate.diagnosis.observed import Observed
     from loader_gate.registry.variant import Variant
+    from loader_gate.rotation.parts import Parts
     from loader_gate.statistics.estimate import Estimate
     from loader_gate.verdict.change import Change
     from loader_gate.verdict.share import Share
@@ -82,6 +83,7 @@ class Contestant:
         on_fewer_cores: Its arms on fewer cores: in all of its blocks, next to head.
         opened: What its worker said at the start.
         epochs: How many epochs make a pass that is long enough to time.
+        parts: What part of an epoch makes one, where whole ones are too long.
         baseline_passes: The baseline's passes of the blocks that head took part in, until nobody needed them.
         decisions: What the looks have decided.
         observed: What was seen of it in the end, for why it is as fast as it is; None if nothing was.
@@ -94,6 +96,7 @@ class Contestant:
     on_fewer_cores: list[Arm] = field(default_factory=list, init=False)
     opened: Opened = field(default=Opened(), init=False)
     epochs: int = field(default=1, init=False)
+    parts: Parts | None = field(default=None, init=False)
     baseline_passes: list[PassTiming] = field(default_factory=list, init=False)
     decisions: Decisions = field(default=Decisions(), init=False)
     observed: Observed | None = field(default=None, init=False)
@@ -191,4 +194,4 @@ class Contestant:
 
 def cost(timing: PassTiming) -> float:
     """Return the measuring time that a pass took, in seconds."""
-    return (timing.seconds + timing.teardown_seconds) * timing.epochs
+    return timing.spent_seconds + timing.teardown_seconds * timing.epochs

@@ -7,6 +7,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from loader_gate.diagnosis.observed import Observed
     from loader_gate.registry.variant import Variant
     from loader_gate.statistics.estimate import Estimate
@@ -88,8 +90,24 @@ class Measurement:
         return median(known) if known else None
 
     @property
+    def part_of_epoch(self) -> float | None:
+        """Return what share of an epoch the timed batches of a pass are; None if passes are whole epochs."""
+        return share_of_epoch(self.variant_passes)
+
+    @property
+    def is_of_parts(self) -> bool:
+        """Return whether passes are parts of epochs, its own or the baseline's."""
+        return any(timing.part is not None for timing in (*self.variant_passes, *self.baseline_passes))
+
+    @property
     def cores_used(self) -> float:
         """Return how many cores a pass keeps busy: threads work on while a batch is looked at."""
         return median(
             timing.cpu_seconds / (timing.seconds + timing.look_seconds) for timing in self.variant_passes
         )
+
+
+def share_of_epoch(passes: Sequence[PassTiming]) -> float | None:
+    """Return what share of an epoch the timed batches of a pass are; None of whole epochs, or no passes."""
+    shares = [timing.part.timed_share for timing in passes if timing.part is not None]
+    return median(shares) if shares else None

@@ -77,7 +77,7 @@ def rotate(
             for contestant in contestants:
                 contestant.decisions = Decisions(verdict=unmeasured(job.only_check))
         else:
-            runner.warm_up(contestants)
+            runner.warm_up(contestants, pace.budget_seconds)
             order = random.Random(job.seed)  # noqa: S311 (an order of passes, no secret)
             run_blocks(contestants, runner, rules, pace, watch, order)
             runner.rehearse(contestants)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import random
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loader_gate.machine.cores import cores
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
+from loader_gate.rotation.parts import asked, may_be_parts, part_problem, parts_of, to_find
 from loader_gate.statistics.counts import epochs_per_pass, steady
 from loader_gate.verdict.idle import after_first_epoch, idle_problem, reading_problem, rest_problem
 from loader_gate.worker.limits import bytes_in
@@ -17,6 +20,7 @@ from loader_gate.worker.timing import PassTiming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from loader_gate.registry.spec import Spec
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
     from loader_gate.rotation.rehearsals import Rehearsals
     from loader_gate.rotation.schedule import Turn
     from loader_gate.trees.tree import Tree
+
+
+#: How often whoever waits for a check is told that it still goes on: of a large tree it takes minutes.
+TELL_SECONDS = 5.0
 
 
 class AnyWorker(Protocol):
@@ -136,34 +144,56 @@ class Runner:
         self._check(turns, "checking that {} does the same work", self._open)
         return contestants
 
-    def warm_up(self, contestants: Iterable[Contestant]) -> None:
-        """Run passes until they are steady, and find how many epochs make a pass long enough to time."""
+    def warm_up(self, contestants: Iterable[Contestant], budget_seconds: float = math.inf) -> None:
+        """Run passes until they are steady, and find how many epochs make one, or what part of one does.
+
+        Args:
+            contestants: The variants.
+            budget_seconds: The most measuring time that each may take.
+        """
         for contestant in contestants:
-            warm = []
+            warm, images = [], len(self._job.tree)
+            batches = math.ceil(images / self._workers.spec(contestant.variant, False).batch_size)
+            # What a cold pass reads has to be that of an epoch.
+            may_find = may_be_parts(batches, budget_seconds) and not self._job.is_cold
             for arm in contestant.arms_to_measure():
                 seconds: list[float] = []
                 while contestant.goes_on_with(arm) and not steady(seconds):
                     self._report(f"warming up {contestant.named(arm)}")
-                    timing = self.run_pass(contestant, arm)
+                    finds = arm is contestant.head and not seconds and may_find
+                    timing = self.run_pass(contestant, arm, to_find(budget_seconds) if finds else None)
                     if timing is not None:
                         seconds.append(timing.seconds)
+                        if finds:  # base has the same parts
+                            contestant.parts = parts_of(timing, images, batches, budget_seconds)
                 warm += seconds[-1:]  # no earlier one: a loader may have worked on it before it was asked for
             if warm and not self._job.is_cold:  # what the first epoch reads, a second one would find
                 contestant.epochs = epochs_per_pass(min(warm))
 
-    def run_pass(self, contestant: Contestant, arm: Arm) -> PassTiming | None:
-        """Run one pass; None if the worker failed, or works when it should be idle."""
+    def run_pass(
+        self, contestant: Contestant, arm: Arm, part: Mapping[str, Any] | None = None
+    ) -> PassTiming | None:
+        """Run one pass; None if the worker failed, or works when it should be idle.
+
+        Args:
+            contestant: The variant.
+            arm: Of which side.
+            part: Which part of an epoch, if not what its passes are.
+        """
+        more: dict[str, Any] = asked(contestant.parts, self._order) if part is None else {"part": part}
+        if self._job.is_cold:
+            more["cold"] = True
         try:
-            cold = {"cold": True} if self._job.is_cold else {}
-            answer = self._running[arm].ask("pass", epochs=contestant.epochs, **cold)
+            answer = self._running[arm].ask("pass", epochs=contestant.epochs, **more)
         except WorkerError as error:
             self._lose(arm, str(error))
             return None
-        timing = PassTiming(**answer)
+        timing = PassTiming.of(answer)
         is_first = arm in self._fresh
         self._fresh.discard(arm)
         self._timed.setdefault(arm, []).append(after_first_epoch(timing) if is_first else timing)
-        if problem := idle_problem(self._timed[arm]) or reading_problem(self._timed[arm]):
+        so_far = self._timed[arm]
+        if problem := idle_problem(so_far) or reading_problem(so_far) or part_problem(so_far):
             self._lose(arm, problem)
             return None
         return timing
@@ -213,9 +243,8 @@ class Runner:
         try:
             jobs = [pool.submit(check, contestant, arm) for contestant, arm in everything]
             for (contestant, arm), job in zip(everything, jobs, strict=True):
-                self._report(doing.format(contestant.named(arm)))
                 try:
-                    problem = job.result()
+                    problem = _awaited(job, partial(self._report, doing.format(contestant.named(arm))))
                 except WorkerError as error:
                     self._lose(arm, str(error))
                     continue
@@ -239,7 +268,8 @@ class Runner:
             worker.ask("recall", reference=str(job.reference), fingerprints=str(file))
             # An epoch fills caches, and what warmth is left to come is the same for head and base. Several do
             # so at once, as nothing is timed.
-            worker.ask("pass", epochs=1)
+            parts = None if contestant.variant.traits.fills_memory else contestant.parts
+            worker.ask("pass", epochs=1, **asked(parts, self._order))
             self._fresh.add(arm)
             return ""
         file = job.reference.parent / f"fingerprints-{len(self._fingerprints)}.npz"
@@ -259,7 +289,8 @@ class Runner:
         """Return what is wrong with another epoch of a variant, if anything is."""
         if contestant.variant.traits.is_limit:
             return ""
-        answer = self._running[arm].ask("check", reference=str(self._job.reference))
+        some = {} if contestant.parts is None else {"batches": contestant.parts.longest}
+        answer = self._running[arm].ask("check", reference=str(self._job.reference), **some)
         if problem := rest_problem(*answer.get("idle", (0.0, 0.0))):
             raise WorkerError(problem)
         return answer["reason"] or ""
@@ -276,3 +307,11 @@ class Runner:
         for arm in arms:
             self._running[arm].end()
             del self._running[arm]
+
+
+def _awaited(job: Future[str], tell: Callable[[], None]) -> str:
+    """Return what a job returns; whoever waits for long is told again and again that it is still done."""
+    tell()
+    while not wait([job], TELL_SECONDS).done:
+        tell()
+    return job.result()

@@ -169,8 +169,10 @@ def work_of(extra_info: Mapping[str, Any], device: object) -> WorkKey:
         extra_info: The entries.
         device: ``--device`` of its session.
     """
-    # A run of before rotations were told apart was most likely of all that there was. Only cold ones say so.
-    said = {"rotation": WorkKey.rotation, "cache": WorkKey.cache, **extra_info}
+    # A run of before rotations were told apart was most likely of all that there was, and of whole epochs.
+    # Only cold ones say so.
+    usual = {name: getattr(WorkKey, name) for name in ("rotation", "cache", "passes")}
+    said = {**usual, **extra_info}
     work = {each.name: _text(said.get(each.name)) for each in fields(WorkKey)}
     # Calibrated anew in each session, to the same multiple of what the baseline can feed.
     if device == "emulated" and work["device"].startswith("emulated"):

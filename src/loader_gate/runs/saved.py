@@ -17,6 +17,7 @@ Key: TypeAlias = tuple[str, str]
 NUMBERED = "[0-9][0-9][0-9][0-9]_"
 
 _MANY = 5
+WHOLE, PARTS = "whole epochs", "parts of epochs"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class WorkKey:
         schema: Of the figures.
         rotation: Of how many variants it was: see `rotation_of`.
         cache: Whether passes began ``cold``, with nothing of their data in the page cache, or ``warm``.
+        passes: What they are, ``whole epochs`` or ``parts of epochs``, of the variant or the baseline.
     """
 
     tree: str
@@ -40,6 +42,7 @@ class WorkKey:
     schema: str
     rotation: str = "of many"
     cache: str = "warm"
+    passes: str = WHOLE
 
     def differences(self, now: WorkKey) -> str:
         """Return what is another in `now`, in words; empty if nothing is."""

@@ -66,7 +66,7 @@ def check_epoch(
     spec: Spec,
     declared: DeclaredOutput,
     reference: Reference,
-    learn: Callable[[npt.NDArray[Any], Ints], None] = lambda _images, _files: None,
+    learn: Callable[[npt.NDArray[Any], Ints], None] | None = lambda _images, _files: None,
 ) -> SameWork:
     """Compare one epoch with the reference.
 
@@ -80,7 +80,8 @@ def check_epoch(
         declared: What the variant says it delivers.
         reference: The reference decode of the same tree at the same size.
         learn: Given the images of each batch, as they were delivered, and what they are; see
-            `SameWork.order`.
+            `SameWork.order`. None if only a part of an epoch is there to look at: none of its images may come
+            too often, but not all have to come.
 
     Returns:
         What was found. Exceptions of the loader pass through.
@@ -112,7 +113,7 @@ class _Epoch:
         spec: Spec,
         declared: DeclaredOutput,
         reference: Reference,
-        learn: Callable[[npt.NDArray[Any], Ints], None],
+        learn: Callable[[npt.NDArray[Any], Ints], None] | None,
     ) -> None:
         self._tree, self._spec, self._declared, self._learn = tree, spec, declared, learn
         self._order: list[Ints] = []
@@ -130,15 +131,19 @@ class _Epoch:
         matches = self._identities.add(pooled(levels), classes)
         files = np.array([-1 if match is None else match.file for match in matches], np.int64)
         self._order.append(files)
-        self._learn(images, files)
+        if self._learn is not None:
+            self._learn(images, files)
         for level, match in zip(levels, matches, strict=True):
             if match is not None:
                 self._pixels.add(level, match)
         self._identities.check_so_far()
 
     def finish(self) -> None:
-        """Check what only a whole epoch shows."""
-        self._identities.check(self._spec.batch_size)
+        """Check what only many images show."""
+        if self._learn is None:
+            self._identities.check_part()
+        else:
+            self._identities.check(self._spec.batch_size)
         self._pixels.check()
 
     def lines_to_add(self) -> str:

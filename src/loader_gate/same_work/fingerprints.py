@@ -103,11 +103,16 @@ class Fingerprints:
         """Let one image of each timed epoch be compared with a reference decode, too."""
         names = (self.declared.interpolation,) if self.declared.interpolation else INTERPOLATIONS
         self._reference = reference
-        self._whole = Pixels(self.tree, reference, names, float(self._random.random()))
+        place = float(self._random.random())
+        self._whole = Pixels(self.tree, reference, names, place, most=len(self.tree))
 
-    def drawn_image(self) -> int:
-        """Return the number of the image of an epoch that is to be looked at as a whole."""
-        return int(self._random.integers(len(self.tree)))
+    def drawn_image(self, images: int | None = None) -> int:
+        """Return the number of the image of an epoch that is to be looked at as a whole.
+
+        Args:
+            images: It is one of the first so many; of all if None.
+        """
+        return int(self._random.integers(min(images or len(self.tree), len(self.tree))))
 
     def whole_problem(self, image: npt.NDArray[Any], file: int) -> str | None:
         """Return what is wrong with an image of a timed epoch, if anything is.

@@ -118,6 +118,22 @@ class Identities:
             hint = ": is the last, smaller batch dropped?" if dropped else "."
             raise DifferenceError(" and ".join(parts) + hint)
 
+    def check_part(self) -> None:
+        """Check that every image of a part of an epoch came with its label, and none more than once.
+
+        Raises:
+            DifferenceError: Not so.
+        """
+        self._check_known()
+        if extra := self._recogniser.extra():
+            number = sum(one.found - one.expected for one in extra)
+            raise DifferenceError(
+                f"{number} images of a part of an epoch came too often ({listed(self._tree, extra)})."
+            )
+
+    def _check_known(self) -> None:
+        """Tell of images that are no file of the tree or have another label."""
+
     def _check_known(self, missing: Sequence[Miscount] = ()) -> None:
         """Tell of images that are no file of the tree or have another label.
 

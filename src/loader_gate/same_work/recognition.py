@@ -205,6 +205,16 @@ class Recogniser:
             for entry in np.flatnonzero(found != self._expected)
         ]
 
+    def extra(self) -> list[Miscount]:
+        """Return which of what cannot be told apart came more often than it should, by its first file."""
+        numbers, first, members = np.unique(self._groups, return_index=True, return_inverse=True)
+        expected = np.bincount(members, self._expected, len(numbers)).astype(np.int64)
+        found = np.bincount(members[np.asarray(self._entries, np.int64)], minlength=len(numbers))
+        return [
+            Miscount(int(self._first[first[group]]), int(found[group]), int(expected[group]))
+            for group in np.flatnonzero(found > expected)
+        ]
+
     def _found(self) -> Ints:
         """Count the images of each entry; those that may be of several go to the ones that lack some."""
         count = len(self._expected)

@@ -52,13 +52,18 @@ _LUMA = (0.299, 0.587, 0.114)
 class TimedEpoch:
     """One timed epoch, looked at cheaply while it runs and judged when the clock has stopped."""
 
-    def __init__(self, fingerprints: Fingerprints) -> None:
-        """Begin with no image."""
+    def __init__(self, fingerprints: Fingerprints, images: int | None = None) -> None:
+        """Begin with no image.
+
+        Args:
+            fingerprints: What images look like.
+            images: One of the first so many is looked at as a whole; of all if None.
+        """
         self.fingerprints = fingerprints
         self._tree = fingerprints.tree
         self._batches = Batches(fingerprints.tree, fingerprints.spec, fingerprints.declared)
         self._samples: list[npt.NDArray[Any]] = []
-        self._drawn = fingerprints.drawn_image()
+        self._drawn = fingerprints.drawn_image(images)
         self._whole: npt.NDArray[Any] | None = None
         self._labels: list[Ints] = []
         self._found: tuple[Ints, Floats] | None = None
@@ -107,6 +112,36 @@ class TimedEpoch:
                 return self._whole_problem(slots)
         return self._difference(known, slots, distances)
 
+    def part_problem(self, images: int) -> str | None:
+        """Return one sentence that says what is wrong with a part of an epoch, None if nothing is.
+
+        Each of its images has to be a file of the tree under its label, and none may come more than once.
+
+        Args:
+            images: How many have come.
+        """
+        came, wanted = self._batches.images, len(self._tree)
+        if came != images:
+            return f"{came} images were seen of a part of an epoch, expected the {images} that were counted."
+        known = self.fingerprints.known()
+        if known is None:
+            return self._label_problem(is_part=True)
+        slots, distances = self._closest(known)
+        if (slots < 0).any() or self._luma_problem(known, slots, distances):
+            return self._difference(known, slots, distances)
+        if (np.bincount(slots, minlength=wanted) <= known.sizes).all():
+            return self._whole_problem(slots)
+        self._allow_for_noise(slots, distances)
+        groups = self.fingerprints.groups
+        extra = np.bincount(groups[slots], minlength=wanted) - np.bincount(groups, minlength=wanted)
+        if (extra <= 0).all():
+            return self._whole_problem(slots)
+        number, first = int(extra[extra > 0].sum()), int(np.argmax(groups == np.argmax(extra)))
+        return (
+            f"{number} images of a part of an epoch came too often, such as "
+            f"{file_name(self._tree, first)}: each should come once."
+        )
+
     def _whole_problem(self, slots: Ints) -> str | None:
         if self._whole is None:
             return None
@@ -145,12 +180,12 @@ class TimedEpoch:
         noise = min(float(np.quantile(strange, 0.95)), MOST_NOISE) if len(strange) else 0.0
         self.fingerprints.blur(max(2 * noise, LEAST_NOISE))
 
-    def _label_problem(self) -> str | None:
+    def _label_problem(self, *, is_part: bool = False) -> str | None:
         names = self._tree.class_names
         found = np.bincount(np.concatenate(self._labels), minlength=len(names)).tolist()
         expected = np.bincount(self._tree.labels, minlength=len(names)).tolist()
         for name, one, other in zip(names, found, expected, strict=True):
-            if one != other:
+            if one > other or (one < other and not is_part):
                 return f"{one} images of class {name!r} came in a timed epoch, expected {other}."
         return None
 
@@ -185,7 +220,7 @@ class TimedEpoch:
                 f"{unknown} images of a timed epoch look like no file of the tree {looked}: each has to be "
                 "what it was when it was checked."
             )
-        return self._miscount(slots)
+        return _miscount(self.fingerprints, slots)
 
     def _luma_problem(self, known: KnownFiles, slots: Ints, distances: Floats) -> str:
         """Say whether the images that are not exactly what they were have lost too much; "" if not."""
@@ -214,22 +249,25 @@ class TimedEpoch:
             f"{limit:.1f} or less. Are they kept smaller, or compressed more?"
         )
 
-    def _miscount(self, slots: Ints) -> str:
-        groups = self.fingerprints.groups
-        size = len(groups)
-        found, expected = np.bincount(groups[slots], minlength=size), np.bincount(groups, minlength=size)
-        first = np.full(size, size)
-        np.minimum.at(first, groups, np.arange(size))
-        miscounts = [
-            Miscount(int(first[group]), int(found[group]), int(expected[group]))
-            for group in np.flatnonzero(found != expected)
-        ]
-        missing = [one for one in miscounts if one.found < one.expected]
-        extra = [one for one in miscounts if one.found > one.expected]
-        repeated = len(np.unique(slots)) <= self.fingerprints.spec.batch_size < len(slots)
-        hint = ": is one batch given again and again?" if repeated else "."
-        number = sum(one.expected - one.found for one in missing)
-        return (
-            f"{number} of {size} images are missing from a timed epoch "
-            f"({listed(self._tree, missing)}) and others came too often ({listed(self._tree, extra)}){hint}"
-        )
+
+def _miscount(fingerprints: Fingerprints, slots: Ints) -> str:
+    """Say which files did not come as often as they should, in a whole epoch of these slots."""
+    groups = fingerprints.groups
+    size = len(groups)
+    found, expected = np.bincount(groups[slots], minlength=size), np.bincount(groups, minlength=size)
+    first = np.full(size, size)
+    np.minimum.at(first, groups, np.arange(size))
+    miscounts = [
+        Miscount(int(first[group]), int(found[group]), int(expected[group]))
+        for group in np.flatnonzero(found != expected)
+    ]
+    missing = [one for one in miscounts if one.found < one.expected]
+    extra = [one for one in miscounts if one.found > one.expected]
+    repeated = len(np.unique(slots)) <= fingerprints.spec.batch_size < len(slots)
+    hint = ": is one batch given again and again?" if repeated else "."
+    number = sum(one.expected - one.found for one in missing)
+    return (
+        f"{number} of {size} images are missing from a timed epoch "
+        f"({listed(fingerprints.tree, missing)}) and others came too often "
+        f"({listed(fingerprints.tree, extra)}){hint}"
+    )

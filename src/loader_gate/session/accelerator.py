@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Passes, after warming up, that tell what the baseline can feed to an accelerator.
 CALIBRATION_PASSES = 5
+#: A pass of a longer epoch is left after so many seconds: its pace is known by then.
+CALIBRATION_SECONDS = 5.0
 #: Of fewer batches, too few come after the first one, for which a pipeline fills up, to tell a speed from.
 CALIBRATION_BATCHES = 4
 
@@ -103,7 +105,7 @@ def _timed_pass(worker: WorkerProcess, what: str, progress: Progress) -> PassTim
     text = f"{what} {BASELINE}, for its speed"
     progress.update(0, text)
     worker.on_alive = lambda: progress.update(0, text)
-    return PassTiming(**worker.ask("pass", epochs=1))
+    return PassTiming.of(worker.ask("pass", epochs=1, part={"seconds": CALIBRATION_SECONDS}))
 
 
 def _feeding_rate(timing: PassTiming, images: int, batch_size: int) -> float:

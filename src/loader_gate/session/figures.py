@@ -160,6 +160,25 @@ def about_look_alikes(measurements: Iterable[Measurement], tree: Tree) -> Iterat
         )
 
 
+def about_parts(measurements: Iterable[Measurement], images: int) -> Iterator[str]:
+    """Say which passes are parts of epochs, and how large.
+
+    Args:
+        measurements: What was measured.
+        images: How many images an epoch has.
+    """
+    shares = {each.variant.name: each.part_of_epoch for each in measurements if each.variant_passes}
+    parts = [f"{name} {share:.2%}" for name, share in shares.items() if share is not None]
+    if parts:
+        whole = [name for name, share in shares.items() if share is None]
+        others = f" Of whole epochs: {', '.join(whole)}." if whole else ""
+        yield (
+            f"Passes are parts of epochs, as whole ones of {images:,} images are longer than --budget "
+            f"allows; timed are {', '.join(parts)} of an epoch. Seconds, images/s and CPU seconds are those "
+            f"of a whole epoch with that beginning and at that pace.{others}"
+        )
+
+
 def about_no_limit(workload: Workload, measurements: Iterable[Measurement]) -> Iterator[str]:
     """Say which loaders of the user's are held against no limit, which would tell that they keep images."""
     names = [

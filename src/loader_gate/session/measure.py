@@ -26,7 +26,14 @@ from loader_gate.session import accelerator
 from loader_gate.session.bindings import about_other_workloads
 from loader_gate.session.cold import ColdPlan, about_cold, about_warm, plan_cold
 from loader_gate.session.dump_writer import Dumps, DumpWriter, is_kept
-from loader_gate.session.figures import STREAMING, Figures, about_look_alikes, about_no_limit, remarks
+from loader_gate.session.figures import (
+    STREAMING,
+    Figures,
+    about_look_alikes,
+    about_no_limit,
+    about_parts,
+    remarks,
+)
 from loader_gate.session.guard import Free, need_of, refused
 from loader_gate.session.headspace import about_headspace
 from loader_gate.session.profiling import Profiler, Profiles, is_slower
@@ -106,6 +113,7 @@ def measure(
             *about_cold(measurements, extra_info, tree),
             *plan.notes,
             *profiles.remarks,
+            *about_parts(measurements.values(), len(tree)),
             *remarks(measurements, extra_info),
             *about_headspace(plan.workload, measurements, len(tree)),
             *settings.place.machine.remarks(),
@@ -168,9 +176,12 @@ class _WorkloadRun:
         """Make the reference decode; return why that cannot be done, or nothing."""
         size = self.workload.image_size
         try:
-            with Progress("Decoding the reference", len(self.tree), self.stream) as progress:
-                seed = self.settings.seed_of(self.workload)
-                build_reference(self.tree, size, folder, lambda done, _: progress.update(done), seed)
+            with Progress("Decoding the reference", None, self.stream) as progress:
+
+                def tell(done: int, pictures: int) -> None:
+                    progress.update(done, total=pictures)  # far fewer than images, where many are links
+
+                build_reference(self.tree, size, folder, tell, self.settings.seed_of(self.workload))
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise

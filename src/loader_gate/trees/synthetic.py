@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from loader_gate.progress import Display
 from loader_gate.trees.cache import FORMAT, built
 from loader_gate.trees.digests import content_digest, key_digest, tree_digest
-from loader_gate.trees.pool import Failure, results
 from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.tree import Tree, TreeError, list_images
 
@@ -36,7 +37,7 @@ def synthetic_tree(
     Raises:
         TreeError: A picture cannot be drawn, or the cache folder cannot be used.
     """
-    from loader_gate.trees import picture
+    from loader_gate.trees import drawn, picture
 
     images, classes = request.sizes()
     unique = min(images, unique_images)
@@ -55,16 +56,25 @@ def synthetic_tree(
         train = folder / "train"
         for class_name in class_names:
             (train / class_name).mkdir(parents=True)
-        tasks = [
-            [preset.style, request.tree_seed, number, os.fspath(train / files[number])]
-            for number in range(unique)
-        ]
-        digests = _draw(tasks, display)
-        for number in range(unique, images):
+
+        def tasks(places: Sequence[Path]) -> list[list[Any]]:
+            return [
+                [preset.style, request.tree_seed, number, os.fspath(place)]
+                for number, place in enumerate(places)
+            ]
+
+        if unique == images:
+            digests = drawn.draw(tasks([train / file for file in files]), display)
+        else:
+            pictures = (
+                cache / "pictures" / key_digest([FORMAT, code, preset.style, drawn_with, request.tree_seed])
+            )
+            of_pictures = drawn.shared(pictures, tasks, unique, display)
             # Each round of links is shifted by one, so that a picture gets to different classes.
-            original = (number + number // unique) % unique
-            _link(train / files[original], train / files[number])
-            digests.append(digests[original])
+            originals = [(number + number // unique) % unique for number in range(images)]
+            for file, original in zip(files, originals, strict=True):
+                _link(pictures / f"{original:06}.jpg", train / file)
+            digests = [of_pictures[original] for original in originals]
         record = {
             "digest": tree_digest(zip(files, digests, strict=True)),
             "manifest": _manifest(train),
@@ -73,22 +83,6 @@ def synthetic_tree(
 
     place = built(cache / "trees", name, lambda folder: _digest(folder) is not None, build, display)
     return Tree.read(place / "train", _digest(place) or "")
-
-
-def _draw(tasks: list[list[object]], display: Display) -> list[str]:
-    digests = [""] * len(tasks)
-    with (
-        results("loader_gate.trees.picture:write", tasks) as drawn,
-        display.progress("Drawing images", len(tasks)) as progress,
-    ):
-        for done, (number, answer) in enumerate(drawn, 1):
-            if isinstance(answer, Failure):
-                raise TreeError(
-                    f"picture {number} of the synthetic tree could not be drawn: {answer.reason}."
-                )
-            digests[number] = answer
-            progress.update(done)
-    return digests
 
 
 def _link(original: Path, place: Path) -> None:

@@ -24,9 +24,11 @@ class Epochs:
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         """Yield every batch of one epoch."""
-        for index in range(len(self._batches)):
-            yield self._batches[index]
-        self._batches.on_epoch_end()
+        try:
+            for index in range(len(self._batches)):
+                yield self._batches[index]
+        finally:  # of an epoch that is left early, too
+            self._batches.on_epoch_end()
 
 
 def load(tree: Tree, spec: Spec) -> Epochs:

@@ -45,7 +45,7 @@ def after_first_epoch(timing: PassTiming) -> PassTiming:
 
     The file cache of tf.data used up to 12 % of a pass for that. To prepare the next epoch takes a whole one.
     """
-    allowed = FINISHING * timing.cpu_seconds * timing.epochs
+    allowed = FINISHING * timing.used_cpu_seconds
     return replace(timing, idle_cpu_seconds=max(0.0, timing.idle_cpu_seconds - allowed))
 
 
@@ -123,4 +123,4 @@ def _allowed(epochs: int, of_a_pass: float) -> float:
 
 def _cpu_seconds(passes: Sequence[PassTiming]) -> float:
     """Return the CPU seconds of a pass, all of its epochs."""
-    return fmean(timing.cpu_seconds * timing.epochs for timing in passes)
+    return fmean(timing.used_cpu_seconds for timing in passes)

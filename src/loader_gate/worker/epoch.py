@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from loader_gate.same_work.declared import DeclaredOutput
     from loader_gate.same_work.timed import TimedEpoch
     from loader_gate.trees.tree import Tree
+    from loader_gate.worker.part import Mark, Part
     from loader_gate.worker.stopwatch import Stopwatch
 
 #: The consumer of loading alone.
@@ -40,22 +41,55 @@ class Epoch:
         waits: The seconds that each batch took to come since it was asked for.
         utilisation: Share of the time after the first step in which the device was busy; None where that is
             not known.
+        images: How many images have come.
+        batches: How many batches have come.
+        marks: What had been taken when the timed batches of its part began, and when they had come; fewer
+            before that, and none of a whole epoch.
     """
 
-    def __init__(self, stopwatch: Stopwatch, seen: TimedEpoch | None, alive: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        stopwatch: Stopwatch,
+        seen: TimedEpoch | None,
+        alive: Callable[[], None],
+        part: Part | None = None,
+    ) -> None:
         """Begin with nothing.
 
         Args:
             stopwatch: Times it.
             seen: What is to see its batches, if anything is.
             alive: Called after each batch.
+            part: What part of it is wanted; all of it if None.
         """
         self.stopwatch, self.seen, self._alive = stopwatch, seen, alive
         self.first_batch: float | None = None
         self.waits: list[float] = []
         self.utilisation: float | None = None
         self._asked = 0.0
-        self._images = 0
+        self._part = part
+        self.images = self.batches = 0
+        self.marks: list[Mark] = []
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether no more of it is wanted, so that it is to be left early."""
+        return len(self.marks) == 2
+
+    def count(self, images: int) -> bool:
+        """Say that another batch of so many images has come; return whether it is to be marked."""
+        self.images += images
+        self.batches += 1
+        part = self._part
+        if part is None or self.is_over:
+            return False
+        if not self.marks:
+            return self.batches >= part.begin
+        return part.is_over(self.batches, self.stopwatch.now(), self.first_batch or 0.0)
+
+    def mark(self) -> None:
+        """Say that the timed batches begin with the next one, or end with this one: the clock runs."""
+        self.marks.append(self.stopwatch.mark(self.images))
 
     def take(self, batch: Any) -> None:
         """Make a batch real, on the clock, and then look at it, while the clock is paused.
@@ -78,11 +112,15 @@ class Epoch:
             self.first_batch = now
         if seen is not None:
             seen.add(images, labels, sample)
-            self._images += len(images)
+        # A limit says how many it has dealt with, or gives batches.
+        is_marked = self.count(batch if isinstance(batch, int) else len(batch[1]))
         self._alive()
         self.stopwatch.go_on()
+        if is_marked:
+            self.mark()
         if seen is not None:
-            self.stopwatch.look_at_memory(self._images == len(seen.fingerprints.tree))
+            is_last = self.is_over or self.images == len(seen.fingerprints.tree)
+            self.stopwatch.look_at_memory(is_last)
         self._asked = self.stopwatch.now()
 
     def ended(self) -> None:
@@ -155,7 +193,7 @@ def new_consumer(tree: Tree, spec: Spec, declared: DeclaredOutput, name: str, **
 def take_each(
     batches: Iterable[Any], epoch: Epoch, then: Callable[[Any], None] = lambda _batch: None
 ) -> None:
-    """Take each batch and let it go, until the iterator says that it has ended.
+    """Take each batch and let it go, until the iterator says that it has ended, or no more is wanted.
 
     Args:
         batches: Begins a fresh epoch when it is iterated.
@@ -168,8 +206,11 @@ def take_each(
     for batch in iterator:
         epoch.take(batch)
         then(batch)
+        if epoch.is_over:
+            break
     epoch.stopwatch.stop()
-    epoch.ended()
+    if not epoch.is_over:
+        epoch.ended()
     # Only now: what destroying it takes has a figure of its own.
     del batch, iterator
     epoch.torn_down()

@@ -17,6 +17,7 @@ from loader_gate.machine.processes import (
     forget_peak_memory,
     ignores_ended_children,
 )
+from loader_gate.same_work.beginnings import Beginnings
 from loader_gate.same_work.order import (
     may_be_judged,
     order_problem,
@@ -26,13 +27,15 @@ from loader_gate.same_work.order import (
 from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.worker.epoch import Consumer, Epoch
-from loader_gate.worker.timing import PassTiming
+from loader_gate.worker.part import Mark, left_over
+from loader_gate.worker.timing import PartTiming, PassTiming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from loader_gate.same_work.fingerprints import Fingerprints
     from loader_gate.same_work.reference import Ints
+    from loader_gate.worker.part import Part
     from loader_gate.worker.stopwatch import Stopwatch
 
 #: By so much the CPU time of children may fall though none is lost: of theirs the system shows hundredths.
@@ -72,12 +75,14 @@ class Passes:
         self._orders: deque[Ints] = deque(maxlen=ORDERS_KEPT)
         self._first_orders: list[Ints] = []
         self._earlier: set[bytes] = set()
+        self._parts = Beginnings()
 
-    def run(self, epochs: int) -> PassTiming:
+    def run(self, epochs: int, part: Part | None = None) -> PassTiming:
         """Use up some epochs, and time them.
 
         Args:
             epochs: How many make the pass.
+            part: What part of a single epoch makes it, unless that ends before; None of whole ones.
 
         Raises:
             DifferenceError: One of them was no whole epoch as it was asked for.
@@ -88,14 +93,26 @@ class Passes:
         waits: list[float] = []
         busy: list[float] = []
         qualities: list[float] = []
+        of_part: PartTiming | None = None
         for _ in range(epochs):
-            epoch = self._use_up()
-            seconds += clock.seconds
+            epoch = self._use_up(part)
+            took = Mark(
+                epoch.images,
+                clock.seconds,
+                clock.cpu_seconds,
+                clock.asking_cpu_seconds,
+                clock.paused_seconds,
+            )
+            if part is not None and epoch.is_over:
+                of_part = self._of_part(epoch, took, part.images)
+                begun, last = epoch.marks
+                took = begun.whole(last, took, part.images)
+            seconds += took.seconds
             first += epoch.first_batch or 0.0
-            cpu += clock.cpu_seconds
-            asking += clock.asking_cpu_seconds
+            cpu += took.cpu
+            asking += took.asking
             teardown += clock.teardown_seconds
-            looked += clock.paused_seconds
+            looked += took.looked
             read += clock.read_bytes
             peak = max(peak, clock.peak_bytes)
             waits += epoch.waits[1:]
@@ -120,6 +137,7 @@ class Passes:
             look_seconds=looked / epochs,
             asking_cpu_seconds=max(0.0, asking) / epochs,
             read_bytes=max(0, read) // epochs,
+            part=of_part,
         )
         clock.forget_idle()
         if cpu < -GRAIN_OF_CPU_SECONDS:
@@ -138,6 +156,16 @@ class Passes:
                 "not known: leave the signal's handler as it is (signal.SIG_DFL)."
             )
         return timing
+
+    def part_problem(self, order: Ints) -> str | None:
+        """Remember which images a part of an epoch had; return what is wrong with the parts, if anything is.
+
+        Args:
+            order: For each image that came its position in the tree.
+        """
+        if self._fingerprints is None:
+            return None
+        return self._parts.problem(order, self._fingerprints.groups, shuffle=self._shuffle)
 
     def order_problem(self, order: Ints) -> str | None:
         """Remember in what order an epoch came; return what is wrong with the orders so far, if anything is.
@@ -163,11 +191,35 @@ class Passes:
         self._earlier.add(digest)
         return problem
 
-    def _use_up(self) -> Epoch:
-        seen = None if self._fingerprints is None else TimedEpoch(self._fingerprints)
-        epoch = Epoch(self._stopwatch, seen, self._alive)
+    def _use_up(self, part: Part | None) -> Epoch:
+        seen = None
+        if self._fingerprints is not None:
+            size = self._fingerprints.spec.batch_size
+            # One of these is looked at as a whole, so that it has to come.
+            seen = TimedEpoch(self._fingerprints, None if part is None else part.fewest_batches * size)
+        epoch = Epoch(self._stopwatch, seen, self._alive, part)
         self._consumer.use_up(self._batches, epoch)
         return epoch
+
+    def _of_part(self, epoch: Epoch, took: Mark, whole: int) -> PartTiming:
+        """Return what was timed of an epoch that was left early, when what it has begun is at its end.
+
+        Args:
+            epoch: The epoch.
+            took: What it has taken.
+            whole: How many images the epoch has.
+        """
+        begun, last = epoch.marks
+        return PartTiming(
+            whole=whole,
+            images=epoch.images,
+            begin_images=begun.images,
+            batches=epoch.batches,
+            seconds=took.seconds,
+            timed_seconds=last.seconds - begun.seconds,
+            cpu_seconds=took.cpu,
+            left_cpu_seconds=left_over(self._stopwatch),
+        )
 
     def _judge(self, epoch: Epoch) -> float | None:
         """Return the shuffle quality of an epoch, if it was one.
@@ -178,13 +230,22 @@ class Passes:
         seen = epoch.seen
         if seen is None or self._fingerprints is None:
             return None
+        if epoch.is_over:
+            problem = seen.part_problem(epoch.images) or self.part_problem(seen.order())
+            if problem is not None:
+                raise DifferenceError(problem)
+            return self._quality(self._orders[-1]) if self._orders else None  # that of a whole epoch
         problem = seen.problem()
         if problem is None:
             order = seen.order()
             problem = self.order_problem(order)
         if problem is not None:
             raise DifferenceError(problem)
-        return shuffle_quality(order, len(order), self._fingerprints.groups) if self._shuffle else None
+        return self._quality(order)
+
+    def _quality(self, order: Ints) -> float | None:
+        groups = None if self._fingerprints is None else self._fingerprints.groups
+        return shuffle_quality(order, len(order), groups) if self._shuffle else None
 
 
 def percentiles(waits: Sequence[float]) -> dict[str, float] | None:

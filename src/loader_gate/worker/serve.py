@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
+from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -41,6 +42,7 @@ from loader_gate.worker.layout import draw_layout
 from loader_gate.worker.loader import Loader, import_file, without_collecting
 from loader_gate.worker.lock_probe import LockProbe
 from loader_gate.worker.operations import is_of_tfdata, recorded
+from loader_gate.worker.part import Part, left_over
 from loader_gate.worker.passes import Passes, settle
 from loader_gate.worker.rehearsal import Rehearsal
 from loader_gate.worker.stopwatch import Stopwatch
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 HEARTBEAT_SECONDS = 1.0
+#: A first epoch of a limit is left after so long.
+LONGEST_LIMIT_SECONDS = 10.0
 #: Packages that take seconds to import, and start nothing that a fork would lack.
 HEAVY = ("tensorflow", "keras", "torch", "cv2")
 #: Environment variables that they set when they are imported.
@@ -182,7 +186,9 @@ class Worker:
             "is_of_tfdata": is_of_tfdata(self._loader.batches),
         }
 
-    def do_check(self, reference: str, fingerprints: str | None = None) -> dict[str, Any]:
+    def do_check(
+        self, reference: str, fingerprints: str | None = None, batches: int | None = None
+    ) -> dict[str, Any]:
         """Hold one epoch against the reference decode, and remember what its images look like.
 
         A limit's epoch only has to be a whole one. The answer says, too, how long the worker has been idle
@@ -191,27 +197,33 @@ class Worker:
         Args:
             reference: The folder of the reference decode.
             fingerprints: Where to keep what is remembered, for `do_recall`; nowhere if not said.
+            batches: Look only at so many, of an epoch that has more; it is remembered already what its images
+                look like.
         """
         if self._fingerprints is None:
-            self._passes.run(epochs=1)
+            # Of a long epoch, a part shows that it runs: there is nothing to hold it against.
+            self._passes.run(epochs=1, part=Part(len(self._tree), seconds=LONGEST_LIMIT_SECONDS))
             return {"reason": None, "median_psnr": None}
 
-        def batches() -> Iterator[Any]:
-            for batch in self._loader.batches:
+        def taken() -> Iterator[Any]:
+            for batch in islice(self._loader.batches, batches):
                 self._alive()
                 yield batch
 
         with self._stopwatch.set_aside():
             idle = self._stopwatch.idle_seconds, self._stopwatch.idle_cpu_seconds
             decoded = Reference.open(Path(reference))
-            self._fingerprints.begin(decoded)
-            check = check_epoch(
-                batches(), self._tree, self._spec, self._loader.declared, decoded, self._fingerprints.learn
-            )
-            reason = check.reason or self._passes.order_problem(check.order)
+            if batches is None:
+                self._fingerprints.begin(decoded)
+            learn = self._fingerprints.learn if batches is None else None
+            check = check_epoch(taken(), self._tree, self._spec, self._loader.declared, decoded, learn)
+            judge = self._passes.order_problem if batches is None else self._passes.part_problem
+            reason = check.reason or judge(check.order)
             if reason is None and fingerprints is not None:
                 self._fingerprints.save(Path(fingerprints))
             settle()
+        if batches is not None:
+            left_over(self._stopwatch)
         return {
             "reason": reason,
             "median_psnr": check.median_psnr,
@@ -245,10 +257,14 @@ class Worker:
         with self._stopwatch.set_aside():
             return self._rehearsal.observe(seconds, self._probe)
 
-    def do_pass(self, epochs: int, cold: bool = False) -> dict[str, Any]:
-        """Time one pass; a cold one begins with nothing of its data in the page cache, and has one epoch."""
+    def do_pass(self, epochs: int, cold: bool = False, part: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Time one pass: of whole epochs, or of a `Part` of one, whose settings are given.
+
+        A cold one begins with nothing of its data in the page cache, and has one epoch.
+        """
         if not cold:
-            return asdict(self._passes.run(epochs))
+            asked = None if part is None else Part(len(self._tree), **part)
+            return asdict(self._passes.run(epochs, asked))
         with self._stopwatch.set_aside():
             cached = self._cold_start.evict()
         return {**asdict(self._passes.run(epochs=1)), "cached_share": cached}

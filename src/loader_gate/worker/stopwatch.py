@@ -17,6 +17,7 @@ from loader_gate.machine.processes import (
     held_memory,
     peak_memory,
 )
+from loader_gate.worker.part import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,12 +145,24 @@ class Stopwatch:
             look = peak_memory if is_last else held_memory
             self._watched_bytes = max(self._watched_bytes, look(os.getpid()))
             self.peak_bytes = max(self.peak_bytes, self._watched_bytes)
-            took = time.perf_counter() - began
-            looked = time.thread_time() - cpu
-            self._own_at += looked
-            self._asking_at += looked
-            self._began += took
+            took = self._leave_out(began, cpu)
             self._looks_again_at = self.now() + SECONDS_FOR_A_LOOK * took
+
+    def mark(self, images: int) -> Mark:
+        """Return what the epoch has taken until now, when so many images have come."""
+        began, cpu, paused = time.perf_counter(), time.thread_time(), self.paused_seconds
+        used = time.process_time() - self._own_at + cpu_seconds_of_children() - self._children_at
+        mark = Mark(images, self.now(), used - paused, cpu - self._asking_at - paused, paused)
+        self._leave_out(began, cpu)
+        return mark
+
+    def _leave_out(self, began: float, cpu: float) -> float:
+        """Leave out what this thread has done since then, by both clocks; return how long that was."""
+        took, looked = time.perf_counter() - began, time.thread_time() - cpu
+        self._own_at += looked
+        self._asking_at += looked
+        self._began += took
+        return took
 
     def torn_down(self) -> None:
         """Say that the iterator has been destroyed."""
@@ -205,6 +218,14 @@ class Stopwatch:
         """Begin to count idleness anew."""
         self.idle_seconds = self.idle_cpu_seconds = 0.0
         self.idle_read_bytes = 0
+
+    def begin_idleness(self) -> float:
+        """Let idleness begin only now; return the CPU seconds that the loader used in it until now."""
+        before = self.idle_seconds, self.idle_cpu_seconds, self.idle_read_bytes
+        with self.set_aside():
+            used = self.idle_cpu_seconds - before[1]
+        self.idle_seconds, self.idle_cpu_seconds, self.idle_read_bytes = before
+        return used
 
     def _rest(self, own: float | None = None) -> None:
         """Let idleness begin."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class PassTiming:
         read_bytes: What the worker and its child processes have had read from disks in ``seconds``, an epoch;
             0 where the system does not show it.
         cached_share: Of a cold pass, what share of its data was in the page cache when it began; else None.
+        part: What the pass really was, where it is a part of an epoch: then ``seconds``, ``cpu_seconds``,
+            ``asking_cpu_seconds`` and ``look_seconds`` are those of a whole epoch that its part tells of, see
+            ``part.py``; None of whole epochs.
     """
 
     seconds: float
@@ -54,3 +58,56 @@ class PassTiming:
     asking_cpu_seconds: float = 0.0
     read_bytes: int = 0
     cached_share: float | None = None
+    part: PartTiming | None = None
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> PassTiming:
+        """Return the timing that a worker has answered with."""
+        part = answer.get("part")
+        return cls(**{**answer, "part": None if part is None else PartTiming(**part)})
+
+    @property
+    def spent_seconds(self) -> float:
+        """Return how long the clock ran, of all epochs of the pass."""
+        return self.seconds * self.epochs if self.part is None else self.part.seconds
+
+    @property
+    def used_cpu_seconds(self) -> float:
+        """Return the CPU seconds that were used then."""
+        return self.cpu_seconds * self.epochs if self.part is None else self.part.cpu_seconds
+
+
+@dataclass(frozen=True)
+class PartTiming:
+    """What a pass was that is a part of an epoch.
+
+    Attributes:
+        whole: How many images the epoch has.
+        images: How many came.
+        begin_images: How many of them came before the timed ones.
+        batches: How many batches came.
+        seconds: How long it took in all, without tearing down.
+        timed_seconds: How long the timed ones took.
+        cpu_seconds: What all of it used.
+        left_cpu_seconds: What was used after the iterator had been closed, until the worker was idle.
+    """
+
+    whole: int
+    images: int
+    begin_images: int
+    batches: int
+    seconds: float
+    timed_seconds: float
+    cpu_seconds: float
+    left_cpu_seconds: float
+
+    @property
+    def timed_share(self) -> float:
+        """Return what share of the epoch's images was timed."""
+        return (self.images - self.begin_images) / self.whole
+
+    @property
+    def start_seconds(self) -> float:
+        """Return how much longer its beginning took than as many images at the timed pace; 0 if not."""
+        pace = self.timed_seconds / (self.images - self.begin_images)
+        return max(0.0, self.seconds - self.timed_seconds - self.begin_images * pace)

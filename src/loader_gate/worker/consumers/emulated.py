@@ -56,6 +56,8 @@ class EmulatedAccelerator:
                 after_first = free_at
             else:
                 busy += step
+            if epoch.is_over:
+                break
             epoch.ask()
         _sleep_until(free_at, clock)
         end = epoch.stopwatch.stop()

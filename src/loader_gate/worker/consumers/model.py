@@ -90,7 +90,7 @@ class Model:
         """Train for one epoch, timed until its data have ended and its last step is done."""
         from tensorflow import keras
 
-        steps, clock = self._steps, epoch.stopwatch
+        steps, size, clock = self._steps, self._spec.batch_size, epoch.stopwatch
 
         class Told(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
             def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 (Keras' names)
@@ -102,9 +102,13 @@ class Model:
                     epoch.first_batch = clock.now()
                 clock.pause()
                 epoch.alive()
-                if batch >= steps:  # it does not end where it should
-                    self.model.stop_training = True
+                is_marked = epoch.count(size)
                 clock.go_on()
+                if is_marked:
+                    float(logs["loss"])
+                    epoch.mark()
+                if batch >= steps or epoch.is_over:  # it does not end where it should, or is left early
+                    self.model.stop_training = True
 
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
                 float(logs.get("loss", 0.0))
