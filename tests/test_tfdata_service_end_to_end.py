@@ -14,11 +14,12 @@ import numpy as np
 import psutil
 import pytest
 
+from docs.service import network
 from loader_gate.registry.spec import Spec
 from loader_gate.same_work.shards import union_problem
 from loader_gate.trees.tree import Tree
 from loader_gate.variants import tfdata_service
-from tests.sessions import ROOT, SMALL_BUDGET, Sessions
+from tests.sessions import ROOT, SMALL_BUDGET, STUCK_SECONDS, Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +61,7 @@ def epochs_of(tree: Tree, spec: Spec, cluster: tfdata_service.Cluster) -> tfdata
 def test_a_session(new_sessions: Callable[[], Sessions]) -> None:
     """It is measured beside the baseline, does the same work, and leaves no process."""
     sessions = new_sessions()
-    run = sessions.run("--variant", "tfdata_service", SMALL_BUDGET)
+    run = sessions.run("--variant", "tfdata_service", SMALL_BUDGET, f"--hang-after={STUCK_SECONDS}")
     assert run.code == 0, run.out + run.err
     assert run.unmeasured == {}
     info = run.infos["tfdata_service"]
@@ -150,3 +151,26 @@ def test_all_ends_with_who_has_started_it() -> None:
         holder.kill()
     _, alive = psutil.wait_procs(left, AMPLE_SECONDS)
     assert alive == []
+
+
+def test_across_hosts(tiny_tree: Tree, tmp_path: Path) -> None:
+    """Each image comes once over any link, and a slow one is what holds the service back."""
+    problem = network.unavailable()
+    if problem:
+        pytest.skip(problem)
+    slow = 2.0
+    found = network.isolated(
+        tiny_tree.root,
+        tmp_path,
+        ["--image-size=128", "--batch-size=4", "--epochs=1", f"--megabits={slow}", "--milliseconds=2"],
+    )
+    (link,) = found["bandwidth"].values()
+    assert link["every_image_once"]
+    assert link["bytes_per_image"] > 128 * 128 * 3
+    # Of both workers together; a burst goes through at once.
+    burst = network.WORKERS * 8 * network.BURST / 1e6
+    seconds = len(tiny_tree) / link["images_per_second"]
+    assert link["megabits_per_second"] <= network.WORKERS * slow + burst / seconds
+    if found["latency"]["problem"]:
+        pytest.skip(f"no latency: {found['latency']['problem']}")
+    assert found["latency"]["every_image_once"]

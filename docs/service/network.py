@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 WORKERS = 2
 PROGRAMS = ("unshare", "nsenter", "ip", "tc")
-#: More than a packet that the system cuts later, or none would ever pass.
-BURST = "256kb"
+#: Bytes that may pass at once: more than a packet that the system cuts later, or none would ever pass.
+BURST = 2**17
 
 
 def unavailable() -> str:
@@ -107,7 +107,7 @@ class Host:
         queue = [*self._inside(), "tc", "qdisc"]
         subprocess.run([*queue, "del", "dev", "eth0", "root"], capture_output=True, check=False)
         if megabits:
-            shape = ("tbf", "rate", f"{megabits:g}mbit", "burst", BURST, "latency", "100ms")
+            shape = ("tbf", "rate", f"{megabits:g}mbit", "burst", str(BURST), "latency", "100ms")
             _run(*queue, "add", "dev", "eth0", "root", *shape)
 
     def delay(self, milliseconds: float) -> str:

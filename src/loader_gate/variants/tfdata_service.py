@@ -290,7 +290,7 @@ class Server:
             RuntimeError: It has ended instead.
         """
         try:
-            self.port = self.answer.recv()
+            self.port = int(self.answer.recv_bytes())
         except EOFError:
             self.process.join()
             raise RuntimeError(
@@ -321,6 +321,8 @@ class Cluster:
         self._folder = Path(tempfile.mkdtemp(prefix="tf-data-service-"))
         journal = {"work_dir": str(self._folder), "fault_tolerant_mode": True}
         self.dispatcher = Server.start("DispatchServer", {**journal, **settings})
+        import tensorflow  # noqa: F401 (meanwhile, and not after the others)
+
         self.dispatcher.wait()
         self.workers = [self._new_worker() for _ in range(workers)]
         for worker in self.workers:
@@ -382,10 +384,11 @@ def _serve(kind: str, settings: Mapping[str, Any], answer: connection.Connection
 
     if kind == "DispatchServer":
         server = service.DispatchServer(service.DispatcherConfig(**settings))
-        answer.send(int(server.target.rpartition(":")[2]))
+        address = server.target
     else:
         server = service.WorkerServer(service.WorkerConfig(**settings))
-        answer.send(int(server._address.rpartition(":")[2]))
+        address = server._address
+    answer.send_bytes(address.rpartition(":")[2].encode())
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
