@@ -19,12 +19,14 @@ from PIL import Image
 from docs.study import planted
 from loader_gate.profile.operations import profile_of
 from loader_gate.profile.stages import shares_of
+from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.declared import DeclaredOutput
 from loader_gate.same_work.fingerprints import Fingerprints
 from loader_gate.same_work.order import order_problem
 from loader_gate.same_work.reference import Reference, build_reference
+from loader_gate.same_work.shards import union_problem
 from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.trees.tree import Tree
 from loader_gate.variants import limit_ready_batches, native_threads, tfdata_no_cache, tfdata_tuned
@@ -277,3 +279,41 @@ def test_batches_that_are_already_there(batch_size: int, tmp_path: Path) -> None
     assert {int(label) for _, labels in batches for label in labels.numpy().argmax(axis=1)} == (
         {0, 1} if len(tree) > 1 else {0}
     )
+
+
+SHARING = ("keras_py_dataset", "native_threads", "tfdata_no_cache", "tfdata_tuned")
+
+
+def test_who_shares_an_epoch_is_tested() -> None:
+    """No variant says that it heeds ranks and is not held to it; the service has a file of its own."""
+    modules = {
+        each.name: importlib.import_module(each.module) for each in built_in_variants() if not each.absence()
+    }
+    saying = {name for name, module in modules.items() if vars(module).get("SHARDS")}
+    assert saying <= {*SHARING, "tfdata_service"}
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("name", SHARING)
+def test_ranks_share_an_epoch(
+    name: str, shuffle: bool, odd_tree: Tree, odd_reference: Reference, spec: Spec
+) -> None:
+    """What three of them get together is one epoch, then another one; every rank's part is another."""
+    module = importlib.import_module(f"loader_gate.variants.{name}")
+    for needed in getattr(module, "REQUIRES", "").split():
+        pytest.importorskip(needed)
+    assert module.SHARDS
+    declared = DeclaredOutput(module.INTERPOLATION)
+    ranks = [module.load(odd_tree, replace(spec, shuffle=shuffle, shard=rank, shards=3)) for rank in range(3)]
+    epochs = []
+    for _ in range(2):
+        orders = []
+        for batches in ranks:
+            # Only half a check: what is missing from a rank's part belongs to another.
+            part = check_epoch(batches, odd_tree, spec, declared, odd_reference)
+            assert "images are missing" in str(part.reason)
+            orders.append(part.order)
+        assert union_problem(orders, len(odd_tree)) is None
+        epochs.append(orders)
+    for first, second in zip(*epochs, strict=True):
+        assert np.array_equal(first, second) is not shuffle

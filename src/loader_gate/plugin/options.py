@@ -241,6 +241,14 @@ OPTIONS = (
         in_file=False,
     ),
     Option(
+        "service",
+        "text",
+        "ADDRESS",
+        "let tfdata_service use the tf.data service whose dispatcher is at this address, such as "
+        "grpc://host:5050, instead of starting one",
+        in_file=False,
+    ),
+    Option(
         "cores",
         "text",
         "N,N",

@@ -16,6 +16,9 @@ class Spec:
         shuffle: Whether each epoch comes in a new order.
         seed: Seed of that order.
         cache_dir: A folder of the variant's own, empty at the start, for whatever it writes to disk.
+        service: The address of a tf.data service that is there, such as ``grpc://host:5050``; empty without.
+        shard: The number of the rank that the epoch is for, from 0.
+        shards: How many ranks share an epoch: each image is for one of them, in every epoch.
     """
 
     image_size: tuple[int, int]
@@ -23,6 +26,20 @@ class Spec:
     shuffle: bool
     seed: int
     cache_dir: Path
+    service: str = ""
+    shard: int = 0
+    shards: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a rank that there is not.
+
+        Raises:
+            ValueError: ``shard`` is none of ``shards``.
+        """
+        if not 0 <= self.shard < self.shards:
+            raise ValueError(
+                f"shard is {self.shard} and shards is {self.shards}: expected a rank from 0 to shards - 1."
+            )
 
     def for_variant(self, name: str) -> Spec:
         """Return the same spec with a folder of the variant's own inside ``cache_dir``, made if need be."""

@@ -17,6 +17,8 @@ a user's loader function may carry the same names as attributes:
     ``"NCHW"`` of channels first; left out, ``"NHWC"``.
 ``LABELS``
     ``"index"`` of the numbers of classes; left out, ``"one-hot"``.
+``SHARDS``
+    ``True`` of what heeds ``spec.shard`` and ``spec.shards``: ranks that share an epoch.
 
 Modules may say more:
 

@@ -338,7 +338,8 @@ class _WorkloadRun:
         )
 
     def _spec(self, folder: Path) -> Spec:
-        return Spec(self.workload.image_size, self.workload.batch_size, True, 0, folder / "cache")
+        workload, service = self.workload, self.settings.service
+        return Spec(workload.image_size, workload.batch_size, True, 0, folder / "cache", service=service)
 
     def _launcher(self) -> Launcher:
         return Launcher(

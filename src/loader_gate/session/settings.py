@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -39,6 +40,8 @@ BUDGET = 60.0
 BUDGET_AGAINST = 90.0
 #: More seconds or pixels than anybody needs, and no more than a timeout of the system can hold.
 MOST = 1_000_000
+#: Where the dispatcher of a tf.data service is.
+_ADDRESS = re.compile(r"grpc://[^\s/]+:\d{1,5}")
 #: Seeds that are drawn are below this: short enough to be copied by a person.
 SEEDS = 100_000
 
@@ -77,6 +80,7 @@ class Settings:
         earlier: What earlier sessions know of benchmarks that this one goes on with, by workload and variant.
         fewest_comparisons: Of how many comparisons one of these sessions has shared its error.
         profiles_variants: Whether every variant is profiled after the rotation, and not only what regresses.
+        service: The address of a tf.data service that is there; empty without one.
     """
 
     variants: tuple[Variant, ...]
@@ -90,6 +94,7 @@ class Settings:
     earlier: Mapping[tuple[str, str], EarlierSessions] = field(default_factory=dict)
     fewest_comparisons: int = 1
     profiles_variants: bool = False
+    service: str = ""
 
     @classmethod
     def from_options(cls, options: argparse.Namespace, started_in: Path, not_timed: str) -> Settings:
@@ -144,6 +149,7 @@ class Settings:
             without_other_limits(_ungated(built_in, options.variants), options),
             secrets.randbelow(SEEDS) if options.session_seed is None else options.session_seed,
             profiles_variants=options.profile_variants,
+            service=options.service or "",
         )
 
     def with_loaders(
@@ -253,6 +259,9 @@ def _check_numbers(options: argparse.Namespace) -> None:
         if value is not None and not 0 < value < MOST:
             option = "--" + name.replace("_", "-")
             raise RegistryError(f"{option} {value}: expected a number above 0 and below a million.")
+    address = options.service
+    if address is not None and not _ADDRESS.fullmatch(address):
+        raise RegistryError(f"--service {address}: expected grpc://HOST:PORT, such as grpc://localhost:5050.")
     seed = options.session_seed
     if seed is not None and seed < 0:
         raise RegistryError(f"--session-seed {seed}: expected a whole number of at least 0.")

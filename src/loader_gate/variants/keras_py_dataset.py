@@ -18,6 +18,7 @@ KIND = "streaming"
 DECODERS = "Pillow"
 DEFAULT = False
 INTERPOLATION = "area"  # Pillow antialiases what it makes smaller, whatever the filter
+SHARDS = True
 
 
 class Epochs:
@@ -55,11 +56,11 @@ def load(tree: Tree, spec: Spec) -> Epochs:
 
         def __init__(self) -> None:
             super().__init__(workers=cores(), use_multiprocessing=False)
-            self._order = np.arange(len(tree))
+            self._order = np.arange(len(tree))[spec.shard :: spec.shards]
             self.on_epoch_end()
 
         def __len__(self) -> int:
-            return math.ceil(len(tree) / spec.batch_size)
+            return math.ceil(len(self._order) / spec.batch_size)
 
         def __getitem__(self, index: int) -> tuple[Any, Any]:
             places = self._order[index * spec.batch_size : (index + 1) * spec.batch_size]
@@ -73,6 +74,6 @@ def load(tree: Tree, spec: Spec) -> Epochs:
 
         def on_epoch_end(self) -> None:
             if spec.shuffle:
-                self._order = random.permutation(len(tree))
+                self._order = random.permutation(len(tree))[spec.shard :: spec.shards]
 
     return Epochs(Photos())

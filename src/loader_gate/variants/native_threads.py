@@ -28,6 +28,7 @@ KIND = "streaming"
 DECODERS = "simplejpeg Pillow"
 DEFAULT = ("loading", "training")
 INTERPOLATION = "area"  # a DCT-scaled decode, where the file is large enough
+SHARDS = True
 REQUIRES = "simplejpeg cv2"
 INSTALL = 'pip install "loader-gate[fast]"'
 
@@ -60,9 +61,10 @@ class Epochs:
         """Yield every batch of one epoch."""
         size, count = self._spec.batch_size, len(self._paths)
         order = self._random.permutation(count) if self._spec.shuffle else np.arange(count)
+        order = order[self._spec.shard :: self._spec.shards]
         begun: deque[_Batch] = deque()
         try:
-            for start in range(0, count, size):
+            for start in range(0, len(order), size):
                 begun.append(self._begin(order[start : start + size]))
                 if len(begun) > AHEAD:
                     yield begun.popleft().finished()

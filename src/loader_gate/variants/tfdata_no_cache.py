@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 KIND = "streaming"
 DECODERS = "TensorFlow"
 INTERPOLATION = "bilinear"  # the default of tf.image.resize, without antialiasing
+SHARDS = True
 
 
 def examples(tree: Tree, spec: Spec, *, shuffle_files: bool) -> Any:
@@ -28,6 +29,8 @@ def examples(tree: Tree, spec: Spec, *, shuffle_files: bool) -> Any:
     files = tf.data.Dataset.from_tensor_slices((list(tree.paths), list(tree.labels)))
     if shuffle_files:
         files = files.shuffle(len(tree), seed=spec.seed)
+    if spec.shards > 1:
+        files = files.shard(spec.shards, spec.shard)
     return files.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
 
 

@@ -13,6 +13,7 @@ KIND = "streaming"
 DECODERS = "TensorFlow"
 DEFAULT = ("loading",)
 INTERPOLATION = "area"  # a DCT-scaled decode, where the file is large enough
+SHARDS = True
 
 BATCHES_AHEAD = 2
 
@@ -29,6 +30,8 @@ def load(tree: Tree, spec: Spec) -> Any:
     files = tf.data.Dataset.from_tensor_slices((list(tree.paths), list(tree.labels)))
     if spec.shuffle:
         files = files.shuffle(len(tree), seed=spec.seed)
+    if spec.shards > 1:
+        files = files.shard(spec.shards, spec.shard)
     dataset = (
         files.map(example, num_parallel_calls=cores(), deterministic=not spec.shuffle)
         .batch(spec.batch_size)

@@ -47,8 +47,9 @@ class Loader:
             spec: The epoch to deliver.
 
         Raises:
-            ValueError: It declares something that cannot be checked.
+            ValueError: It declares something that cannot be checked, or has no epochs of one rank.
         """
+        require_shards(holder, spec)
         self.kind = getattr(holder, "KIND", DEFAULT_KIND)
         self.declared = DeclaredOutput.of(holder)
         start = time.perf_counter()
@@ -61,6 +62,20 @@ class Loader:
             self.batches = _CalledAnew(
                 batches, lambda epoch: function(tree, replace(spec, seed=spec.seed + epoch))
             )
+
+
+def require_shards(holder: Any, spec: Spec) -> None:
+    """Refuse a loader for one rank of several unless it says that it heeds ``spec.shard``.
+
+    Raises:
+        ValueError: It does not; the message names it.
+    """
+    if getattr(spec, "shards", 1) > 1 and not getattr(holder, "SHARDS", False):
+        raise ValueError(
+            f"{holder.__name__.rpartition('.')[2]} has no epochs of one rank, and that of rank {spec.shard} "
+            f"of {spec.shards} was asked for (spec.shard, spec.shards): deliver every spec.shards-th image "
+            "of an epoch's order, and declare SHARDS = True"
+        )
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -281,13 +281,10 @@ class Worker:
 
 def _spec(spec: dict[str, Any]) -> Spec:
     """Return a spec that has come as JSON."""
-    return loader_gate.Spec(
-        image_size=(spec["image_size"][0], spec["image_size"][1]),
-        batch_size=spec["batch_size"],
-        shuffle=spec["shuffle"],
-        seed=spec["seed"],
-        cache_dir=Path(spec["cache_dir"]),
-    )
+    height, width = spec["image_size"]
+    whole = {**spec, "image_size": (height, width), "cache_dir": Path(spec["cache_dir"])}
+    # That of another revision may have fewer fields.
+    return loader_gate.Spec(**{each.name: whole[each.name] for each in fields(loader_gate.Spec)})
 
 
 def _imported(environment: dict[str, str]) -> dict[str, str] | None:
