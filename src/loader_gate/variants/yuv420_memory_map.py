@@ -38,7 +38,7 @@ _own = threading.local()
 
 def predicted_bytes(images: int, spec: Spec) -> int:
     """Return what the planes take: 1.5 bytes a pixel of an even height and width."""
-    return images * math.prod(_shape(spec.image_size))
+    return images * math.prod(shape(spec.image_size))
 
 
 def dump_problem(images: int, spec: Spec) -> str:
@@ -51,10 +51,10 @@ def load(tree: Tree, spec: Spec) -> Epochs:
     import cv2
 
     cv2.setNumThreads(1)  # each thread converts an image of its own
-    return Epochs(tree, spec, MappedFile(tree, spec, "yuv420", _shape(spec.image_size)), planes, decode)
+    return Epochs(tree, spec, MappedFile(tree, spec, "yuv420", shape(spec.image_size)), planes, decode)
 
 
-def _shape(size: tuple[int, int]) -> tuple[int, int]:
+def shape(size: tuple[int, int]) -> tuple[int, int]:
     """Return the shape of an image's planes, one below the other, as OpenCV takes them.
 
     A picture of an odd height or width gets one more row or column, as half of it is kept of colours.
@@ -67,21 +67,31 @@ def planes(tree: Tree, spec: Spec) -> Iterator[Any]:
     """Yield the planes of each image in the tree's order, several images ahead."""
     import tensorflow as tf
 
-    height, width = spec.image_size
-
-    def to_planes(path: Any) -> Any:
-        image = antialiased(path, spec.image_size)
-        image = tf.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), "SYMMETRIC")
-        yuv = tf.tensordot(image, tf.constant(_MATRIX), 1) + tf.constant(_OFFSETS)
-        # The mean of four pixels is the value that is nearest to all of them, which get it back.
-        colours = tf.nn.avg_pool2d(yuv[tf.newaxis, ..., 1:], 2, 2, "VALID")
-        parts = yuv[..., 0], colours[..., 0], colours[..., 1]
-        flat = tf.concat([tf.reshape(part, [-1]) for part in parts], 0)
-        return tf.cast(tf.round(tf.reshape(flat, _shape(spec.image_size))), tf.uint8)
-
     paths = tf.data.Dataset.from_tensor_slices(list(tree.paths))
-    images = paths.map(to_planes, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-    yield from images.as_numpy_iterator()
+    images = paths.map(
+        lambda path: to_planes(antialiased(path, spec.image_size), spec.image_size),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    yield from images.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
+
+
+def to_planes(image: Any, size: tuple[int, int]) -> Any:
+    """Return the planes of an image, as a uint8 tensor.
+
+    Args:
+        image: A float32 tensor ``(height, width, 3)``, RGB of 0 to 255.
+        size: Its height and width.
+    """
+    import tensorflow as tf
+
+    height, width = size
+    image = tf.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), "SYMMETRIC")
+    yuv = tf.tensordot(image, tf.constant(_MATRIX), 1) + tf.constant(_OFFSETS)
+    # The mean of four pixels is the value that is nearest to all of them, which get it back.
+    colours = tf.nn.avg_pool2d(yuv[tf.newaxis, ..., 1:], 2, 2, "VALID")
+    parts = yuv[..., 0], colours[..., 0], colours[..., 1]
+    flat = tf.concat([tf.reshape(part, [-1]) for part in parts], 0)
+    return tf.cast(tf.round(tf.reshape(flat, shape(size))), tf.uint8)
 
 
 def decode(item: Any, out: Any) -> None:
