@@ -35,7 +35,7 @@ from loader_gate.variants import yuv420_memory_map
 from loader_gate.variants.uint8_memory_map import Batches, to_float
 
 FILE = Path(__file__).with_suffix(".md")
-BYTES = "uint8"
+BYTES, YUV = "uint8", "YUV 4:2:0"
 BATCH_SIZE = 32
 #: Bytes a second of a disk, of which the images a second are foretold: a hard disk or a network's, a cloud's
 #: volume or a SATA disk, an NVMe disk.
@@ -101,14 +101,13 @@ class Found:
 
 def ways(size: tuple[int, int]) -> list[Way]:
     """Return every way to keep an image of this size."""
-    pixels, planes = (*size, 3), yuv420_memory_map.shape(size)
-    kept_yuv = Way("YUV 4:2:0", lambda image: _planes(image, size), yuv420_memory_map.decode, ("cv2",))
+    stacked = yuv420_memory_map.shape(size)
+    luma = stacked[0] * 2 // 3, stacked[1]
+    colour = luma[0] // 2, luma[1] // 2
+    kept_yuv = Way(YUV, lambda image: _planes(image, size), yuv420_memory_map.decode, ("cv2",))
     as_bytes = Way(BYTES, lambda image: image, to_float)
-    plain, yuv = _Plain(pixels), _Plain(planes)
-    rows, yuv_rows = (
-        _Rows([pixels]),
-        _Rows([size, (size[0] // 2, size[1] // 2), (size[0] // 2, size[1] // 2)]),
-    )
+    plain, rows = _Plain((*size, 3)), _Rows([(*size, 3)], (*size, 3))
+    yuv, yuv_rows = _Plain(stacked), _Rows([luma, colour, colour], stacked)
     found = [as_bytes, kept_yuv]
     for codec in _codecs():
         found += [
@@ -173,9 +172,9 @@ class _Rows:
 
     name = ", differences of rows"
 
-    def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
-        self._shapes = shapes
-        self._ends = np.cumsum([math.prod(shape) for shape in shapes])
+    def __init__(self, planes: Sequence[tuple[int, ...]], shape: tuple[int, ...]) -> None:
+        self._shapes, self._shape = planes, shape
+        self._ends = np.cumsum([math.prod(plane) for plane in planes])
 
     def apart(self, image: Any) -> bytes:
         return b"".join(
@@ -187,9 +186,7 @@ class _Rows:
         out = np.empty_like(differences)
         for from_, to in zip(self._each(differences), self._each(out), strict=True):
             np.add.accumulate(from_, axis=0, dtype=np.uint8, out=to)
-        if len(self._shapes) == 1:
-            return out.reshape(self._shapes[0])
-        return out.reshape(-1, self._shapes[0][1])
+        return out.reshape(self._shape)
 
     def _each(self, image: Any) -> list[Any]:
         parts = np.split(image.reshape(-1), self._ends[:-1])

@@ -35,6 +35,7 @@ STREAMING = ("keras_image_dataset", "keras_py_dataset", "native_threads", "tfdat
 RIVALS = (
     "grain_array_record",
     "litdata_streaming",
+    "mosaicml_streaming",
     "spdl_pipeline",
     "torch_pillow",
     "torch_simplejpeg",
