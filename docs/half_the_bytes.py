@@ -362,6 +362,7 @@ def main(arguments: list[str]) -> int:
     paths = Tree.read(options.photos).paths
     found, absent = measured(resized(paths, size), size, options.rounds, options.images)
     text = (
+        "# Ways to keep an image\n\n"
         f"{len(paths)} photographs at {size[0]}x{size[1]}, {options.rounds} rounds of {options.images}, "
         f"{cores()} cores, by `python -m docs.half_the_bytes`. {absent}\n\n{table(found, size)}"
     )

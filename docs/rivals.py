@@ -84,6 +84,7 @@ def main(arguments: list[str]) -> int:
             for name in (*names, *reversed(names)):
                 seconds[name].append(seconds_of(epochs[name]))
     text = (
+        "# How fast rivals are\n\n"
         f"{len(tree)} photographs at {options.image_size}x{options.image_size}, {options.blocks} blocks of "
         f"two epochs, by `python -m docs.rivals`.\n\n{table(seconds)}"
     )
