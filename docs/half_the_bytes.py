@@ -106,8 +106,8 @@ def ways(size: tuple[int, int]) -> list[Way]:
     colour = luma[0] // 2, luma[1] // 2
     kept_yuv = Way(YUV, lambda image: _planes(image, size), yuv420_memory_map.decode, ("cv2",))
     as_bytes = Way(BYTES, lambda image: image, to_float)
-    plain, rows = _Plain((*size, 3)), _Rows([(*size, 3)], (*size, 3))
-    yuv, yuv_rows = _Plain(stacked), _Rows([luma, colour, colour], stacked)
+    plain, rows = Plain((*size, 3)), Rows([(*size, 3)], (*size, 3))
+    yuv, yuv_rows = Plain(stacked), Rows([luma, colour, colour], stacked)
     found = [as_bytes, kept_yuv]
     for codec in _codecs():
         found += [
@@ -152,7 +152,7 @@ def _codecs() -> list[_Codec]:
     ]
 
 
-class _Plain:
+class Plain:
     """An array's bytes as they are."""
 
     name = ""
@@ -161,13 +161,15 @@ class _Plain:
         self._shape = shape
 
     def apart(self, image: Any) -> bytes:
+        """Return the bytes to compress, of an array."""
         return bytes(image.tobytes())
 
     def together(self, data: bytes) -> Any:
+        """Return the array again."""
         return np.frombuffer(data, np.uint8).reshape(self._shape)
 
 
-class _Rows:
+class Rows:
     """Each row as its difference to the one above, of each plane; NumPy adds rows up as fast as it copies."""
 
     name = ", differences of rows"
@@ -177,15 +179,17 @@ class _Rows:
         self._ends = np.cumsum([math.prod(plane) for plane in planes])
 
     def apart(self, image: Any) -> bytes:
+        """Return the bytes to compress, of an array."""
         return b"".join(
             np.diff(plane, axis=0, prepend=np.zeros_like(plane[:1])).tobytes() for plane in self._each(image)
         )
 
     def together(self, data: bytes) -> Any:
-        differences = np.frombuffer(data, np.uint8)
-        out = np.empty_like(differences)
-        for from_, to in zip(self._each(differences), self._each(out), strict=True):
-            np.add.accumulate(from_, axis=0, dtype=np.uint8, out=to)
+        """Return the array again."""
+        gaps = np.frombuffer(data, np.uint8)
+        out = np.empty_like(gaps)
+        for some, to in zip(self._each(gaps), self._each(out), strict=True):
+            np.add.accumulate(some, axis=0, dtype=np.uint8, out=to)
         return out.reshape(self._shape)
 
     def _each(self, image: Any) -> list[Any]:
@@ -193,7 +197,7 @@ class _Rows:
         return [part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
 
-def _compressed(way: Way, codec: _Codec, form: _Plain | _Rows) -> Way:
+def _compressed(way: Way, codec: _Codec, form: Plain | Rows) -> Way:
     return Way(
         f"{way.name}, {codec.name}{form.name}",
         lambda image: codec.compress(form.apart(way.encode(image))),

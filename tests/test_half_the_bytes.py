@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from docs import rivals
-from docs.half_the_bytes import BYTES, Found, _Rows, best, table
+from docs.half_the_bytes import BYTES, Found, Rows, best, table
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from docs.half_the_bytes import BYTES, Found, _Rows, best, table
 def test_differences_of_rows(planes: list[tuple[int, ...]], shape: tuple[int, ...]) -> None:
     """Rows come back to the bit, of an image and of planes of two sizes."""
     image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    rows = _Rows(planes, shape)
+    rows = Rows(planes, shape)
     apart = rows.apart(image)
     assert len(apart) == image.size
     np.testing.assert_array_equal(rows.together(apart), image)
