@@ -34,7 +34,7 @@ from loader_gate.worker.process import WorkerProcess
 #: Those whose files the suite itself names, by what their bytes depend on.
 OWN_FILES = (
     *("resized_jpeg_simplejpeg", "resized_jpeg_tfrecord", "tfdata_snapshot", "uint8_array_record"),
-    "uint8_memory_map",
+    *("uint8_memory_map", "yuv420_memory_map"),
 )
 DUMPS = (*OWN_FILES, "tfdata_uint8_file_cache")
 ROOT = Path(__file__).resolve().parents[1]
@@ -153,7 +153,7 @@ def test_a_finished_dump_is_read(name: str, tree: Tree, spec: Spec, monkeypatch:
     assert {file: file.stat().st_mtime_ns for file in spec.cache_dir.rglob("*")} == files
 
 
-@pytest.mark.parametrize("name", ["resized_jpeg_simplejpeg", "uint8_memory_map"])
+@pytest.mark.parametrize("name", ["resized_jpeg_simplejpeg", "uint8_memory_map", "yuv420_memory_map"])
 def test_a_fresh_process_reads_without_tensorflow(name: str, tree: Tree, spec: Spec) -> None:
     """What is read by NumPy alone starts at once, and takes little memory."""
     _, module = variant_named(name)
@@ -319,6 +319,23 @@ def test_grey_levels_become_floats() -> None:
     to_float(levels, out)
     np.testing.assert_allclose(out, levels / 255, rtol=2e-7)
     assert (out[0], out[-1]) == (0, 1)
+
+
+@pytest.mark.parametrize("size", [(24, 32), (23, 31), (22, 1), (2, 2)])
+def test_planes_are_what_opencv_undoes(size: tuple[int, int], tmp_path: Path) -> None:
+    """Colours come back within rounding, from the first row to the last, whatever height and width."""
+    _, module = variant_named("yuv420_memory_map")
+    spec = Spec(size, 4, shuffle=False, seed=0, cache_dir=tmp_path)
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (200, 120, 40)]
+    (tmp_path / "a").mkdir()
+    for number, colour in enumerate(colours):
+        Image.new("RGB", (40, 30), colour).save(tmp_path / "a" / f"{number}.png")
+    items = [*module.planes(Tree.read(tmp_path), spec)]
+    assert sum(item.nbytes for item in items) == module.predicted_bytes(len(colours), spec)
+    for item, colour in zip(items, colours, strict=True):
+        out = np.full((*size, 3), np.nan, np.float32)
+        module.decode(item, out)
+        np.testing.assert_allclose(out * 255, np.broadcast_to(colour, out.shape), atol=2)
 
 
 def test_memory_is_used_again_when_nobody_holds_it() -> None:

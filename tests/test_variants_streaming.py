@@ -34,7 +34,16 @@ from loader_gate.worker.operations import is_of_tfdata, recorded
 from tests.sessions import ROOT
 
 STREAMING = ("keras_image_dataset", "keras_py_dataset", "native_threads", "tfdata_tuned")
-RIVALS = ("grain_array_record", "torch_pillow", "torch_simplejpeg", "webdataset_shards")
+RIVALS = (
+    "grain_array_record",
+    "litdata_streaming",
+    "mosaicml_streaming",
+    "spdl_pipeline",
+    "torch_pillow",
+    "torch_simplejpeg",
+    "torch_torchvision",
+    "webdataset_shards",
+)
 SIZE = (48, 64)
 
 #: File name and Pillow's mode: what cannot be decoded as an ordinary JPEG, and JPEGs small and large.

@@ -70,14 +70,20 @@ def encoded(tree: Tree, spec: Spec) -> Iterator[bytes]:
     import tensorflow as tf
 
     def encode(path: Any) -> Any:
-        image = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
-        image = tf.image.resize(image, spec.image_size, antialias=True)
-        image = tf.cast(tf.round(tf.clip_by_value(image, 0, 255)), tf.uint8)
+        image = tf.cast(tf.round(antialiased(path, spec.image_size)), tf.uint8)
         return tf.io.encode_jpeg(image, quality=QUALITY, optimize_size=True, chroma_downsampling=True)
 
     paths = tf.data.Dataset.from_tensor_slices(list(tree.paths))
     jpegs = paths.map(encode, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
     yield from jpegs.as_numpy_iterator()
+
+
+def antialiased(path: Any, size: tuple[int, int]) -> Any:
+    """Return a file's pixels as a tensor of that height and width, ``(height, width, 3)``, 0 to 255."""
+    import tensorflow as tf
+
+    image = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
+    return tf.clip_by_value(tf.image.resize(image, size, antialias=True), 0, 255)
 
 
 class RecordEpochs:

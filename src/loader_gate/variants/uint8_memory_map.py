@@ -39,11 +39,15 @@ def predicted_bytes(images: int, spec: Spec) -> int:
 
 def dump_problem(images: int, spec: Spec) -> str:
     """Return why there is no finished dump: the file gets its name when it is whole."""
+    return file_problem(spec, "uint8", predicted_bytes(images, spec))
+
+
+def file_problem(spec: Spec, suffix: str, expected: int) -> str:
+    """Return why there is no finished flat file of so many bytes, named as `MappedFile` names it."""
     height, width = spec.image_size
-    sizes = [file.stat().st_size for file in spec.cache_dir.glob(f"*-{height}x{width}.uint8")]
+    sizes = [file.stat().st_size for file in spec.cache_dir.glob(f"*-{height}x{width}.{suffix}")]
     if len(sizes) != 1:
-        return f"it has {len(sizes)} files of uint8 images of this size, not 1"
-    expected = predicted_bytes(images, spec)
+        return f"it has {len(sizes)} files of {suffix} images of this size, not 1"
     return "" if sizes[0] == expected else f"its file has {sizes[0]:,} bytes, not {expected:,}"
 
 
@@ -64,7 +68,7 @@ def _listing_digest(tree: Tree) -> str:
 
 def load(tree: Tree, spec: Spec) -> Epochs:
     """Return epochs, of which the first writes the dump unless it is there."""
-    return Epochs(tree, spec, MappedFile(tree, spec), decoded, to_float)
+    return Epochs(tree, spec, MappedFile(tree, spec, "uint8", (*spec.image_size, 3)), decoded, to_float)
 
 
 def decoded(tree: Tree, spec: Spec) -> Iterator[Any]:
@@ -101,17 +105,24 @@ class Store(Protocol):
 
 
 class MappedFile:
-    """A flat file of uint8 images."""
+    """A flat file of uint8 arrays, one an image."""
 
-    def __init__(self, tree: Tree, spec: Spec) -> None:
-        """Look for the file later: it may be about to be written."""
-        self._shape = (len(tree), *spec.image_size, 3)
-        self._bytes = predicted_bytes(len(tree), spec)
-        self._path = spec.cache_dir / f"{dump_name(tree, spec)}.uint8"
+    def __init__(self, tree: Tree, spec: Spec, suffix: str, shape: tuple[int, ...]) -> None:
+        """Look for the file later: it may be about to be written.
+
+        Args:
+            tree: The images.
+            spec: Their size, and the folder of the file.
+            suffix: What the arrays are, as the end of the file's name.
+            shape: Of an array.
+        """
+        self._shape = (len(tree), *shape)
+        self._bytes = math.prod(self._shape)
+        self._path = spec.cache_dir / f"{dump_name(tree, spec)}.{suffix}"
         self._images: Any = None
 
     def read(self) -> Any:
-        """Return the images, ``(images, height, width, 3)``, or None if they are not all there yet."""
+        """Return the arrays, ``(images, *shape)``, or None if they are not all there yet."""
         import numpy as np
 
         if self._images is None and self._path.is_file() and self._path.stat().st_size == self._bytes:

@@ -1,0 +1,52 @@
+"""torch's ``DataLoader`` with a worker process a core, and torchvision's decoder and resize.
+
+Since its version 0.29, torchvision says that TorchCodec's decoders supersede its own. Those turn a photograph
+as its EXIF orientation says, and cannot be told not to: that is other work than anybody else's here.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from loader_gate.variants.torch_pillow import Photos, decoded, loader
+
+if TYPE_CHECKING:
+    from loader_gate import Spec, Tree
+
+KIND = "rival"
+INTERPOLATION = "area"  # torchvision antialiases by default
+REQUIRES = "torch torchvision"
+INSTALL = 'pip install "loader-gate[torchvision]"'
+DEFAULT = False
+
+
+class VisionPhotos(Photos):
+    """The same dataset; pixels stay bytes until the resize is done, as torchvision's guide recommends."""
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        """Return one image, channels last, and its label."""
+        import torch
+        from torchvision.io import decode_image
+        from torchvision.transforms.v2 import functional
+
+        path, label = self._paths[index], self._one_hot[index]
+        try:
+            image = decode_image(path, mode="RGB")
+        except RuntimeError:  # BMP, for one; Pillow says what is wrong with a broken file
+            with open(path, "rb") as file:  # noqa: PTH123 - as in `Photos`
+                return torch.from_numpy(decoded(file, self._size)), label
+        if image.ndim == 4:  # animated
+            image = image[0]
+        # Channels are the first axis, and in memory the last: no pixel has to move.
+        resized = functional.resize(image, list(self._size), antialias=True)
+        return resized.permute(1, 2, 0) / 255, label
+
+
+def load(tree: Tree, spec: Spec) -> Any:
+    """Return a ``DataLoader`` of one epoch."""
+    import torchvision.io
+    import torchvision.transforms.v2  # noqa: F401 (workers are to load, not to import)
+
+    warnings.filterwarnings("ignore", ".*TorchVision are deprecated", DeprecationWarning)
+    return loader(VisionPhotos(tree, spec), spec)
