@@ -142,6 +142,7 @@ def _work_now(suite: Suite, run: EarlierRun, key: Key) -> tuple[WorkKey, str]:
         then.work,
         image_size=str(work.image_size[0]),
         batch_size=str(work.batch_size),
+        augment=work.augment,
         device=device,
         schema=str(SCHEMA),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from loader_gate import variants
 from loader_gate.registry.kind import DEFAULT_KIND, KINDS, Kind
+from loader_gate.registry.spec import AUGMENTS
 from loader_gate.registry.variant import BASELINE, RegistryError, Variant
 from loader_gate.workloads.known import known_workloads
 
@@ -52,7 +53,8 @@ def _declared(variant: Variant, module: ModuleType) -> Variant:
             raise RegistryError(f"{module.__file__} has no function {name}: kind {kind} needs one.")
     requires, install = _requirements(module)
     default, bounds = _default_workloads(module), _bounds(module, KINDS[kind])
-    return replace(variant, kind=kind, requires=requires, install=install, default=default, bounds=bounds)
+    found = replace(variant, kind=kind, requires=requires, install=install, default=default, bounds=bounds)
+    return replace(found, augments=_augments(module))
 
 
 def _requirements(module: ModuleType) -> tuple[tuple[str, ...], str]:
@@ -98,6 +100,16 @@ def _bounds(module: ModuleType, kind: Kind) -> tuple[str, ...]:
             "limit, says which kinds it bounds."
         )
     return bounds
+
+
+def _augments(module: ModuleType) -> tuple[str, ...]:
+    """Return what of ``--augment`` it can do; everything can do nothing."""
+    augments = getattr(module, "AUGMENTS", ())
+    if not (isinstance(augments, tuple) and all(each in AUGMENTS for each in augments)):
+        raise RegistryError(
+            f"{module.__file__}: AUGMENTS is {augments!r}, expected a tuple of {', '.join(AUGMENTS[1:])}."
+        )
+    return (*AUGMENTS[:1], *augments)
 
 
 def _is_module_name(name: str) -> bool:

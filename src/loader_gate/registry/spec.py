@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+#: What ``Spec.augment`` may be; the first one is the default.
+AUGMENTS = ("none", "crop-flip")
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -16,6 +19,8 @@ class Spec:
         shuffle: Whether each epoch comes in a new order.
         seed: Seed of that order.
         cache_dir: A folder of the variant's own, empty at the start, for whatever it writes to disk.
+        augment: ``"none"`` of whole pictures; ``"crop-flip"`` of a part of each, drawn anew in each epoch and
+            mirrored half of the time (see `random_box`): batches are then ``(images, labels, boxes)``.
     """
 
     image_size: tuple[int, int]
@@ -23,6 +28,7 @@ class Spec:
     shuffle: bool
     seed: int
     cache_dir: Path
+    augment: str = AUGMENTS[0]
 
     def for_variant(self, name: str) -> Spec:
         """Return the same spec with a folder of the variant's own inside ``cache_dir``, made if need be."""

@@ -26,6 +26,8 @@ Modules may say more:
 ``DEFAULT``
     ``False`` of a variant that takes part only if ``--variant`` asks for it; or the workloads in which it
     does so by itself, such as ``("loading", "dump")``.
+``AUGMENTS``
+    What of ``--augment`` it can do, beside whole pictures: ``("crop-flip",)``, see `Spec.augment`.
 ``BOUNDS``
     Of a limit: the kinds of variants that can be no faster, such as ``("dump", "memory")``.
 
@@ -46,6 +48,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader_gate import variants
 from loader_gate.registry.kind import DEFAULT_KIND, Kind, kind_named
+from loader_gate.registry.spec import AUGMENTS
 from loader_gate.workloads.known import known_workloads
 
 if TYPE_CHECKING:
@@ -77,6 +80,7 @@ class Variant:
         bounds: Of a limit, the kinds of variants that can be no faster.
         file: Of a loader that was found in a file: that file, as its module's name need not lead there.
         path: Of such a loader: the folders in which its worker has to look for modules first.
+        augments: What of ``--augment`` it can do.
         processors: The numbers of those that its worker is bound to; empty if it may use all.
     """
 
@@ -90,6 +94,7 @@ class Variant:
     bounds: tuple[str, ...] = ()
     file: str = ""
     path: tuple[str, ...] = ()
+    augments: tuple[str, ...] = AUGMENTS[:1]
     processors: tuple[int, ...] = ()
 
     @property
@@ -117,10 +122,23 @@ class Variant:
             return workload.has_headspace if self.traits.hands_over_batches else workload.has_limits
         return self.traits.writes_dump or not workload.writes_dumps
 
-    def absence(self) -> str:
-        """Return what is not installed that it needs, and how to install it; nothing if all is there."""
+    def absence(self, augment: str = AUGMENTS[0]) -> str:
+        """Return why it cannot take part: what is not installed that it needs, or that it cannot augment.
+
+        Args:
+            augment: See `Spec.augment`. Whether a user's loader does that, its first epoch says.
+        """
         absent = [name for name in self.requires if not _is_installed(name)]
-        return f"needs {' and '.join(absent)}: {self.install}" if absent else ""
+        if absent:
+            return f"needs {' and '.join(absent)}: {self.install}"
+        if not self.is_built_in or augment in self.augments:
+            return ""
+        why = "it delivers whole pictures only"
+        if self.traits.fills_memory or self.traits.writes_dump:
+            why = "it keeps finished pictures, so that every epoch would have the parts of the first"
+        elif self.traits.is_limit:
+            why = "it bounds nothing that can"
+        return f"cannot take part in --augment {augment}: {why}"
 
     def predicted_bytes(self, images: int, spec: Spec) -> int | None:
         """Return what so many images will take in memory or on disk, or None if nobody knows."""

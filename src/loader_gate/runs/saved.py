@@ -30,6 +30,7 @@ class WorkKey:
         device: Of the training workload. An accelerator whose speed follows the baseline's is one device.
         schema: Of the figures.
         rotation: Of how many variants it was: see `rotation_of`.
+        augment: What was done to images, see ``Spec.augment``.
     """
 
     tree: str
@@ -38,6 +39,7 @@ class WorkKey:
     device: str
     schema: str
     rotation: str = "of many"
+    augment: str = "none"
 
     def differences(self, now: WorkKey) -> str:
         """Return what is another in `now`, in words; empty if nothing is."""

@@ -67,7 +67,7 @@ def measure(
     """
     before = read_noise()
     # A dump is held against a variant that this session may not have.
-    ungated = [each.name for each in settings.ungated_in(workload) if not each.absence()]
+    ungated = [each.name for each in settings.ungated_in(workload) if not each.absence(workload.augment)]
     measured_names = tuple(dict.fromkeys([*wanted, *ungated]))
     known = tuple(dict.fromkeys([*settings.variants, *built_in_variants()]))
     with _temporary_folder() as folder, closing(Templates()) as templates:
@@ -316,7 +316,8 @@ class _WorkloadRun:
         )
 
     def _spec(self, folder: Path) -> Spec:
-        return Spec(self.workload.image_size, self.workload.batch_size, True, 0, folder / "cache")
+        work = self.workload
+        return Spec(work.image_size, work.batch_size, True, 0, folder / "cache", work.augment)
 
     def _launcher(self) -> Launcher:
         return Launcher(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "limit"
+AUGMENTS = ("crop-flip",)
 BOUNDS = ("streaming", "rival")
 
 #: Files that a process takes at once: so few that no process has much left when the others are done.

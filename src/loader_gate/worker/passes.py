@@ -17,6 +17,7 @@ from loader_gate.machine.processes import (
     forget_peak_memory,
     ignores_ended_children,
 )
+from loader_gate.same_work.cropped import CroppedEpoch, Crops
 from loader_gate.same_work.order import (
     may_be_judged,
     order_problem,
@@ -162,7 +163,7 @@ class Passes:
         return problem
 
     def _use_up(self) -> Epoch:
-        seen = None if self._fingerprints is None else TimedEpoch(self._fingerprints)
+        seen = None if self._fingerprints is None else _timed(self._fingerprints)
         epoch = Epoch(self._stopwatch, seen, self._alive)
         self._consumer.use_up(self._batches, epoch)
         return epoch
@@ -183,6 +184,11 @@ class Passes:
         if problem is not None:
             raise DifferenceError(problem)
         return shuffle_quality(order, len(order), self._fingerprints.groups) if self._shuffle else None
+
+
+def _timed(fingerprints: Fingerprints) -> TimedEpoch | CroppedEpoch:
+    """Return what looks at a timed epoch: of whole pictures, or of parts of them."""
+    return CroppedEpoch(fingerprints) if isinstance(fingerprints, Crops) else TimedEpoch(fingerprints)
 
 
 def percentiles(waits: Sequence[float]) -> dict[str, float] | None:

@@ -28,7 +28,9 @@ from typing import TYPE_CHECKING, Any
 import loader_gate
 from loader_gate.machine.processes import adopt_orphans, let_be_traced
 from loader_gate.registry.kind import DEFAULT_KIND, kind_named, require_kind_of_a_loader
+from loader_gate.registry.spec import AUGMENTS
 from loader_gate.same_work.check import check_epoch
+from loader_gate.same_work.cropped import Crops, check_crops, is_augmented
 from loader_gate.same_work.fingerprints import Fingerprints
 from loader_gate.same_work.reference import Reference
 from loader_gate.same_work.words import DifferenceError
@@ -44,6 +46,7 @@ from loader_gate.worker.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from loader_gate import Spec, Tree
+    from loader_gate.same_work.check import SameWork
 
 HEARTBEAT_SECONDS = 1.0
 #: Packages that take seconds to import, and start nothing that a fork would lack.
@@ -154,7 +157,8 @@ class Worker:
         is_limit = built_in and traits.is_limit
         if is_limit and not traits.hands_over_batches:
             consumer = {"name": "tally"}
-        self._fingerprints = None if is_limit else Fingerprints(self._tree, self._spec, declared, seed)
+        kind = Crops if is_augmented(self._spec) else Fingerprints
+        self._fingerprints = None if is_limit else kind(self._tree, self._spec, declared, seed)
         self._passes = Passes(
             new_consumer(self._tree, self._spec, declared, **consumer),
             self._loader.batches,
@@ -197,9 +201,7 @@ class Worker:
             idle = self._stopwatch.idle_seconds, self._stopwatch.idle_cpu_seconds
             decoded = Reference.open(Path(reference))
             self._fingerprints.begin(decoded)
-            check = check_epoch(
-                batches(), self._tree, self._spec, self._loader.declared, decoded, self._fingerprints.learn
-            )
+            check = _checked(batches(), self._fingerprints, decoded)
             reason = check.reason or self._passes.order_problem(check.order)
             if reason is None and fingerprints is not None:
                 self._fingerprints.save(Path(fingerprints))
@@ -251,14 +253,30 @@ class Worker:
         return {}
 
 
+def _checked(batches: Iterator[Any], prints: Fingerprints, decoded: Reference) -> SameWork:
+    """Return what the check of an epoch finds: of whole pictures, or of parts of them."""
+    if isinstance(prints, Crops):
+        return check_crops(batches, prints)
+    return check_epoch(batches, prints.tree, prints.spec, prints.declared, decoded, prints.learn)
+
+
 def _spec(spec: dict[str, Any]) -> Spec:
-    """Return a spec that has come as JSON."""
+    """Return a spec that has come as JSON.
+
+    Raises:
+        DifferenceError: It asks for what loaders of this revision cannot know of.
+    """
+    augment = spec.get("augment", AUGMENTS[0])
+    if augment != AUGMENTS[0] and not hasattr(loader_gate.Spec, "augment"):
+        raise DifferenceError(f"this revision's loader_gate.Spec knows nothing of --augment {augment}")
+    more = {} if augment == AUGMENTS[0] else {"augment": augment}
     return loader_gate.Spec(
         image_size=(spec["image_size"][0], spec["image_size"][1]),
         batch_size=spec["batch_size"],
         shuffle=spec["shuffle"],
         seed=spec["seed"],
         cache_dir=Path(spec["cache_dir"]),
+        **more,
     )
 
 

@@ -18,12 +18,14 @@ class WorkloadOptions:
         image_size: ``--image-size``, if given.
         batch_size: ``--batch-size``, if given.
         weights: ``--weights``, if given.
+        augment: ``--augment``.
     """
 
     device: Device
     image_size: int | None = None
     batch_size: int | None = None
     weights: str | None = None
+    augment: str = "none"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Workload:
         image_size: Height and width of images, in pixels.
         batch_size: Images a batch.
         consumer: What uses the batches in a worker; see ``worker/consumers``.
+        augment: What is done to images, see ``Spec.augment``.
         device: Where a model trains, or seems to; None where none does, and of an emulated accelerator before
             it has a speed.
         writes_dumps: Whether dumps are written beforehand, so that only what writes one takes part.
@@ -51,6 +54,7 @@ class Workload:
     floors: str | None
     image_size: tuple[int, int] = (224, 224)
     batch_size: int = 32
+    augment: str = "none"
     consumer: Mapping[str, Any] = field(default_factory=lambda: {"name": "drain"})
     device: Device | None = None
     writes_dumps: ClassVar[bool] = False
@@ -87,6 +91,7 @@ class Workload:
             found,
             image_size=(side, side) if side else found.image_size,
             batch_size=options.batch_size or found.batch_size,
+            augment=options.augment,
         )
 
     def on(self, device: Device, weights: str | None) -> Workload:  # noqa: ARG002 (for those that use one)
