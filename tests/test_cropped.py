@@ -18,6 +18,7 @@ from loader_gate.same_work.declared import DeclaredOutput
 from loader_gate.same_work.reference import Reference, build_reference, decode_box, resize_bilinear
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.trees.tree import Tree
+from tests.sessions import ROOT
 
 SIZE = (48, 64)
 BATCH = 8
@@ -122,7 +123,7 @@ class TestHonest:
         assert (found.reason, found.images, found.compared, found.lowest_psnr) == (None, 48, 48, 100.0)
         assert found.detail == (1.0, 1.0)
         assert sorted(found.order.tolist()) == list(range(48))
-        for _ in range(40):
+        for _ in range(10):
             epoch = timed(crops, case.batches())
             assert epoch.problem() is None
             assert sorted(epoch.order().tolist()) == list(range(48))
@@ -290,6 +291,18 @@ class TestWrong:
         """The line to add is named, as ever."""
         batches = ((images * 255, labels, boxes) for images, labels, boxes in case.batches())
         assert "VALUE_RANGE = (0, 255)" in case.reason(batches)
+
+
+def test_the_loader_of_the_docs(case: Case) -> None:
+    """It is honest, epoch after epoch; a generator is called anew for each, with another seed."""
+    text = (ROOT / "docs" / "augment.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(compile(text.partition("```python\n")[2].partition("```")[0], "augment.md", "exec"), names)  # noqa: S102
+    crops = case.crops(DeclaredOutput())
+    assert check_crops(names["crop_flip"](case.tree, case.spec), crops).reason is None
+    for epoch in range(1, 6):
+        spec = replace(case.spec, seed=case.spec.seed + epoch)
+        assert timed(crops, names["crop_flip"](case.tree, spec)).problem() is None
 
 
 def test_what_a_model_was_trained_on(case: Case) -> None:

@@ -149,7 +149,7 @@ def test_parts_of_every_kind_of_file(name: str, odd_tree: Tree, odd_reference: R
 def test_those_that_can_augment_say_so() -> None:
     """The others are skipped by name."""
     found = {each.name for each in built_in_variants() if "crop-flip" in each.augments}
-    assert found == {*AUGMENTING, "limit_jpeg_decode", "limit_read_files"}
+    assert found == {*AUGMENTING, "limit_jpeg_decode", "limit_read_files", "limit_ready_batches"}
 
 
 def test_unshuffled(odd_tree: Tree, spec: Spec) -> None:
