@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 
 from loader_gate.registry.built_in import built_in_variants
+from loader_gate.registry.kind import kind_named
 from loader_gate.registry.spec import AUGMENTS
 from loader_gate.registry.variant import Variant
 from loader_gate.runs.parsing import work_of
 from loader_gate.session import settings
+from loader_gate.statistics.estimate import Estimate
+from loader_gate.verdict.beyond_limit import beyond_limit
 from loader_gate.verdict.floors import Conditions, Profile
+from loader_gate.verdict.share import Share
 from loader_gate.workloads.device import Device
 from loader_gate.workloads.known import workload
 from loader_gate.workloads.workload import WorkloadOptions
@@ -58,6 +62,15 @@ def test_it_is_part_of_what_makes_work_the_same() -> None:
     )
     assert before == plain
     assert plain.differences(cropped) == "augment none then, crop-flip now"
+
+
+def test_who_decodes_only_the_part_may_beat_the_limit_of_whole_files() -> None:
+    """By a half, and not by more than twice; without ``--augment`` by a tenth at most."""
+    for ratio, is_strict, is_doubted in ((1.5, True, True), (1.5, False, False), (2.5, False, True)):
+        share = Share(
+            "limit_jpeg_decode", Estimate(ratio, 0.95 * ratio, 1.05 * ratio, 8), is_strict=is_strict
+        )
+        assert bool(beyond_limit(kind_named("streaming"), share)) == is_doubted
 
 
 def test_floors_of_whole_pictures_do_not_hold() -> None:

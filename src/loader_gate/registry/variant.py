@@ -78,6 +78,7 @@ class Variant:
         install: The command that installs them.
         default: The workloads in which it takes part without being asked for.
         bounds: Of a limit, the kinds of variants that can be no faster.
+        is_strict: Of a limit, whether these can really be no faster, but for its own error.
         file: Of a loader that was found in a file: that file, as its module's name need not lead there.
         path: Of such a loader: the folders in which its worker has to look for modules first.
         augments: What of ``--augment`` it can do.
@@ -92,6 +93,7 @@ class Variant:
     install: str = ""
     default: tuple[str, ...] = field(default_factory=lambda: tuple(known_workloads()))
     bounds: tuple[str, ...] = ()
+    is_strict: bool = True
     file: str = ""
     path: tuple[str, ...] = ()
     augments: tuple[str, ...] = AUGMENTS[:1]

@@ -317,7 +317,7 @@ class _Look:
 def share(contestant: Contestant, contestants: Iterable[Contestant]) -> Share | None:
     """Return what share of its limit a variant reaches: of the slowest one, if several bound it."""
     shares = [
-        share_of_limit(limit.variant.name, *sides)
+        replace(share_of_limit(limit.variant.name, *sides), is_strict=limit.variant.is_strict)
         for limit, *sides in _beside_limits(contestant, contestants)
         if not limit.variant.traits.hands_over_batches
     ]

@@ -16,7 +16,7 @@ from loader_gate.machine.memory import free_memory
 from loader_gate.machine.noise import read_noise, used_by_others
 from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
-from loader_gate.registry.spec import Spec
+from loader_gate.registry.spec import AUGMENTS, Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.measurement import Measurement
 from loader_gate.rotation.rehearsals import Rehearsals
@@ -192,7 +192,12 @@ class _WorkloadRun:
             problem: Why nothing can be measured; empty if something can.
         """
         chosen = [
-            each if each.can_bound(self.tree) else replace(each, bounds=())
+            replace(
+                each,
+                bounds=each.bounds if each.can_bound(self.tree) else (),
+                # One that decodes only the part which it needs may beat the decoder of whole files.
+                is_strict=self.workload.augment == AUGMENTS[0],
+            )
             for each in self.known
             if each.name in {BASELINE, *wanted}
         ]

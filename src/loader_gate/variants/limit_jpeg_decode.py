@@ -4,13 +4,13 @@ Nothing is read, resized, made float or handed over. A picture is decoded as a l
 fast transform, and at a half, a quarter or an eighth of its size if it is then still as large as the images
 that were asked for. Fractions in between, such as 5/8, take longer than the whole picture.
 
-With ``--augment crop-flip`` it decodes a random part of each picture by TensorFlow's
-``decode_and_crop_jpeg``, the same library told to leave out what lies beside and below: less work than a
-whole picture, which loaders without such a decoder have to do.
+With ``--augment crop-flip`` it is as small as leaves a random part of it as large as the images. The whole is
+decoded, as by most loaders; one that decodes the part only may be faster.
 """
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from functools import partial
 from random import Random
@@ -56,18 +56,22 @@ def decode(height: int, width: int, paths: Sequence[str]) -> int:
     return len(paths)
 
 
-def decode_parts(paths: Sequence[str]) -> int:
-    """Decode a random part of some files; return how many files."""
+def decode_for_parts(height: int, width: int, paths: Sequence[str]) -> int:
+    """Decode some files, as small as they may be for a random part of each; return how many."""
     import simplejpeg
-    import tensorflow as tf
 
     for path in paths:
-        data = _bytes_of(path)
         with suppress(ValueError):  # as above
+            data = _bytes_of(path)
             rows, columns, _, _ = simplejpeg.decode_jpeg_header(data)
-            box = random_box(rows, columns, _random)[:4]
-            tf.raw_ops.DecodeAndCropJpeg(
-                contents=data, crop_window=box, channels=3, fancy_upscaling=False, dct_method="INTEGER_FAST"
+            _, _, rows_of, columns_of, _ = random_box(rows, columns, _random)
+            simplejpeg.decode_jpeg(
+                data,
+                fastdct=True,
+                fastupsample=True,
+                min_height=math.ceil(height * rows / rows_of),
+                min_width=math.ceil(width * columns / columns_of),
+                min_factor=2,
             )
     return len(paths)
 
@@ -92,5 +96,5 @@ def can_bound(tree: Tree) -> bool:
 
 def load(tree: Tree, spec: Spec) -> Crew:
     """Return epochs of counts of pictures; those that are no JPEGs are left out."""
-    augments = spec.augment == "crop-flip"
-    return Crew(decode_parts if augments else partial(decode, *spec.image_size), tree.paths)
+    work = decode_for_parts if spec.augment == "crop-flip" else decode
+    return Crew(partial(work, *spec.image_size), tree.paths)

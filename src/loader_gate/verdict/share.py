@@ -24,11 +24,13 @@ class Share:
         limit: The name of the limit.
         estimate: The variant's images a second / the limit's.
         by_cpu: The variant's images a CPU second / the limit's; None where one uses none.
+        is_strict: Whether nothing that does the same work can be faster, but for the limit's own error.
     """
 
     limit: str
     estimate: Estimate
     by_cpu: Estimate | None = None
+    is_strict: bool = True
 
 
 def share_of_limit(limit: str, of_limit: Sequence[PassTiming], own: Sequence[PassTiming]) -> Share:
