@@ -81,7 +81,7 @@ def test_only_large_parts() -> None:
         found = drawn((480, 640), 200, epoch)
         found[:, 3] = random.integers(430, 475, 200)
         found[:, 4] = random.integers(520, 570, 200)
-        found[:, 1:3] = random.integers(0, [[480, 640]] - found[:, 3:5] + 1)
+        found[:, 1:3] = random.integers(0, np.array([480, 640]) - found[:, 3:5] + 1)
         reason = reason or boxes.problem(found)
     assert reason is not None
     assert "share of the picture's area" in reason

@@ -56,7 +56,7 @@ class Boxes:
         self._seen: set[tuple[int, ...]] = set()
         self._epochs = self._count = self._flipped = 0
         files = random.choice(len(sizes), _DRAWN)
-        drawn = [(0, *random_box(*sizes[file].tolist(), random)) for file in files]
+        drawn = [(0, *random_box(rows, columns, random)) for rows, columns in sizes[files].tolist()]
         self._expected = _distributions(np.array(drawn, np.int64), sizes[files])
         self._found = {name: np.zeros(_CELLS) for name in self._expected}
 

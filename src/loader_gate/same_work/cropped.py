@@ -162,7 +162,12 @@ class CroppedEpoch:
             raise DifferenceError(f"Of the images that are cut out, {problem}.")
 
     def keep(self, sample: npt.NDArray[Any], classes: Ints, boxes: npt.NDArray[Any]) -> None:
-        """Keep what is known of images that did not come by: drawn pixels as delivered, classes, boxes."""
+        """Keep what is known of images that did not come by: drawn pixels as delivered, classes, boxes.
+
+        Raises:
+            DifferenceError: A box is none.
+        """
+        self._check_boxes(boxes, len(sample))
         self.batches.images += len(sample)
         self._labels.append(classes)
         self._boxes.append(np.array(boxes, np.int64))

@@ -36,14 +36,19 @@ def load(tree: Tree, spec: Spec) -> Any:
         image = mirrored(tf.image.resize(image, spec.image_size) / 255, box)
         return image, tf.one_hot(label, len(tree.class_names)), box
 
-    if spec.augment == "crop-flip":
-        files, one = parts(tree, spec), example_of_part
+    augments = spec.augment == "crop-flip"
+    if augments:
+        files = parts(tree, spec)
     else:
-        files, one = tf.data.Dataset.from_tensor_slices((list(tree.paths), list(tree.labels))), example
+        files = tf.data.Dataset.from_tensor_slices((list(tree.paths), list(tree.labels)))
         if spec.shuffle:
             files = files.shuffle(len(tree), seed=spec.seed)
     dataset = (
-        files.map(one, num_parallel_calls=cores(), deterministic=not spec.shuffle)
+        files.map(
+            example_of_part if augments else example,
+            num_parallel_calls=cores(),
+            deterministic=not spec.shuffle,
+        )
         .batch(spec.batch_size)
         .prefetch(BATCHES_AHEAD)
     )
