@@ -66,29 +66,32 @@ class Boxes:
         Args:
             boxes: ``(batch, 6)``: file, top, left, height, width, mirrored.
         """
-        for row in boxes.tolist():
-            file, top, left, height, width, flipped = row
-            if not 0 <= file < len(self._sizes):
-                return (
-                    f"a box is of file {file}, expected 0 to {len(self._sizes) - 1}: a position in tree.paths"
-                )
-            rows, columns = self._sizes[file].tolist()
-            inside = top >= 0 and left >= 0 and top + height <= rows and left + width <= columns
-            if not (inside and height > 0 and width > 0):
-                hint = ": are height and width, or top and left, swapped?" if rows != columns else ""
-                return (
-                    f"a box has top {top}, left {left}, height {height} and width {width}, expected a part "
-                    f"of its file's {rows} rows and {columns} columns, in pixels{hint}"
-                )
-            if flipped not in (0, 1):
-                return f"the last number of a box is {flipped}, expected 1 if it is mirrored, else 0"
-        return None
+        some = boxes.astype(np.int64)
+        files, begin, length = some[:, 0], some[:, 1:3], some[:, 3:5]
+        is_file = (files >= 0) & (files < len(self._sizes))
+        sizes = self._sizes[np.where(is_file, files, 0)]
+        is_inside = ((begin >= 0) & (length > 0) & (begin + length <= sizes)).all(axis=1)
+        is_box = is_file & is_inside & np.isin(some[:, 5], (0, 1))
+        if is_box.all():
+            return None
+        bad = int(is_box.argmin())
+        file, top, left, height, width, flipped = some[bad].tolist()
+        rows, columns = sizes[bad].tolist()
+        if not is_file[bad]:
+            return f"a box is of file {file}, expected 0 to {len(self._sizes) - 1}: a position in tree.paths"
+        if not is_inside[bad]:
+            hint = ": are height and width, or top and left, swapped?" if rows != columns else ""
+            return (
+                f"a box has top {top}, left {left}, height {height} and width {width}, expected a part of "
+                f"its file's {rows} rows and {columns} columns, in pixels{hint}"
+            )
+        return f"the last number of a box is {flipped}, expected 1 if it is mirrored, else 0"
 
     def problem(self, boxes: Ints) -> str | None:
         """Take the boxes of one whole epoch; return one sentence if they are not drawn as asked.
 
         Args:
-            boxes: ``(images, 6)``, as in `form_problem`, in any order.
+            boxes: ``(images, 6)``, as in `form_problem`, each file once, in any order.
         """
         sizes = self._sizes[boxes[:, 0]]
         return self._outside(boxes, sizes) or self._not_random(boxes, sizes) or self._again(boxes)
@@ -154,10 +157,12 @@ class Boxes:
 
     def _again(self, boxes: Ints) -> str | None:
         """Return that boxes of an earlier epoch came again, if they did."""
-        of_file = dict(zip(boxes[:, 0].tolist(), boxes.tolist(), strict=True))
-        own = [of_file[file] for file in self._remembered.tolist() if file in of_file]
+        of_file = np.empty(len(self._sizes), np.int64)
+        of_file[boxes[:, 0]] = np.arange(len(boxes))
+        own = boxes[of_file[self._remembered]]
         # The middle of a long picture is all that there is of it.
-        told = [tuple(box) for box in own if not self._is_along(box)]
+        is_along = (own[:, 3:5] == self._sizes[self._remembered]).any(axis=1)
+        told = [tuple(box) for box in own[~is_along].tolist()]
         again = sum(box in self._seen for box in told)
         if self._epochs < _REMEMBERED_EPOCHS:
             self._seen.update(told)
@@ -168,10 +173,6 @@ class Boxes:
                 "draw them anew each epoch"
             )
         return None
-
-    def _is_along(self, box: list[int]) -> bool:
-        rows, columns = self._sizes[box[0]].tolist()
-        return bool(rows == box[3] or columns == box[4])
 
 
 def _by_chance(count: int) -> float:
