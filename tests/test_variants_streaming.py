@@ -22,6 +22,7 @@ from loader_gate.profile.stages import shares_of
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
 from loader_gate.same_work.check import check_epoch
+from loader_gate.same_work.cropped import CroppedEpoch, Crops, check_crops
 from loader_gate.same_work.declared import DeclaredOutput
 from loader_gate.same_work.fingerprints import Fingerprints
 from loader_gate.same_work.order import order_problem
@@ -43,6 +44,10 @@ RIVALS = (
     "torch_simplejpeg",
     "torch_torchvision",
     "webdataset_shards",
+)
+AUGMENTING = (
+    *("keras_image_data_generator", "keras_py_dataset", "native_threads"),
+    *("tfdata_no_cache", "tfdata_tuned", "torch_pillow", "torch_simplejpeg"),
 )
 SIZE = (48, 64)
 
@@ -131,6 +136,30 @@ def hold_to_the_check(name: str, tree: Tree, spec: Spec, reference: Reference) -
 def test_every_kind_of_file(name: str, odd_tree: Tree, odd_reference: Reference, spec: Spec) -> None:
     """Each image comes once an epoch, with its label and pixels; a rival without its library is skipped."""
     hold_to_the_check(name, odd_tree, spec, odd_reference)
+
+
+@pytest.mark.parametrize("name", AUGMENTING)
+def test_parts_of_every_kind_of_file(name: str, odd_tree: Tree, odd_reference: Reference, spec: Spec) -> None:
+    """Each image is the part that its box says, in every epoch another."""
+    module = importlib.import_module(f"loader_gate.variants.{name}")
+    for needed in getattr(module, "REQUIRES", "").split():
+        pytest.importorskip(needed)
+    batches = module.load(odd_tree, replace(spec, augment="crop-flip"))
+    crops = Crops(odd_tree, spec, DeclaredOutput(module.INTERPOLATION), 0)
+    crops.begin(odd_reference)
+    assert check_crops(batches, crops).reason is None
+    for _ in range(4):
+        epoch = CroppedEpoch(crops, len(odd_tree))
+        for images, labels, boxes in batches:
+            images = np.asarray(images)
+            epoch.add(images, np.asarray(labels), crops.sample(images), np.asarray(boxes))
+        assert epoch.problem() is None
+
+
+def test_those_that_can_augment_say_so() -> None:
+    """The others are skipped by name."""
+    found = {each.name for each in built_in_variants() if "crop-flip" in each.augments}
+    assert found == {*AUGMENTING, "limit_jpeg_decode", "limit_read_files", "limit_ready_batches"}
 
 
 def test_unshuffled(odd_tree: Tree, spec: Spec) -> None:

@@ -1,6 +1,7 @@
 """Measures how fast each way of loading images is, and stops the change that makes it slower.
 
-A loader imports from here what it needs: `Tree` (the images), `Spec` (the epoch to deliver), `cores()`.
+A loader imports from here what it needs: `Tree` (the images), `Spec` (the epoch to deliver), `cores()`, and
+`random_box()` if it augments.
 As the pytest plugin ``loader_gate``, there once it is installed, it brings options, fixtures and hooks;
 what ``@loader_gate.loading``, ``.training`` or ``.dump`` decorates is a benchmark.
 
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from loader_gate.machine.cores import cores as cores
+    from loader_gate.registry.boxes import random_box as random_box
     from loader_gate.registry.decorators import dump as dump
     from loader_gate.registry.decorators import loading as loading
     from loader_gate.registry.decorators import training as training
     from loader_gate.registry.spec import Spec as Spec
     from loader_gate.trees.tree import Tree as Tree
 
-__all__ = ["Spec", "Tree", "cores", "dump", "loading", "training"]
+__all__ = ["Spec", "Tree", "cores", "dump", "loading", "random_box", "training"]
 
 #: What pytest loads with this module.
 pytest_plugins = ("loader_gate.plugin.hooks",)
@@ -31,6 +33,7 @@ HOMES = {
     "Spec": "loader_gate.registry.spec",
     "Tree": "loader_gate.trees.tree",
     "cores": "loader_gate.machine.cores",
+    "random_box": "loader_gate.registry.boxes",
 }
 #: The same of what declares a benchmark, which no loader runs on.
 _DECORATORS = dict.fromkeys(("dump", "loading", "training"), "loader_gate.registry.decorators")

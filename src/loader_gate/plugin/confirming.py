@@ -144,6 +144,7 @@ def _work_now(suite: Suite, run: EarlierRun, key: Key) -> tuple[WorkKey, str]:
         then.work,
         image_size=str(work.image_size[0]),
         batch_size=str(work.batch_size),
+        augment=work.augment,
         device=device,
         schema=str(SCHEMA),
         cache="cold" if work.is_cold else WorkKey.cache,

@@ -158,6 +158,15 @@ OPTIONS = (
     ),
     Option("batch-size", "count", "N", "images a batch (default: 32; training on a GPU 256)"),
     Option(
+        "augment",
+        "text",
+        None,
+        "what is done to images: crop-flip, a random part of 8 to 100 % of the picture that is resized and "
+        "mirrored half of the time, anew in each epoch (default: none, whole pictures)",
+        choices=("none", "crop-flip"),  # as in registry/spec.py, which would cost an import
+        default="none",
+    ),
+    Option(
         "device",
         "text",
         "DEVICE",

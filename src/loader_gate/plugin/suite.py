@@ -38,7 +38,7 @@ class Suite:
     Attributes:
         settings: What was asked for.
         machine: The machine it runs on.
-        absent: Of the variants that cannot be measured, what is not installed and how to install it, by name.
+        absent: Why variants cannot be measured, by name: what is not installed, or that they cannot augment.
         on_request: Workloads and the variants that take part in them only if ``--variant`` was given.
         results: What was measured, by workload.
         extra_infos: What the JSON says of each benchmark.
@@ -50,7 +50,8 @@ class Suite:
         """Hold the settings of a session, and the options that say what becomes of its measurements."""
         self.settings = settings
         self.machine = settings.place.machine
-        self.absent = {each.name: absence for each in settings.everyone if (absence := each.absence())}
+        augment = settings.workload_options.augment
+        self.absent = {each.name: absence for each in settings.everyone if (absence := each.absence(augment))}
         self.on_request = {
             (name, each.name)
             for each in built_in_variants()
@@ -241,6 +242,7 @@ def _about_the_work(result: Result, measurement: Measurement) -> dict[str, Any]:
         "tree": result.tree.digest,
         "image_size": work.image_size[0],
         "batch_size": work.batch_size,
+        "augment": work.augment,
         "rotation": _rotation(result),
         **({"cache": "cold"} if work.is_cold else {}),
         **({} if variant.is_built_in else {"loader": variant.floor_key}),

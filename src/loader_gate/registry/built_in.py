@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from loader_gate import variants
 from loader_gate.registry.kind import DEFAULT_KIND, KINDS, Kind
+from loader_gate.registry.spec import AUGMENTS
 from loader_gate.registry.variant import BASELINE, RegistryError, Variant
 from loader_gate.trees.kinds import LIBRARIES
 from loader_gate.workloads.known import known_workloads
@@ -63,6 +64,7 @@ def _declared(variant: Variant, module: ModuleType) -> Variant:
         bounds=bounds,
         cache=_cache(module, KINDS[kind]),
         decoders=decoders,
+        augments=_augments(module),
     )
 
 
@@ -120,6 +122,16 @@ def _cache(module: ModuleType, kind: Kind) -> str:
             '"warm" or "cold".'
         )
     return str(cache)
+
+
+def _augments(module: ModuleType) -> tuple[str, ...]:
+    """Return what of ``--augment`` it can do; everything can do nothing."""
+    augments = getattr(module, "AUGMENTS", ())
+    if not (isinstance(augments, tuple) and all(each in AUGMENTS for each in augments)):
+        raise RegistryError(
+            f"{module.__file__}: AUGMENTS is {augments!r}, expected a tuple of {', '.join(AUGMENTS[1:])}."
+        )
+    return (*AUGMENTS[:1], *augments)
 
 
 def _is_module_name(name: str) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+#: What ``Spec.augment`` may be; the first one is the default.
+AUGMENTS = ("none", "crop-flip")
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -19,6 +22,8 @@ class Spec:
         service: The address of a tf.data service that is there, such as ``grpc://host:5050``; empty without.
         shard: The number of the rank that the epoch is for, from 0.
         shards: How many ranks share an epoch: each image is for one of them, in every epoch.
+        augment: ``"none"`` of whole pictures; ``"crop-flip"`` of a part of each, drawn anew in each epoch and
+            mirrored half of the time (see `random_box`): batches are then ``(images, labels, boxes)``.
     """
 
     image_size: tuple[int, int]
@@ -40,6 +45,8 @@ class Spec:
             raise ValueError(
                 f"shard is {self.shard} and shards is {self.shards}: expected a rank from 0 to shards - 1."
             )
+
+    augment: str = AUGMENTS[0]
 
     def for_variant(self, name: str) -> Spec:
         """Return the same spec with a folder of the variant's own inside ``cache_dir``, made if need be."""

@@ -31,6 +31,8 @@ Modules may say more:
 ``DECODERS``
     The libraries that decode its files, with spaces between them, such as ``"simplejpeg Pillow"``: no file is
     measured that one of them reads otherwise than the others. Left out, every library that is known.
+``AUGMENTS``
+    What of ``--augment`` it can do, beside whole pictures: ``("crop-flip",)``, see `Spec.augment`.
 ``BOUNDS``
     Of a limit: the kinds of variants that can be no faster, such as ``("dump", "memory")``.
 ``CACHE``
@@ -54,6 +56,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader_gate import variants
 from loader_gate.registry.kind import DEFAULT_KIND, Kind, kind_named
+from loader_gate.registry.spec import AUGMENTS
 from loader_gate.text import printable_lines
 from loader_gate.workloads.known import known_workloads
 
@@ -89,8 +92,10 @@ class Variant:
         bounds: Of a limit, the kinds of variants that can be no faster.
         cache: Of a limit on reading: whether it is of ``warm`` passes or of ``cold`` ones; else empty.
         decoders: The libraries that decode its files; of a user's loader nobody knows them.
+        is_strict: Of a limit, whether these can really be no faster, but for its own error.
         file: Of a loader that was found in a file: that file, as its module's name need not lead there.
         path: Of such a loader: the folders in which its worker has to look for modules first.
+        augments: What of ``--augment`` it can do.
         processors: The numbers of those that its worker is bound to; empty if it may use all.
     """
 
@@ -104,8 +109,10 @@ class Variant:
     bounds: tuple[str, ...] = ()
     cache: str = ""
     decoders: tuple[str, ...] = ()
+    is_strict: bool = True
     file: str = ""
     path: tuple[str, ...] = ()
+    augments: tuple[str, ...] = AUGMENTS[:1]
     processors: tuple[int, ...] = ()
 
     @property
@@ -133,10 +140,23 @@ class Variant:
             return workload.has_headspace if self.traits.hands_over_batches else workload.has_limits
         return self.traits.writes_dump or not workload.writes_dumps
 
-    def absence(self) -> str:
-        """Return what is not installed that it needs, and how to install it; nothing if all is there."""
+    def absence(self, augment: str = AUGMENTS[0]) -> str:
+        """Return why it cannot take part: what is not installed that it needs, or that it cannot augment.
+
+        Args:
+            augment: See `Spec.augment`. Whether a user's loader does that, its first epoch says.
+        """
         absent = [name for name in self.requires if not _is_installed(name)]
-        return f"needs {' and '.join(absent)}: {self.install}" if absent else ""
+        if absent:
+            return f"needs {' and '.join(absent)}: {self.install}"
+        if not self.is_built_in or augment in self.augments:
+            return ""
+        why = "it delivers whole pictures only"
+        if self.traits.fills_memory or self.traits.writes_dump:
+            why = "it keeps finished pictures, so that every epoch would have the parts of the first"
+        elif self.traits.is_limit:
+            why = "it bounds nothing that can"
+        return f"cannot take part in --augment {augment}: {why}"
 
     def predicted_bytes(self, images: int, spec: Spec) -> int | None:
         """Return what so many images will take in memory or on disk, or None if nobody knows."""

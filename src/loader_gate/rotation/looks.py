@@ -320,7 +320,7 @@ def share(contestant: Contestant, contestants: Iterable[Contestant]) -> Share | 
     One that is beaten comes first, unless it is a disk: what is read from that, other limits show.
     """
     shares = [
-        share
+        replace(share, is_strict=limit.variant.is_strict)
         for limit, *sides in _beside_limits(contestant, contestants)
         if not limit.variant.traits.hands_over_batches
         and (share := _share_of(limit.variant, *sides)) is not None

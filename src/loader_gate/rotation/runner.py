@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loader_gate.machine.cores import cores
+from loader_gate.registry.spec import AUGMENTS
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
 from loader_gate.rotation.parts import asked, may_be_parts, part_problem, parts_of, to_find
 from loader_gate.statistics.counts import epochs_per_pass, steady
@@ -153,9 +154,11 @@ class Runner:
         """
         for contestant in contestants:
             warm, images = [], len(self._job.tree)
-            batches = math.ceil(images / self._workers.spec(contestant.variant, False).batch_size)
-            # What a cold pass reads has to be that of an epoch.
-            may_find = may_be_parts(batches, budget_seconds) and not self._job.is_cold
+            spec = self._workers.spec(contestant.variant, False)
+            batches = math.ceil(images / spec.batch_size)
+            # What a cold pass reads has to be that of an epoch, and so do boxes that are held against chance.
+            is_usual = not self._job.is_cold and spec.augment == AUGMENTS[0]
+            may_find = is_usual and may_be_parts(batches, budget_seconds)
             for arm in contestant.arms_to_measure():
                 seconds: list[float] = []
                 while contestant.goes_on_with(arm) and not steady(seconds):

@@ -33,6 +33,7 @@ class WorkKey:
         rotation: Of how many variants it was: see `rotation_of`.
         cache: Whether passes began ``cold``, with nothing of their data in the page cache, or ``warm``.
         passes: What they are, ``whole epochs`` or ``parts of epochs``, of the variant or the baseline.
+        augment: What was done to images, see ``Spec.augment``.
     """
 
     tree: str
@@ -43,6 +44,7 @@ class WorkKey:
     rotation: str = "of many"
     cache: str = "warm"
     passes: str = WHOLE
+    augment: str = "none"
 
     def differences(self, now: WorkKey) -> str:
         """Return what is another in `now`, in words; empty if nothing is."""

@@ -55,7 +55,7 @@ class Batches:
             )
         images, labels = np.asarray(batch[0]), np.asarray(batch[1])
         classes = self.add_form(images, labels)
-        self._check_values(images)
+        self.check_values(images)
         return images, classes
 
     def add_form(self, images: Array, labels: Array) -> Ints:
@@ -114,7 +114,12 @@ class Batches:
                 "does it repeat, or is its last batch filled up?"
             )
 
-    def _check_values(self, images: Array) -> None:
+    def check_values(self, images: Array) -> None:
+        """Check that values are finite and in the declared range.
+
+        Raises:
+            DifferenceError: They are not.
+        """
         lowest, highest = float(images.min()), float(images.max())
         if not (math.isfinite(lowest) and math.isfinite(highest)):
             raise DifferenceError(

@@ -7,14 +7,14 @@ labels, `identity` at which file an image is and so at its label, `pixels` at th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from loader_gate.same_work.batch import Batches
 from loader_gate.same_work.identity import Identities
-from loader_gate.same_work.pixels import Pixels
+from loader_gate.same_work.pixels import Compared, Pixels
 from loader_gate.same_work.reference import INTERPOLATIONS, Floats, Ints, Reference, pooled
 from loader_gate.same_work.undeclared import lines_to_add
 from loader_gate.same_work.words import DifferenceError
@@ -162,20 +162,34 @@ class _Epoch:
 
     def result(self, reason: str | None) -> SameWork:
         """Return the figures with the reason."""
-        compared = self._pixels.best()
-        psnr = None if compared is None else _lowest_and_median(compared.psnr, 2)
-        return SameWork(
-            reason=reason,
-            images=self._batches.images,
-            interpolation=None if compared is None else compared.interpolation,
-            compared=0 if compared is None else len(compared.psnr),
-            lowest_psnr=None if psnr is None else psnr[0],
-            median_psnr=None if psnr is None else psnr[1],
-            detail=None if compared is None else _lowest_and_median(compared.detail, 3),
-            chroma=None if compared is None else _lowest_and_median(compared.chroma, 3),
-            not_told_apart=self._identities.not_told_apart,
-            order=np.concatenate(self._order) if self._order else np.empty(0, np.int64),
-        )
+        order = np.concatenate(self._order) if self._order else np.empty(0, np.int64)
+        found = same_work(reason, self._batches.images, self._pixels.best(), order)
+        return replace(found, not_told_apart=self._identities.not_told_apart)
+
+
+def same_work(reason: str | None, images: int, compared: Compared | None, order: Ints) -> SameWork:
+    """Return what the check of an epoch found; see `SameWork`.
+
+    Args:
+        reason: What differs, if anything does.
+        images: Images that came.
+        compared: How those are to the reference whose pixels were compared; None if none were.
+        order: Which files came.
+    """
+    if compared is None:
+        return SameWork(reason, images, None, 0, None, None, order=order)
+    lowest, median = _lowest_and_median(compared.psnr, 2) or (None, None)
+    return SameWork(
+        reason=reason,
+        images=images,
+        interpolation=compared.interpolation,
+        compared=len(compared.psnr),
+        lowest_psnr=lowest,
+        median_psnr=median,
+        detail=_lowest_and_median(compared.detail, 3),
+        chroma=_lowest_and_median(compared.chroma, 3),
+        order=order,
+    )
 
 
 def _lowest_and_median(values: Floats, digits: int) -> tuple[float, float] | None:

@@ -109,7 +109,7 @@ class Pixels:
     def _nearest(self, image: Floats, name: str, rows: Ints) -> tuple[float, int]:
         """Return the PSNR to the nearest of some, and its row: of mostly blank ones many are near enough."""
         pixels = self._reference.pixels[name]
-        return max((_psnr(image, pixels[row]), row) for row in rows.tolist())
+        return max((psnr_of(image, pixels[row]), row) for row in rows.tolist())
 
     def check(self) -> None:
         """Check that all are near enough.
@@ -190,7 +190,7 @@ class Pixels:
         return ""
 
 
-def _psnr(image: Floats, pixels: npt.NDArray[np.uint8]) -> float:
+def psnr_of(image: Floats, pixels: npt.NDArray[np.uint8]) -> float:
     """Return the PSNR of an image in 0 to 255 to reference pixels, in dB."""
     difference = (image - pixels).ravel()
     error = float(np.einsum("i,i", difference, difference)) / difference.size

@@ -275,6 +275,29 @@ def decode_image(path: str, image_size: tuple[int, int]) -> dict[str, Bytes]:
     return _resized(_decoded(path), image_size)
 
 
+def decode_box(
+    path: str, box: Sequence[int], image_size: tuple[int, int], interpolations: Sequence[str] = INTERPOLATIONS
+) -> dict[str, Bytes]:
+    """Decode one file, cut a part out, resize that in each of the ways, and mirror it if that is asked for.
+
+    Args:
+        path: The file.
+        box: Top, left, height and width of the part in pixels of the file, and 1 if it is mirrored, else 0.
+        image_size: Height and width, in pixels.
+        interpolations: The ways, of :data:`INTERPOLATIONS`.
+
+    Returns:
+        For each of them, the image: ``(height, width, 3)`` uint8 RGB.
+
+    Raises:
+        TreeError: The file cannot be decoded.
+    """
+    top, left, height, width, flipped = box
+    part = _decoded(path).crop((left, top, left + width, top + height))
+    images = {name: _RESIZE[name](part, image_size) for name in interpolations}
+    return {name: image[:, ::-1] for name, image in images.items()} if flipped else images
+
+
 def _decoded(path: str) -> Image.Image:
     try:
         with Image.open(path) as file:
@@ -285,12 +308,11 @@ def _decoded(path: str) -> Image.Image:
 
 
 def _resized(image: Image.Image, image_size: tuple[int, int]) -> dict[str, Bytes]:
-    height, width = image_size
-    return {
-        "nearest": np.asarray(image.resize((width, height), Image.Resampling.NEAREST)),
-        "bilinear": resize_bilinear(np.asarray(image), image_size),
-        "area": np.asarray(image.resize((width, height), Image.Resampling.HAMMING)),
-    }
+    return {name: resize(image, image_size) for name, resize in _RESIZE.items()}
+
+
+def _by_pillow(filter_: Image.Resampling) -> Callable[[Image.Image, tuple[int, int]], Bytes]:
+    return lambda image, size: np.asarray(image.resize(size[::-1], filter_))
 
 
 def resize_bilinear(image: Bytes, image_size: tuple[int, int]) -> Bytes:
@@ -310,6 +332,13 @@ def resize_bilinear(image: Bytes, image_size: tuple[int, int]) -> Bytes:
     left = rows[:, low]
     resized = left + (rows[:, high] - left) * share[:, np.newaxis]
     return np.rint(resized).astype(np.uint8)
+
+
+_RESIZE: dict[str, Callable[[Image.Image, tuple[int, int]], Bytes]] = {
+    "nearest": _by_pillow(Image.Resampling.NEAREST),
+    "bilinear": lambda image, size: resize_bilinear(np.asarray(image), size),
+    "area": _by_pillow(Image.Resampling.HAMMING),
+}
 
 
 def _neighbours(old: int, new: int) -> tuple[Ints, Ints, Floats]:

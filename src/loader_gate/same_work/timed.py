@@ -52,6 +52,9 @@ _LUMA = (0.299, 0.587, 0.114)
 class TimedEpoch:
     """One timed epoch, looked at cheaply while it runs and judged when the clock has stopped."""
 
+    #: How many arrays a batch has.
+    arrays = 2
+
     def __init__(self, fingerprints: Fingerprints, images: int | None = None) -> None:
         """Begin with no image.
 

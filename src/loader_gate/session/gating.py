@@ -146,4 +146,6 @@ def _written(
 
 def _conditions(workload: Workload, tree: Tree) -> floors.Conditions:
     """Return what floors are measured on."""
-    return floors.Conditions(round(tree.mean_bytes()), workload.image_size[0], len(tree), workload.batch_size)
+    return floors.Conditions(
+        round(tree.mean_bytes()), workload.image_size[0], len(tree), workload.batch_size, workload.augment
+    )

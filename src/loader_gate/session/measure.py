@@ -15,7 +15,7 @@ from loader_gate.machine.noise import read_noise, used_by_others
 from loader_gate.machine.temporary import TemporaryFolder, remove_abandoned
 from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
-from loader_gate.registry.spec import Spec
+from loader_gate.registry.spec import AUGMENTS, Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.measurement import Measurement
 from loader_gate.rotation.rehearsals import Rehearsals
@@ -74,7 +74,7 @@ def measure(
     """
     before = read_noise()
     # A dump is held against a variant that this session may not have.
-    ungated = [each.name for each in settings.ungated_in(workload) if not each.absence()]
+    ungated = [each.name for each in settings.ungated_in(workload) if not each.absence(workload.augment)]
     measured_names = tuple(dict.fromkeys([*wanted, *ungated]))
     known = tuple(dict.fromkeys([*settings.variants, *built_in_variants()]))
     remove_abandoned()
@@ -210,7 +210,12 @@ class _WorkloadRun:
             cold: What cannot begin cold.
         """
         chosen = [
-            each if each.can_bound(self.tree) else replace(each, bounds=())
+            replace(
+                each,
+                bounds=each.bounds if each.can_bound(self.tree) else (),
+                # One that decodes only the part which it needs may beat the decoder of whole files.
+                is_strict=self.workload.augment == AUGMENTS[0],
+            )
             for each in self.known
             if each.name in {BASELINE, *wanted}
         ]
@@ -339,7 +344,15 @@ class _WorkloadRun:
 
     def _spec(self, folder: Path) -> Spec:
         workload, service = self.workload, self.settings.service
-        return Spec(workload.image_size, workload.batch_size, True, 0, folder / "cache", service=service)
+        return Spec(
+            workload.image_size,
+            workload.batch_size,
+            True,
+            0,
+            folder / "cache",
+            service=service,
+            augment=workload.augment,
+        )
 
     def _launcher(self) -> Launcher:
         return Launcher(

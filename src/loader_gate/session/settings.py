@@ -117,6 +117,7 @@ class Settings:
         loaders = told_apart([user_variant(each, search_path) for each in options.loader])
         _refuse_taken_names(loaders, built_in)
         variants = without_other_limits(_chosen(built_in, loaders, options.variant), options)
+        variants = _chosen(built_in, loaders, options.variant, options.augment)
         machine = read_machine()
         choice = _profile(options, built_in, machine)
         workload_options = WorkloadOptions(
@@ -125,6 +126,7 @@ class Settings:
             options.batch_size,
             options.weights,
             options.cold,
+            options.augment,
         )
         if options.cold:
             check_options(options)
@@ -268,7 +270,7 @@ def _check_numbers(options: argparse.Namespace) -> None:
 
 
 def _chosen(
-    built_in: Sequence[Variant], loaders: Sequence[Variant], names: Sequence[str]
+    built_in: Sequence[Variant], loaders: Sequence[Variant], names: Sequence[str], augment: str
 ) -> tuple[Variant, ...]:
     """Return what ``--variant`` asks for, and the baseline; else the variants by default and all loaders.
 
@@ -278,6 +280,7 @@ def _chosen(
         built_in: The suite's variants.
         loaders: Those of ``--loader``.
         names: Of variants, of loaders, or their ``MODULE:FUNCTION``.
+        augment: ``--augment``.
     """
     known = {
         name: each for each in (*built_in, *loaders) for name in dict.fromkeys((each.name, each.floor_key))
@@ -285,7 +288,7 @@ def _chosen(
     for name in names:
         if name != ALL and name not in known:
             raise RegistryError(f"--variant {name}: {floors.unknown(name, [*known, ALL], 'variant')}.")
-        absence = "" if name == ALL else known[name].absence()
+        absence = "" if name == ALL else known[name].absence(augment)
         if absence:
             raise RegistryError(f"--variant {name}: it {absence}")
     if ALL in names:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loader_gate import cores
+from loader_gate import cores, random_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KIND = "streaming"
 DECODERS = "Pillow"
+AUGMENTS = ("crop-flip",)
 DEFAULT = False
 INTERPOLATION = "area"  # Pillow antialiases what it makes smaller, whatever the filter
 SHARDS = True
@@ -33,7 +34,7 @@ class Epochs:
         """Wrap ``dataset``, a ``PyDataset``."""
         self._dataset = dataset
 
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """Yield every batch of one epoch."""
         from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
@@ -46,6 +47,7 @@ class Epochs:
 
 def load(tree: Tree, spec: Spec) -> Epochs:
     """Return epochs of float32 images in [0, 1] and one-hot float32 labels."""
+    from PIL import Image
     from tensorflow import keras
 
     one_hot = np.eye(len(tree.class_names), dtype=np.float32)[list(tree.labels)]
@@ -57,14 +59,17 @@ def load(tree: Tree, spec: Spec) -> Epochs:
         def __init__(self) -> None:
             super().__init__(workers=cores(), use_multiprocessing=False)
             self._order = np.arange(len(tree))[spec.shard :: spec.shards]
+            self._seed = 0
             self.on_epoch_end()
 
         def __len__(self) -> int:
             return math.ceil(len(self._order) / spec.batch_size)
 
-        def __getitem__(self, index: int) -> tuple[Any, Any]:
+        def __getitem__(self, index: int) -> tuple[Any, ...]:
             places = self._order[index * spec.batch_size : (index + 1) * spec.batch_size]
             images = np.empty((len(places), *spec.image_size, 3), np.float32)
+            if spec.augment == "crop-flip":
+                return images, one_hot[places], self._parts(places, images, self._seed + index)
             for row, place in enumerate(places):
                 image = keras.utils.load_img(
                     tree.paths[place], target_size=spec.image_size, interpolation="bilinear"
@@ -72,7 +77,22 @@ def load(tree: Tree, spec: Spec) -> Epochs:
                 np.divide(image, np.float32(255), out=images[row])
             return images, one_hot[places]
 
+        def _parts(self, places: Any, images: Any, seed: int) -> Any:
+            """Write random parts into images, and return their boxes."""
+            boxes = np.empty((len(places), 6), np.int32)
+            draws = np.random.default_rng(seed)
+            for row, place in enumerate(places):
+                whole = keras.utils.load_img(tree.paths[place])
+                top, left, height, width, flipped = random_box(whole.height, whole.width, draws)
+                image = whole.resize(
+                    spec.image_size[::-1], Image.Resampling.BILINEAR, (left, top, left + width, top + height)
+                )
+                np.divide(image, np.float32(255), out=images[row, :, ::-1] if flipped else images[row])
+                boxes[row] = place, top, left, height, width, flipped
+            return boxes
+
         def on_epoch_end(self) -> None:
+            self._seed = int(random.integers(2**62))
             if spec.shuffle:
                 self._order = random.permutation(len(tree))[spec.shard :: spec.shards]
 

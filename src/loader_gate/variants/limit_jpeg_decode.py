@@ -3,15 +3,20 @@
 Nothing is read, resized, made float or handed over. A picture is decoded as a loader in a hurry may: by the
 fast transform, and at a half, a quarter or an eighth of its size if it is then still as large as the images
 that were asked for. Fractions in between, such as 5/8, take longer than the whole picture.
+
+With ``--augment crop-flip`` it is as small as leaves a random part of it as large as the images. The whole is
+decoded, as by most loaders; one that decodes the part only may be faster.
 """
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING
 
-from loader_gate import cores
+from loader_gate import cores, random_box
 from loader_gate.variants.limit_read_files import Crew
 
 if TYPE_CHECKING:
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
 
 KIND = "limit"
 DECODERS = "simplejpeg"
+AUGMENTS = ("crop-flip",)
 BOUNDS = ("streaming", "rival")
 REQUIRES = "simplejpeg"
 INSTALL = 'pip install "loader-gate[fast]"'
@@ -31,6 +37,7 @@ MOST_KEPT = 512_000_000
 
 _kept: dict[str, bytes] = {}
 _room = MOST_KEPT // cores()
+_random = Random()  # noqa: S311 (it hides nothing)
 
 
 def decode(height: int, width: int, paths: Sequence[str]) -> int:
@@ -45,6 +52,26 @@ def decode(height: int, width: int, paths: Sequence[str]) -> int:
                 fastupsample=True,
                 min_height=height,
                 min_width=width,
+                min_factor=2,
+            )
+    return len(paths)
+
+
+def decode_for_parts(height: int, width: int, paths: Sequence[str]) -> int:
+    """Decode some files, as small as they may be for a random part of each; return how many."""
+    import simplejpeg
+
+    for path in paths:
+        with suppress(ValueError):  # as above
+            data = _bytes_of(path)
+            rows, columns, _, _ = simplejpeg.decode_jpeg_header(data)
+            _, _, rows_of, columns_of, _ = random_box(rows, columns, _random)
+            simplejpeg.decode_jpeg(
+                data,
+                fastdct=True,
+                fastupsample=True,
+                min_height=math.ceil(height * rows / rows_of),
+                min_width=math.ceil(width * columns / columns_of),
                 min_factor=2,
             )
     return len(paths)
@@ -70,4 +97,5 @@ def can_bound(tree: Tree) -> bool:
 
 def load(tree: Tree, spec: Spec) -> Crew:
     """Return epochs of counts of pictures; those that are no JPEGs are left out."""
-    return Crew(partial(decode, *spec.image_size), tree.paths)
+    work = decode_for_parts if spec.augment == "crop-flip" else decode
+    return Crew(partial(work, *spec.image_size), tree.paths)

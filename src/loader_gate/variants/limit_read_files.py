@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 KIND = "limit"
 DECODERS = ""
+AUGMENTS = ("crop-flip",)
 BOUNDS = ("streaming", "rival")
 CACHE = "warm"
 

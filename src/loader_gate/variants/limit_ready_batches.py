@@ -19,6 +19,7 @@ DECODERS = ""
 BOUNDS = ("streaming", "memory", "dump", "rival")
 DEFAULT = False  # training is measured beside it in any case, and no test is about it
 INTERPOLATION = tfdata_no_cache.INTERPOLATION
+AUGMENTS = tfdata_no_cache.AUGMENTS
 
 #: Of whole batches, so many are held at most, in so many bytes: more than a CPU's cache holds, and one in any
 #: case.

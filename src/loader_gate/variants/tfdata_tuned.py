@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from loader_gate import cores
+from loader_gate.variants.tfdata_no_cache import mirrored, part, parts
 
 if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "streaming"
 DECODERS = "TensorFlow"
+AUGMENTS = ("crop-flip",)
 DEFAULT = ("loading",)
 INTERPOLATION = "area"  # a DCT-scaled decode, where the file is large enough
 SHARDS = True
@@ -27,13 +29,30 @@ def load(tree: Tree, spec: Spec) -> Any:
         # Resized as bytes, then scaled: the other way round, the float32 image is four times as large.
         return tf.image.resize(image, spec.image_size) / 255, tf.one_hot(label, len(tree.class_names))
 
-    files = tf.data.Dataset.from_tensor_slices((list(tree.paths), list(tree.labels)))
-    if spec.shuffle:
-        files = files.shuffle(len(tree), seed=spec.seed)
+    def example_of_part(file: Any, seed: Any) -> tuple[Any, Any, Any]:
+        path, label, place = file
+        # At full size: at a half, hardly any part is still as large as the image.
+        image, box = part(
+            tf.io.read_file(path), place, seed, fancy_upscaling=False, dct_method="INTEGER_FAST"
+        )
+        image = mirrored(tf.image.resize(image, spec.image_size) / 255, box)
+        return image, tf.one_hot(label, len(tree.class_names)), box
+
+    augments = spec.augment == "crop-flip"
+    if augments:
+        files = parts(tree, spec)
+    else:
+        files = tf.data.Dataset.from_tensor_slices((list(tree.paths), list(tree.labels)))
+        if spec.shuffle:
+            files = files.shuffle(len(tree), seed=spec.seed)
     if spec.shards > 1:
         files = files.shard(spec.shards, spec.shard)
     dataset = (
-        files.map(example, num_parallel_calls=cores(), deterministic=not spec.shuffle)
+        files.map(
+            example_of_part if augments else example,
+            num_parallel_calls=cores(),
+            deterministic=not spec.shuffle,
+        )
         .batch(spec.batch_size)
         .prefetch(BATCHES_AHEAD)
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from random import Random
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from loader_gate import cores
+from loader_gate import cores, random_box
 
 if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "rival"
 DECODERS = "Pillow"
+AUGMENTS = ("crop-flip",)
 INTERPOLATION = "area"  # Pillow antialiases what it makes smaller, whatever the filter
 REQUIRES = "torch"
 INSTALL = 'pip install "loader-gate[torch]"'
@@ -27,17 +30,30 @@ class Photos:
         import torch
 
         self._paths, self._size = tree.paths, spec.image_size
+        self._augments = spec.augment == "crop-flip"
+        self._random: Random | None = None
         self._one_hot = torch.eye(len(tree.class_names))[list(tree.labels)]
+
+    def random(self) -> Random:
+        """Return what this worker process draws from: torch gives each another seed."""
+        import torch
+
+        if self._random is None:
+            self._random = Random(torch.initial_seed())  # noqa: S311 (it hides nothing)
+        return self._random
 
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self._paths)
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        """Return one image, channels last, and its label."""
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        """Return one image, channels last, its label, and its box if it is a part."""
         import torch
 
         with open(self._paths[index], "rb") as file:  # noqa: PTH123 - a Path an image is slow
+            if self._augments:
+                image, box = decoded_part(file, self._size, self.random())
+                return torch.from_numpy(image), self._one_hot[index], row_of(index, box)
             return torch.from_numpy(decoded(file, self._size)), self._one_hot[index]
 
 
@@ -50,6 +66,30 @@ def decoded(file: IO[bytes], size: tuple[int, int]) -> Any:
         image.draft("RGB", (width, height))  # a JPEG is decoded at a reduced size, if that is large enough
         resized = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
     return np.divide(resized, np.float32(255))
+
+
+def decoded_part(file: IO[bytes], size: tuple[int, int], random: Random) -> tuple[Any, tuple[int, ...]]:
+    """Return a random part of an image as `decoded` returns the whole, and its box."""
+    from PIL import Image
+
+    height, width = size
+    with Image.open(file) as image:
+        rows, columns = image.height, image.width
+        top, left, rows_of, columns_of, flipped = box = random_box(rows, columns, random)
+        # As small as the part may be; it may then begin and end between two pixels, which Pillow knows.
+        image.draft("RGB", (math.ceil(width * columns / columns_of), math.ceil(height * rows / rows_of)))
+        down, across = image.height / rows, image.width / columns
+        where = left * across, top * down, (left + columns_of) * across, (top + rows_of) * down
+        part = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR, where)
+    pixels = np.asarray(part)
+    return np.divide(pixels[:, ::-1] if flipped else pixels, np.float32(255)), box
+
+
+def row_of(index: int, box: tuple[int, ...]) -> Any:
+    """Return a row of ``boxes``."""
+    import torch
+
+    return torch.tensor([index, *box], dtype=torch.int32)
 
 
 def load(tree: Tree, spec: Spec) -> Any:

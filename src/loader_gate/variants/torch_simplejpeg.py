@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from loader_gate.variants.native_threads import AUGMENTS as AUGMENTS
 from loader_gate.variants.native_threads import INTERPOLATION as INTERPOLATION
-from loader_gate.variants.native_threads import decode
-from loader_gate.variants.torch_pillow import Photos, loader
+from loader_gate.variants.native_threads import decode, decode_part
+from loader_gate.variants.torch_pillow import Photos, loader, row_of
 
 if TYPE_CHECKING:
     from loader_gate import Spec, Tree
@@ -21,11 +22,14 @@ DEFAULT = False
 class FastPhotos(Photos):
     """The same dataset with another decoder."""
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        """Return one image, channels last, and its label."""
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        """Return one image, channels last, its label, and its box if it is a part."""
         import torch
 
         image = torch.empty((*self._size, 3))
+        if self._augments:
+            box = decode_part(self._paths[index], image.numpy(), self.random())
+            return image, self._one_hot[index], row_of(index, box)
         decode(self._paths[index], image.numpy())
         return image, self._one_hot[index]
 

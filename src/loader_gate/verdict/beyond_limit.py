@@ -30,7 +30,7 @@ def beyond_limit(kind: Kind, share: Share | None) -> str:
     # How fast a disk is depends on how it is asked: one program more at once may get more of it.
     if share is None or share.is_of_bytes or not is_held:
         return ""
-    margin = LIMIT_MARGIN if kind.is_held_to_limit else FAR_BEYOND - 1
+    margin = LIMIT_MARGIN if kind.is_held_to_limit and share.is_strict else FAR_BEYOND - 1
     if _is_beyond(share.estimate, margin):
         found, what = share.estimate, "is {} times as fast as {}, the most that this machine can do"
     elif share.by_cpu is not None and _is_beyond(share.by_cpu, margin):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
+from loader_gate.registry.spec import AUGMENTS
 from loader_gate.registry.variant import BASELINE
 from loader_gate.workloads.known import known_workloads
 
@@ -46,19 +47,22 @@ class Conditions:
         image_size: Height and width of loaded images, in pixels.
         images: How many images an epoch has; None in stamps of an earlier version.
         batch_size: Images a batch; likewise.
+        augment: What was done to images, see ``Spec.augment``.
     """
 
     image_bytes: int
     image_size: int
     images: int | None = None
     batch_size: int | None = None
+    augment: str = AUGMENTS[0]
 
     def __str__(self) -> str:
         """Return it in words."""
         number = "" if self.images is None else f"{self.images:,} "
         batch = "" if self.batch_size is None else f", {self.batch_size} a batch"
         kilobytes = f"{self.image_bytes / 1000:,.0f} KB"
-        return f"{number}images of {kilobytes} loaded at {self.image_size}x{self.image_size}{batch}"
+        augment = "" if self.augment == AUGMENTS[0] else f", {self.augment}"
+        return f"{number}images of {kilobytes} loaded at {self.image_size}x{self.image_size}{batch}{augment}"
 
     def differences(self, other: Conditions) -> list[str]:
         """Return in what way floors measured on this cannot hold for the other; in none if they can.
@@ -77,6 +81,8 @@ class Conditions:
             found.append("the number of images")
         if None not in (self.batch_size, other.batch_size) and self.batch_size != other.batch_size:
             found.append("the batch size")
+        if self.augment != other.augment:
+            found.append("what is done to images (--augment)")
         return found
 
 
@@ -106,6 +112,8 @@ class Profile:
     def misfit(self, workload: str, conditions: Conditions) -> str:
         """Return why the floors of a workload cannot hold under these conditions, or nothing if they can."""
         measured = self.measured_on.get(workload)
+        if measured is None and conditions.augment != AUGMENTS[0]:  # whoever wrote them had not heard of it
+            measured = replace(conditions, augment=AUGMENTS[0])
         differences = [] if measured is None else measured.differences(conditions)
         if not differences:
             return ""

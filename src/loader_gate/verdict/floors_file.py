@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.kept_files import alone, replace_whole
+from loader_gate.registry.spec import AUGMENTS
 from loader_gate.registry.variant import BASELINE
 from loader_gate.verdict.floors import (
     MARGIN,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 _PROFILE_KEYS = ("min_cores", "gpu", "measured", *floor_tables())
 _CONDITION_KEYS = ("image_bytes", "image_size", "images", "batch_size")
-_MEASURED_KEYS = ("date", "machine", "versions", *_CONDITION_KEYS)
+_MEASURED_KEYS = ("date", "machine", "versions", *_CONDITION_KEYS, "augment")
 
 
 def load_floors(path: Path, known_variants: Collection[str], may_be_new: bool = False) -> Floors:
@@ -122,7 +123,12 @@ def write_floors(
             wanted = _parsed(text, target)
             if conditions is not None:
                 _refuse_mixed_conditions(wanted, path, profile, workload, floors, conditions)
-                stamp.update({key: value for key, value in asdict(conditions).items() if value is not None})
+                unusual = {
+                    key: value
+                    for key, value in asdict(conditions).items()
+                    if value not in (None, AUGMENTS[0])
+                }
+                stamp.update(unusual)
             try:
                 document = tomlkit.parse(text)
                 _enter(wanted, profile, workload, floors, stamp, machine)
@@ -218,7 +224,10 @@ def _stamped_conditions(stamp: Mapping[str, Any], where: str) -> Conditions | No
     for key, size in sizes.items():
         if type(size) is not int or size < 1:
             raise FloorsError(f"{where}.{key} is {size!r}, expected a whole number above 0.")
-    return Conditions(**sizes)
+    augment = stamp.get("augment", AUGMENTS[0])
+    if augment not in AUGMENTS:
+        raise FloorsError(f"{where}.augment is {augment!r}, expected one of {', '.join(AUGMENTS)}.")
+    return Conditions(**sizes, augment=augment)
 
 
 def _known(names: Collection[str], known: Collection[str], kind: str, prefix: str) -> None:

@@ -25,12 +25,14 @@ class Share:
         estimate: The variant's images a second / the limit's, or bytes a second.
         by_cpu: The variant's images a CPU second / the limit's; None where one uses none.
         is_of_bytes: Whether it is of bytes a second that come from the disk.
+        is_strict: Whether nothing that does the same work can be faster, but for the limit's own error.
     """
 
     limit: str
     estimate: Estimate
     by_cpu: Estimate | None = None
     is_of_bytes: bool = False
+    is_strict: bool = True
 
 
 def share_of_limit(limit: str, of_limit: Sequence[PassTiming], own: Sequence[PassTiming]) -> Share:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from loader_gate.same_work.cropped import is_augmented
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -23,7 +25,7 @@ def as_dataset(batches: Iterable[Any], tree: Tree, spec: Spec, declared: Declare
     Args:
         batches: Begins a fresh epoch when it is iterated.
         tree: Gives the number of classes.
-        spec: Gives the size of images.
+        spec: Gives the size of images, and whether boxes come with them.
         declared: Gives their type and layout, and the form of labels.
     """
     import tensorflow as tf
@@ -36,13 +38,14 @@ def as_dataset(batches: Iterable[Any], tree: Tree, spec: Spec, declared: Declare
         tf.TensorSpec((None,), tf.int64)
         if is_index
         else tf.TensorSpec((None, len(tree.class_names)), tf.float32),
+        *([tf.TensorSpec((None, 6), tf.int32)] if is_augmented(spec) else []),
     )
 
-    def pairs() -> Iterator[Any]:
-        for images, labels in batches:
-            yield images, declared.classes(np.asarray(labels)) if is_index else labels
+    def each() -> Iterator[Any]:
+        for images, labels, *boxes in batches:
+            yield images, declared.classes(np.asarray(labels)) if is_index else labels, *boxes
 
-    dataset = tf.data.Dataset.from_generator(pairs, output_signature=signature)
+    dataset = tf.data.Dataset.from_generator(each, output_signature=signature)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 

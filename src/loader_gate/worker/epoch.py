@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from loader_gate.registry.spec import Spec
+    from loader_gate.same_work.cropped import CroppedEpoch
     from loader_gate.same_work.declared import DeclaredOutput
     from loader_gate.same_work.timed import TimedEpoch
     from loader_gate.trees.tree import Tree
@@ -50,7 +51,7 @@ class Epoch:
     def __init__(
         self,
         stopwatch: Stopwatch,
-        seen: TimedEpoch | None,
+        seen: TimedEpoch | CroppedEpoch | None,
         alive: Callable[[], None],
         part: Part | None = None,
     ) -> None:
@@ -102,7 +103,7 @@ class Epoch:
         """
         seen = self.seen
         if seen is not None:
-            images, labels = _real(batch)
+            images, labels, *boxes = _real(batch, seen.arrays)
             read_if_mapped(images)
             sample = seen.fingerprints.sample(images)
         now = self.stopwatch.now()
@@ -111,7 +112,7 @@ class Epoch:
         if self.first_batch is None:
             self.first_batch = now
         if seen is not None:
-            seen.add(images, labels, sample)
+            seen.add(images, labels, sample, *boxes)
         # A limit says how many it has dealt with, or gives batches.
         is_marked = self.count(batch if isinstance(batch, int) else len(batch[1]))
         self._alive()
@@ -141,14 +142,15 @@ class Epoch:
         self._alive()
 
 
-def _real(batch: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return images and labels on the host."""
-    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+def _real(batch: Any, arrays: int) -> list[npt.NDArray[Any]]:
+    """Return images, labels and, of a loader that augments, boxes on the host."""
+    if not isinstance(batch, (tuple, list)) or len(batch) != arrays:
         size = f" of {len(batch)}" if isinstance(batch, (tuple, list, dict)) else ""
+        expected = "a pair (images, labels)" if arrays == 2 else "(images, labels, boxes)"
         raise DifferenceError(
-            f"A batch of a timed epoch is a {type(batch).__name__}{size}, expected a pair (images, labels)."
+            f"A batch of a timed epoch is a {type(batch).__name__}{size}, expected {expected}."
         )
-    return np.asarray(batch[0]), np.asarray(batch[1])
+    return [np.asarray(each) for each in batch]
 
 
 def read_if_mapped(images: npt.NDArray[Any]) -> None:

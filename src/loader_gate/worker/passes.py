@@ -18,6 +18,7 @@ from loader_gate.machine.processes import (
     ignores_ended_children,
 )
 from loader_gate.same_work.beginnings import Beginnings
+from loader_gate.same_work.cropped import CroppedEpoch, Crops
 from loader_gate.same_work.order import (
     may_be_judged,
     order_problem,
@@ -192,11 +193,11 @@ class Passes:
         return problem
 
     def _use_up(self, part: Part | None) -> Epoch:
-        seen = None
+        seen: TimedEpoch | CroppedEpoch | None = None
         if self._fingerprints is not None:
             size = self._fingerprints.spec.batch_size
             # One of these is looked at as a whole, so that it has to come.
-            seen = TimedEpoch(self._fingerprints, None if part is None else part.fewest_batches * size)
+            seen = _timed(self._fingerprints, None if part is None else part.fewest_batches * size)
         epoch = Epoch(self._stopwatch, seen, self._alive, part)
         self._consumer.use_up(self._batches, epoch)
         return epoch
@@ -230,7 +231,7 @@ class Passes:
         seen = epoch.seen
         if seen is None or self._fingerprints is None:
             return None
-        if epoch.is_over:
+        if epoch.is_over and isinstance(seen, TimedEpoch):
             problem = seen.part_problem(epoch.images) or self.part_problem(seen.order())
             if problem is not None:
                 raise DifferenceError(problem)
@@ -246,6 +247,13 @@ class Passes:
     def _quality(self, order: Ints) -> float | None:
         groups = None if self._fingerprints is None else self._fingerprints.groups
         return shuffle_quality(order, len(order), groups) if self._shuffle else None
+
+
+def _timed(fingerprints: Fingerprints, images: int | None) -> TimedEpoch | CroppedEpoch:
+    """Return what looks at a timed epoch, or its first images: of whole pictures, or of parts of them."""
+    if isinstance(fingerprints, Crops):
+        return CroppedEpoch(fingerprints)
+    return TimedEpoch(fingerprints, images)
 
 
 def percentiles(waits: Sequence[float]) -> dict[str, float] | None:

@@ -43,7 +43,7 @@ class Rehearsal:
         self._loader, self._tree, self._alive = loader, tree, alive
         low, high = loader.declared.bounds
         spread, came = 0.0, 0
-        for images, _ in loader.batches:
+        for images, *_ in loader.batches:
             first = np.asarray(images[0], np.float64)
             channels = 2 if loader.declared.layout == "NHWC" else 0
             plane = tuple(axis for axis in range(3) if axis != channels)
@@ -69,7 +69,7 @@ class Rehearsal:
             children, own, began = cpu_seconds_of_children(), time.process_time(), time.perf_counter()
             while (took := time.perf_counter() - began) < seconds:
                 asked = time.perf_counter()
-                for images, labels in self._loader.batches:
+                for images, labels, *boxes in self._loader.batches:
                     pixels = np.asarray(images)
                     read_if_mapped(pixels)
                     np.asarray(labels)
@@ -77,7 +77,7 @@ class Rehearsal:
                     at_once += now - asked < AT_ONCE
                     batches += 1
                     self._alive()
-                    del images, labels, pixels
+                    del images, labels, boxes, pixels
                     asked = time.perf_counter()
                 epochs += 1
             cpu = time.process_time() - own + cpu_seconds_of_children() - children

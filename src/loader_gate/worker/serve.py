@@ -29,7 +29,9 @@ from typing import TYPE_CHECKING, Any
 import loader_gate
 from loader_gate.machine.processes import adopt_orphans, let_be_traced
 from loader_gate.registry.kind import DEFAULT_KIND, kind_named, require_kind_of_a_loader
+from loader_gate.registry.spec import AUGMENTS
 from loader_gate.same_work.check import check_epoch
+from loader_gate.same_work.cropped import Crops, check_crops, is_augmented
 from loader_gate.same_work.fingerprints import Fingerprints
 from loader_gate.same_work.reference import Reference
 from loader_gate.same_work.words import DifferenceError
@@ -49,6 +51,7 @@ from loader_gate.worker.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from loader_gate import Spec, Tree
+    from loader_gate.same_work.check import SameWork
 
 HEARTBEAT_SECONDS = 1.0
 #: A first epoch of a limit is left after so long.
@@ -166,7 +169,8 @@ class Worker:
         is_limit = built_in and traits.is_limit
         if is_limit and not traits.hands_over_batches:
             consumer = {"name": "tally"}
-        self._fingerprints = None if is_limit else Fingerprints(self._tree, self._spec, declared, seed)
+        kind = Crops if is_augmented(self._spec) else Fingerprints
+        self._fingerprints = None if is_limit else kind(self._tree, self._spec, declared, seed)
         self._passes = Passes(
             new_consumer(self._tree, self._spec, declared, **consumer),
             self._loader.batches,
@@ -215,8 +219,7 @@ class Worker:
             decoded = Reference.open(Path(reference))
             if batches is None:
                 self._fingerprints.begin(decoded)
-            learn = self._fingerprints.learn if batches is None else None
-            check = check_epoch(taken(), self._tree, self._spec, self._loader.declared, decoded, learn)
+            check = _checked(taken(), self._fingerprints, decoded, learn=batches is None)
             judge = self._passes.order_problem if batches is None else self._passes.part_problem
             reason = check.reason or judge(check.order)
             if reason is None and fingerprints is not None:
@@ -279,8 +282,23 @@ class Worker:
         return {}
 
 
+def _checked(batches: Iterator[Any], prints: Fingerprints, decoded: Reference, *, learn: bool) -> SameWork:
+    """Return what the check of an epoch finds: of whole pictures, or of parts of them."""
+    if isinstance(prints, Crops):
+        return check_crops(batches, prints)
+    told = prints.learn if learn else None
+    return check_epoch(batches, prints.tree, prints.spec, prints.declared, decoded, told)
+
+
 def _spec(spec: dict[str, Any]) -> Spec:
-    """Return a spec that has come as JSON."""
+    """Return a spec that has come as JSON.
+
+    Raises:
+        DifferenceError: It asks for what loaders of this revision cannot know of.
+    """
+    augment = spec.get("augment", AUGMENTS[0])
+    if augment != AUGMENTS[0] and not hasattr(loader_gate.Spec, "augment"):
+        raise DifferenceError(f"this revision's loader_gate.Spec knows nothing of --augment {augment}")
     height, width = spec["image_size"]
     whole = {**spec, "image_size": (height, width), "cache_dir": Path(spec["cache_dir"])}
     # That of another revision may have fewer fields.

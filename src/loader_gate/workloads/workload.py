@@ -19,6 +19,7 @@ class WorkloadOptions:
         batch_size: ``--batch-size``, if given.
         weights: ``--weights``, if given.
         cold: ``--cold``: whether passes begin with nothing in the page cache.
+        augment: ``--augment``.
     """
 
     device: Device
@@ -26,6 +27,7 @@ class WorkloadOptions:
     batch_size: int | None = None
     weights: str | None = None
     cold: bool = False
+    augment: str = "none"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Workload:
         image_size: Height and width of images, in pixels.
         batch_size: Images a batch.
         consumer: What uses the batches in a worker; see ``worker/consumers``.
+        augment: What is done to images, see ``Spec.augment``.
         device: Where a model trains, or seems to; None where none does, and of an emulated accelerator before
             it has a speed.
         is_cold: Whether each timed pass begins with nothing of its data in the page cache.
@@ -55,6 +58,7 @@ class Workload:
     floors: str | None
     image_size: tuple[int, int] = (224, 224)
     batch_size: int = 32
+    augment: str = "none"
     consumer: Mapping[str, Any] = field(default_factory=lambda: {"name": "drain"})
     device: Device | None = None
     is_cold: bool = False
@@ -94,6 +98,7 @@ class Workload:
             image_size=(side, side) if side else found.image_size,
             batch_size=options.batch_size or found.batch_size,
             is_cold=options.cold and self.may_be_cold,
+            augment=options.augment,
         )
 
     def on(self, device: Device, weights: str | None) -> Workload:  # noqa: ARG002 (for those that use one)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from loader_gate.same_work.cropped import is_augmented
 from loader_gate.same_work.fingerprints import POINTS
 from loader_gate.worker.dataset import as_dataset, image_shape
 from loader_gate.worker.keras_settings import default_numbers
@@ -62,12 +63,12 @@ class Model:
         if declared.dtype != "float32":
             as_delivered.append(layers.Rescaling(1 / 255 if declared.dtype == "uint8" else 1))
         head = [layers.Flatten(), layers.Dense(256, activation="relu"), layers.Dense(len(tree.class_names))]
-        trained_on = _TrainedOn(len(tree) + spec.batch_size, declared)
+        trained_on = _TrainedOn(len(tree) + spec.batch_size, declared, is_augmented(spec))
 
         class Watched(keras.Sequential):  # type: ignore[misc, unused-ignore]
             def train_step(self, data: Any) -> Any:
                 trained_on.add(*data)
-                return super().train_step(data)
+                return super().train_step(data[:2])  # to Keras, the third one would be weights of images
 
         shape = image_shape(spec, declared)
         beginning = [keras.Input(shape, dtype=declared.dtype), *as_delivered] if as_delivered else []
@@ -84,7 +85,8 @@ class Model:
         labels = np.eye(len(tree.class_names), dtype=np.float32)[[0] * spec.batch_size]
         if is_index:
             labels = labels.argmax(axis=1)
-        self._fit(as_dataset([(images, labels)] * 2, tree, spec, declared))
+        boxes = [np.zeros((spec.batch_size, 6), np.int32)] if is_augmented(spec) else []
+        self._fit(as_dataset([(images, labels, *boxes)] * 2, tree, spec, declared))
 
     def use_up(self, batches: Iterable[Any], epoch: Epoch) -> None:
         """Train for one epoch, timed until its data have ended and its last step is done."""
@@ -122,7 +124,7 @@ class Model:
         del dataset
         epoch.torn_down()
         if seen is not None:
-            seen.keep(*self._trained_on.seen())
+            seen.keep(*self._trained_on.seen())  # type: ignore[arg-type, call-arg, unused-ignore]
 
     def _fit(self, dataset: Any, *callbacks: Any) -> None:
         with warnings.catch_warnings():
@@ -136,13 +138,14 @@ class _TrainedOn:
     Nothing has to be copied from a device while it trains.
     """
 
-    def __init__(self, images: int, declared: DeclaredOutput) -> None:
-        """Make room for so many images as they are declared."""
+    def __init__(self, images: int, declared: DeclaredOutput, has_boxes: bool) -> None:
+        """Make room for so many images as they are declared, and for their boxes."""
         import tensorflow as tf
 
         self._last, self._declared = images - 1, declared
         self._pixels = tf.Variable(tf.zeros((images, POINTS, 3), declared.dtype), trainable=False)
         self._classes = tf.Variable(tf.zeros(images, tf.int64), trainable=False)
+        self._boxes = tf.Variable(tf.zeros((images, 6), tf.int32), trainable=False) if has_boxes else None
         self._places = tf.Variable(tf.zeros(POINTS, tf.int64), trainable=False)
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False)
 
@@ -151,7 +154,7 @@ class _TrainedOn:
         self._count.assign(0)
         self._places.assign(places)
 
-    def add(self, images: Any, labels: Any) -> None:
+    def add(self, images: Any, labels: Any, boxes: Any = None) -> None:
         """Keep what is needed of a batch, as a part of the model's graph."""
         import tensorflow as tf
 
@@ -166,12 +169,15 @@ class _TrainedOn:
         classes = tf.reshape(tf.cast(labels, tf.int64), (-1,)) if is_index else tf.argmax(labels, axis=1)
         self._pixels.scatter_update(tf.IndexedSlices(pixels, where))
         self._classes.scatter_update(tf.IndexedSlices(classes, where))
+        if boxes is not None and self._boxes is not None:
+            self._boxes.scatter_update(tf.IndexedSlices(boxes, where))
         self._count.assign_add(size)
 
-    def seen(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-        """Return the pixels of every image so far, ``(images, POINTS, 3)``, and its class."""
+    def seen(self) -> tuple[npt.NDArray[Any], ...]:
+        """Return the pixels of every image so far, ``(images, POINTS, 3)``, its class, and its box if any."""
         count = int(self._count)
-        return self._pixels[:count].numpy(), self._classes[:count].numpy()
+        kept = [self._pixels, self._classes, *([] if self._boxes is None else [self._boxes])]
+        return tuple(each[:count].numpy() for each in kept)
 
 
 CONSUMER = Model

@@ -1,0 +1,350 @@
+"""The check of loaders that augment: honest ones pass, each kind of wrong one fails with its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from loader_gate import random_box
+from loader_gate.registry.spec import Spec
+from loader_gate.same_work.cropped import CroppedEpoch, Crops, arrays_of, check_crops, is_augmented
+from loader_gate.same_work.declared import DeclaredOutput
+from loader_gate.same_work.reference import Reference, build_reference, decode_box, resize_bilinear
+from loader_gate.same_work.words import DifferenceError
+from loader_gate.trees.tree import Tree
+from loader_gate.worker.consumers.model import _TrainedOn
+from loader_gate.worker.dataset import as_dataset
+from tests.sessions import ROOT
+
+SIZE = (48, 64)
+BATCH = 8
+BILINEAR = DeclaredOutput("bilinear")
+Batch = tuple[Any, ...]
+
+
+def picture(seed: int, height: int = 120, width: int = 160) -> np.ndarray:
+    """Return waves, discs and some texture, another for every seed."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width] / 160
+    waves = [random.uniform(3, 20, 3) * x[..., None], random.uniform(3, 20, 3) * y[..., None]]
+    pixels = 128 + 70 * np.sin(waves[0] + waves[1] + random.uniform(0, 6, 3))
+    for _ in range(12):
+        disc = (x - random.random()) ** 2 + (y - random.random() * 0.75) ** 2 < random.uniform(0.001, 0.02)
+        pixels[disc] = random.uniform(0, 255, 3)
+    pixels += random.normal(0, 10, (height, width, 1))
+    drawn: np.ndarray = pixels.clip(0, 255).astype(np.uint8)
+    return drawn
+
+
+class Case:
+    """A tree, its reference, and an honest loader of it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Write 48 images of three classes."""
+        paths, labels = [], []
+        for label, name in enumerate(("ant", "bee", "cat")):
+            (folder / "tree" / name).mkdir(parents=True)
+            for number in range(16):
+                paths.append(str(folder / "tree" / name / f"{number:02}.png"))
+                labels.append(label)
+                Image.fromarray(picture(100 * label + number)).save(paths[-1])
+        self.tree = Tree(folder / "tree", tuple(paths), tuple(labels), ("ant", "bee", "cat"), "made up")
+        self.spec = Spec(SIZE, BATCH, shuffle=True, seed=1, cache_dir=folder, augment="crop-flip")
+        self.reference: Reference = build_reference(self.tree, SIZE, folder / "reference")
+        self.random = np.random.default_rng(5)
+
+    def crops(self, declared: DeclaredOutput = BILINEAR) -> Crops:
+        """Return what is known of a loader before its first epoch."""
+        crops = Crops(self.tree, self.spec, declared, seed=0)
+        crops.begin(self.reference)
+        return crops
+
+    def boxes(self) -> np.ndarray:
+        """Return boxes of one epoch, in a new order."""
+        order = self.random.permutation(len(self.tree))
+        return np.array([(file, *random_box(120, 160, self.random)) for file in order], np.int32)
+
+    def batches(
+        self, boxes: Any = None, change: Callable[[Any], Any] = lambda each: each, did: Any = None
+    ) -> Iterator[Batch]:
+        """Yield an epoch.
+
+        Args:
+            boxes: What it says; drawn if not given.
+            change: What is done to its images.
+            did: The boxes of what it does, if others than it says.
+        """
+        boxes = self.boxes() if boxes is None else boxes
+        did = boxes if did is None else did
+        one_hot = np.eye(3, dtype=np.float32)
+        for start in range(0, len(boxes), BATCH):
+            some = slice(start, start + BATCH)
+            images = [
+                decode_box(self.tree.paths[row[0]], row[1:], SIZE, ("bilinear",))["bilinear"]
+                for row in did[some].tolist()
+            ]
+            labels = one_hot[[self.tree.labels[row[0]] for row in boxes[some].tolist()]]
+            yield change(np.stack(images).astype(np.float32) / 255), labels, boxes[some]
+
+    def reason(self, batches: Any, declared: DeclaredOutput = BILINEAR) -> str:
+        """Return why a first epoch fails."""
+        reason = check_crops(batches, self.crops(declared)).reason
+        assert reason is not None
+        assert str(self.tree.root) not in reason
+        assert "\n" not in reason
+        return reason
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """Return six batches of eight."""
+    return Case(tmp_path_factory.mktemp("case"))
+
+
+def timed(crops: Crops, batches: Any) -> CroppedEpoch:
+    """Look at a timed epoch."""
+    epoch = CroppedEpoch(crops)
+    for images, labels, boxes in batches:
+        epoch.add(images, labels, crops.sample(images), boxes)
+    return epoch
+
+
+class TestHonest:
+    """Loaders that do what is asked."""
+
+    def test_the_checked_epoch_and_many_more(self, case: Case) -> None:
+        """All of a small tree is compared once, and some of every epoch; files are known."""
+        crops = case.crops()
+        found = check_crops(case.batches(), crops)
+        assert (found.reason, found.images, found.compared, found.lowest_psnr) == (None, 48, 48, 100.0)
+        assert found.detail == (1.0, 1.0)
+        assert sorted(found.order.tolist()) == list(range(48))
+        for _ in range(10):
+            epoch = timed(crops, case.batches())
+            assert epoch.problem() is None
+            assert sorted(epoch.order().tolist()) == list(range(48))
+
+    def test_declared(self, case: Case) -> None:
+        """Channels first, bytes and class numbers, if it says so."""
+        declared = DeclaredOutput("bilinear", "uint8", (0, 255), layout="NCHW", labels="index")
+        batches = (
+            (np.rint(images * 255).astype(np.uint8).transpose(0, 3, 1, 2), labels.argmax(axis=1), boxes)
+            for images, labels, boxes in case.batches()
+        )
+        assert check_crops(batches, case.crops(declared)).reason is None
+
+    def test_the_interpolation_that_fits_best(self, case: Case) -> None:
+        """It need not be declared."""
+        assert check_crops(case.batches(), case.crops(DeclaredOutput())).interpolation == "bilinear"
+
+
+class TestWrong:
+    """Loaders that do something else."""
+
+    def test_no_boxes(self, case: Case) -> None:
+        """One that ignores ``spec.augment`` learns which line to add."""
+        reason = case.reason((images, labels) for images, labels, _ in case.batches())
+        assert reason.startswith("Batch 1 is a tuple of 2, expected (images, labels, boxes)")
+        assert "yield images, labels, boxes" in reason
+        assert "docs/augment.md" in reason
+
+    def test_whole_pictures(self, case: Case) -> None:
+        """Images that were not cut, whatever their boxes say."""
+        whole = case.boxes()
+        whole[:, 1:5] = 0, 0, 120, 160
+        reason = case.reason(case.batches(case.boxes()[whole[:, 0].argsort().argsort()], did=whole))
+        assert "Of images held against the parts that their boxes name" in reason
+
+    def test_whole_pictures_that_say_so(self, case: Case) -> None:
+        """Boxes that are always the whole picture are not drawn at random."""
+        crops, reason = case.crops(), None
+        for _ in range(12):
+            boxes = case.boxes()
+            boxes[:, 1:5] = 0, 0, 120, 160
+            reason = reason or timed(crops, case.batches(boxes)).problem()
+        assert reason is not None
+        assert "not drawn at random: their share of the picture's area" in reason
+
+    def test_the_middle(self, case: Case) -> None:
+        """Boxes of any size, always in the middle."""
+        crops, reason = case.crops(), None
+        for _ in range(12):
+            boxes = case.boxes()
+            boxes[:, 1:3] = (np.array([120, 160]) - boxes[:, 3:5]) // 2
+            reason = reason or timed(crops, case.batches(boxes)).problem()
+        assert reason is not None
+        assert "where they lie in the picture" in reason
+
+    @pytest.mark.parametrize("flipped", [0, 1])
+    def test_never_or_always_mirrored(self, case: Case, flipped: int) -> None:
+        """Half of the time is asked for."""
+        crops, reason = case.crops(), None
+        for _ in range(4):
+            boxes = case.boxes()
+            boxes[:, 5] = flipped
+            reason = reason or timed(crops, case.batches(boxes)).problem()
+        assert reason is not None
+        assert f"{flipped:.0%} of " in reason
+        assert "expected about half" in reason
+
+    def test_the_boxes_of_the_first_epoch(self, case: Case) -> None:
+        """In another order, they are no new ones."""
+        crops, boxes = case.crops(), case.boxes()
+        assert check_crops(case.batches(boxes), crops).reason is None
+        reason = timed(crops, case.batches(boxes[::-1])).problem()
+        assert reason is not None
+        assert "those of the same file in an earlier epoch" in reason
+
+    def test_a_few_boxes_a_file(self, case: Case) -> None:
+        """Ten parts of each file, drawn among, are no new ones either."""
+        crops, reason = case.crops(), None
+        pools = [case.boxes() for _ in range(10)]
+        pools = [pool[pool[:, 0].argsort()] for pool in pools]
+        for _ in range(20):
+            chosen = case.random.integers(10, size=48)
+            boxes = np.stack([pools[pool][file] for file, pool in enumerate(chosen)])
+            reason = reason or timed(crops, case.batches(boxes[case.random.permutation(48)])).problem()
+        assert reason is not None
+        assert "in an earlier epoch" in reason
+
+    def test_images_of_the_first_epoch_under_new_boxes(self, case: Case) -> None:
+        """Boxes are drawn, images are not: some of each epoch are held against their files."""
+        crops, did = case.crops(), case.boxes()
+        assert check_crops(case.batches(did), crops).reason is None
+        says = did.copy()
+        says[:, 1:] = [random_box(120, 160, case.random) for _ in says]
+        reason = timed(crops, case.batches(says, did=did)).problem()
+        assert reason is not None
+        assert "parts that their boxes name" in reason
+
+    def test_decoded_at_half_the_size(self, case: Case) -> None:
+        """What was blown up lacks detail."""
+
+        def blown_up(images: np.ndarray) -> np.ndarray:
+            small = [resize_bilinear(np.rint(each * 255).astype(np.uint8), (24, 32)) for each in images]
+            return np.stack([resize_bilinear(each, SIZE) for each in small]).astype(np.float32) / 255
+
+        reason = case.reason(case.batches(change=blown_up))
+        assert "parts that their boxes name" in reason
+
+    def test_hints(self, case: Case) -> None:
+        """What may have been meant by a box."""
+        did = case.boxes()
+        says = did.copy()
+        says[:, 5] = 1 - says[:, 5]
+        assert "the last number of a box is turned round" in case.reason(case.batches(says, did=did))
+
+    def test_a_file_twice(self, case: Case) -> None:
+        """Every file once, by what the loader says."""
+        boxes = case.boxes()
+        boxes[0, 0] = boxes[1, 0]
+        assert "1 of 48 images are missing" in case.reason(case.batches(boxes))
+
+    def test_labels(self, case: Case) -> None:
+        """The first number of a box tells the label."""
+        batches = ((images, np.roll(labels, 1, axis=1), boxes) for images, labels, boxes in case.batches())
+        assert "images have a wrong label" in case.reason(batches)
+
+    def test_too_few(self, case: Case) -> None:
+        """An epoch has as many images as ever."""
+        batches = list(case.batches())[:-1]
+        assert case.reason(batches).startswith("40 images came in an epoch, expected the 48 of the tree.")
+
+    @pytest.mark.parametrize(
+        ("column", "value", "expected"),
+        [
+            (0, 48, "a box is of file 48, expected 0 to 47"),
+            (1, -1, "a box has top -1"),
+            (3, 121, "expected a part of its file's 120 rows and 160 columns"),
+            (4, 0, "width 0"),
+            (5, 2, "the last number of a box is 2"),
+        ],
+    )
+    def test_a_box_that_is_none(self, case: Case, column: int, value: int, expected: str) -> None:
+        """It is no part of its file."""
+        boxes = case.boxes()
+        good = next(case.batches(boxes))
+        bad = good[2].copy()
+        bad[0, column] = value
+        assert expected in case.reason([(good[0], good[1], bad)])
+
+    @pytest.mark.parametrize(
+        "change", [lambda boxes: boxes.astype(np.int64), lambda boxes: boxes[:, :5]], ids=["type", "shape"]
+    )
+    def test_the_form_of_boxes(self, case: Case, change: Callable[[Any], Any]) -> None:
+        """It is one for all."""
+        reason = case.reason((images, labels, change(boxes)) for images, labels, boxes in case.batches())
+        assert "expected int32 of (8, 6)" in reason
+
+    def test_a_narrow_box(self, case: Case) -> None:
+        """A width of half the height is not asked for."""
+        boxes = case.boxes()
+        boxes[:, 3:5] = 80, 40
+        boxes[:, 1:3] = 5
+        assert "have another size than spec.augment asks for" in case.reason(case.batches(boxes))
+
+    def test_undeclared(self, case: Case) -> None:
+        """The line to add is named, as ever."""
+        batches = ((images * 255, labels, boxes) for images, labels, boxes in case.batches())
+        assert "VALUE_RANGE = (0, 255)" in case.reason(batches)
+
+
+def test_the_loader_of_the_docs(case: Case) -> None:
+    """It is honest, epoch after epoch; a generator is called anew for each, with another seed."""
+    text = (ROOT / "docs" / "augment.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(compile(text.partition("```python\n")[2].partition("```")[0], "augment.md", "exec"), names)  # noqa: S102
+    crops = case.crops(DeclaredOutput())
+    assert check_crops(names["crop_flip"](case.tree, case.spec), crops).reason is None
+    for epoch in range(1, 6):
+        spec = replace(case.spec, seed=case.spec.seed + epoch)
+        assert timed(crops, names["crop_flip"](case.tree, spec)).problem() is None
+
+
+def test_what_a_model_was_trained_on(case: Case) -> None:
+    """Of images that did not come by, some pixels are known, which are held against their parts."""
+    for is_honest in (True, False):
+        crops = case.crops()
+        epoch = CroppedEpoch(crops)
+        did, says = case.boxes(), case.boxes()
+        says[:, 0] = did[:, 0]
+        for images, labels, boxes in case.batches(did if is_honest else says, did=did):
+            epoch.keep(crops.sample(images), labels.argmax(axis=1), boxes)
+        reason = epoch.problem()
+        assert (reason is None) == is_honest, reason
+
+
+def test_a_model_keeps_the_boxes_of_what_it_is_trained_on(case: Case) -> None:
+    """Of a loader that is no dataset, too."""
+    pytest.importorskip("tensorflow")
+    kept, crops = _TrainedOn(2 * len(case.tree), BILINEAR, has_boxes=True), case.crops()
+    kept.begin(crops.places)
+    for batch in as_dataset([*case.batches()], case.tree, case.spec, BILINEAR):
+        kept.add(*batch)
+    epoch = CroppedEpoch(crops)
+    epoch.keep(*kept.seen())
+    assert epoch.problem() is None
+
+
+def test_a_spec_of_before() -> None:
+    """Who knows of no ``augment`` wants whole pictures."""
+    assert not is_augmented(object())  # type: ignore[arg-type]
+
+
+def test_a_dictionary_is_no_batch() -> None:
+    """What came is named."""
+    with pytest.raises(DifferenceError, match="Batch 3 is a dict of 1"):
+        arrays_of({"image": 1}, 3)
+
+
+def test_the_spec_that_is_asked_for(case: Case) -> None:
+    """Whole pictures by default."""
+    spec = case.spec
+    assert is_augmented(spec)
+    assert not is_augmented(replace(spec, augment="none"))
