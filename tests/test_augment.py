@@ -7,7 +7,7 @@ import pytest
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.kind import kind_named
 from loader_gate.registry.spec import AUGMENTS
-from loader_gate.registry.variant import Variant
+from loader_gate.registry.variant import RegistryError, Variant
 from loader_gate.runs.parsing import work_of
 from loader_gate.session import settings
 from loader_gate.statistics.estimate import Estimate
@@ -42,7 +42,7 @@ def test_whether_a_loader_of_yours_can_its_batches_say() -> None:
 
 def test_to_name_one_that_cannot_is_an_error() -> None:
     """As of one that is not installed."""
-    with pytest.raises(settings.RegistryError, match="--variant uint8_memory: it cannot take part in --aug"):
+    with pytest.raises(RegistryError, match="--variant uint8_memory: it cannot take part in --aug"):
         settings._chosen(built_in_variants(), [], ["uint8_memory"], "crop-flip")
     chosen = settings._chosen(built_in_variants(), [], ["uint8_memory"], "none")
     assert "uint8_memory" in [each.name for each in chosen]

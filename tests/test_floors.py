@@ -475,3 +475,19 @@ def test_write_through_a_link(toml: Callable[[str], Path], tmp_path: Path) -> No
     write_floors(link, "ci-2core", "loading", {"tfdata_no_cache": Estimate(3, 3, 3, 9)}, MACHINE, TODAY)
     assert link.is_symlink()
     assert load_floors(path, KNOWN).profiles["ci-2core"].floor("loading", "tfdata_no_cache") == 2.7
+
+
+def test_what_is_done_to_images_is_stamped(tmp_path: Path) -> None:
+    """And is not left behind when whole pictures are measured again."""
+    path, one = tmp_path / "floors.toml", {"tfdata_no_cache": ESTIMATE}
+    for augment in ("crop-flip", "none"):
+        conditions = Conditions(150_000, 224, augment=augment)
+        write_floors(path, "mine", "loading", one, MACHINE, TODAY, conditions=conditions)
+        assert load_floors(path, KNOWN).profiles["mine"].measured_on["loading"] == conditions
+        assert ("augment" in path.read_text(encoding="utf-8")) == (augment == "crop-flip")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("image_size = 224", 'image_size = 224\naugment = "cutmix"'),
+        encoding="utf-8",
+    )
+    with pytest.raises(FloorsError, match=r"augment is 'cutmix', expected one of none, crop-flip"):
+        load_floors(path, KNOWN)

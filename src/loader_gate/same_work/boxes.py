@@ -70,7 +70,8 @@ class Boxes:
         files, begin, length = some[:, 0], some[:, 1:3], some[:, 3:5]
         is_file = (files >= 0) & (files < len(self._sizes))
         sizes = self._sizes[np.where(is_file, files, 0)]
-        is_inside = ((begin >= 0) & (length > 0) & (begin + length <= sizes)).all(axis=1)
+        is_within: npt.NDArray[np.bool_] = (begin >= 0) & (length > 0) & (begin + length <= sizes)
+        is_inside = is_within[:, 0] & is_within[:, 1]
         is_box = is_file & is_inside & np.isin(some[:, 5], (0, 1))
         if is_box.all():
             return None

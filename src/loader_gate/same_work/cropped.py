@@ -28,7 +28,7 @@ from loader_gate.same_work.undeclared import lines_to_add
 from loader_gate.same_work.words import FILES_NAMED, DifferenceError, file_name, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -306,7 +306,7 @@ def _lines(crops: Crops, images: npt.NDArray[Any], labels: npt.NDArray[Any], box
         len(crops.tree.class_names),
         crops.spec,
         crops.declared,
-        lambda levels: _fits(crops, levels, boxes[few]),
+        lambda levels: _fits(crops, [*levels], boxes[few]),
     )
 
 
@@ -345,7 +345,7 @@ def compared(
 
 def _hint(crops: Crops, levels: Sequence[Floats], rows: Ints) -> str:
     """Say what may have been done to images that are not what their boxes say, or nothing."""
-    changes = {
+    changes: dict[str, Callable[[list[int]], list[int]]] = {
         "They fit if the last number of a box is turned round: 1 is mirrored.": _flipped,
         "They fit if top and left are swapped: a box is file, top, left, height, width, mirrored.": (
             lambda row: [row[0], row[2], row[1], *row[3:]]

@@ -295,6 +295,8 @@ def _enter(
         measured = _table(_table(table, "measured", of_tables=True), workload)
         with _tail_kept(measured):
             measured.update(stamp)
+            if "augment" not in stamp:  # floors of before may have been of parts of pictures
+                measured.pop("augment", None)
 
 
 def _is_free(profiles: Mapping[str, Any], machine: Machine) -> bool:
