@@ -212,3 +212,24 @@ def test_wrong_numbers(wrong: tuple[str, str]) -> None:
     """The parser says what it expected."""
     with pytest.raises(SystemExit, match="2"):
         main([*wrong])
+
+
+@pytest.mark.parametrize(
+    ("figures", "about", "value"),
+    [
+        ({"gpu_rate": 31_278, "cpu_ms": 3.18}, "cores", 100),
+        ({"gpu_rate": 172_801, "cpu_ms": 0.18}, "cores", 32),
+        ({"gpu_rate": 172_801, "read_bytes": 132_500}, "bytes/s from storage", 22.9e9),
+        ({"gpu_rate": 16_631, "read_bytes": 51_100}, "bytes/s from storage", 850e6),
+        ({"gpu_rate": 1_785.7, "read_bytes": 114_660}, "bytes/s from storage", 204.8e6),
+        ({"gpu_rate": 1_785.7, "read_bytes": 114_660}, "gigabits from storage", 1.64),
+        ({"gpu_rate": 5_800, "cpu_ms": 3.18}, "cores", 19),
+        ({"gpu_rate": 7_221, "cpu_ms": 3.18}, "cores", 23),
+        ({"gpu_rate": 7_221, "read_bytes": 111_700}, "gigabits from storage", 6.45),
+    ],
+)
+def test_what_docs_scale_holds_against_published_figures(
+    figures: dict[str, float], about: str, value: float
+) -> None:
+    """The table there is computed so."""
+    assert planned(gpus=1, **figures)[about] == pytest.approx(value, rel=0.002)

@@ -35,7 +35,7 @@ def write_picture(file: Path, draw: Callable[[], Any]) -> None:
         draw: Returns the figure of matplotlib, and may import it.
 
     Raises:
-        ModuleNotFoundError: matplotlib is not installed.
+        ImportError: matplotlib is not installed.
         OSError: The file cannot be written.
     """
     import matplotlib as mpl
@@ -61,7 +61,7 @@ def write_picture(file: Path, draw: Callable[[], Any]) -> None:
     write_whole(file, picture.getvalue())
 
 
-def why_not_drawn(option: str, file: Path, error: ModuleNotFoundError | OSError) -> str:
+def why_not_drawn(option: str, file: Path, error: ImportError | OSError) -> str:
     """Return why there is no picture, and what to do.
 
     Args:
@@ -69,6 +69,6 @@ def why_not_drawn(option: str, file: Path, error: ModuleNotFoundError | OSError)
         file: Where it should be.
         error: What `write_picture` has raised.
     """
-    if isinstance(error, ModuleNotFoundError):
+    if isinstance(error, ImportError):
         return f"{option}: {error}; install matplotlib, which the extra study has."
     return f"{option} {file} cannot be written: {error}."

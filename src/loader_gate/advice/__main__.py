@@ -73,7 +73,7 @@ def _draw(advice: Advice, file: Path) -> int:
 
     try:
         draw_map(advice.placed, file)
-    except (ModuleNotFoundError, OSError) as error:
+    except (ImportError, OSError) as error:
         print(why_not_drawn("--picture", file, error), file=sys.stderr)
         return 1
     return 0

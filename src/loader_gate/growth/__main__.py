@@ -7,6 +7,7 @@ import json
 import math
 import sys
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,8 @@ def _check(options: argparse.Namespace) -> None:
     for option, file in (("--json", options.json), ("--picture", options.picture)):
         if file is not None and not file.parent.is_dir():
             raise AskedError(f"{option} {file}: there is no folder {file.parent}.")
+    if options.picture is not None and find_spec("matplotlib") is None:
+        raise AskedError("--picture takes matplotlib, which is not installed; the extra study has it.")
     missing = [] if options.scan_only else [each for each in _tests(options) if not Path(each).exists()]
     if missing:
         raise AskedError(
@@ -127,7 +130,7 @@ def _written(options: argparse.Namespace, found: Sequence[Growth], measured: Mea
 
         try:
             draw_growth(found, measured.samples, options.picture)
-        except (ModuleNotFoundError, OSError) as error:
+        except (ImportError, OSError) as error:
             print(why_not_drawn("--picture", options.picture, error), file=sys.stderr)
             return WRONG
     return 0

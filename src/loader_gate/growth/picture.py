@@ -28,7 +28,7 @@ def draw_growth(found: Sequence[Growth], samples: Sequence[Sample], file: Path) 
         file: The SVG or PNG file.
 
     Raises:
-        ModuleNotFoundError: matplotlib is not installed.
+        ImportError: matplotlib is not installed.
         OSError: The file cannot be written.
     """
     write_picture(file, lambda: _draw(found, samples))
