@@ -23,7 +23,8 @@ def picture(seed: int = 0, height: int = 96, width: int = 128) -> Pixels:
     pixels = 128 + 60 * np.stack(waves, axis=2)
     pixels[height // 8 : height // 3, width // 8 : width // 3] = (240, 220, 60)
     pixels[height // 2 : height * 3 // 4, width // 2 : width * 7 // 8] = (30, 60, 120)
-    return np.rint(pixels).astype(np.uint8)
+    rounded: Pixels = np.rint(pixels).astype(np.uint8)
+    return rounded
 
 
 def image(seed: int = 0) -> Image.Image:
@@ -146,7 +147,7 @@ def grey() -> Pixels:
 def indexed(colours: int) -> tuple[Pixels, Pixels]:
     """Return the picture by the numbers of so many colours, and these, ``(colours, 3)``."""
     quantized = image().quantize(colours)
-    palette = np.array(quantized.getpalette()[: colours * 3], np.uint8).reshape(-1, 3)
+    palette = np.array((quantized.getpalette() or [])[: colours * 3], np.uint8).reshape(-1, 3)
     return np.asarray(quantized)[..., np.newaxis], np.vstack(
         [palette, np.zeros((colours - len(palette), 3), np.uint8)]
     )
@@ -203,7 +204,7 @@ def bmp(bits: int, *, compression: int = 0, masks: tuple[int, ...] = (), **how: 
         else:
             info += words
     start = 14 + len(info) + len(palette)
-    behind_all = how.get("behind", b"")
+    behind_all: bytes = how.get("behind", b"")
     whole = start + len(data) + len(behind_all)
     return b"BM" + struct.pack("<IHHI", whole, 0, 0, start) + info + palette + data + behind_all
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -52,12 +53,13 @@ def _jpegs() -> dict[str, Callable[[], bytes]]:
         "JPEG, without its end": lambda: jpeg()[:-2],
         "JPEG, cut short": lambda: jpeg()[:-400],
         "JPEG, zeros in the place of its end": lambda: jpeg()[:-400] + b"\0" * 400,
-        **{
-            f"JPEG, Exif orientation {turn}": (lambda turn=turn: jpeg(exif=exif(turn)))
-            for turn in range(1, 9)
-        },  # type: ignore[misc]
+        **{f"JPEG, Exif orientation {turn}": partial(_turned, turn) for turn in range(1, 9)},
         "JPEG, two pictures (MPO)": lambda: saved(image(), "MPO", save_all=True, append_images=[image(1)]),
     }
+
+
+def _turned(orientation: int) -> bytes:
+    return jpeg(exif=exif(orientation))
 
 
 def _pngs() -> dict[str, Callable[[], bytes]]:
