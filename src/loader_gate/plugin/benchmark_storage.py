@@ -122,17 +122,18 @@ def save_whole(books: Any) -> None:
         write_whole(Path(books.json), as_text(output_json))
         books.logger.info(f"Wrote benchmark data in: {books.json}", purple=True)
 
+    storage: Any = books.storage
+
     def save(output_json: object, name: str) -> None:
-        storage = books.storage
         with alone(storage.get("")):
             file = storage.get(f"{storage._next_num}_{name}.json")
             replace_whole(file, as_text(output_json))
         storage.logger.info(f"Saved benchmark data in: {file}")
 
-    if isinstance(books.json, Path):  # before 5.2 it is open already
+    if isinstance(books.json, Path):  # older ones have opened it by now
         books.save_json = save_json
     if isinstance(books.storage, FileStorage):
-        books.storage.save = save
+        storage.save = save
 
 
 def _read(paths: Iterable[Path]) -> tuple[list[SavedRun], list[str]]:
