@@ -76,7 +76,7 @@ class Found:
         psnr: The median and the lowest PSNR to what was kept, in dB; infinite of equal images.
         detail: The median share of the finest detail of luma that is left, of 1.
         chroma: The same of colours.
-        rates: Images a second of each round, all of them in memory; see `rate`.
+        rates: Images a second of each round, all of them in memory; see `Clock`.
     """
 
     name: str
@@ -277,17 +277,30 @@ def looked_at(way: Way, images: Sequence[Any], kept: Sequence[Any]) -> Found:
     )
 
 
-def rate(way: Way, kept: Sequence[Any], count: int, spec: Spec) -> float:
-    """Return images a CPU second, times the cores: what the threads of the suite's dumps do on idle ones.
+class Clock:
+    """Makes batches by the threads of the suite's dumps, of any way, into memory that is used again."""
 
-    By the clock, whatever else runs would count. What is not seen so is that a package holds the
-    interpreter's lock while it decodes.
-    """
-    batches = Batches(spec, way.decode)
-    items = islice(enumerate(cycle(kept)), count)
-    begun = time.process_time()
-    made = sum(len(images) for _, images in batches.of(items))
-    return made * cores() / (time.process_time() - begun)
+    def __init__(self, size: tuple[int, int]) -> None:
+        """Prepare to make images of this size."""
+        self._way: Way | None = None
+        spec = Spec(size, BATCH_SIZE, shuffle=False, seed=0, cache_dir=Path())
+        self._batches = Batches(spec, self._fill)
+
+    def _fill(self, item: Any, out: Any) -> None:
+        if self._way is not None:
+            self._way.decode(item, out)
+
+    def rate(self, way: Way, kept: Sequence[Any], count: int) -> float:
+        """Return images a CPU second of so many images, times the cores: what idle ones would do.
+
+        By the clock, whatever else runs would count. What is not seen so is that a package holds the
+        interpreter's lock while it decodes.
+        """
+        self._way = way
+        items = islice(enumerate(cycle(kept)), count)
+        begun = time.process_time()
+        made = sum(len(images) for _, images in self._batches.of(items))
+        return made * cores() / (time.process_time() - begun)
 
 
 def measured(
@@ -298,14 +311,14 @@ def measured(
     there = [way for way in every if not way.absent]
     kept = {way.name: [way.encode(image) for image in images] for way in there}
     found = {way.name: looked_at(way, images, kept[way.name]) for way in there}
-    spec = Spec(size, BATCH_SIZE, shuffle=False, seed=0, cache_dir=Path())
+    clock = Clock(size)
     for number in range(rounds + 1):
         for way in random.sample(there, len(there)):
-            images_a_second = rate(way, kept[way.name], count, spec)
+            images_a_second = clock.rate(way, kept[way.name], count)
             if number:  # the first is to warm up
                 found[way.name].rates.append(images_a_second)
     absent = sorted({name for way in every for name in way.absent})
-    return list(found.values()), f"Left out, for want of {', '.join(absent)}." if absent else ""
+    return list(found.values()), f" Left out, for want of {', '.join(absent)}." if absent else ""
 
 
 # --- the table --------------------------------------------------------------------------------------------
@@ -368,7 +381,7 @@ def main(arguments: list[str]) -> int:
     text = (
         "# Ways to keep an image\n\n"
         f"{len(paths)} photographs at {size[0]}x{size[1]}, {options.rounds} rounds of {options.images}, "
-        f"{cores()} cores, by `python -m docs.half_the_bytes`. {absent}\n\n{table(found, size)}"
+        f"{cores()} cores, by `python -m docs.half_the_bytes`.{absent}\n\n{table(found, size)}"
     )
     FILE.write_text(text, encoding="utf-8")
     print(text)
