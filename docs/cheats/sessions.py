@@ -80,7 +80,7 @@ def _coloured(pixels: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> np
     height, width = pixels.shape[:2]
     texture = np.asarray(Image.fromarray(other).convert("L").resize((width, height)), np.float32)
     tinted = pixels + (texture - texture.mean())[..., None] * _TINT
-    return np.clip(np.rint(tinted), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(tinted), 0, 255), np.uint8)
 
 
 @dataclass(frozen=True)
