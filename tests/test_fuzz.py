@@ -5,6 +5,7 @@ Few cases each time, drawn in the same way; `tox run -e fuzz` draws many more, a
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import copy
 import io
@@ -30,7 +31,7 @@ from loader_gate.report.summary import summary_of_file
 from loader_gate.runs.confirmation import ConfirmError, read_earlier_run
 from loader_gate.runs.parsing import run_or_problem
 from loader_gate.sizes import parse_size
-from loader_gate.trees.check import inspect
+from loader_gate.trees.look import look
 from loader_gate.trees.request import PRESETS, TreeRequest
 from loader_gate.trees.tree import TreeError
 from loader_gate.verdict.floors import FloorsError, OwnFloor
@@ -155,9 +156,9 @@ def test_floors(those: list[tuple[float, Any]], cut: float, tmp_path: Path) -> N
         (parse_size, ValueError),
         (OwnFloor.parse, FloorsError),
         (lambda text: parse_device(text, has_gpu=False), DeviceError),
-        (argument_types.count, argument_types.argparse.ArgumentTypeError),
-        (argument_types.positive, argument_types.argparse.ArgumentTypeError),
-        (argument_types.size, argument_types.argparse.ArgumentTypeError),
+        (argument_types.count, argparse.ArgumentTypeError),
+        (argument_types.positive, argparse.ArgumentTypeError),
+        (argument_types.size, argparse.ArgumentTypeError),
     ],
 )
 @given(text=st.one_of(texts, st.from_regex(r"[\w/:.=-]{0,5}[=:]?[-+0-9a-zA-Z_.]{1,6}", fullmatch=True)))
@@ -208,7 +209,7 @@ def test_damaged_images(name: str, where: list[tuple[float, int]], cut: float, t
         data[int(share**2 * len(data))] = byte
     path = tmp_path / f"image.{name.lower()}"
     path.write_bytes(data[: int(cut * len(data)) + 1] if cut < 0.5 else data)
-    digest, reason = inspect(str(path))
+    digest, _, reason = look((str(path), None))
     assert (digest is None) != (reason is None)
     assert "\n" not in (reason or "")
 

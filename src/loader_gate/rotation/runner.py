@@ -156,9 +156,7 @@ class Runner:
             warm, images = [], len(self._job.tree)
             spec = self._workers.spec(contestant.variant, False)
             batches = math.ceil(images / spec.batch_size)
-            # What a cold pass reads has to be that of an epoch, and so do boxes that are held against chance.
-            is_usual = not self._job.is_cold and spec.augment == AUGMENTS[0]
-            may_find = is_usual and may_be_parts(batches, budget_seconds)
+            may_find = _may_be_parted(self._job, spec) and may_be_parts(batches, budget_seconds)
             for arm in contestant.arms_to_measure():
                 seconds: list[float] = []
                 while contestant.goes_on_with(arm) and not steady(seconds):
@@ -183,11 +181,9 @@ class Runner:
             arm: Of which side.
             part: Which part of an epoch, if not what its passes are.
         """
-        more: dict[str, Any] = asked(contestant.parts, self._order) if part is None else {"part": part}
-        if self._job.is_cold:
-            more["cold"] = True
+        more = {**asked(contestant.parts, self._order)} if part is None else {"part": part}
         try:
-            answer = self._running[arm].ask("pass", epochs=contestant.epochs, **more)
+            answer = self._running[arm].ask("pass", epochs=contestant.epochs, cold=self._job.is_cold, **more)
         except WorkerError as error:
             self._lose(arm, str(error))
             return None
@@ -318,3 +314,11 @@ def _awaited(job: Future[str], tell: Callable[[], None]) -> str:
     while not wait([job], TELL_SECONDS).done:
         tell()
     return job.result()
+
+
+def _may_be_parted(job: Job, spec: Spec) -> bool:
+    """Return whether a part of an epoch may tell of all of it.
+
+    What a cold pass reads has to be that of an epoch, and so do boxes that are held against chance.
+    """
+    return not job.is_cold and spec.augment == AUGMENTS[0]

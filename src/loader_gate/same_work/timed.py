@@ -103,7 +103,7 @@ class TimedEpoch:
             return f"{came or 'No'} images came in a timed epoch, expected the {wanted} of the tree."
         known = self.fingerprints.known()
         if known is None:
-            return self._label_problem()
+            return _label_problem(self._tree, self._labels)
         slots, distances = self._closest(known)
         if (slots >= 0).all() and not self._luma_problem(known, slots, distances):
             if np.array_equal(np.bincount(slots, minlength=wanted), known.sizes):
@@ -128,7 +128,7 @@ class TimedEpoch:
             return f"{came} images were seen of a part of an epoch, expected the {images} that were counted."
         known = self.fingerprints.known()
         if known is None:
-            return self._label_problem(is_part=True)
+            return _label_problem(self._tree, self._labels, is_part=True)
         slots, distances = self._closest(known)
         if (slots < 0).any() or self._luma_problem(known, slots, distances):
             return self._difference(known, slots, distances)
@@ -182,15 +182,6 @@ class TimedEpoch:
         strange = distances[(distances > 0) & (slots >= 0)]
         noise = min(float(np.quantile(strange, 0.95)), MOST_NOISE) if len(strange) else 0.0
         self.fingerprints.blur(max(2 * noise, LEAST_NOISE))
-
-    def _label_problem(self, *, is_part: bool = False) -> str | None:
-        names = self._tree.class_names
-        found = np.bincount(np.concatenate(self._labels), minlength=len(names)).tolist()
-        expected = np.bincount(self._tree.labels, minlength=len(names)).tolist()
-        for name, one, other in zip(names, found, expected, strict=True):
-            if one > other or (one < other and not is_part):
-                return f"{one} images of class {name!r} came in a timed epoch, expected {other}."
-        return None
 
     def _difference(self, known: KnownFiles, slots: Ints, distances: Floats) -> str:
         """Say how an epoch differs that does."""
@@ -251,6 +242,17 @@ class TimedEpoch:
             f"{luma.shape[1]} pixels looked at they are a median of {median:.1f} grey levels off, expected "
             f"{limit:.1f} or less. Are they kept smaller, or compressed more?"
         )
+
+
+def _label_problem(tree: Tree, labels: Sequence[Ints], *, is_part: bool = False) -> str | None:
+    """Say which class came too often, or not often enough in a whole epoch."""
+    names = tree.class_names
+    found = np.bincount(np.concatenate(labels), minlength=len(names)).tolist()
+    expected = np.bincount(tree.labels, minlength=len(names)).tolist()
+    for name, one, other in zip(names, found, expected, strict=True):
+        if one > other or (one < other and not is_part):
+            return f"{one} images of class {name!r} came in a timed epoch, expected {other}."
+    return None
 
 
 def _miscount(fingerprints: Fingerprints, slots: Ints) -> str:

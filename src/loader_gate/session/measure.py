@@ -160,6 +160,11 @@ class _Plan:
         return [each for each in self.variants if each.name not in self.refused]
 
 
+def _spec_of(workload: Workload, cache: Path, service: str) -> Spec:
+    size, augment = workload.image_size, workload.augment
+    return Spec(size, workload.batch_size, True, 0, cache, service=service, augment=augment)
+
+
 @dataclass(frozen=True)
 class _WorkloadRun:
     """One workload on its way through; see `measure`."""
@@ -343,16 +348,7 @@ class _WorkloadRun:
         )
 
     def _spec(self, folder: Path) -> Spec:
-        workload, service = self.workload, self.settings.service
-        return Spec(
-            workload.image_size,
-            workload.batch_size,
-            True,
-            0,
-            folder / "cache",
-            service=service,
-            augment=workload.augment,
-        )
+        return _spec_of(self.workload, folder / "cache", self.settings.service)
 
     def _launcher(self) -> Launcher:
         return Launcher(

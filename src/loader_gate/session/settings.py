@@ -116,8 +116,8 @@ class Settings:
         built_in = built_in_variants()
         loaders = told_apart([user_variant(each, search_path) for each in options.loader])
         _refuse_taken_names(loaders, built_in)
-        variants = without_other_limits(_chosen(built_in, loaders, options.variant), options)
-        variants = _chosen(built_in, loaders, options.variant, options.augment)
+        chosen = _chosen(built_in, loaders, options.variant, options.augment)
+        variants = without_other_limits(chosen, options)
         machine = read_machine()
         choice = _profile(options, built_in, machine)
         workload_options = WorkloadOptions(

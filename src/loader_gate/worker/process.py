@@ -46,7 +46,7 @@ _TENSORFLOW_LOG = re.compile(
     r"[IWE]0000 00:00:|\d{4}-\d\d-\d\d \S+: [IWE] |WARNING: All log messages before absl::"
 )
 #: What the system does to a process that has more than there is.
-_HINTS = {
+_HINTS: dict[int, str] = {
     signal.SIGKILL: ", as the system does when memory runs out",
     signal.SIGBUS: ", as the system does when a mapped file finds no room on its disk",
 }
@@ -102,9 +102,7 @@ class WorkerProcess:
         # A worker that is killed cannot remove its temporary files, such as TensorFlow's generated code.
         self._temporary = TemporaryFolder()
         self._connection, theirs = multiprocessing.Pipe()
-        environment = _environment(self._origin, self._temporary.name, limits.see_gpu)
-        if variant.is_built_in or limits.trains:
-            environment = keras_settings.by_default(environment)
+        environment = _environment(variant, self._origin, self._temporary.name, limits)
         with theirs:
             stderr = self._stderr.fileno()
             forked = fork and fork(self._origin, environment, theirs, stderr)
@@ -285,7 +283,7 @@ def _signal_name(number: int) -> str:
         return f"SIGRTMIN+{number - signal.SIGRTMIN}" if sys.platform == "linux" else f"signal {number}"
 
 
-def _environment(origin: Origin, temporary: str, see_gpu: bool) -> dict[str, str]:
+def _environment(variant: Variant, origin: Origin, temporary: str, limits: WorkerLimits) -> dict[str, str]:
     """Return the environment variables of a worker, whose temporary files go to a folder."""
     environment = {
         "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -294,11 +292,12 @@ def _environment(origin: Origin, temporary: str, see_gpu: bool) -> dict[str, str
         **environment_of(origin.python, origin.search_path),
         "TMPDIR": temporary,
     }
-    if see_gpu:
+    if limits.see_gpu:
         environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # several workers share it
     else:
         environment["CUDA_VISIBLE_DEVICES"] = "-1"
-    return environment
+    is_of_the_suite = variant.is_built_in or limits.trains
+    return keras_settings.by_default(environment) if is_of_the_suite else environment
 
 
 def module_search_path(started_in: Path) -> list[str]:

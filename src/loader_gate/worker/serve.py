@@ -69,43 +69,19 @@ SET_BY_HEAVY = {
 }
 
 
-class Worker:
-    """Answers requests, one at a time, until the connection closes."""
+class Parent:
+    """The other end of the connection: what it asks for, and what it is told."""
 
     def __init__(self, connection: Connection) -> None:
-        """Serve on ``connection``."""
+        """Talk on ``connection``, and listen from now on."""
         self._connection = connection
         self._requests: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self._next_heartbeat = 0.0
-        self._loader: Loader
-        self._fingerprints: Fingerprints | None
-        self._passes: Passes
-        self._stopwatch = Stopwatch()
-        self._probe: LockProbe | None = None
-        self._rehearsal: Rehearsal | None = None
-        self._cold_start: ColdStart
-        self._tree: Tree
-        self._spec: Spec
-
-    def serve(self) -> None:
-        """Answer until the parent closes the connection."""
         threading.Thread(target=self._receive, daemon=True).start()
-        while (request := self._next_request()) is not None:
-            try:
-                answer = getattr(self, f"do_{request.pop('do')}")(**request)
-            except DifferenceError as difference:
-                answer = {"difference": str(difference)}
-            except NotColdError as error:
-                answer = {"not_cold": str(error)}
-            except Exception as error:
-                with contextlib.suppress(OSError):  # the disk may be full that holds stderr
-                    traceback.print_exc()
-                answer = {"error": _in_words(error)}
-            self._send(answer)
 
-    def _next_request(self) -> dict[str, Any] | None:
-        with self._stopwatch.waiting():
-            return self._requests.get()
+    def next_request(self) -> dict[str, Any] | None:
+        """Wait for the next request; None when the connection is closed."""
+        return self._requests.get()
 
     def _receive(self) -> None:
         """Queue requests; end the whole process group when the parent has gone in the middle of one."""
@@ -119,15 +95,52 @@ class Worker:
             os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any]) -> None:
+        """Tell it something."""
         self._connection.send_bytes(json.dumps(message).encode())
 
-    def _alive(self) -> None:
-        """Tell the parent now and then that batches still come."""
+    def alive(self) -> None:
+        """Tell it now and then that batches still come."""
         now = time.perf_counter()
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + HEARTBEAT_SECONDS
-            self._send({"alive": True})
+            self.send({"alive": True})
+
+
+class Worker:
+    """Answers requests, one at a time, until the connection closes."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Serve on ``connection``."""
+        self._parent = Parent(connection)
+        self._loader: Loader
+        self._fingerprints: Fingerprints | None
+        self._passes: Passes
+        self._stopwatch = Stopwatch()
+        self._probe: LockProbe | None = None
+        self._rehearsal: Rehearsal | None = None
+        self._cold_start: ColdStart
+        self._tree: Tree
+        self._spec: Spec
+
+    def serve(self) -> None:
+        """Answer until the parent closes the connection."""
+        while (request := self._next_request()) is not None:
+            try:
+                answer = getattr(self, f"do_{request.pop('do')}")(**request)
+            except DifferenceError as difference:
+                answer = {"difference": str(difference)}
+            except NotColdError as error:
+                answer = {"not_cold": str(error)}
+            except Exception as error:
+                with contextlib.suppress(OSError):  # the disk may be full that holds stderr
+                    traceback.print_exc()
+                answer = {"error": _in_words(error)}
+            self._parent.send(answer)
+
+    def _next_request(self) -> dict[str, Any] | None:
+        with self._stopwatch.waiting():
+            return self._parent.next_request()
 
     @without_collecting()
     def do_open(
@@ -177,7 +190,7 @@ class Worker:
             self._fingerprints,
             self._stopwatch,
             shuffle=self._spec.shuffle,
-            alive=self._alive,
+            alive=self._parent.alive,
         )
         with self._stopwatch.set_aside():
             settle()
@@ -211,7 +224,7 @@ class Worker:
 
         def taken() -> Iterator[Any]:
             for batch in islice(self._loader.batches, batches):
-                self._alive()
+                self._parent.alive()
                 yield batch
 
         with self._stopwatch.set_aside():
@@ -250,7 +263,7 @@ class Worker:
             self._probe.forget_forked()
             tree = loader_gate.Tree.read(Path(root), "")
             loader = self._build(tree, _spec(spec))
-            self._rehearsal = Rehearsal(loader, tree, self._alive, is_plain)
+            self._rehearsal = Rehearsal(loader, tree, self._parent.alive, is_plain)
         return {}
 
     def do_observe(self, seconds: float) -> dict[str, Any]:
@@ -274,7 +287,7 @@ class Worker:
 
     def do_record(self, seconds: float) -> dict[str, Any]:
         """Record what tf.data does for so many seconds, see ``operations.py``."""
-        return recorded(self._loader.batches, seconds, self._alive)
+        return recorded(self._loader.batches, seconds, self._parent.alive)
 
     def do_be_traced(self) -> dict[str, Any]:
         """Let a profiler look into this process."""
