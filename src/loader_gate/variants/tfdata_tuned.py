@@ -35,7 +35,13 @@ def load(tree: Tree, spec: Spec) -> Any:
         image, box = part(
             tf.io.read_file(path), place, seed, fancy_upscaling=False, dct_method="INTEGER_FAST"
         )
-        image = mirrored(tf.image.resize(image, spec.image_size) / 255, box)
+        # Bilinear is as good as antialiased down to about a third, and much faster.
+        image = tf.cond(
+            tf.reduce_any(box[3:5] > 3 * tf.constant(spec.image_size)),
+            lambda: tf.image.resize(image, spec.image_size, antialias=True),
+            lambda: tf.image.resize(image, spec.image_size),
+        )
+        image = mirrored(image / 255, box)
         return image, tf.one_hot(label, len(tree.class_names)), box
 
     augments = spec.augment == "crop-flip"
