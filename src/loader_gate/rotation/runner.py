@@ -153,8 +153,7 @@ class Runner:
             budget_seconds: The most measuring time that each may take.
         """
         for contestant in contestants:
-            warm, images = [], len(self._job.tree)
-            spec = self._workers.spec(contestant.variant, False)
+            warm, images, spec = [], len(self._job.tree), self._workers.spec(contestant.variant, False)
             batches = math.ceil(images / spec.batch_size)
             may_find = _may_be_parted(self._job, spec) and may_be_parts(batches, budget_seconds)
             for arm in contestant.arms_to_measure():
@@ -181,16 +180,16 @@ class Runner:
             arm: Of which side.
             part: Which part of an epoch, if not what its passes are.
         """
-        more = {**asked(contestant.parts, self._order)} if part is None else {"part": part}
+        more = asked(contestant.parts, self._order) if part is None else {"part": part}
         try:
             answer = self._running[arm].ask("pass", epochs=contestant.epochs, cold=self._job.is_cold, **more)
         except WorkerError as error:
             self._lose(arm, str(error))
             return None
         timing = PassTiming.of(answer)
-        is_first = arm in self._fresh
+        kept = after_first_epoch(timing) if arm in self._fresh else timing
         self._fresh.discard(arm)
-        self._timed.setdefault(arm, []).append(after_first_epoch(timing) if is_first else timing)
+        self._timed.setdefault(arm, []).append(kept)
         so_far = self._timed[arm]
         if problem := idle_problem(so_far) or reading_problem(so_far) or part_problem(so_far):
             self._lose(arm, problem)

@@ -131,9 +131,6 @@ class Identities:
                 f"{number} images of a part of an epoch came too often ({listed(self._tree, extra)})."
             )
 
-    def _check_known(self) -> None:
-        """Tell of images that are no file of the tree or have another label."""
-
     def _check_known(self, missing: Sequence[Miscount] = ()) -> None:
         """Tell of images that are no file of the tree or have another label.
 

@@ -36,10 +36,13 @@ from loader_gate.same_work.thresholds import ENOUGH
 from loader_gate.same_work.words import FILES_NAMED, DifferenceError, file_name, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from loader_gate.same_work.fingerprints import Fingerprints, KnownFiles
     from loader_gate.same_work.reference import Bytes, Floats, Ints
+    from loader_gate.trees.tree import Tree
 
 #: The furthest that luma may be off: of one image, and the median of many.
 FAR_LUMA, FAR_LUMA_MEDIAN = 25.0, 7.5
