@@ -187,10 +187,9 @@ class Runner:
             self._lose(arm, str(error))
             return None
         timing = PassTiming.of(answer)
-        kept = after_first_epoch(timing) if arm in self._fresh else timing
+        so_far = self._timed.setdefault(arm, [])
+        so_far.append(after_first_epoch(timing) if arm in self._fresh else timing)
         self._fresh.discard(arm)
-        self._timed.setdefault(arm, []).append(kept)
-        so_far = self._timed[arm]
         if problem := idle_problem(so_far) or reading_problem(so_far) or part_problem(so_far):
             self._lose(arm, problem)
             return None
