@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loader_gate.machine.temporary import TemporaryFolder
+from loader_gate.machine.temporary import OwnedFolder
 from loader_gate.text import wrapped
 
 PAGE = Path(__file__).with_name("bisect.md")
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--page", type=Path, default=PAGE, metavar="FILE", help="the page (default: %(default)s)"
     )
     page: Path = parser.parse_args(arguments).page
-    with TemporaryFolder() as name:
+    with OwnedFolder() as name:
         repository = Path(name).resolve() / "photos"
         planted = _make(repository)
         log = f"$ git log --oneline\n{_git(repository, 'log', '--oneline')}"

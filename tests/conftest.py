@@ -31,7 +31,17 @@ from tests.sessions import TINY_TREE, Sessions
 #: Files whose tests import TensorFlow into their own process, which takes seconds.
 IMPORT_TENSORFLOW = ("test_same_work", "test_variants_dumps", "test_variants_streaming")
 #: Other files that take long.
-TAKE_LONG = ("test_study", "test_consumers", "test_foreign_repository", "test_using_a_variant")
+TAKE_LONG = (
+    "test_statistics",
+    "test_earlier_runs",
+    "test_report_browser",
+    "test_measure",
+    "test_look_alikes",
+)
+
+
+#: Of those that hold sessions, the ones that take longest.
+BEGIN_AT_ONCE = ("test_against_end_to_end", "test_article_end_to_end", "test_loaders_end_to_end")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,6 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: (
             "end_to_end" not in item.nodeid,
+            item.path.stem not in BEGIN_AT_ONCE,
             item.path.stem not in IMPORT_TENSORFLOW,
             item.path.stem not in TAKE_LONG,
         )

@@ -80,6 +80,8 @@ def test_what_extra_info_says(make_measurement: Callable[..., Measurement]) -> N
     measurement = make_measurement(seconds=(0.4, 0.5, 0.5, 0.7), baseline_seconds=(1.0, 1.1, 0.9, 1.0))
     assert entered(measurement, images=200).extra_info == {
         **ABOUT_THE_RUN,
+        "passes": "whole epochs",
+        "part_of_epoch": None,
         "variant": "tfdata_no_cache",
         "kind": "streaming",
         "verdict": "pass",

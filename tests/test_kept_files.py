@@ -34,8 +34,8 @@ SOURCE = ROOT / "src" / "loader_gate"
 OTHERS = {
     "bisect/packages.py": "a temporary environment",
     "bisect/project.py": "a temporary worktree",
-    "bisect/session.py": "the output of a session",
     "bisect/step.py": "a temporary folder",
+    "commands.py": "the output of a session",
     "kept_files.py": "the shared writer",
     "machine/processes.py": "a file of the kernel",
     "plugin/trees.py": "the null device",
@@ -44,6 +44,7 @@ OTHERS = {
     "session/dumps.py": "a dump, which is of no use if it is damaged, and known to be",
     "trees/check.py": "the cache",
     "trees/coco.py": "the cache",
+    "trees/drawn.py": "the cache",
     "trees/picture.py": "the cache",
     "trees/plain.py": "the cache",
     "trees/pool.py": "a pipe",

@@ -428,7 +428,7 @@ def test_progress_is_said_while_a_dump_is_written(
 ) -> None:
     """How much of it is there, as often as its writer gives a sign of life."""
     said: list[tuple[float, str]] = []
-    monkeypatch.setattr(Progress, "update", lambda _, done, text="": said.append((done, text)))
+    monkeypatch.setattr(Progress, "update", lambda _, done, text="", **__: said.append((done, text)))
     new_measuring("dump").run(DUMP)
     assert (1.0, f"{DUMP}, 295 KB of 295 KB") in said
 
@@ -438,7 +438,7 @@ def test_progress_is_said_while_the_accelerator_is_set_up(
 ) -> None:
     """Its speed takes some epochs of the slowest variant."""
     said: list[str] = []
-    monkeypatch.setattr(Progress, "update", lambda _, __, text="": said.append(text))
+    monkeypatch.setattr(Progress, "update", lambda _, __, text="", **___: said.append(text))
     result = new_measuring("training").run(STREAMING)
     assert str(result.workload.device).startswith("emulated:")
     for what in ("warming up", "timing"):

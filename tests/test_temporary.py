@@ -13,14 +13,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loader_gate.machine.temporary import TemporaryFolder, end_processes_in, remove_abandoned
+from loader_gate.machine.temporary import OwnedFolder, end_processes_in, remove_abandoned
 
 #: Makes a folder, lets a process that is forked twice and heeds nothing live in it, and waits.
 OWNER = """
 import os, signal, subprocess, sys, time
-from loader_gate.machine.temporary import TemporaryFolder
+from loader_gate.machine.temporary import OwnedFolder
 
-folder = TemporaryFolder()
+folder = OwnedFolder()
 code = (
     "import os, signal, sys, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); "
     "[signal.signal(each, signal.SIG_IGN) for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)]; "
@@ -50,7 +50,7 @@ def runs(pid: int) -> bool:
 
 def test_one_in_use_stays() -> None:
     """Also for a process that holds it itself; and it is gone when it has been left."""
-    with TemporaryFolder() as name:
+    with OwnedFolder() as name:
         (Path(name) / "file").write_text("here", encoding="utf-8")
         remove_abandoned()
         assert (Path(name) / "file").read_text(encoding="utf-8") == "here"

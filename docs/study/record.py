@@ -15,7 +15,7 @@ from docs.study.errors import StudyError
 from docs.study.trace import About, Trace, load_trace, save_trace
 from loader_gate.doctor import recording
 from loader_gate.machine.machine import read_machine
-from loader_gate.machine.temporary import TemporaryFolder
+from loader_gate.machine.temporary import OwnedFolder
 from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.own import told_apart, user_variant
@@ -74,7 +74,7 @@ class Recorder:
             StudyError: A variant could not be measured to the end.
         """
         with (
-            TemporaryFolder() as folder,
+            OwnedFolder() as folder,
             Progress(title, self.blocks, self.stream) as progress,
             closing(Templates()) as templates,
         ):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loader_gate.machine.temporary import PREFIX, TemporaryFolder, remove_abandoned
+from loader_gate.machine.temporary import PREFIX, OwnedFolder, remove_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,7 +135,7 @@ class Repository:
         """
         remove_abandoned()
         self._forget_lost()
-        with TemporaryFolder() as name:
+        with OwnedFolder() as name:
             yield from self._checked_out(commit, Path(name).resolve() / "base")
 
     def _checked_out(self, commit: str, folder: Path) -> Iterator[Path]:

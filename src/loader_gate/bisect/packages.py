@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader_gate.bisect.asked import BisectError
-from loader_gate.machine.temporary import TemporaryFolder
+from loader_gate.machine.temporary import OwnedFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -119,7 +119,7 @@ class Differences:
         Raises:
             BisectError: It cannot be made.
         """
-        with TemporaryFolder() as name:
+        with OwnedFolder() as name:
             folder = Path(name).resolve() / "venv"
             command = [self.good.program, "-m", "venv", "--without-pip", str(folder)]
             made = subprocess.run(

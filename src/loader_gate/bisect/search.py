@@ -14,7 +14,7 @@ from loader_gate.bisect.judging import Line, steps_left
 from loader_gate.bisect.session import Stage
 from loader_gate.bisect.step import Plan, command
 from loader_gate.bisect.words import about_end, about_line, about_sureness, time_left, why_no_search
-from loader_gate.machine.temporary import TemporaryFolder
+from loader_gate.machine.temporary import OwnedFolder
 from loader_gate.text import wrapped
 from loader_gate.verdict.change import TOLERANCE
 
@@ -91,7 +91,7 @@ def _search(between: Range, worktree: Repository, asked: Asked, names: tuple[str
 def _steps(worktree: Repository, asked: Asked, good: str, confirmed: Found) -> dict[str, Found]:
     """Let git step through the commits; return what was found of each."""
     sys.stdout.flush()
-    with TemporaryFolder() as name:
+    with OwnedFolder() as name:
         streams = [os.dup(stream.fileno()) for stream in (sys.stdout, sys.stderr)]
         try:
             found = Path(name) / "found.jsonl"

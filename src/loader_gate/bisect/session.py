@@ -14,7 +14,7 @@ from loader_gate.bisect.judging import LONGER, Found
 from loader_gate.bisect.project import SettingsNotKeptError, with_settings
 from loader_gate.commands import last_words, run_to_end
 from loader_gate.machine.files import object_of
-from loader_gate.machine.temporary import TemporaryFolder
+from loader_gate.machine.temporary import OwnedFolder
 from loader_gate.progress import Progress
 from loader_gate.registry.variant import BASELINE
 from loader_gate.statistics.session_error import SESSION_ERROR
@@ -70,7 +70,7 @@ class Stage:
     def _hold(self, tolerance: float, budget: float, title: str) -> Found:
         """Hold one session."""
         asked = self.asked
-        with TemporaryFolder() as name:
+        with OwnedFolder() as name:
             books, empty = Path(name) / "books.json", self.top / asked.inside / _EMPTY
             empty.mkdir(exist_ok=True)
             # Options of ours come last, and by the names that no other plugin can have taken.

@@ -29,7 +29,7 @@ from loader_gate.machine.cores import cores
 from loader_gate.machine.machine import read_machine
 from loader_gate.machine.memory import free_memory
 from loader_gate.machine.surroundings import read_surroundings
-from loader_gate.machine.temporary import TemporaryFolder
+from loader_gate.machine.temporary import OwnedFolder
 from loader_gate.progress import Progress
 from loader_gate.registry.spec import Spec
 from loader_gate.rotation.runner import Job
@@ -92,7 +92,7 @@ def examine(asked: Asked, stream: TextIO) -> Findings:
         RecordingError: A variant could not be measured to the end.
     """
     before = read_surroundings()
-    with TemporaryFolder() as folder:
+    with OwnedFolder() as folder:
         recorded = _record(asked, Path(folder), stream)
     after = read_surroundings()
     number = comparisons(asked.variants, {each.name for each in asked.variants})

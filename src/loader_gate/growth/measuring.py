@@ -16,7 +16,7 @@ from loader_gate.commands import last_words, run_to_end
 from loader_gate.growth.figures import CONTROLLER, SCAN, Sample, problems_of, samples_of
 from loader_gate.machine.files import object_of
 from loader_gate.machine.processes import peak_memory_alone
-from loader_gate.machine.temporary import TemporaryFolder
+from loader_gate.machine.temporary import OwnedFolder
 from loader_gate.progress import Display, Progress
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
@@ -88,7 +88,7 @@ def measure(asked: Asked, stream: TextIO) -> Measured:
         for kind in kinds
     ]
     with (
-        TemporaryFolder() as name,
+        OwnedFolder() as name,
         Progress("Measuring growth", len(todo), stream) as progress,
     ):
         for done, (number, size, kind) in enumerate(todo):

@@ -22,7 +22,7 @@ _LOCK = ".owner"
 _TRIES = 5
 
 
-class TemporaryFolder(tempfile.TemporaryDirectory[str]):
+class OwnedFolder(tempfile.TemporaryDirectory[str]):
     """A temporary folder that is known to be in use."""
 
     def __init__(self) -> None:

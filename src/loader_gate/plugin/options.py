@@ -161,7 +161,7 @@ OPTIONS = (
         "augment",
         "text",
         None,
-        "what is done to images: crop-flip, a random part of 8 to 100 % of the picture that is resized and "
+        "what is done to images: crop-flip, a random part of 8 to 100 %% of the picture that is resized and "
         "mirrored half of the time, anew in each epoch (default: none, whole pictures)",
         choices=("none", "crop-flip"),  # as in registry/spec.py, which would cost an import
         default="none",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from loader_gate.machine.memory import free_memory
 from loader_gate.machine.noise import read_noise, used_by_others
-from loader_gate.machine.temporary import TemporaryFolder, remove_abandoned
+from loader_gate.machine.temporary import OwnedFolder, remove_abandoned
 from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import AUGMENTS, Spec
@@ -78,7 +78,7 @@ def measure(
     measured_names = tuple(dict.fromkeys([*wanted, *ungated]))
     known = tuple(dict.fromkeys([*settings.variants, *built_in_variants()]))
     remove_abandoned()
-    with TemporaryFolder() as own, closing(Templates()) as templates:
+    with OwnedFolder() as own, closing(Templates()) as templates:
         folder = Path(own)
         run = _WorkloadRun(workload, settings, tree, known, base, templates, stream)
         cold = run.plan_cold(measured_names, folder)

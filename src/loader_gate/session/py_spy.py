@@ -10,7 +10,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from loader_gate.machine.temporary import TemporaryFolder
+from loader_gate.machine.temporary import OwnedFolder
 
 #: Samples a second. Each stops the process, for some milliseconds where a library as large as TensorFlow has
 #: to be looked through: with more of them, what sleeps meanwhile would seem to take less than it does.
@@ -54,7 +54,7 @@ def record(program: str, pid: int, seconds: float) -> str:
     Raises:
         ProfilerError: It could not look.
     """
-    with TemporaryFolder() as folder:
+    with OwnedFolder() as folder:
         stacks = Path(folder) / "stacks"
         command = [
             *(program, "record", "--pid", str(pid), "--output", str(stacks), "--format", "raw"),

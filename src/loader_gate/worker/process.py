@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from loader_gate.machine.processes import descendants
-from loader_gate.machine.temporary import TemporaryFolder, end_processes_in
+from loader_gate.machine.temporary import OwnedFolder, end_processes_in
 from loader_gate.machine.topology import bound_to
 from loader_gate.registry.variant import Variant
 from loader_gate.text import printable
@@ -100,7 +100,7 @@ class WorkerProcess:
         self._children: list[psutil.Process] = []
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
         # A worker that is killed cannot remove its temporary files, such as TensorFlow's generated code.
-        self._temporary = TemporaryFolder()
+        self._temporary = OwnedFolder()
         self._connection, theirs = multiprocessing.Pipe()
         environment = _environment(variant, self._origin, self._temporary.name, limits)
         with theirs:

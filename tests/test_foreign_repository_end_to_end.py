@@ -521,7 +521,7 @@ def pytest_runtest_protocol(item):
 def test_a_timeout_is_of_other_tests(tmp_path: Path, run_here: Run) -> None:
     """What pytest-timeout asks before it sets a timer is answered for benchmarks alone, and said."""
     write(tmp_path, {"conftest.py": CONFTEST + TIMEOUT, "test_loaders.py": LOADERS})
-    done = run_here(tmp_path, *STRICT, "--benchmark-disable", "-s")
+    done = run_here(tmp_path, *STRICT, "--setup-plan", "-s")
     assert "test_plain timer: None" in done.stdout
     assert "photos[loading] timer: True" in done.stdout
     assert done.stdout.count("pytest-timeout's 2.5 s do not count for benchmarks") == 1
