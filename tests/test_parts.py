@@ -22,6 +22,8 @@ from loader_gate.rotation.parts import (
     parts_of,
     to_find,
 )
+from loader_gate.runs.parsing import work_of
+from loader_gate.runs.saved import PARTS, WHOLE
 from loader_gate.same_work.beginnings import Beginnings, common, most_by_chance
 from loader_gate.worker.epoch import Epoch, take_each
 from loader_gate.worker.part import Mark, Part
@@ -233,3 +235,11 @@ def test_how_many_are_in_common_by_chance() -> None:
     numbers = [common(one, other, groups) for one, other in zip(pairs[::2], pairs[1::2], strict=True)]
     assert fmean(same for same, _ in numbers) == pytest.approx(fmean(each for _, each in numbers), rel=0.2)
     assert max(same for same, _ in numbers) < most_by_chance(numbers[0][1]) < 90
+
+
+def test_parts_are_never_compared_with_whole_epochs() -> None:
+    """Not with those of a saved run either; a run of before there were parts is of whole epochs."""
+    then, now = work_of({}, None), work_of({"passes": PARTS}, None)
+    assert then.passes == WHOLE
+    assert then.differences(now) == f"passes {WHOLE} then, {PARTS} now"
+    assert work_of({"passes": WHOLE}, None) == then
