@@ -29,6 +29,8 @@ DUMP, DISK = "uint8_memory_map", "limit_disk_read"
 def run(new_sessions: Callable[[], Sessions], tree_cache: Path) -> Run:
     """One session whose passes begin cold."""
     sessions = new_sessions()
+    # A tree of its own: other tests read theirs meanwhile, which brings its files back.
+    sessions.environment["LOADER_GATE_CACHE"] = str(sessions.folder / "cache")
     for folder in (sessions.folder, tree_cache):
         kind = file_system_of(str(folder))
         if kind in NEVER_COLD:
