@@ -31,13 +31,7 @@ from tests.sessions import TINY_TREE, Sessions
 #: Files whose tests import TensorFlow into their own process, which takes seconds.
 IMPORT_TENSORFLOW = ("test_same_work", "test_variants_dumps", "test_variants_streaming")
 #: Other files that take long.
-TAKE_LONG = (
-    "test_statistics",
-    "test_earlier_runs",
-    "test_report_browser",
-    "test_measure",
-    "test_look_alikes",
-)
+TAKE_LONG = ("test_statistics", "test_look_alikes", "test_confirmation", "test_plugin")
 
 
 #: Of those that hold sessions, the ones that take longest.
