@@ -45,8 +45,8 @@ In every block each process runs four passes: a whole epoch, two parts of one, a
 fresh epoch, lets some batches come, another number each time, times those that follow, and closes the
 iterator; how many, a session's rule says. The ratio is the seconds of an epoch by its parts / those of the
 whole ones, the Hodges-Lehmann estimate of the blocks' log-ratios with the 95 % interval of Wilcoxon's signed
-ranks. With fewer images an epoch's beginning, in which a loader gets ahead, is a larger share of it than at
-full size.
+ranks, of which fewer than six blocks have none. With fewer images an epoch's beginning, in which a loader
+gets ahead, is a larger share of it than at full size.
 
 | variant | images/s, whole | batches before | timed | seconds, by parts / whole | CPU seconds, likewise |
 | :-- | --: | --: | --: | --: | --: |
@@ -140,4 +140,5 @@ def _row(name: str, images: int, parts: Parts, blocks: Sequence[Seconds]) -> str
         hodges_lehmann(log_ratios(*sides)) for sides in ((of_parts, wholes), (cpu_of_parts, cpu_wholes))
     ]
     before = f"{parts.least_begin} to {parts.most_begin} | {parts.timed}"
-    return f"| `{name}` | {images / median(wholes):,.0f} | {before} | {ratios[0]} | {ratios[1]} |\n"
+    told = " | ".join(str(each) if each.high < math.inf else f"{each.ratio:.3f} (–)" for each in ratios)
+    return f"| `{name}` | {images / median(wholes):,.0f} | {before} | {told} |\n"
