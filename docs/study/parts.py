@@ -140,5 +140,5 @@ def _row(name: str, images: int, parts: Parts, blocks: Sequence[Seconds]) -> str
         hodges_lehmann(log_ratios(*sides)) for sides in ((of_parts, wholes), (cpu_of_parts, cpu_wholes))
     ]
     before = f"{parts.least_begin} to {parts.most_begin} | {parts.timed}"
-    told = " | ".join(str(each) if each.high < math.inf else f"{each.ratio:.3f} (–)" for each in ratios)
+    told = " | ".join(str(each) if each.high < math.inf else f"{each.value:.3f} (–)" for each in ratios)
     return f"| `{name}` | {images / median(wholes):,.0f} | {before} | {told} |\n"
