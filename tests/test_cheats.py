@@ -18,6 +18,7 @@ from docs.cheats.sessions import Found, Stage, read
 from docs.cheats.table import Row, summary, write_table
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import BASELINE
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.reference import Reference, build_reference
 from loader_gate.worker.loader import Loader
@@ -187,6 +188,14 @@ def test_what_a_session_said_is_read() -> None:
     assert found["cheat"] == Found("unmeasured", "it is none")
     assert found["lost"] == Found("error", "it crashed")
     assert read({}, ["lost"])["lost"].verdict == "error"
+
+
+def test_a_session_without_its_baseline_catches_nobody() -> None:
+    """All are unmeasured then, which says nothing of any."""
+    reasons = [{"variant": each, "reason": "its worker hung"} for each in (BASELINE, "cheat")]
+    found = read({"loader_gate": {"unmeasured": reasons}}, ["cheat"])
+    assert found == {"cheat": Found("error", "its worker hung")}
+    assert outcome(CHEAT, found["cheat"]) == ERROR
 
 
 def test_the_table(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import io
 import json
 import os
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -212,9 +211,3 @@ def test_damaged_images(name: str, where: list[tuple[float, int]], cut: float, t
     digest, _, reason = look((str(path), None))
     assert (digest is None) != (reason is None)
     assert "\n" not in (reason or "")
-
-
-@pytest.mark.skipif(not CASES, reason="only where many cases are asked for")
-def test_many_cases_are_asked_for() -> None:
-    """Say how many."""
-    print(f"{CASES} cases a test", file=sys.stderr)

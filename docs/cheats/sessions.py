@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from docs.cheats.cases import TWIN
+from loader_gate.registry.variant import BASELINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,6 +169,8 @@ def read(document: dict[str, Any], names: Sequence[str], said: str = "") -> dict
     unmeasured = document.get("loader_gate", {}).get("unmeasured", [])
     reasons = {each["variant"]: each["reason"] for each in unmeasured}
     twin = infos.get(TWIN, {}).get("variant_seconds")
+    if BASELINE in reasons:  # then nobody could be measured, and nobody was caught by that
+        return {name: Found("error", reasons[BASELINE]) for name in names}
     found = {}
     for name in names:
         if name in reasons:
