@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from loader_gate.machine.processes import (
     descendants,
     held_memory,
     ignores_ended_children,
+    page_faults,
     peak_memory,
 )
 
@@ -197,3 +199,16 @@ def test_who_waits_for_no_child_and_who_adopts_none() -> None:
         assert processes.adopts_orphans()
         """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+
+
+@linux
+def test_pages_are_faults_when_they_are_first_touched() -> None:
+    """Those of this thread only, and no more when they are read again."""
+    with mmap.mmap(-1, 64 * mmap.PAGESIZE) as pages:
+        before = page_faults()
+        pages[:: mmap.PAGESIZE] = b"1" * 64
+        touched = page_faults()
+        assert touched > before
+        for page in range(0, len(pages), mmap.PAGESIZE):
+            assert pages[page] == ord("1")
+        assert page_faults() - touched <= 2  # of the interpreter

@@ -179,6 +179,12 @@ def _bytes_read_by(pid: int) -> int:
     return 0
 
 
+def page_faults() -> int:
+    """Return how many pages were not there yet when this thread, or this process, first touched them."""
+    usage = resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF))
+    return usage.ru_minflt + usage.ru_majflt
+
+
 def peak_memory(pid: int) -> int:
     """Return the most memory, in bytes, that a process and what it has started have held: see `held_memory`.
 

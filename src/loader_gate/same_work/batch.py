@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,16 @@ _OVERSHOOT = 0.20
 _MOST_OVERSHOOTING = 0.05
 
 
+@functools.lru_cache(maxsize=8)
+def _name(dtype: np.dtype[Any]) -> str:
+    return str(dtype)  # slow
+
+
+@functools.lru_cache(maxsize=1)
+def _one_hot(classes: int) -> npt.NDArray[np.float32]:
+    return np.eye(classes, dtype=np.float32)
+
+
 class Batches:
     """The batches of one epoch, each checked by itself.
 
@@ -37,6 +48,7 @@ class Batches:
     def __init__(self, tree: Tree, spec: Spec, declared: DeclaredOutput) -> None:
         """Expect batches of this tree and spec, as they are declared."""
         self._tree, self._spec, self._declared = tree, spec, declared
+        self._shape = (*spec.image_size, 3)
         self._last_batch = spec.batch_size
         self._batch = self.images = 0
         self.highest, self.lowest = -math.inf, math.inf
@@ -73,12 +85,13 @@ class Batches:
         return self._classes(labels, len(images))
 
     def _check_form(self, images: Array) -> None:
-        height, width = self._spec.image_size
-        expected = f"expected {self._declared.image_axes.format(height, width)}"
         if images.ndim != 4:
-            raise DifferenceError(f"Images of batch {self._batch} have shape {images.shape}, {expected}.")
+            raise DifferenceError(
+                f"Images of batch {self._batch} have shape {images.shape}, {self._expected()}."
+            )
         shape = self._declared.channels_last(images).shape[1:]
-        if shape != (height, width, 3):
+        if shape != self._shape:
+            height, width, _ = self._shape
             hint = ""
             if images.shape[1:] == (3, height, width):
                 hint = ": are the channels first?"
@@ -89,13 +102,16 @@ class Batches:
             elif shape[2] in (1, 4):
                 hint = ": are they grey?" if shape[2] == 1 else ": is there an alpha channel?"
             raise DifferenceError(
-                f"Images of batch {self._batch} have shape {images.shape}, {expected}{hint or '.'}"
+                f"Images of batch {self._batch} have shape {images.shape}, {self._expected()}{hint or '.'}"
             )
-        if str(images.dtype) != self._declared.dtype:
-            found, wanted = images.dtype, self._declared.dtype
+        found, wanted = images.dtype, self._declared.dtype
+        if _name(found) != wanted:
             raise DifferenceError(
                 f"Images of batch {self._batch} are {found}, expected the declared {wanted}."
             )
+
+    def _expected(self) -> str:
+        return f"expected {self._declared.image_axes.format(*self._spec.image_size)}"
 
     def _check_size(self, size: int) -> None:
         wanted = self._spec.batch_size
@@ -165,8 +181,7 @@ class Batches:
         if labels.dtype != np.float32:
             raise DifferenceError(f"Labels of batch {self._batch} are {labels.dtype}, expected float32.")
         found: Ints = labels.argmax(axis=1)
-        is_one = labels[np.arange(size), found] == 1
-        if not (is_one.all() and np.count_nonzero(labels) == size):
+        if labels.tobytes() != _one_hot(classes).take(found, axis=0).tobytes():
             raise DifferenceError(
                 f"Labels of batch {self._batch} are not one-hot: expected a single 1 a row, else 0."
             )

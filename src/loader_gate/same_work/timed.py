@@ -1,6 +1,7 @@
 """A cheap look at every batch of a timed epoch: some pixels of every image, against those that were checked.
 
-On the clock some pixels of every image are read, see ``fingerprints.py``; the rest is done beside it.
+Some pixels of every image are read while the clock is paused, see ``fingerprints.py``; the rest is done
+between epochs.
 
 Most loaders give the very same pixels in every epoch: all variants of the suite that were tried do, to whole
 grey levels. Others may write a dump in the epoch that is checked, decode in that one, and give later what the
@@ -88,7 +89,8 @@ class TimedEpoch:
         before = self._batches.images
         self._labels.append(self._batches.add_form(images, labels))
         if before <= self._drawn < self._batches.images:
-            self._whole = np.array(self.fingerprints.declared.channels_last(images)[self._drawn - before])
+            image = self.fingerprints.declared.channels_last(images)[self._drawn - before]
+            self._whole = self.fingerprints.copy_of(image)
         if len(sample) != len(images):
             raise DifferenceError(f"A batch of shape {images.shape} came, of which no pixels can be taken.")
         self._samples.append(sample)

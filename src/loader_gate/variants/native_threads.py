@@ -7,7 +7,6 @@ pixel has to travel from one process to another.
 from __future__ import annotations
 
 import math
-import mmap
 import threading
 import weakref
 from collections import deque
@@ -133,20 +132,20 @@ class Memory:
     def __init__(self, floats: int) -> None:
         """Give out pieces of so many float32."""
         self._bytes = floats * 4
-        self._free: SimpleQueue[mmap.mmap] = SimpleQueue()
+        self._free: SimpleQueue[bytearray] = SimpleQueue()
 
     def floats(self, shape: tuple[int, ...]) -> Any:
         """Return an array of unknown content."""
         try:
             piece = self._free.get_nowait()
         except Empty:
-            piece = mmap.mmap(-1, self._bytes)
+            piece = bytearray(self._bytes)
         # Whatever is made of an array over foreign memory, such as a part of it, holds that array.
         array = np.frombuffer(piece, np.float32, int(np.prod(shape)))
         weakref.finalize(array, self._take_back, piece).atexit = False
         return array.reshape(shape)
 
-    def _take_back(self, piece: mmap.mmap) -> None:
+    def _take_back(self, piece: bytearray) -> None:
         if self._free.qsize() <= AHEAD:  # if many batches were held at once, the others are given up
             self._free.put(piece)
 

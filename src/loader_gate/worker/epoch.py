@@ -95,19 +95,23 @@ class Epoch:
     def take(self, batch: Any) -> None:
         """Make a batch real, on the clock, and then look at it, while the clock is paused.
 
-        Images may be anything that `numpy.asarray` takes: lazy, or still on their way from a device. Where
-        they are mapped, each of their pages is read on the clock, too, and of all others some pixels of each.
+        Images may be anything that `numpy.asarray` takes: lazy, or still on their way from a device. Of those
+        in a mapped file a byte of every page is read, and of all others some pixels of each image: where
+        that has brought pages into memory, it was the loader's to do, and is on the clock.
 
         Raises:
             DifferenceError: It is no batch as it was asked for and declared.
         """
-        seen = self.seen
+        seen, clock = self.seen, self.stopwatch
         if seen is not None:
             images, labels, *boxes = _real(batch, seen.arrays)
+        now = clock.now()
+        clock.pause()
+        if seen is not None:
             read_if_mapped(images)
             sample = seen.fingerprints.sample(images)
-        now = self.stopwatch.now()
-        self.stopwatch.pause()
+            if clock.has_brought_pages():
+                now = clock.now()
         self.waits.append(now - self._asked)
         if self.first_batch is None:
             self.first_batch = now

@@ -15,6 +15,7 @@ from loader_gate.machine.processes import (
     cpu_seconds_of_children,
     descendants,
     held_memory,
+    page_faults,
     peak_memory,
 )
 from loader_gate.worker.part import Mark
@@ -74,6 +75,7 @@ class Stopwatch:
         self.peak_bytes = self.read_bytes = self._read_at = 0
         self._began = self._paused_at = self._asking_at = self.asking_cpu_seconds = 0.0
         self._epochs, self._is_held, self._collects = 0, False, True
+        self._faults_at, self._process_paused_at, self._cpu_meanwhile = 0, 0.0, 0.0
         self._looks_again_at, self._watched_bytes = 0.0, 0
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="harness")
         self._aside_seconds = _seconds_of(self._aside.submit(threading.get_ident).result())
@@ -86,7 +88,7 @@ class Stopwatch:
         """Begin an epoch."""
         self._children_at, self._read_at = self.aside(_used)
         self._count_idle(self._children_at, self._read_at)
-        self.paused_seconds = 0.0
+        self.paused_seconds = self._cpu_meanwhile = 0.0
         self.peak_bytes = self._watched_bytes
         self._looks_again_at = 0.0
         self._release_collector()
@@ -101,7 +103,17 @@ class Stopwatch:
     def pause(self) -> None:
         """Leave out the work of this thread that follows, until `go_on`."""
         self._hold_collector()
+        self._faults_at = page_faults()
+        self._process_paused_at = time.process_time()
         self._paused_at = time.thread_time()
+
+    def has_brought_pages(self) -> bool:
+        """Return whether what was done since `pause` has brought pages into memory, and let it count then."""
+        if page_faults() == self._faults_at:
+            return False
+        self._process_paused_at = time.process_time()
+        self._paused_at = time.thread_time()
+        return True
 
     def go_on(self) -> None:
         """Let the clock run again.
@@ -109,13 +121,14 @@ class Stopwatch:
         Left out is the CPU time of this thread, and no more of it than a look takes: whatever others do while
         this thread waits is on the clock, and so is a handler of a signal that works in it.
         """
-        paused = min(time.thread_time() - self._paused_at, LONGEST_LOOK)
-        self.paused_seconds += paused
+        took = time.thread_time() - self._paused_at
+        self.paused_seconds += min(took, LONGEST_LOOK)
+        self._cpu_meanwhile += max(0.0, time.process_time() - self._process_paused_at - took)
         self._release_collector()
 
     def stop(self) -> float:
         """End the epoch, whose iterator is still there; return its seconds."""
-        self.seconds = self.now()
+        seconds = self.now()
         own = time.process_time()
         self.asking_cpu_seconds = time.thread_time() - self._asking_at - self.paused_seconds
         self._hold_collector()
@@ -123,6 +136,7 @@ class Stopwatch:
         self.cpu_seconds = (
             own - self._own_at + self._idle_children_at - self._children_at - self.paused_seconds
         )
+        self.seconds = seconds + self._gained(seconds, self.cpu_seconds)
         self.read_bytes = self._idle_read_at - self._read_at
         self._epochs += 1
         self.peak_bytes = max(self.peak_bytes, self.aside(lambda: peak_memory(os.getpid())))
@@ -152,9 +166,27 @@ class Stopwatch:
         """Return what the epoch has taken until now, when so many images have come."""
         began, cpu, paused = time.perf_counter(), time.thread_time(), self.paused_seconds
         used = time.process_time() - self._own_at + cpu_seconds_of_children() - self._children_at
-        mark = Mark(images, self.now(), used - paused, cpu - self._asking_at - paused, paused)
+        seconds = self.now()
+        seconds += self._gained(seconds, used - paused)
+        mark = Mark(images, seconds, used - paused, cpu - self._asking_at - paused, paused)
         self._leave_out(began, cpu)
         return mark
+
+    def _gained(self, seconds: float, cpu_seconds: float) -> float:
+        """Return what other threads of this process have saved the epoch by working while it was paused.
+
+        Left out is all of a pause, as if nothing had moved on in it. Where others have worked, it has: as far
+        as at the speed of the rest of the epoch, in CPU seconds a second, for which they would have taken
+        that long.
+
+        Args:
+            seconds: What the epoch has taken, without its pauses.
+            cpu_seconds: What all of its processes have used, without what looking took.
+        """
+        beside = cpu_seconds - self._cpu_meanwhile
+        if self._cpu_meanwhile <= 0 or beside <= 0:
+            return 0.0
+        return min(self.paused_seconds, self._cpu_meanwhile * seconds / beside)
 
     def _leave_out(self, began: float, cpu: float) -> float:
         """Leave out what this thread has done since then, by both clocks; return how long that was."""
