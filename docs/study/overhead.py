@@ -167,11 +167,16 @@ class _Real:
 
     def use_up(self, batches: Iterable[Any], epoch: Epoch) -> None:
         """Drain one epoch."""
-        import numpy as np
-
         from loader_gate.worker.epoch import take_each
 
-        take_each(([*map(np.asarray, batch)] for batch in batches), epoch)
+        take_each(batches, epoch, _make_real)
+
+
+def _make_real(batch: Sequence[Any]) -> None:
+    import numpy as np
+
+    for each in batch:
+        np.asarray(each)
 
 
 def _looked(blocks: list[list[tuple[bool, float, float]]]) -> Looked:

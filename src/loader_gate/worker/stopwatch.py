@@ -48,19 +48,86 @@ def _seconds_of(thread: int) -> Callable[[], float]:
     return lambda: time.clock_gettime(clock)
 
 
+class Collector:
+    """The garbage collector, off while the harness works: it might call the loader, or find what is its."""
+
+    def __init__(self) -> None:
+        """Leave it as it is."""
+        self._is_held, self._collects = False, True
+
+    def hold(self) -> None:
+        """Turn it off, unless that has been done."""
+        if not self._is_held:
+            self._is_held, self._collects = True, gc.isenabled()
+            gc.disable()
+
+    def release(self) -> None:
+        """Let it be as the loader has it."""
+        if self._is_held and self._collects:
+            gc.enable()
+        self._is_held = False
+
+
+class Pauses:
+    """The pauses of an epoch, in which the harness looks at a batch.
+
+    Attributes:
+        seconds: CPU time of this thread in them, and in none more than a look takes.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.seconds = self._beside = self._thread_at = self._process_at = 0.0
+        self._faults_at = 0
+
+    def begin(self) -> None:
+        """Begin one."""
+        self._faults_at = page_faults()
+        self._begin_counting()
+
+    def brought_pages(self) -> bool:
+        """Return whether this one has brought pages into memory until now, and leave that out of it then."""
+        if page_faults() == self._faults_at:
+            return False
+        self._begin_counting()
+        return True
+
+    def end(self) -> None:
+        """End it."""
+        took = time.thread_time() - self._thread_at
+        self.seconds += min(took, LONGEST_LOOK)
+        self._beside += max(0.0, time.process_time() - self._process_at - took)
+
+    def saved(self, seconds: float, cpu_seconds: float) -> float:
+        """Return what other threads of this process have saved the epoch by working in its pauses.
+
+        Left out is all of a pause, as if nothing had moved on in it. Where others have worked, it has: as far
+        as in the time that they would have taken at the speed of the rest of the epoch, in CPU seconds a
+        second.
+
+        Args:
+            seconds: What the epoch has taken, without its pauses.
+            cpu_seconds: What all of its processes have used, without what looking took.
+        """
+        rest = cpu_seconds - self._beside
+        return min(self.seconds, self._beside * seconds / rest) if rest > 0 else 0.0
+
+    def _begin_counting(self) -> None:
+        self._process_at, self._thread_at = time.process_time(), time.thread_time()
+
+
 class Stopwatch:
     """Times epochs, one after another; nothing of what the harness does is on it.
 
     An epoch goes through `start`, `stop` and `torn_down`, with `pause` and `go_on` in between, all of them
     called by one thread: its CPU time outside of epochs is the harness' own, but for tearing down and
     `waiting`, and so is that of what is done `aside`. All other CPU time there is the loader's, which should
-    be idle then. The collector is off there: it might call the loader back, or find what it has left.
+    be idle then. The collector is off there.
 
     Attributes:
         seconds: What the last epoch took, when it has been stopped.
         cpu_seconds: CPU time that it took, of all processes of the worker.
         asking_cpu_seconds: What of that is this thread's, which asks for the batches.
-        paused_seconds: How much of it was left out.
         read_bytes: What these processes have had read from disks in it.
         peak_bytes: The most memory that these processes have held until its end.
         teardown_seconds: From its end until its iterator was destroyed, when that has happened.
@@ -71,30 +138,35 @@ class Stopwatch:
 
     def __init__(self) -> None:
         """Wait for the first epoch: what was before it does not count."""
-        self.seconds = self.cpu_seconds = self.paused_seconds = self.teardown_seconds = 0.0
+        self.seconds = self.cpu_seconds = self.teardown_seconds = 0.0
         self.peak_bytes = self.read_bytes = self._read_at = 0
-        self._began = self._paused_at = self._asking_at = self.asking_cpu_seconds = 0.0
-        self._epochs, self._is_held, self._collects = 0, False, True
-        self._faults_at, self._process_paused_at, self._cpu_meanwhile = 0, 0.0, 0.0
+        self._began = self._asking_at = self.asking_cpu_seconds = 0.0
+        self._epochs = 0
+        self._pauses, self._collector = Pauses(), Collector()
         self._looks_again_at, self._watched_bytes = 0.0, 0
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="harness")
         self._aside_seconds = _seconds_of(self._aside.submit(threading.get_ident).result())
         self._own_at = self._children_at = 0.0
         self.forget_idle()
         self._rest()
-        self._release_collector()
+        self._collector.release()
 
     def start(self) -> None:
         """Begin an epoch."""
         self._children_at, self._read_at = self.aside(_used)
         self._count_idle(self._children_at, self._read_at)
-        self.paused_seconds = self._cpu_meanwhile = 0.0
+        self._pauses = Pauses()
         self.peak_bytes = self._watched_bytes
         self._looks_again_at = 0.0
-        self._release_collector()
+        self._collector.release()
         self._asking_at = time.thread_time()
         self._own_at = time.process_time()
         self._began = time.perf_counter()
+
+    @property
+    def paused_seconds(self) -> float:
+        """Return how much of the last epoch was left out."""
+        return self._pauses.seconds
 
     def now(self) -> float:
         """Return the seconds of the epoch so far."""
@@ -102,18 +174,12 @@ class Stopwatch:
 
     def pause(self) -> None:
         """Leave out the work of this thread that follows, until `go_on`."""
-        self._hold_collector()
-        self._faults_at = page_faults()
-        self._process_paused_at = time.process_time()
-        self._paused_at = time.thread_time()
+        self._collector.hold()
+        self._pauses.begin()
 
     def has_brought_pages(self) -> bool:
         """Return whether what was done since `pause` has brought pages into memory, and let it count then."""
-        if page_faults() == self._faults_at:
-            return False
-        self._process_paused_at = time.process_time()
-        self._paused_at = time.thread_time()
-        return True
+        return self._pauses.brought_pages()
 
     def go_on(self) -> None:
         """Let the clock run again.
@@ -121,22 +187,20 @@ class Stopwatch:
         Left out is the CPU time of this thread, and no more of it than a look takes: whatever others do while
         this thread waits is on the clock, and so is a handler of a signal that works in it.
         """
-        took = time.thread_time() - self._paused_at
-        self.paused_seconds += min(took, LONGEST_LOOK)
-        self._cpu_meanwhile += max(0.0, time.process_time() - self._process_paused_at - took)
-        self._release_collector()
+        self._pauses.end()
+        self._collector.release()
 
     def stop(self) -> float:
         """End the epoch, whose iterator is still there; return its seconds."""
         seconds = self.now()
         own = time.process_time()
         self.asking_cpu_seconds = time.thread_time() - self._asking_at - self.paused_seconds
-        self._hold_collector()
+        self._collector.hold()
         self._rest(own)
         self.cpu_seconds = (
             own - self._own_at + self._idle_children_at - self._children_at - self.paused_seconds
         )
-        self.seconds = seconds + self._gained(seconds, self.cpu_seconds)
+        self.seconds = seconds + self._pauses.saved(seconds, self.cpu_seconds)
         self.read_bytes = self._idle_read_at - self._read_at
         self._epochs += 1
         self.peak_bytes = max(self.peak_bytes, self.aside(lambda: peak_memory(os.getpid())))
@@ -167,26 +231,10 @@ class Stopwatch:
         began, cpu, paused = time.perf_counter(), time.thread_time(), self.paused_seconds
         used = time.process_time() - self._own_at + cpu_seconds_of_children() - self._children_at
         seconds = self.now()
-        seconds += self._gained(seconds, used - paused)
+        seconds += self._pauses.saved(seconds, used - paused)
         mark = Mark(images, seconds, used - paused, cpu - self._asking_at - paused, paused)
         self._leave_out(began, cpu)
         return mark
-
-    def _gained(self, seconds: float, cpu_seconds: float) -> float:
-        """Return what other threads of this process have saved the epoch by working while it was paused.
-
-        Left out is all of a pause, as if nothing had moved on in it. Where others have worked, it has: as far
-        as at the speed of the rest of the epoch, in CPU seconds a second, for which they would have taken
-        that long.
-
-        Args:
-            seconds: What the epoch has taken, without its pauses.
-            cpu_seconds: What all of its processes have used, without what looking took.
-        """
-        beside = cpu_seconds - self._cpu_meanwhile
-        if self._cpu_meanwhile <= 0 or beside <= 0:
-            return 0.0
-        return min(self.paused_seconds, self._cpu_meanwhile * seconds / beside)
 
     def _leave_out(self, began: float, cpu: float) -> float:
         """Leave out what this thread has done since then, by both clocks; return how long that was."""
@@ -201,14 +249,14 @@ class Stopwatch:
         self._idle_at = time.perf_counter()
         self.teardown_seconds = self._idle_at - self._teardown_at
         self._loaders_cpu += time.thread_time() - self._teardown_cpu_at
-        self._hold_collector()
+        self._collector.hold()
 
     def aside(self, work: Callable[[], Result]) -> Result:
         """Return what some work of the harness returns, which is done between epochs in a thread of its own.
 
         Handlers of signals run in this thread, which waits: what they do is the loader's.
         """
-        self._hold_collector()
+        self._collector.hold()
         future = self._aside.submit(work)
         with self.waiting():
             return future.result()
@@ -229,22 +277,10 @@ class Stopwatch:
     def set_aside(self) -> Iterator[None]:
         """Let something be done that is no epoch to time, and no idleness."""
         self._count_idle(*self.aside(_used))
-        self._release_collector()
+        self._collector.release()
         yield
-        self._hold_collector()
+        self._collector.hold()
         self._rest()
-
-    def _hold_collector(self) -> None:
-        """Turn the collector off, unless that has been done."""
-        if not self._is_held:
-            self._is_held, self._collects = True, gc.isenabled()
-            gc.disable()
-
-    def _release_collector(self) -> None:
-        """Let the collector be as the loader has it."""
-        if self._is_held and self._collects:
-            gc.enable()
-        self._is_held = False
 
     def forget_idle(self) -> None:
         """Begin to count idleness anew."""
