@@ -102,11 +102,15 @@ class Fingerprints:
         self._distinguish(reference.picture_of)
 
     def hold_against(self, reference: Reference) -> None:
-        """Let one image of each timed epoch be compared with a reference decode, too."""
+        """Let one image of each timed pass be compared with a reference decode, too."""
         names = (self.declared.interpolation,) if self.declared.interpolation else INTERPOLATIONS
         self._reference = reference
         place = float(self._random.random())
         self._whole = Pixels(self.tree, reference, names, place, most=len(self.tree))
+
+    def drawn_epoch(self, epochs: int) -> int:
+        """Return the number of the epoch of a pass of which an image is to be looked at as a whole."""
+        return int(self._random.integers(epochs))
 
     def drawn_image(self, images: int | None = None) -> int:
         """Return the number of the image of an epoch that is to be looked at as a whole.

@@ -59,18 +59,19 @@ class TimedEpoch:
     #: How many arrays a batch has.
     arrays = 2
 
-    def __init__(self, fingerprints: Fingerprints, images: int | None = None) -> None:
+    def __init__(self, fingerprints: Fingerprints, images: int | None = None, *, whole: bool = True) -> None:
         """Begin with no image.
 
         Args:
             fingerprints: What images look like.
             images: One of the first so many is looked at as a whole; of all if None.
+            whole: Whether one is at all.
         """
         self.fingerprints = fingerprints
         self._tree = fingerprints.tree
         self._batches = Batches(fingerprints.tree, fingerprints.spec, fingerprints.declared)
         self._samples: list[npt.NDArray[Any]] = []
-        self._drawn = fingerprints.drawn_image(images)
+        self._drawn = fingerprints.drawn_image(images) if whole else -1
         self._whole: npt.NDArray[Any] | None = None
         self._labels: list[Ints] = []
         self._found: tuple[Ints, Floats] | None = None

@@ -95,8 +95,9 @@ class Passes:
         busy: list[float] = []
         qualities: list[float] = []
         of_part: PartTiming | None = None
-        for _ in range(epochs):
-            epoch = self._use_up(part)
+        drawn = 0 if self._fingerprints is None else self._fingerprints.drawn_epoch(epochs)
+        for number in range(epochs):
+            epoch = self._use_up(part, whole=number == drawn)
             took = Mark(
                 epoch.images,
                 clock.seconds,
@@ -192,12 +193,16 @@ class Passes:
         self._earlier.add(digest)
         return problem
 
-    def _use_up(self, part: Part | None) -> Epoch:
+    def _use_up(self, part: Part | None, *, whole: bool) -> Epoch:
         seen: TimedEpoch | CroppedEpoch | None = None
         if self._fingerprints is not None:
             size = self._fingerprints.spec.batch_size
             # One of these is looked at as a whole, so that it has to come.
-            seen = _timed(self._fingerprints, None if part is None else part.fewest_batches * size)
+            if isinstance(self._fingerprints, Crops):
+                seen = CroppedEpoch(self._fingerprints)
+            else:
+                images = None if part is None else part.fewest_batches * size
+                seen = TimedEpoch(self._fingerprints, images, whole=whole)
         epoch = Epoch(self._stopwatch, seen, self._alive, part)
         self._consumer.use_up(self._batches, epoch)
         return epoch
@@ -247,13 +252,6 @@ class Passes:
     def _quality(self, order: Ints) -> float | None:
         groups = None if self._fingerprints is None else self._fingerprints.groups
         return shuffle_quality(order, len(order), groups) if self._shuffle else None
-
-
-def _timed(fingerprints: Fingerprints, images: int | None) -> TimedEpoch | CroppedEpoch:
-    """Return what looks at a timed epoch, or its first images: of whole pictures, or of parts of them."""
-    if isinstance(fingerprints, Crops):
-        return CroppedEpoch(fingerprints)
-    return TimedEpoch(fingerprints, images)
 
 
 def percentiles(waits: Sequence[float]) -> dict[str, float] | None:
