@@ -48,8 +48,7 @@ In every block each loader runs four passes in its one process: looked at, not, 
 block the other way round. All batches are made real (`numpy.asarray`). The ratio is images a second with /
 without, the Hodges-Lehmann estimate of pairs of passes with the 95 % interval of Wilcoxon's signed ranks;
 below 1, being looked at makes a loader slower. "Off the clock" is what looking takes, as a share of the
-seconds. Threads of the loader may work on meanwhile: what that has saved is put back on the clock, at the
-speed of the rest of the epoch.
+seconds: threads of the loader may work on meanwhile.
 
 | variant | images/s | with / without | off the clock |
 | :-- | --: | --: | --: |

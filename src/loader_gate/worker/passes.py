@@ -198,11 +198,8 @@ class Passes:
         if self._fingerprints is not None:
             size = self._fingerprints.spec.batch_size
             # One of these is looked at as a whole, so that it has to come.
-            if isinstance(self._fingerprints, Crops):
-                seen = CroppedEpoch(self._fingerprints)
-            else:
-                images = None if part is None else part.fewest_batches * size
-                seen = TimedEpoch(self._fingerprints, images, whole=whole)
+            images = None if part is None else part.fewest_batches * size
+            seen = _timed(self._fingerprints, images, whole=whole)
         epoch = Epoch(self._stopwatch, seen, self._alive, part)
         self._consumer.use_up(self._batches, epoch)
         return epoch
@@ -252,6 +249,13 @@ class Passes:
     def _quality(self, order: Ints) -> float | None:
         groups = None if self._fingerprints is None else self._fingerprints.groups
         return shuffle_quality(order, len(order), groups) if self._shuffle else None
+
+
+def _timed(fingerprints: Fingerprints, images: int | None, *, whole: bool) -> TimedEpoch | CroppedEpoch:
+    """Return what looks at a timed epoch, or its first images: of whole pictures, or of parts of them."""
+    if isinstance(fingerprints, Crops):
+        return CroppedEpoch(fingerprints)
+    return TimedEpoch(fingerprints, images, whole=whole)
 
 
 def percentiles(waits: Sequence[float]) -> dict[str, float] | None:

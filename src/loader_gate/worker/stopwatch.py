@@ -68,54 +68,6 @@ class Collector:
         self._is_held = False
 
 
-class Pauses:
-    """The pauses of an epoch, in which the harness looks at a batch.
-
-    Attributes:
-        seconds: CPU time of this thread in them, and in none more than a look takes.
-    """
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self.seconds = self._beside = self._thread_at = self._process_at = 0.0
-        self._faults_at = 0
-
-    def begin(self) -> None:
-        """Begin one."""
-        self._faults_at = page_faults()
-        self._begin_counting()
-
-    def brought_pages(self) -> bool:
-        """Return whether this one has brought pages into memory until now, and leave that out of it then."""
-        if page_faults() == self._faults_at:
-            return False
-        self._begin_counting()
-        return True
-
-    def end(self) -> None:
-        """End it."""
-        took = time.thread_time() - self._thread_at
-        self.seconds += min(took, LONGEST_LOOK)
-        self._beside += max(0.0, time.process_time() - self._process_at - took)
-
-    def saved(self, seconds: float, cpu_seconds: float) -> float:
-        """Return what other threads of this process have saved the epoch by working in its pauses.
-
-        Left out is all of a pause, as if nothing had moved on in it. Where others have worked, it has: as far
-        as in the time that they would have taken at the speed of the rest of the epoch, in CPU seconds a
-        second.
-
-        Args:
-            seconds: What the epoch has taken, without its pauses.
-            cpu_seconds: What all of its processes have used, without what looking took.
-        """
-        rest = cpu_seconds - self._beside
-        return min(self.seconds, self._beside * seconds / rest) if rest > 0 else 0.0
-
-    def _begin_counting(self) -> None:
-        self._process_at, self._thread_at = time.process_time(), time.thread_time()
-
-
 class Stopwatch:
     """Times epochs, one after another; nothing of what the harness does is on it.
 
@@ -128,6 +80,7 @@ class Stopwatch:
         seconds: What the last epoch took, when it has been stopped.
         cpu_seconds: CPU time that it took, of all processes of the worker.
         asking_cpu_seconds: What of that is this thread's, which asks for the batches.
+        paused_seconds: How much of it was left out.
         read_bytes: What these processes have had read from disks in it.
         peak_bytes: The most memory that these processes have held until its end.
         teardown_seconds: From its end until its iterator was destroyed, when that has happened.
@@ -138,11 +91,11 @@ class Stopwatch:
 
     def __init__(self) -> None:
         """Wait for the first epoch: what was before it does not count."""
-        self.seconds = self.cpu_seconds = self.teardown_seconds = 0.0
+        self.seconds = self.cpu_seconds = self.paused_seconds = self.teardown_seconds = 0.0
         self.peak_bytes = self.read_bytes = self._read_at = 0
-        self._began = self._asking_at = self.asking_cpu_seconds = 0.0
-        self._epochs = 0
-        self._pauses, self._collector = Pauses(), Collector()
+        self._began = self._paused_at = self._asking_at = self.asking_cpu_seconds = 0.0
+        self._epochs = self._faults_at = 0
+        self._collector = Collector()
         self._looks_again_at, self._watched_bytes = 0.0, 0
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="harness")
         self._aside_seconds = _seconds_of(self._aside.submit(threading.get_ident).result())
@@ -155,18 +108,13 @@ class Stopwatch:
         """Begin an epoch."""
         self._children_at, self._read_at = self.aside(_used)
         self._count_idle(self._children_at, self._read_at)
-        self._pauses = Pauses()
+        self.paused_seconds = 0.0
         self.peak_bytes = self._watched_bytes
         self._looks_again_at = 0.0
         self._collector.release()
         self._asking_at = time.thread_time()
         self._own_at = time.process_time()
         self._began = time.perf_counter()
-
-    @property
-    def paused_seconds(self) -> float:
-        """Return how much of the last epoch was left out."""
-        return self._pauses.seconds
 
     def now(self) -> float:
         """Return the seconds of the epoch so far."""
@@ -175,11 +123,15 @@ class Stopwatch:
     def pause(self) -> None:
         """Leave out the work of this thread that follows, until `go_on`."""
         self._collector.hold()
-        self._pauses.begin()
+        self._faults_at = page_faults()
+        self._paused_at = time.thread_time()
 
     def has_brought_pages(self) -> bool:
         """Return whether what was done since `pause` has brought pages into memory, and let it count then."""
-        return self._pauses.brought_pages()
+        has = page_faults() != self._faults_at
+        if has:
+            self._paused_at = time.thread_time()
+        return has
 
     def go_on(self) -> None:
         """Let the clock run again.
@@ -187,12 +139,12 @@ class Stopwatch:
         Left out is the CPU time of this thread, and no more of it than a look takes: whatever others do while
         this thread waits is on the clock, and so is a handler of a signal that works in it.
         """
-        self._pauses.end()
+        self.paused_seconds += min(time.thread_time() - self._paused_at, LONGEST_LOOK)
         self._collector.release()
 
     def stop(self) -> float:
         """End the epoch, whose iterator is still there; return its seconds."""
-        seconds = self.now()
+        self.seconds = self.now()
         own = time.process_time()
         self.asking_cpu_seconds = time.thread_time() - self._asking_at - self.paused_seconds
         self._collector.hold()
@@ -200,7 +152,6 @@ class Stopwatch:
         self.cpu_seconds = (
             own - self._own_at + self._idle_children_at - self._children_at - self.paused_seconds
         )
-        self.seconds = seconds + self._pauses.saved(seconds, self.cpu_seconds)
         self.read_bytes = self._idle_read_at - self._read_at
         self._epochs += 1
         self.peak_bytes = max(self.peak_bytes, self.aside(lambda: peak_memory(os.getpid())))
@@ -230,9 +181,7 @@ class Stopwatch:
         """Return what the epoch has taken until now, when so many images have come."""
         began, cpu, paused = time.perf_counter(), time.thread_time(), self.paused_seconds
         used = time.process_time() - self._own_at + cpu_seconds_of_children() - self._children_at
-        seconds = self.now()
-        seconds += self._pauses.saved(seconds, used - paused)
-        mark = Mark(images, seconds, used - paused, cpu - self._asking_at - paused, paused)
+        mark = Mark(images, self.now(), used - paused, cpu - self._asking_at - paused, paused)
         self._leave_out(began, cpu)
         return mark
 
