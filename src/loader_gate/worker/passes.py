@@ -28,7 +28,7 @@ from loader_gate.same_work.order import (
 from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.worker.epoch import Consumer, Epoch
-from loader_gate.worker.part import Mark, left_over
+from loader_gate.worker.part import left_over
 from loader_gate.worker.timing import PartTiming, PassTiming
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from loader_gate.same_work.fingerprints import Fingerprints
     from loader_gate.same_work.reference import Ints
-    from loader_gate.worker.part import Part
+    from loader_gate.worker.part import Mark, Part
     from loader_gate.worker.stopwatch import Stopwatch
 
 #: By so much the CPU time of children may fall though none is lost: of theirs the system shows hundredths.
@@ -98,13 +98,7 @@ class Passes:
         drawn = 0 if self._fingerprints is None else self._fingerprints.drawn_epoch(epochs)
         for number in range(epochs):
             epoch = self._use_up(part, whole=number == drawn)
-            took = Mark(
-                epoch.images,
-                clock.seconds,
-                clock.cpu_seconds,
-                clock.asking_cpu_seconds,
-                clock.paused_seconds,
-            )
+            took = clock.end_mark(epoch.images)
             if part is not None and epoch.is_over:
                 of_part = self._of_part(epoch, took, part.images)
                 begun, last = epoch.marks

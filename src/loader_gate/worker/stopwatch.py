@@ -185,6 +185,10 @@ class Stopwatch:
         self._leave_out(began, cpu)
         return mark
 
+    def end_mark(self, images: int) -> Mark:
+        """Return what the last epoch, of so many images, has taken in all."""
+        return Mark(images, self.seconds, self.cpu_seconds, self.asking_cpu_seconds, self.paused_seconds)
+
     def _leave_out(self, began: float, cpu: float) -> float:
         """Leave out what this thread has done since then, by both clocks; return how long that was."""
         took, looked = time.perf_counter() - began, time.thread_time() - cpu
