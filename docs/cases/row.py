@@ -22,16 +22,18 @@ class Row:
         name: The case, unique in its group.
         outcome: ``right``, ``wrong``, or ``skipped`` where this machine cannot try it.
         said: What came of it, in one line.
-        bytes_lost: Bytes of somebody's files that were changed or are gone.
-        processes_left: Processes that were still there when the command had ended.
+        bytes_lost: Bytes of somebody's files that were changed or are gone; None where nobody counts them.
+        processes_left: Processes that were still there when the command had ended; None likewise.
+        drawn: How many inputs it was tried with, where they are drawn at random.
     """
 
     group: str
     name: str
     outcome: str
     said: str = ""
-    bytes_lost: int = 0
-    processes_left: int = 0
+    bytes_lost: int | None = None
+    processes_left: int | None = None
+    drawn: int = 1
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:

@@ -75,6 +75,7 @@ image-root = "images"
 image-size = 32
 batch-size = 8
 budget = 20
+hang-after = 600
 """
 
 CONFTEST = """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: A session that takes longer is stuck, on the slowest machine.
-STUCK_SECONDS = 600.0
+STUCK_SECONDS = 1200.0
 #: What a killed process may take to go.
 GOING_SECONDS = 20.0
 #: What nobody wants to read; the last one is a line of what pytest shows of a test that raised.
