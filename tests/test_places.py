@@ -16,6 +16,8 @@ import pytest
 
 from loader_gate.kept_files import why_not_written
 from loader_gate.machine.lacking import free_descriptors, remedy
+from loader_gate.plugin import places
+from loader_gate.plugin.hooks import give_streams
 from loader_gate.plugin.places import PlaceError, check_places
 from loader_gate.plugin.suite import Suite
 from loader_gate.session.dump_writer import about_disk
@@ -78,12 +80,26 @@ def test_nowhere_for_temporary_files(set_to: str | None, monkeypatch: pytest.Mon
         check_places(options())
 
 
-def test_a_closed_standard_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is one all the same, which pytest flushes in the end."""
-    monkeypatch.setattr(sys, "stdout", None)
+def test_a_system_without_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing could be known of any process."""
+    monkeypatch.setattr(places, "PROC", tmp_path / "self")
+    with pytest.raises(PlaceError, match="/proc is not mounted"):
+        check_places(options())
+    monkeypatch.setattr(places, "PROC", None)
     check_places(options())
+
+
+def test_closed_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are some all the same, as pytest could not do without; open ones stay."""
+    for name in ("stdin", "stdout"):
+        monkeypatch.setattr(sys, name, None)
+    error = sys.stderr
+    give_streams()
     print("said to nobody")
-    sys.stdout.close()
+    assert sys.stdin.read() == ""
+    assert sys.stderr is error
+    for stream in (sys.stdin, sys.stdout):
+        stream.close()
 
 
 @pytest.mark.parametrize(

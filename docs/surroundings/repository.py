@@ -74,7 +74,7 @@ PROJECT = """
 image-root = "images"
 image-size = 32
 batch-size = 8
-budget = 20
+budget = 120
 hang-after = 600
 """
 

@@ -14,21 +14,27 @@ if TYPE_CHECKING:
     import argparse
 
 
+#: What every process of Linux has there; None on other systems.
+PROC = Path("/proc/self/stat") if sys.platform == "linux" else None
+
+
 class PlaceError(Exception):
     """Something cannot be written; the message names the option or variable that says where it goes."""
 
 
 def check_places(options: argparse.Namespace) -> None:
-    """Look at the folders of temporary files and of what is kept, and give pytest a standard output.
+    """Look at the folders of temporary files and of what is kept, and for the system's own.
 
     Args:
         options: Every option by its plain name.
 
     Raises:
-        PlaceError: A folder cannot be written to.
+        PlaceError: A folder cannot be written to, or is not there.
     """
-    if sys.stdout is None:  # closed by whoever has started pytest, which flushes it at its end
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (to the end of the process)
+    if PROC is not None and not PROC.exists():
+        raise PlaceError(
+            "/proc is not mounted, where Linux shows what processes take: `mount -t proc proc /proc`."
+        )
     try:
         tempfile.gettempdir()
     except OSError as error:
