@@ -123,7 +123,8 @@ def judge(trial: Trial, ended: Ended) -> tuple[str, str]:
             return f"expected “{trial.said}”, but exit code {ended.code}: {text[-500:]}", ""
         return "", f"stops: {found[0]}"
     found_verdicts = verdicts_of(ended.books)
-    if found_verdicts != trial.verdicts or (ended.code != 1 and not trial.silent):
+    fails = {*trial.verdicts.values()} != {"pass"}
+    if found_verdicts != trial.verdicts or (ended.code != int(fails) and not trial.silent):
         return f"exit code {ended.code}, {found_verdicts or 'no verdicts'}: {text[-500:]}", ""
     also = re.search(trial.also, text)
     if also is None:
