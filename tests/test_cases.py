@@ -119,9 +119,7 @@ def test_faults_of_their_table(tmp_path: Path) -> None:
 
 def test_cases_that_tests_are() -> None:
     """Each with its parameters; of drawn ones it is said how many there were."""
-    said = (
-        "  - during generate phase:\n    - Typical\n    - 25 passing examples, 0 failing examples, 3 invalid"
-    )
+    said = "  - during generate phase:\n    - Typical\n    - 25 passing, 0 failing, and 3 invalid test cases"
     text = base64.b64encode(said.encode()).decode()
     junit = (
         f'<testsuites><testsuite><properties><property name="hypothesis-statistics-tests/a.py::test_b" '
@@ -141,6 +139,6 @@ def test_a_table_of_them(tmp_path: Path) -> None:
     rows = [Row("names", "a\n| <b>", RIGHT, "x", 0, 0), Row("names", "c", SKIPPED, drawn=3)]
     write_table({"names": rows}, {"names": "`tests/a.py`"}, tmp_path / "table.md")
     page = (tmp_path / "table.md").read_text(encoding="utf-8")
-    assert "| names | 1, drawn 4 times | 1 | 0 | 1 | 0 | 0 | `tests/a.py` |" in page
+    assert "| names | 1, by 3 drawn inputs | 1 | 0 | 1 | 0 | 0 | `tests/a.py` |" in page
     assert "| a\\n/ &lt;b> | right | x |" in page
     assert summary(rows) == "1 tried: 1 right, 0 wrong, 0 bytes lost, 0 processes left; 1 not tried here"

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docs.cases.pages import faults, file_kinds
-from docs.cases.row import WRONG, read_rows
+from docs.cases.row import SKIPPED, WRONG, Row, read_rows
 from docs.cases.table import summary, write_table
 from docs.cases.tests import tried
+from docs.surroundings.__main__ import FOUND, GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,10 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, files in TESTS.items():
         groups[name] = tried(name, files)
         sources[name] = ", ".join(f"`{file}`" for file in files)
-    found = read_rows(DOCS / "surroundings" / "found.jsonl")
-    for name in dict.fromkeys(row.group for row in found):
-        groups[name] = [row for row in found if row.group == name]
-        sources[name] = "[`python -m docs.surroundings`](../surroundings/README.md)"
+    found = read_rows(FOUND)
+    by_name = {(row.group, row.name): row for row in found}
+    for group, trials in GROUPS.items():
+        untried = {each.name: Row(group, each.name, SKIPPED, "not tried yet") for each in trials}
+        groups[group] = [by_name.get((group, name), row) for name, row in untried.items()]
+        sources[group] = "[`python -m docs.surroundings`](../surroundings/README.md)"
     if of_faults := faults(DOCS / "faults" / "table.md"):
         groups["faults"] = of_faults
         sources["faults"] = "[`python -m docs.faults`](../faults/table.md)"

@@ -67,8 +67,8 @@ def summary(rows: Sequence[Row]) -> str:
 def _line(name: str, rows: Sequence[Row], source: str) -> str:
     outcomes = [row.outcome for row in rows]
     right, wrong, skipped = (outcomes.count(each) for each in (RIGHT, WRONG, SKIPPED))
-    drawn = sum(row.drawn for row in rows)
-    tried = f"{right + wrong}" if drawn == len(rows) else f"{right + wrong}, drawn {drawn:,} times"
+    drawn = sum(row.drawn for row in rows if row.drawn > 1)
+    tried = f"{right + wrong}, by {drawn:,} drawn inputs" if drawn and source else f"{right + wrong}"
     lost, left = (_sum(getattr(row, each) for row in rows) for each in ("bytes_lost", "processes_left"))
     return f"| {name} | {tried} | {right} | {wrong} | {skipped} | {lost} | {left} | {source} |"
 

@@ -25,7 +25,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 _MARK = "LOADER_GATE_CASES"
 #: What Hypothesis writes of a test into the JUnit XML, as base64.
 _STATISTICS = "hypothesis-statistics-"
-_DRAWN = re.compile(r"(\d+) passing examples, (\d+) failing examples")
+_DRAWN = re.compile(r"(\d+) passing(?: examples)?, (\d+) failing")
 
 
 def tried(group: str, files: Sequence[str]) -> list[Row]:
