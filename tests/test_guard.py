@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +12,15 @@ from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.session.guard import (
+    DESCRIPTORS,
     LEAST_SHARE,
     LIMIT_WORKER_BYTES,
+    SPARE_DESCRIPTORS,
     TRAINING_WORKER_BYTES,
     WORKER_BYTES,
     Free,
     Need,
+    descriptors_problem,
     disk_problem,
     memory_problem,
     need_of,
@@ -272,3 +276,29 @@ def test_dumps_share_the_disk() -> None:
     found = names_refused([Need(DUMP, 24, 0, disk=4 * 74_000), mapped], 1000 * GB, 5 * 74_000 - 1)
     assert list(found) == [DUMP.name]
     assert "beside the 74 KB of the other variants" in found[DUMP.name]
+
+
+def test_a_disk_that_is_memory() -> None:
+    """There a dump takes from the workers what they would have, and they from it."""
+    needs, dumped = [Need(VARIANTS[BASELINE], 24, 0), Need(DUMP, 24, 0, disk=1000)], 1000
+    cached = Need(MEMORY, 24, 100)
+    taken = 2 * WORKER_BYTES + dumped
+    assert refused(needs, Free(taken, 2000, disk_is_memory=True), WorkerLimits(1.0)) == {}
+    found = refused(needs, Free(taken - 1, 2000, disk_is_memory=True), WorkerLimits(1.0))
+    assert list(found) == [DUMP.name]
+    assert "of memory, in which that disk is" in found[DUMP.name]
+    assert refused(needs, Free(taken - 1, 2000), WorkerLimits(1.0)) == {}
+    room = taken + WORKER_BYTES + cached.memory
+    assert refused([*needs, cached], Free(room, 2000, disk_is_memory=True), WorkerLimits(1.0)) == {}
+    found = refused([*needs, cached], Free(room - 1, 2000, disk_is_memory=True), WorkerLimits(1.0))
+    assert list(found) == [MEMORY.name]
+
+
+def test_files_for_every_process() -> None:
+    """A session of few is let be, and one of many is told how to go on."""
+    needed = DESCRIPTORS * 22 + SPARE_DESCRIPTORS
+    assert descriptors_problem(22, needed) == ""
+    assert descriptors_problem(1000, math.inf) == ""
+    problem = descriptors_problem(22, needed - 1)
+    assert f"22 processes at once, for which {needed} files have to be open, but only" in problem
+    assert "`ulimit -n`" in problem

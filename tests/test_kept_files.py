@@ -39,6 +39,7 @@ OTHERS = {
     "kept_files.py": "the shared writer",
     "machine/processes.py": "a file of the kernel",
     "pictures.py": "memory, of which the shared writer makes a file",
+    "plugin/hooks.py": "the null device",
     "plugin/trees.py": "the null device",
     "same_work/fingerprints.py": "a temporary folder",
     "same_work/reference.py": "a temporary folder",

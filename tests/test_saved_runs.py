@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loader_gate.plugin.benchmark_storage import BenchmarkStorage
 from loader_gate.runs.acceptance import mark_accepted
 from loader_gate.runs.parsing import RunError, read_run
 
@@ -53,6 +55,38 @@ def test_damaged_files(text: str, problem: str, tmp_path: Path) -> None:
         read_run(path)
     assert str(caught.value).startswith(f"{path} is passed over, as it ")
     assert problem in str(caught.value)
+
+
+def test_a_folder_of_odd_runs(tmp_path: Path) -> None:
+    """Each is named and passed over, and the last good one compared with."""
+    storage = BenchmarkStorage(f"file://{tmp_path}")
+    folder = storage._files.get("").resolve()
+    good = write_run(folder / "0001_good.json", INFO, accepted=True)
+    text = good.read_text(encoding="utf-8")
+    old = {**json.loads(text), "version": "3.0.0", "loader_gate": None}
+    odd: dict[str, bytes] = {
+        "empty": b"",
+        "cut": text[:-40].encode(),
+        "list": b'[{"name": "loading", "value": 0.4}]',
+        "nan": text.replace("2.0", "NaN").encode(),
+        "nan_figure": text.replace('"mean": 1.0', '"mean": NaN').encode(),
+        "bom": b"\xef\xbb\xbf" + text.encode(),
+        "utf16": text.encode("utf-16"),
+        "conflict": f"<<<<<<< HEAD\n{text}\n=======\n{text}\n>>>>>>> main\n".encode(),
+        "null": json.dumps({**json.loads(text), "benchmarks": None}).encode(),
+        "of_3_0": json.dumps(old).encode(),
+    }
+    for number, (name, content) in enumerate(odd.items(), 2):
+        (folder / f"{number:04}_{name}.json").write_bytes(content)
+    (folder / "0020_link.json").symlink_to("nowhere.json")
+    (folder / "0021_folder.json").mkdir()
+    found = BenchmarkStorage(f"file://{tmp_path}").accepted
+    figures = [entry.estimate.ratio for run in found.runs for entry in run.entries]
+    assert figures == [2.0]
+    assert found.runs[-1].path == good
+    said = "\n".join(found.about)
+    for name in (*odd, "link", "folder"):
+        assert re.search(rf"_{name}\.json.* passed over", said), (name, said)
 
 
 def test_no_file(tmp_path: Path) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fixtures.trees import NewFolder
 from loader_gate.progress import Display, Progress
 from loader_gate.trees.cache import locked
+from loader_gate.trees.check import check_files
 from loader_gate.trees.pool import Failure, results
+from loader_gate.trees.tree import TreeError
 
 
 class Clock:
@@ -157,6 +161,16 @@ def test_pool_says_why_it_cannot_start() -> None:
         [(_, answer)] = found
     assert answer.died
     assert "No module named 'loader_gate.nowhere'" in answer.reason
+
+
+def test_pool_that_cannot_start_a_process(
+    new_folder: NewFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is nobody's fault who is looked at: no image is called bad for it, and nobody waits for ever."""
+    files = [str(path) for path in new_folder("photos", cats=2, dogs=2).rglob("*.*")]
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no room"))
+    with pytest.raises(TreeError, match=r"no process can be started .*`ulimit -n`.* or set TMPDIR"):
+        check_files(files, tmp_path, tmp_path / "cache", Display(io.StringIO()))
 
 
 def test_pool_is_left_early(function: str) -> None:

@@ -67,6 +67,23 @@ def _taken(descriptor: int) -> bool:
     return True
 
 
+def why_not_written(path: Path, *, makes_folders: bool = False) -> str:
+    """Return why a file cannot be written, as far as that shows before it is; nothing if it can.
+
+    Args:
+        path: The file.
+        makes_folders: Whether who writes it makes the folders that are missing.
+    """
+    if _is_no_plain_file(path):
+        return f"{path} is a folder" if path.is_dir() else ""
+    folder = path.resolve().parent
+    if makes_folders:
+        folder = next(each for each in (folder, *folder.parents) if each.exists())
+    if not folder.is_dir():
+        return f"{folder} is no folder" if folder.exists() else f"there is no folder {folder}"
+    return "" if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written to"
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file that somebody keeps.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loader_gate.machine.noise import steal_share, throttled_periods, throttled_seconds, used_by_others
+from loader_gate.machine.page_cache import IN_MEMORY
 from loader_gate.sizes import format_size
 from loader_gate.verdict.excuses import BUSY_CORES
 
@@ -161,7 +162,7 @@ def _of_processors(first: SurroundingsReading, last: SurroundingsReading) -> Ite
 
 
 def _of_the_disk(folder: TemporaryFolder) -> Iterator[tuple[str, str]]:
-    if folder.filesystem in ("tmpfs", "ramfs"):
+    if folder.filesystem in IN_MEMORY:
         yield (
             f"temporary files are kept in memory ({folder.path} is {folder.filesystem})",
             "set TMPDIR to a folder on a disk: dumps take memory from loaders, and are read as no disk is",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: The lowest bit of what ``mincore`` says of a page: whether it is in memory.
 _IS_RESIDENT = bytes(byte & 1 for byte in range(256))
 _MADV_DONTNEED = 4
+#: File systems that keep their files in memory, and on no disk.
+IN_MEMORY = ("devtmpfs", "hugetlbfs", "ramfs", "tmpfs")
 
 
 def cached_share(files: Iterable[str]) -> float | None:

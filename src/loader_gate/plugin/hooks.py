@@ -9,6 +9,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,12 +35,24 @@ _HELD_BACK: pytest.StashKey[tuple[object, object]] = pytest.StashKey()
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Register the options, at once if a conftest.py has loaded the plugin: too late for the hook below."""
+    give_streams()
     if any(
         Path(getattr(each, "__file__", None) or "").name == "conftest.py"
         for each in pluginmanager.get_plugins()
     ):
         add_options(parser)
         pluginmanager.register(_OptionsAreThere(), "loader_gate options")
+
+
+def give_streams() -> None:
+    """Give pytest the streams that whoever has started it has closed, before it captures them.
+
+    It fails without them, with a traceback or without a word; what is said to these, nobody hears.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # To the end of the process.
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 class _OptionsAreThere:

@@ -11,6 +11,7 @@ from loader_gate.plugin.benchmark_storage import CompareError
 from loader_gate.plugin.earlier_runs import EarlierRuns
 from loader_gate.plugin.hooks import compare_anew, give_back
 from loader_gate.plugin.interrupts import clean_end_when_told
+from loader_gate.plugin.places import PlaceError, check_places
 from loader_gate.plugin.settings import SettingsError, options_of
 from loader_gate.plugin.suite import Suite
 from loader_gate.plugin.trees import tree_request
@@ -30,7 +31,16 @@ COMPARISON = pytest.StashKey[EarlierRuns]()
 #: The run that this session goes on with, if it does.
 CONFIRMED = pytest.StashKey[EarlierRun | None]()
 #: What an option or setting can be wrong by; the message is for the user.
-WRONG = (CompareError, ConfirmError, DeviceError, FloorsError, RegistryError, SettingsError, TreeError)
+WRONG = (
+    CompareError,
+    ConfirmError,
+    DeviceError,
+    FloorsError,
+    PlaceError,
+    RegistryError,
+    SettingsError,
+    TreeError,
+)
 NO_BOOKS = "loader-gate enters what it measures into pytest-benchmark: leave out -p no:benchmark."
 _HOOKS = tuple(
     f"loader_gate.plugin.{name}"
@@ -52,6 +62,7 @@ def begin(config: pytest.Config) -> Suite:
     try:
         options = options_of(config)
         tree_request(config).check()
+        check_places(options)
         if options.report is not None:
             _check_can_report(options.report)
         config.stash[CONFIRMED] = _confirmed(options)

@@ -43,7 +43,10 @@ def choose_accepted(runs: Sequence[SavedRun], problems: Sequence[str]) -> Chosen
         return None
     last = accepted[0]
     which = f"Compared with run {last.label}, the last accepted one{when(last)}: {last.path.name}."
-    return ChosenRuns(accepted, (which, *problems, *(text for run in accepted for text in run.damaged)))
+    unmarked = [run for run in runs[: runs.index(last)] if run.entries and run.accepted is None]
+    older = [f"{run.path} is passed over, as it was saved before runs were marked." for run in unmarked]
+    damaged = [text for run in runs if run.accepted for text in run.damaged]
+    return ChosenRuns(accepted, (which, *problems, *older, *damaged))
 
 
 def why_none_is_accepted(

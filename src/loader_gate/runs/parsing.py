@@ -194,7 +194,8 @@ def problem_of(data: object) -> str:
             return f"benchmark {number} has no fullname"
         stats = benchmark.get("stats")
         for name in _STATS:
-            if not isinstance(stats, dict) or not _is_number(stats.get(name)):
+            figure = stats.get(name) if isinstance(stats, dict) else None
+            if not _is_number(figure) or figure != figure:  # NaN, which JSON does not know
                 return f"{benchmark['fullname']} has no figure {name} in its stats"
     return ""
 

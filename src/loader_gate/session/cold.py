@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.machine.page_cache import cached_share, evict, file_system_of, without_doubles
+from loader_gate.machine.page_cache import IN_MEMORY, cached_share, evict, file_system_of, without_doubles
 from loader_gate.machine.processes import bytes_read
 from loader_gate.registry.variant import RegistryError
 from loader_gate.sizes import format_size
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 
 #: File systems whose files do not leave memory, and why.
 NEVER_COLD = {
-    "tmpfs": "its files are in memory and on no disk",
-    "ramfs": "its files are in memory and on no disk",
-    "devtmpfs": "its files are in memory and on no disk",
-    "hugetlbfs": "its files are in memory and on no disk",
+    **dict.fromkeys(IN_MEMORY, "its files are in memory and on no disk"),
     "zfs": "it keeps files in a cache of its own (ARC), which no program can empty",
 }
 #: How many times the memory a data set has to be by the rules of MLPerf Storage, against caching.

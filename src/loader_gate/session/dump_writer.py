@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from loader_gate.machine.page_cache import cached_share
+from loader_gate.machine.page_cache import IN_MEMORY, cached_share, file_system_of
 from loader_gate.progress import Progress
 from loader_gate.registry.spec import Spec
 from loader_gate.session.dumps import MANIFEST, Dump, DumpError, dump_files, dump_key, finished_dump
@@ -163,3 +163,15 @@ def is_kept(variant: Variant, tree: Tree, spec: Spec, keep_dumps: Path | None) -
     if keep_dumps is None or not variant.traits.writes_dump:
         return False
     return (keep_dumps / f"{variant.name}-{dump_key(variant, tree, spec)}" / MANIFEST).is_file()
+
+
+def about_disk(folder: Path) -> tuple[str, ...]:
+    """Return a note for people if a folder of dumps is on no disk."""
+    kind = file_system_of(str(folder))
+    if kind not in IN_MEMORY:
+        return ()
+    return (
+        f"Dumps are in memory: {folder} is on {kind}. What is written and read here "
+        "says nothing of a disk, and dumps count as memory that is taken; set TMPDIR or --keep-dumps to a "
+        "folder on a disk.",
+    )

@@ -23,6 +23,10 @@ LIMIT_WORKER_BYTES = 200_000_000
 #: Of these, what a worker has for itself at the very least: its unique set size was 315 MB and more where it
 #: decoded. What is above that is shared, or the system may take it back.
 LEAST_SHARE = 0.4
+#: Files that are open for each process, and those that everything else takes.
+DESCRIPTORS, SPARE_DESCRIPTORS = 4, 8
+#: What a dump takes room of.
+ON_DISK, IN_MEMORY = "the disk", "memory, in which that disk is"
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,12 @@ class Free:
     Attributes:
         memory: Memory, for all workers together.
         disk: Disk, for all dumps together.
+        disk_is_memory: Whether that disk is memory too, as a tmpfs is: then dumps count as both.
     """
 
     memory: int
     disk: int
+    disk_is_memory: bool = False
 
 
 def need_of(variant: Variant, images: int, spec: Spec, *, trains: bool = False, processes: int = 1) -> Need:
@@ -114,14 +120,14 @@ def refused(
     for need in sorted(needs, key=_goes_first, reverse=True):
         left = [each for each in needs if each.variant.name not in problems]
         together = sum(each.processes * (each.worker + each.memory) for each in left)
+        dumped = sum(each.processes * each.disk for each in left)
+        in_memory = dumped if free.disk_is_memory else 0
+        others = together + in_memory - need.worker - need.memory
         smaller = [each.variant.name for each in frugal if each.memory < need.memory]
-        problem = memory_problem(
-            need, free.memory, limits.memory_limit, together - need.worker - need.memory, smaller
-        ) or disk_problem(
-            need,
-            free.disk,
-            limits.disk_limit,
-            sum(each.processes * each.disk for each in left) - need.disk,
+        problem = (
+            memory_problem(need, free.memory, limits.memory_limit, others, smaller)
+            or disk_problem(need, free.disk, limits.disk_limit, dumped - need.disk)
+            or (in_memory and disk_problem(need, free.memory, None, together + dumped - need.disk, IN_MEMORY))
         )
         if problem:
             problems[need.variant.name] = problem
@@ -146,6 +152,22 @@ def _crowded_out(needs: Sequence[Need], free: int) -> dict[str, str]:
             problems[need.variant.name] = reason
             taken -= round(LEAST_SHARE * need.processes * need.worker)
     return problems
+
+
+def descriptors_problem(processes: int, free: float) -> str:
+    """Return why so many processes cannot be talked to at once, or nothing if they can.
+
+    Args:
+        processes: How many of them there are.
+        free: How many files this process may still open.
+    """
+    needed = DESCRIPTORS * processes + SPARE_DESCRIPTORS
+    if needed <= free:
+        return ""
+    return (
+        f"this session would have {processes} processes at once, for which {needed} files have to be open, "
+        f"but only {free:.0f} more may be: raise that (`ulimit -n`), or measure fewer variants at once"
+    )
 
 
 def _goes_first(need: Need) -> tuple[bool, int, int]:
@@ -188,7 +210,7 @@ def memory_problem(
     )
 
 
-def disk_problem(need: Need, free: int, limit: int | None, others: int = 0) -> str:
+def disk_problem(need: Need, free: int, limit: int | None, others: int = 0, where: str = ON_DISK) -> str:
     """Return why a variant's dump will not fit onto the disk, or nothing if it will.
 
     Args:
@@ -196,6 +218,7 @@ def disk_problem(need: Need, free: int, limit: int | None, others: int = 0) -> s
         free: The bytes that are free on that disk.
         limit: ``--disk-limit``, in bytes, if given.
         others: What the other variants will write to the same disk: all is there at once.
+        where: `ON_DISK`, or `IN_MEMORY` where it is the memory that counts.
     """
     left = max(0, free - others)
     allowed = left if limit is None else min(left, limit)
@@ -209,7 +232,7 @@ def disk_problem(need: Need, free: int, limit: int | None, others: int = 0) -> s
     )
     return (
         f"its dump of {need.images:,} images would take {format_size(need.disk)}, but it may use "
-        f"{format_size(allowed)} of the disk{held_back}: free some, set TMPDIR or "
+        f"{format_size(allowed)} of {where}{held_back}: free some, set TMPDIR or "
         f"--keep-dumps to a larger disk, {'fewer variants at once, ' if crowded else ''}use a smaller tree, "
         "or --no-guard to see it fail"
     )

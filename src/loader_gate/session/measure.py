@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from loader_gate.machine.lacking import free_descriptors
 from loader_gate.machine.memory import free_memory
 from loader_gate.machine.noise import read_noise, used_by_others
+from loader_gate.machine.page_cache import IN_MEMORY, file_system_of
 from loader_gate.machine.temporary import OwnedFolder, remove_abandoned
 from loader_gate.progress import Progress
 from loader_gate.registry.built_in import built_in_variants
@@ -25,7 +27,7 @@ from loader_gate.same_work.reference import build_reference
 from loader_gate.session import accelerator
 from loader_gate.session.bindings import about_other_workloads
 from loader_gate.session.cold import ColdPlan, about_cold, about_warm, plan_cold
-from loader_gate.session.dump_writer import Dumps, DumpWriter, is_kept
+from loader_gate.session.dump_writer import Dumps, DumpWriter, about_disk, is_kept
 from loader_gate.session.figures import (
     STREAMING,
     Figures,
@@ -34,7 +36,7 @@ from loader_gate.session.figures import (
     about_parts,
     remarks,
 )
-from loader_gate.session.guard import Free, need_of, refused
+from loader_gate.session.guard import Free, descriptors_problem, need_of, refused
 from loader_gate.session.headspace import about_headspace
 from loader_gate.session.profiling import Profiler, Profiles, is_slower
 from loader_gate.session.result import Result, without_passes
@@ -261,11 +263,15 @@ class _WorkloadRun:
             )
             for each in self.known
         }
+        crowd = descriptors_problem(sum(needs[each.name].processes for each in chosen), free_descriptors())
+        if crowd:
+            return dict.fromkeys((each.name for each in chosen), crowd)
         frugal = [
             needs[each.name]
             for each in self.known
             if each.traits.is_frugal and self.workload.name in each.default and each.name != BASELINE
         ]
+        free = min(free_memory(), self.settings.place.machine.memory_bytes)
         return refused(
             [
                 replace(needs[each.name], disk=0)
@@ -273,9 +279,7 @@ class _WorkloadRun:
                 else needs[each.name]
                 for each in chosen
             ],
-            Free(
-                min(free_memory(), self.settings.place.machine.memory_bytes), shutil.disk_usage(folder).free
-            ),
+            Free(free, shutil.disk_usage(folder).free, file_system_of(str(folder)) in IN_MEMORY),
             allowance.limits,
             frugal,
         )
@@ -298,7 +302,8 @@ class _WorkloadRun:
         else:  # the baseline would be measured in vain
             reason = "there is no dump to hold against it"
             refused = {**dict.fromkeys((each.name for each in variants), reason), **refused}
-        return replace(plan, variants=variants, refused=refused, dumps=dumps, notes=dumps.notes)
+        notes = (*dumps.notes, *about_disk(self.settings.allowance.keep_dumps or folder))
+        return replace(plan, variants=variants, refused=refused, dumps=dumps, notes=notes)
 
     def rotate(
         self, plan: _Plan, wanted: Sequence[str], rules: Rules, folder: Path, before: NoiseReading

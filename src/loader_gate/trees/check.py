@@ -18,6 +18,11 @@ from loader_gate.trees.listing import listed
 from loader_gate.trees.pool import Failure, results
 from loader_gate.trees.tree import TreeError
 
+#: What is said where it is no file's fault that it cannot be looked at.
+_UNSTARTED = (
+    "images cannot be checked, as no process can be started for it ({}): raise the limits of open files and "
+    "processes (`ulimit -n`, `ulimit -u`), or set TMPDIR to a folder with room."
+)
 #: Part of the key of a record: raise it when what is looked for in a file changes.
 _LOOKS = 2
 
@@ -58,7 +63,7 @@ def check_files(
         most_pixels: The most pixels that an image may have; see `look`.
 
     Raises:
-        TreeError: The cache folder cannot be used.
+        TreeError: The cache folder cannot be used, or no process can be started.
     """
     record = _Record(cache / "checks", home, most_pixels)
     known = record.read()
@@ -90,6 +95,8 @@ def check_files(
             display.progress("Checking images", len(groups)) as progress,
         ):
             for done, (place, answer) in enumerate(found, 1):
+                if isinstance(answer, Failure) and answer.unstarted:
+                    raise TreeError(_UNSTARTED.format(answer.reason))
                 digest, kind, reason = (None, "", answer.reason) if isinstance(answer, Failure) else answer
                 for path in groups[place]:
                     if reason is None:

@@ -38,10 +38,12 @@ class Failure:
     Attributes:
         reason: One line: the exception, or the signal or exit code of the worker.
         died: Whether the worker process died.
+        unstarted: Whether none could be started, which says nothing of the item.
     """
 
     reason: str
     died: bool
+    unstarted: bool = False
 
 
 @contextmanager
@@ -95,24 +97,27 @@ class _Feeder(threading.Thread):
         self._function, self._items, self._todo, self._done = function, items, todo, done
         self._stop_event = stop
         self._process: subprocess.Popen[bytes] | None = None
+        self._errors: IO[bytes] | None = None
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        with tempfile.TemporaryFile() as errors:
-            try:
-                while not self._stop_event.is_set():
-                    try:
-                        place = self._todo.get_nowait()
-                    except queue.Empty:
-                        return
-                    try:
-                        answer = self._ask(self._items[place], errors)
-                    except Exception as error:
-                        # Whatever happens here has to reach the reader, who would wait for ever otherwise.
-                        answer = Failure(f"{type(error).__name__}: {error}", died=True)
-                    self._done.put((place, answer))
-            finally:
-                self._close()
+        try:
+            while not self._stop_event.is_set():
+                try:
+                    place = self._todo.get_nowait()
+                except queue.Empty:
+                    return
+                try:
+                    answer = self._ask(self._items[place])
+                except Exception as error:
+                    # Whatever happens here has to reach the reader, who would wait for ever otherwise.
+                    unstarted = self._process is None and isinstance(error, OSError)
+                    answer = Failure(f"{type(error).__name__}: {error}", died=True, unstarted=unstarted)
+                self._done.put((place, answer))
+        finally:
+            self._close()
+            if self._errors is not None:
+                self._errors.close()
 
     def kill(self) -> None:
         """End the worker now; safe from another thread."""
@@ -120,10 +125,11 @@ class _Feeder(threading.Thread):
             if self._process is not None:
                 self._process.kill()
 
-    def _ask(self, item: Any, errors: IO[bytes]) -> Any:
+    def _ask(self, item: Any) -> Any:
         with self._lock:
             if self._stop_event.is_set():
                 return Failure("stopped", died=True)
+            errors = self._errors = self._errors or tempfile.TemporaryFile()  # noqa: SIM115 (run closes it)
             if self._process is None:
                 self._process = _start(self._function, errors)
             process = self._process
