@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from loader_gate.machine.lacking import remedy
 from loader_gate.plugin.books import leave_out
 from loader_gate.plugin.confirming import is_of_other_tree
 from loader_gate.plugin.items import to_measure
 from loader_gate.plugin.start import COMPARISON, SUITE
 from loader_gate.plugin.trees import showing_progress
+from loader_gate.text import printable_lines
 from loader_gate.verdict.verdict import UndecidedWarning
 
 if TYPE_CHECKING:
@@ -43,8 +45,9 @@ def check(
         if problem:
             leave_out(benchmark)
             pytest.exit(problem, returncode=pytest.ExitCode.USAGE_ERROR)
-        with showing_progress(request.config) as stream:
-            suite.measure(workload, _selected(suite, request.session, workload), tree, stream)
+        problem = _measured(request, suite, tree, workload)
+        if problem:
+            pytest.fail(problem, pytrace=False)
     key = workload, variant
     if key in slower:  # the test runs again
         leave_out(benchmark)
@@ -60,6 +63,16 @@ def check(
         # Under `-W error` it would fail what only --gate strict may fail; the table says it all the same.
         with suppress(UndecidedWarning):
             request.node.warn(UndecidedWarning(sentence))
+
+
+def _measured(request: pytest.FixtureRequest, suite: Suite, tree: Tree, workload: str) -> str:
+    """Measure a workload; return why the system did not let that be done, or nothing."""
+    try:
+        with showing_progress(request.config) as stream:
+            suite.measure(workload, _selected(suite, request.session, workload), tree, stream)
+    except OSError as error:
+        return printable_lines(f"The workload {workload} could not be measured: {error}: {remedy(error)}.")
+    return ""
 
 
 def _selected(suite: Suite, session: pytest.Session, workload: str) -> list[str]:
