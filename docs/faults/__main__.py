@@ -9,7 +9,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,9 @@ class Tries:
                 return tried_at_once(case, place)
             with control_group() if case.needs == CONTROL_GROUP else nullcontext("") as group:
                 found = place.hold(case, group)
-            afterwards = place.hold(CALM) if case.stays and found.left else None
+            # Of the same kind: only that of a comparison looks after worktrees.
+            after = replace(CALM, session=case.session)
+            afterwards = place.hold(after) if case.stays and found.left else None
         rows = judged(case, found, afterwards)
         if any(row.wrong for row in rows):
             print(f"{case.name}:\n{found.said}", file=sys.stderr)

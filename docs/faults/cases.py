@@ -94,15 +94,17 @@ def _signals() -> Iterator[Case]:
     """Signals to pytest itself."""
     for stage in STAGES:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            said = "KeyboardInterrupt" if number == signal.SIGINT else f"ended by {number.name}"
+            said = f"ended by {number.name}"
+            if number == signal.SIGINT:
+                said = "KeyboardInterrupt|was interrupted"
             yield Case(
-                number.name, stage, f"interrupted, nothing left, “{said}”", (INTERRUPTED,), said,
-                {"stage": stage, "do": "send", "value": int(number)}, **_at(stage),
+                number.name, stage, "interrupted, nothing left, and how it ended is said", (INTERRUPTED,),
+                said, {"stage": stage, "do": "send", "value": int(number)}, **_at(stage),
             )  # fmt: skip
         yield Case(
-            "SIGINT twice", stage, "interrupted; the next session removes what is left", (INTERRUPTED,),
-            "KeyboardInterrupt", {"stage": stage, "do": "send_twice", "value": int(signal.SIGINT)},
-            stays=True, **_at(stage),
+            "SIGINT twice", stage, "interrupted, nothing left", (INTERRUPTED,),
+            "KeyboardInterrupt|was interrupted",
+            {"stage": stage, "do": "send_twice", "value": int(signal.SIGINT)}, **_at(stage),
         )  # fmt: skip
         deadly = {"SIGKILL": int(signal.SIGKILL)}
         if stage in ("drawing", "passes", "writing dumps", "saving"):
