@@ -105,11 +105,12 @@ def _tell(name: str, rows: Sequence[Row]) -> None:
 
 
 def _known(file: Path | None) -> dict[str, list[Row]]:
-    """Return what an earlier run has found, which was cut short."""
+    """Return what an earlier run has found right; it was cut short, or what was wrong has been mended."""
     if file is None or not file.exists():
         return {}
-    found = json.loads(file.read_text(encoding="utf-8"))
-    return {name: [Row(**row) for row in rows] for name, rows in found.items()}
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    found = {name: [Row(**row) for row in rows] for name, rows in kept.items()}
+    return {name: rows for name, rows in found.items() if not any(row.wrong for row in rows)}
 
 
 def _keep(file: Path | None, known: dict[str, list[Row]]) -> None:
@@ -125,7 +126,10 @@ def _parser() -> argparse.ArgumentParser:
         help='only what is called so ("SIGKILL at .*"); leaves the table as it is',
     )
     parser.add_argument(
-        "--found", type=Path, metavar="FILE", help="keep what was found; what is in there is not tried again"
+        "--found",
+        type=Path,
+        metavar="FILE",
+        help="keep what was found; what is right in there is not tried again",
     )
     parser.add_argument(
         "--jobs", type=int, metavar="N", default=2 * cores(), help="as many at once (default: %(default)s)"

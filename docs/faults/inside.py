@@ -59,7 +59,7 @@ class Fault:
             if re.search(SAID.get(self._stage, "$^"), f"{progress._title} {text}"):
                 self._now()
 
-        Progress.update = said  # type: ignore[method-assign]
+        Progress.update = said  # type: ignore[method-assign, assignment]
         if not self._stage:
             self._now()
 
@@ -170,8 +170,8 @@ class Fault:
     def jump(self) -> None:
         """Set the clock to another day, for whoever asks Python for the time."""
         seconds, nanoseconds, by = time.time, time.time_ns, self._value * 86400
-        time.time = lambda: seconds() + by  # type: ignore[assignment]
-        time.time_ns = lambda: nanoseconds() + by * 10**9  # type: ignore[assignment]
+        time.time = lambda: seconds() + by
+        time.time_ns = lambda: nanoseconds() + by * 10**9
 
     def kill_helpers(self) -> None:
         """Kill every process that this one has started."""

@@ -120,7 +120,7 @@ STAGES = {"built": 0, "checked": 1, "timed": 3}
 
 def _troubled(trouble: Callable[[], None], at: int, tree: Tree, spec: Spec) -> Epochs:
     """Return a loader that gets into trouble once, in an epoch or before there is any."""
-    done = []
+    done: list[int] = []
 
     def happen(epoch: int) -> None:
         if epoch >= at and not done:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +17,5 @@ examples = mirrored = part = parts = None
 
 def load(tree: Tree, spec: Spec) -> Any:
     """Return a loader that nothing happens to."""
-    import loaders
-
+    loaders = import_module("loaders")  # of the repository that the session is held in
     return loaders.photos(tree, spec)

@@ -6,6 +6,7 @@ The trouble that its writer gets into, if any, is named in the environment varia
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,6 +35,5 @@ def dump_problem(images: int, spec: Spec) -> str:
 
 def load(tree: Tree, spec: Spec) -> Any:
     """Return a loader whose first epoch writes."""
-    import loaders
-
+    loaders = import_module("loaders")  # of the repository that the session is held in
     return loaders.dumped(tree, spec, os.environ.get("LOADER_GATE_FAULT_OF_DUMP", ""))
