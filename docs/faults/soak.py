@@ -93,7 +93,7 @@ def read(place: Place, failed: bool) -> Reading:
 
 
 def hold(place: Place, sessions: int) -> list[Reading]:
-    """Hold so many sessions in this process, and return what there is after each."""
+    """Hold so many sessions in this process, fewer after Ctrl-C; return what there is after each."""
     import pytest
 
     environment = place.environment(SESSION)
@@ -109,6 +109,8 @@ def hold(place: Place, sessions: int) -> list[Reading]:
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             code = pytest.main(arguments)
+        if code == pytest.ExitCode.INTERRUPTED:  # what was found until now counts
+            break
         if code:
             print(said.getvalue(), file=sys.stderr)
         del said
