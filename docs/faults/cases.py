@@ -129,16 +129,18 @@ def _disk() -> Iterator[Case]:
             continue
         # Once a session's own files are there, it writes none for a while.
         goes_on = stage in ("passes", "starting")
+        # A run that is saved by then is there; that it cannot be marked as accepted is said.
+        full = (0, FAILED) if goes_on or stage == "saving" else (FAILED,)
         yield Case(
-            "full disk", stage, "fails with a sentence that says so", (0, FAILED) if goes_on else (FAILED,),
-            "" if goes_on else _NO_ROOM, {"stage": stage, "do": "fill"}, needs=SMALL_DISK, **_at(stage),
+            "full disk", stage, "fails with a sentence that says so", full, "" if goes_on else _NO_ROOM,
+            {"stage": stage, "do": "fill"}, needs=SMALL_DISK, **_at(stage),
         )  # fmt: skip
         for name, number in (("read-only disk", errno.EROFS), ("I/O error", errno.EIO)):
             said = "Read-only file system" if number == errno.EROFS else "Input/output error"
             yield Case(
                 name, stage, "fails with a sentence that says so", (0, FAILED) if goes_on else (FAILED,),
                 "" if goes_on else said, {"stage": stage, "do": "fail_to_write", "value": number},
-                **_at(stage),
+                stays=True, **_at(stage),  # what cannot be written cannot be removed
             )  # fmt: skip
     yield Case(
         "I/O error of images", "reference", "fails with a sentence that names the file", (FAILED,),

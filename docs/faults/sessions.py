@@ -37,7 +37,7 @@ STUCK_SECONDS = 240.0
 #: A process that has been told to end may take so long.
 LEAVING_SECONDS = 20.0
 TREE = ("--tree=small", "--tree-images=24", "--classes=2")
-COMMON = ("--image-size=32", "--batch-size=5", "--budget=1", "--hang-after=60", "--session-seed=1")
+COMMON = ("--image-size=32", "--batch-size=5", "--budget=3", "--hang-after=60", "--session-seed=1")
 _LOADING = ("benchmarks/test_loading.py", "--variant", BASELINE)
 _DUMP = ("benchmarks/test_dump.py", "--variant=uint8_memory_map")
 #: What each kind of session is given beside a tree; FOLDER stands for the folder of the case.
