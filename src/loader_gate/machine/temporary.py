@@ -95,8 +95,12 @@ def _locked(folder: Path, flags: int) -> int | None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), (folder / _LOCK).stat()):
             return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
     except OSError as error:
         if flags & os.O_CREAT and error.errno in _HAS_NO_LOCKS:
             return descriptor
+        os.close(descriptor)
+        raise
     os.close(descriptor)
     return None
