@@ -129,8 +129,7 @@ def _disk() -> Iterator[Case]:
             continue
         # Once a session's own files are there, it writes none for a while.
         goes_on = stage in ("passes", "starting")
-        # A run that is saved by then is there; that it cannot be marked as accepted is said.
-        full = (0, FAILED) if goes_on or stage == "saving" else (FAILED,)
+        full = (0, FAILED) if goes_on else (FAILED,)
         yield Case(
             "full disk", stage, "fails with a sentence that says so", full, "" if goes_on else _NO_ROOM,
             {"stage": stage, "do": "fill"}, needs=SMALL_DISK, **_at(stage),

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from docs.faults.stages import MOVED, SAID, VARIABLE
+from docs.faults.stages import MOVED, SAID, VARIABLE, WRITTEN
 from docs.faults.stand_ins.sitecustomize import StandIns
 from loader_gate.progress import Progress
 
@@ -69,8 +69,14 @@ class Fault:
             self._happen()
 
     def _audited(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "os.rename" and re.search(MOVED.get(self._stage, "$^"), os.fsdecode(arguments[1])):
-            self._now()
+        fails = self._happen in (self.fill, self.fail_to_write)
+        stages, known_by = (WRITTEN, "open") if fails else (MOVED, "os.rename")
+        if event == known_by and self._stage in stages:
+            path = arguments[0 if fails else 1]
+            if isinstance(path, str | bytes | os.PathLike) and re.search(
+                stages[self._stage], os.fsdecode(path)
+            ):
+                self._now()
         if self._errors is not None:
             self._errors(event, arguments)
 

@@ -22,4 +22,10 @@ MOVED = {
     "floors": r"floors\.toml$",
     "report": r"report\.html$",
 }
+#: The same by the file that is written first, for what may fail then.
+WRITTEN = {
+    "saving": r"storage/.*\.tmp$",
+    "floors": r"/\.floors\.toml\..*\.tmp$",
+    "report": r"/\.report\.html\..*\.tmp$",
+}
 STAGES = (*SAID, *MOVED)
