@@ -73,7 +73,7 @@ class Tries:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try everything and write the table; return 1 if anything was wrong."""
     options = _parser().parse_args(arguments)
-    known = _known(options.found)
+    known = _known(options.found, wrong_too=options.no_more)
     wanted = [case for case in all_cases() if options.only is None or re.search(options.only, case.name)]
     todo = [case for case in wanted if case.name not in known]
     if options.no_more:
@@ -111,13 +111,13 @@ def _tell(name: str, rows: Sequence[Row]) -> None:
         print(f"{name}, {row.fault}: {became}", flush=True)
 
 
-def _known(file: Path | None) -> dict[str, list[Row]]:
+def _known(file: Path | None, *, wrong_too: bool) -> dict[str, list[Row]]:
     """Return what an earlier run has found right; it was cut short, or what was wrong has been mended."""
     if file is None or not file.exists():
         return {}
     kept = json.loads(file.read_text(encoding="utf-8"))
     found = {name: [Row(**row) for row in rows] for name, rows in kept.items()}
-    return {name: rows for name, rows in found.items() if not any(row.wrong for row in rows)}
+    return {name: rows for name, rows in found.items() if wrong_too or not any(row.wrong for row in rows)}
 
 
 def _keep(file: Path | None, known: dict[str, list[Row]]) -> None:
