@@ -312,7 +312,7 @@ def run_command(
             process.wait()
     said = output.read_text(encoding="utf-8", errors="replace")
     output.unlink()
-    return code, said
+    return code, said.replace(str(folder), "FOLDER")
 
 
 def _is_whole(file: Path) -> bool:
