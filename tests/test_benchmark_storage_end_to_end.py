@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -219,3 +220,37 @@ def test_nothing_is_said_where_nothing_is_timed(suite: Suite) -> None:
         result = suite.run(COMPARE, option)
         assert "compared with a saved run" not in str(result.stdout)
     assert suite.accepted() == [True]
+
+
+def test_a_disk_that_is_full_in_the_end(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables are shown, the run fails with a sentence, and what was saved before is as it was."""
+    suite.run(SAVE)
+    before = {path: path.read_bytes() for path in suite.saved()}
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("loader_gate.plugin.benchmark_storage.replace_whole", full)
+    result = suite.run(SAVE)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "loading: speedup over the baseline" in str(result.stdout)
+    assert "This run could not be saved: --benchmark-storage" in str(result.stdout)
+    assert "saved, but not accepted" not in str(result.stdout)
+    assert "Traceback" not in str(result.stderr) + str(result.stdout)
+    assert {path: path.read_bytes() for path in suite.saved()} == before
+
+
+@pytest.mark.parametrize("how", ["", "ended by SIGTERM"])
+def test_an_interrupt_while_it_is_saved(how: str, suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said in a sentence, and the run counts as interrupted; nothing that was there has changed."""
+    suite.run(SAVE)
+    before = {path: path.read_bytes() for path in suite.saved()}
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt(how)
+
+    monkeypatch.setattr("loader_gate.plugin.benchmark_storage.replace_whole", interrupt)
+    result = suite.run(SAVE)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert f"This session was {how or 'interrupted'} while it wrote what is kept" in str(result.stdout)
+    assert {path: path.read_bytes() for path in suite.saved()} == before

@@ -35,7 +35,7 @@ else:
 PAGES = (
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
-    ROOT / "docs" / "cheats" / "README.md",
+    *(ROOT / "docs" / name / "README.md" for name in ("cheats", "faults")),
 )
 
 #: Options of other programs that the docs name.

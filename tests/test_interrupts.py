@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from loader_gate.plugin import interrupts
 from loader_gate.plugin.interrupts import clean_end_when_told
 
 TOLD = (signal.SIGTERM, signal.SIGHUP)
@@ -19,6 +20,7 @@ told = pytest.mark.parametrize("number", TOLD, ids=lambda number: number.name)
 def as_python_starts() -> Iterator[None]:
     """Let nobody handle the signals, as when a session begins."""
     before = {each: signal.signal(each, signal.SIG_DFL) for each in TOLD}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for each, handler in before.items():
         signal.signal(each, handler)
@@ -62,3 +64,25 @@ def test_another_thread_changes_nothing() -> None:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(clean_end_when_told).result()()
     assert [signal.getsignal(each) for each in TOLD] == [signal.SIG_DFL] * 2
+
+
+def test_ctrl_c_again_and_again() -> None:
+    """It interrupts as ever, once: whoever hits it twice does not cut cleaning up short."""
+    undo = clean_end_when_told()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        os.kill(os.getpid(), signal.SIGINT)
+    assert str(caught.value) == ""
+    for each in (signal.SIGINT, *TOLD, signal.SIGINT):
+        os.kill(os.getpid(), each)
+    undo()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_who_waits_may_interrupt_cleaning_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hang."""
+    monkeypatch.setattr(interrupts, "CLEANING_SECONDS", 0.0)
+    undo = clean_end_when_told()
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    undo()

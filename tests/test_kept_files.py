@@ -254,3 +254,24 @@ def test_alone_means_one_after_the_other(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as threads:
         [*threads.map(enter, range(40))]
+
+
+def test_a_disk_that_fills_up_while_it_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pytest-benchmark goes on to its tables; what could not be written is said, and nothing is half."""
+    logger = SimpleNamespace(info=lambda *_, **__: None)
+    storage = FileStorage(tmp_path, logger=logger, default_machine_id="here")
+    books = SimpleNamespace(storage=storage, json=tmp_path / "run.json", logger=logger)
+    problems = save_whole(books)
+    books.storage.save({"session": 1}, "mine")
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*.json")}
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    books.save_json({"session": 2})
+    books.storage.save({"session": 2}, "mine")
+    assert len(problems) == 2
+    assert all("This run could not be saved: --benchmark-" in each for each in problems)
+    assert all("No space left on device" in each for each in problems)
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -97,3 +99,17 @@ def test_what_is_none_of_ours_stays(temporary: Path) -> None:
 def test_this_process_goes_on() -> None:
     """It may have been started with that folder itself."""
     end_processes_in(Path(os.environ["TMPDIR"]))
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
+def test_a_file_system_without_locks(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a folder all the same; whether others' are in use nobody knows there, so they stay."""
+
+    def none(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with OwnedFolder() as name:
+        remove_abandoned()
+        assert Path(name).is_dir()
+    assert not Path(name).exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import gc
 import os
 import signal
@@ -20,7 +21,9 @@ import pytest
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import Variant
 from loader_gate.same_work.reference import build_reference
+from loader_gate.session.workers import Launcher
 from loader_gate.trees.tree import Tree
+from loader_gate.worker.forked import Templates
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.loader import Loader, without_collecting
 from loader_gate.worker.process import WorkerError, WorkerProcess, module_search_path
@@ -341,3 +344,16 @@ def test_garbage_waits_while_modules_are_imported() -> None:
     finally:
         gc.enable()
         gc.set_threshold(*usual)
+
+
+def test_one_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a problem of its variant, with what to do, and none of the session."""
+
+    def none_left(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", none_left)
+    launcher = Launcher((), WorkerLimits(60.0), {}, Templates())
+    with pytest.raises(WorkerError, match=r"could not be started: .*unavailable: let there be more proc"):
+        launcher.start(Variant("photos", "sample_loaders", "photos"))
+    gc.collect()  # what it had made for its worker goes with it

@@ -2,11 +2,13 @@
 
 A file in each is locked for as long as its owner lives: the system lets go of the lock of whoever ends,
 however that ends. The number of a process could be another's by then, in a container or after a restart.
+Where the file system has no locks nobody can tell, so that folders of who was killed stay there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -18,6 +20,8 @@ from pathlib import Path
 #: What the names of our temporary folders begin with.
 PREFIX = "loader-gate-"
 _LOCK = ".owner"
+#: What a file system says that has no locks.
+_HAS_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 #: A process may start others while it is looked for.
 _TRIES = 5
 
@@ -27,11 +31,11 @@ class OwnedFolder(tempfile.TemporaryDirectory[str]):
 
     def __init__(self) -> None:
         """Make it."""
-        super().__init__(prefix=PREFIX, ignore_cleanup_errors=True)
-        self._lock = _locked(Path(self.name), os.O_CREAT)
-        while self._lock is None:  # somebody has taken it for abandoned, in between
+        self._lock: int | None = None
+        while self._lock is None:  # again if somebody has taken it for abandoned, in between
             super().__init__(prefix=PREFIX, ignore_cleanup_errors=True)
-            self._lock = _locked(Path(self.name), os.O_CREAT)
+            with contextlib.suppress(FileNotFoundError):
+                self._lock = _locked(Path(self.name), os.O_CREAT)
 
     def cleanup(self) -> None:
         """Remove it."""
@@ -82,13 +86,21 @@ def _processes_with(entry: bytes) -> Iterator[int]:
 
 
 def _locked(folder: Path, flags: int) -> int | None:
-    """Return a descriptor that holds a folder's lock until it is closed; None if somebody else does."""
+    """Return a descriptor that holds a folder's lock until it is closed; None if it cannot be had.
+
+    Who makes the folder, with ``O_CREAT``, has one without a lock where there are none.
+    """
     descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), (folder / _LOCK).stat()):
             return descriptor
-    except OSError:
+    except (BlockingIOError, FileNotFoundError):
         pass
+    except OSError as error:
+        if flags & os.O_CREAT and error.errno in _HAS_NO_LOCKS:
+            return descriptor
+        os.close(descriptor)
+        raise
     os.close(descriptor)
     return None

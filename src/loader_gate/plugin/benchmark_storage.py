@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,36 +105,57 @@ class BenchmarkStorage:
         return next((run for run in _read(paths)[0] if may_be_compared_with(run)), None)
 
 
-def save_whole(books: Any) -> None:
+def save_whole(books: Any) -> list[str]:
     """Let pytest-benchmark save whole or not at all, and under a number that no other session takes.
 
-    By itself it empties the file that it writes into, and two sessions that end at once may take one number.
+    By itself it empties the file that it writes into, two sessions that end at once may take one number, and
+    where a disk is full it ends pytest with a traceback, before any table is shown.
 
     Args:
         books: Its session, before it saves.
+
+    Returns:
+        When it has saved: a sentence on what could not be written.
     """
     from pytest_benchmark.storage.file import FileStorage
     from pytest_benchmark.utils import safe_dumps
+
+    problems: list[str] = []
 
     def as_text(output_json: object) -> str:
         return str(safe_dumps(output_json, ensure_ascii=True, indent=4))
 
     def save_json(output_json: object) -> None:
-        write_whole(Path(books.json), as_text(output_json))
-        books.logger.info(f"Wrote benchmark data in: {books.json}", purple=True)
+        with _told(f"--benchmark-json {books.json}", problems):
+            write_whole(Path(books.json), as_text(output_json))
+            books.logger.info(f"Wrote benchmark data in: {books.json}", purple=True)
 
     storage: Any = books.storage
 
     def save(output_json: object, name: str) -> None:
-        with alone(storage.get("")):
-            file = storage.get(f"{storage._next_num}_{name}.json")
-            replace_whole(file, as_text(output_json))
-        storage.logger.info(f"Saved benchmark data in: {file}")
+        with _told(f"--benchmark-storage {storage.path}", problems):
+            with alone(storage.get("")):
+                file = storage.get(f"{storage._next_num}_{name}.json")
+                replace_whole(file, as_text(output_json))
+            storage.logger.info(f"Saved benchmark data in: {file}")
 
     if isinstance(books.json, Path):  # older ones have opened it by now
         books.save_json = save_json
     if isinstance(books.storage, FileStorage):
         storage.save = save
+    return problems
+
+
+@contextmanager
+def _told(option: str, problems: list[str]) -> Iterator[None]:
+    """Put what the system does not let be written into words."""
+    try:
+        yield
+    except OSError as error:
+        problems.append(
+            f"This run could not be saved: {option}: {error}. What was there is as it was; make room, or "
+            "name another place."
+        )
 
 
 def _read(paths: Iterable[Path]) -> tuple[list[SavedRun], list[str]]:

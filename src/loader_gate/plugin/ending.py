@@ -22,23 +22,47 @@ if TYPE_CHECKING:
     from loader_gate.plugin.suite import Suite
 
 
+#: What could not be saved, when the session has ended.
+_UNSAVED = pytest.StashKey[list[str]]()
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
-    """Accept the run that was saved if it has not failed, which is known only after all other hooks."""
+    """Save, accept and report; who interrupts that is told what became of it, and gets no traceback."""
     config = session.config
     comparison, books = config.stash[COMPARISON], getattr(config, "_benchmarksession", None)
     if books is not None and books.compared_mapping:
         comparison.hide_what_differs(books.compared_mapping, Path(str(books.storage)))
     if books is not None:
-        save_whole(books)
-    yield
+        config.stash[_UNSAVED] = save_whole(books)
+    try:
+        yield
+        _accept_and_report(session)
+    except KeyboardInterrupt as interrupt:
+        session.exitstatus = pytest.ExitCode.INTERRUPTED
+        how = str(interrupt) or "interrupted"
+        _write_line(
+            config,
+            f"This session was {how} while it wrote what is kept: what was not written by then is not there, "
+            "and what was there before is as it was.",
+        )
+
+
+def _accept_and_report(session: pytest.Session) -> None:
+    """Accept the run that was saved if it has not failed, which is known only after all other hooks."""
+    config = session.config
     if _is_accepted(session):
-        problem = comparison.accept()
-        terminal = config.pluginmanager.getplugin("terminalreporter")
-        if problem and terminal is not None:
-            terminal.write_line(problem, red=True)
+        problem = config.stash[COMPARISON].accept()
+        if problem:
+            _write_line(config, problem)
     if options_of(config).report is not None and not config.option.collectonly and not is_worker(config):
         _report(session)
+
+
+def _write_line(config: pytest.Config, words: str, failed: bool = True) -> None:
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    if terminal is not None:
+        terminal.write_line(words, red=failed)
 
 
 def _report(session: pytest.Session) -> None:
@@ -46,7 +70,6 @@ def _report(session: pytest.Session) -> None:
     from loader_gate.report.make import write_session_report
 
     config, path = session.config, options_of(session.config).report
-    terminal = config.pluginmanager.getplugin("terminalreporter")
     storage = Path(config.option.benchmark_storage.removeprefix("file://"))
     try:
         write_session_report(path, _as_saved(session), storage)
@@ -55,8 +78,7 @@ def _report(session: pytest.Session) -> None:
         words, failed = f"--report {path} could not be written: {error}.", True
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    if terminal is not None:
-        terminal.write_line(words, red=failed)
+    _write_line(config, words, failed)
 
 
 def _as_saved(session: pytest.Session) -> dict[str, Any]:
@@ -108,6 +130,10 @@ def pytest_judge_session(session: pytest.Session, exitstatus: int) -> None:
     suite, comparison = config.stash[SUITE], config.stash[COMPARISON]
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and has_nothing_left(config):
         session.exitstatus = exitstatus = pytest.ExitCode.OK
+    if unsaved := config.stash.get(_UNSAVED, []):
+        suite.complaints += unsaved
+        if exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if options_of(config).update_floors and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         try:
             suite.write_floors()
@@ -131,4 +157,4 @@ def pytest_judge_session(session: pytest.Session, exitstatus: int) -> None:
             suite.complaints += failures
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
     failed = session.exitstatus != pytest.ExitCode.OK
-    config.stash[ACCEPTANCE] = comparison.acceptance(_is_accepted(session), failed)
+    config.stash[ACCEPTANCE] = "" if unsaved else comparison.acceptance(_is_accepted(session), failed)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loader_gate.machine.lacking import remedy
 from loader_gate.registry.spec import Spec
 from loader_gate.session.dump_writer import AT_BASE, Dumps
 from loader_gate.worker.forked import Templates
@@ -50,15 +51,21 @@ class Launcher:
             at_base: Whether that is the variant at base.
             writes_to: The folder whose size is limited, if any.
             imported: What an earlier one of the same has imported, if there was one.
+
+        Raises:
+            WorkerError: The system does not let it be started.
         """
-        return WorkerProcess(
-            variant,
-            self.search_path,
-            self.limits,
-            disk_folder=writes_to,
-            origin=self.origins[variant.name] if at_base else None,
-            fork=self.templates.with_imported(imported),
-        )
+        try:
+            return WorkerProcess(
+                variant,
+                self.search_path,
+                self.limits,
+                disk_folder=writes_to,
+                origin=self.origins[variant.name] if at_base else None,
+                fork=self.templates.with_imported(imported),
+            )
+        except OSError as error:
+            raise WorkerError(f"its worker could not be started: {error}: {remedy(error)}") from error
 
 
 @dataclass(frozen=True)

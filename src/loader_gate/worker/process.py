@@ -17,7 +17,7 @@ import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import psutil
 
@@ -89,9 +89,8 @@ class WorkerProcess:
             search_path: Folders in which the worker looks for modules, first to last.
             limits: What it may take: above any, it is killed.
             disk_folder: The folder that it writes to, if that is limited.
-            origin: Where a base worker takes its code from, in place of ``search_path``; None is this
-                checkout's. Only the loader comes from there: the harness is this checkout's on both sides,
-                so that a change of the harness can never look like a change of a loader.
+            origin: Where a base worker takes its code from, in place of ``search_path``; None is here. The
+                harness is from here on both sides: a change of it can never look like one of a loader.
             fork: Forks it, if there is something to fork it from; else an interpreter is started.
         """
         self.variant = variant
@@ -103,11 +102,12 @@ class WorkerProcess:
         self._temporary = OwnedFolder()
         self._connection, theirs = multiprocessing.Pipe()
         environment = _environment(variant, self._origin, self._temporary.name, limits)
-        with theirs:
-            stderr = self._stderr.fileno()
-            forked = fork and fork(self._origin, environment, theirs, stderr)
+        with theirs, contextlib.ExitStack() as unless_started:
+            unless_started.callback(_undo, self._stderr, self._temporary, self._connection)
+            forked = fork and fork(self._origin, environment, theirs, self._stderr.fileno())
             with bound_to(variant.processors):  # never forked: none of these goes on in a fresh process
-                self._process = forked or _interpreter(self._origin, environment, theirs, stderr)
+                self._process = forked or _interpreter(self._origin, environment, theirs, self._stderr)
+            unless_started.pop_all()
         with contextlib.suppress(OSError):  # it has ended, as the first answer will show
             if forked:
                 self._send(environment=environment, search_path=self._origin.search_path)
@@ -260,8 +260,15 @@ class WorkerProcess:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def _undo(stderr: IO[bytes], temporary: OwnedFolder, connection: Connection) -> None:
+    """Take back what was made for a process that could not be started."""
+    stderr.close()
+    temporary.cleanup()
+    connection.close()
+
+
 def _interpreter(
-    origin: Origin, environment: Mapping[str, str], connection: Connection, stderr: int
+    origin: Origin, environment: Mapping[str, str], connection: Connection, stderr: IO[bytes]
 ) -> subprocess.Popen[bytes]:
     """Start a process that answers on a connection."""
     return subprocess.Popen(
