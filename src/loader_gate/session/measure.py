@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from loader_gate.machine.gpu import read_gpu
 from loader_gate.machine.memory import free_memory
 from loader_gate.machine.noise import read_noise, used_by_others
 from loader_gate.machine.temporary import OwnedFolder, remove_abandoned
@@ -72,7 +73,7 @@ def measure(
         base: What variants are compared with, if with anything.
         stream: Where progress is shown.
     """
-    before = read_noise()
+    before = _noise(workload)
     # A dump is held against a variant that this session may not have.
     ungated = [each.name for each in settings.ungated_in(workload) if not each.absence(workload.augment)]
     measured_names = tuple(dict.fromkeys([*wanted, *ungated]))
@@ -107,7 +108,7 @@ def measure(
         tree,
         {name: profiles.named(each) for name, each in judged.items()},
         {name: {**info, **profiles.extra_info(name)} for name, info in extra_info.items()},
-        (before, read_noise()),
+        (before, _noise(workload)),
         (
             *cold.notes,
             *about_cold(measurements, extra_info, tree),
@@ -123,6 +124,12 @@ def measure(
             *about_warm(settings.workload_options.cold, workload),
         ),
     )
+
+
+def _noise(workload: Workload) -> NoiseReading:
+    """Return what the system shows of noise now, and the GPU if the workload is on one."""
+    reading = read_noise()
+    return replace(reading, gpu=read_gpu()) if workload.uses_gpu else reading
 
 
 def _confirmed(

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from loader_gate.machine.gpu import only_the_first
 from loader_gate.machine.processes import descendants
 from loader_gate.machine.temporary import OwnedFolder, end_processes_in
 from loader_gate.machine.topology import bound_to
@@ -293,7 +294,9 @@ def _environment(variant: Variant, origin: Origin, temporary: str, limits: Worke
         "TMPDIR": temporary,
     }
     if limits.see_gpu:
-        environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # several workers share it
+        # Several workers share one: TensorFlow and JAX would each take nearly all of its memory.
+        sharing = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+        environment = {**environment, **only_the_first(environment), **sharing}
     else:
         environment["CUDA_VISIBLE_DEVICES"] = "-1"
     is_of_the_suite = variant.is_built_in or limits.trains
