@@ -121,7 +121,8 @@ def test_a_gpu_in_the_noise_line() -> None:
     before, after = replace(H200, visible=8, users=2, busy=0.35), replace(H200, memory_used=900_000_000)
     assert describe_gpu(before, after, [1980, 1755, 1900]) == (
         "NVIDIA H200 (the first of 8 visible), clock 1,755–1,980 of 1,980 MHz at the end of passes, power "
-        "limit 700 W, 2 other processes on it, 0.9 of 150.0 GB of its memory in use without us, 35% busy before"
+        "limit 700 W, 2 other processes on it, 0.9 of 150.0 GB of its memory in use without us, 35% busy "
+        "before"
     )
     cut = replace(H200, is_slice=True, users=1, most_watts=700.0)
     said = describe_gpu(cut, replace(cut, most_watts=500.0), [1980, 1980])
