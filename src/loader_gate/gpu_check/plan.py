@@ -22,7 +22,7 @@ TESTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "training": ("benchmarks/test_training.py", "test_epoch"),
     }
 )
-#: One of them, as the suite has it; see `test_file`.
+#: One of them, as the suite has it; see `suite_file`.
 _TEST = """
 import pytest
 
@@ -97,7 +97,7 @@ SESSIONS = (
 )
 
 
-def test_file(workload: str) -> tuple[str, str]:
+def suite_file(workload: str) -> tuple[str, str]:
     """Return the file of the suite that measures a workload, and a text that makes the same benchmarks."""
     file, test = TESTS[workload]
     return file, _TEST.format(workload=workload, test=test)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader_gate.commands import last_words, run_to_end
-from loader_gate.gpu_check.plan import SESSIONS, Scale, Session, test_file, why_not
+from loader_gate.gpu_check.plan import SESSIONS, Scale, Session, suite_file, why_not
 from loader_gate.machine.files import object_of
 from loader_gate.machine.temporary import OwnedFolder
 
@@ -74,7 +74,7 @@ def hold(out: Path, device: str, scale: Scale, seconds: float, stream: TextIO) -
 
 
 def _held(session: Session, out: Path, device: str, scale: Scale, patience: float, folder: Path) -> Held:
-    file, text = test_file(session.workload)
+    file, text = suite_file(session.workload)
     (folder / file).parent.mkdir(exist_ok=True)
     (folder / file).write_text(text, encoding="utf-8")
     log, run, page = (out / f"{session.name}.{kind}" for kind in ("log", "json", "html"))
