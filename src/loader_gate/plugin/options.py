@@ -170,10 +170,18 @@ OPTIONS = (
         "device",
         "text",
         "DEVICE",
-        "where training runs: auto (a GPU if TensorFlow sees one, else the CPU), cpu, gpu, emulated (an "
+        "where training runs: auto (a GPU if the backend sees one, else the CPU), cpu, gpu, emulated (an "
         "accelerator that only waits, 4.14 times as fast as the baseline can feed it), or "
         "emulated:IMAGES_A_SECOND (default: auto)",
         default="auto",
+    ),
+    Option(
+        "backend",
+        "text",
+        None,
+        "what Keras runs on, where a model trains and in the suite's own variants (default: KERAS_BACKEND, "
+        "else tensorflow where it is installed, else jax or torch)",
+        choices=("tensorflow", "jax", "torch"),  # as in workloads/backend.py, which would cost an import
     ),
     Option(
         "weights",

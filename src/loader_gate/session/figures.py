@@ -85,6 +85,7 @@ class Figures:
         busy = [each.accelerator_utilisation for each in timings if each.accelerator_utilisation]
         return {
             "device": str(self.workload.device),
+            "backend": self.workload.backend,
             "accelerator_utilisation": median(busy) if busy else None,
             **_of_gpu([each.gpu for each in timings if each.gpu is not None]),
         }

@@ -364,6 +364,7 @@ class _WorkloadRun:
                 self.settings.allowance.limits,
                 see_gpu=self.workload.uses_gpu,
                 trains=self.workload.trains_a_model,
+                backend=self.settings.workload_options.backend,
             ),
             {} if self.base is None else self.base.origins,
             self.templates,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from loader_gate.workloads.device import Device, DeviceError, tensorflow_sees_gpu
+from loader_gate.workloads.backend import BACKENDS, INSTALL, is_installed, sees_gpu
+from loader_gate.workloads.device import Device, DeviceError
 from loader_gate.workloads.workload import Workload, WorkloadOptions
 
 #: Of the article's last row: how many times what the generator can feed its device could take.
@@ -26,20 +27,28 @@ class Training(Workload):
         """Return its tables: an emulated accelerator has its own, as speedups are others than a model's."""
         return (self.name, _EMULATED_TABLE)
 
-    def on(self, device: Device, weights: str | None) -> Workload:
+    def on(self, options: WorkloadOptions) -> Workload:
         """Return the same workload on a device, with the size of images and of the model that suit it."""
+        device, backend = options.device, options.backend
         if device.name == "auto":
-            device = Device("gpu" if tensorflow_sees_gpu() else "cpu")
+            device = Device("gpu" if sees_gpu(backend) else "cpu")
         if device.name == "emulated":
+            emulated = replace(self, backend=backend, consumer={"name": "emulated", "backend": backend})
             if device.images_per_second is None:
-                return replace(self, floors=_EMULATED_TABLE, consumer={"name": "emulated"})
-            return replace(self, floors=None).at(device.images_per_second)
+                return replace(emulated, floors=_EMULATED_TABLE)
+            return replace(emulated, floors=None).at(device.images_per_second)
         if device.name == "gpu":  # as in the article
             size, batch_size, width = 256, 256, 1.0
         else:  # a model so small that loading matters
             size, batch_size, width = 96, 32, 0.35
-        model = {"name": "model", "width": width, "weights": weights}
-        return replace(self, image_size=(size, size), batch_size=batch_size, consumer=model, device=device)
+        return replace(
+            self,
+            image_size=(size, size),
+            batch_size=batch_size,
+            consumer={"name": "model", "width": width, "weights": options.weights, "backend": backend},
+            device=device,
+            backend=backend,
+        )
 
     def check_options(self, options: WorkloadOptions) -> None:
         """Refuse weights that are not there, or that nothing would use."""
@@ -52,10 +61,18 @@ class Training(Workload):
             )
 
     def check_machine(self, options: WorkloadOptions) -> None:
-        """Refuse a GPU that TensorFlow cannot use."""
-        if options.device.name == "gpu" and not tensorflow_sees_gpu():
+        """Refuse a backend that is not installed, and a GPU that it cannot use."""
+        backend, device = options.backend, options.device.name
+        if device != "emulated" and not (backend in BACKENDS and is_installed(backend)):
+            ways = ", ".join(f"{name} ({INSTALL[name]})" for name in BACKENDS)
             raise DeviceError(
-                "--device gpu: TensorFlow sees none; install tensorflow[and-cuda], or use --device emulated."
+                f"--backend {backend}: a model cannot train on it here; install one of {ways}, or use "
+                "--device emulated."
+            )
+        if device == "gpu" and not sees_gpu(backend):
+            raise DeviceError(
+                f"--device gpu: {backend} sees none; install its build for this GPU (of TensorFlow "
+                "tensorflow[and-cuda], of JAX jax[cuda12]), or use --device emulated."
             )
 
 

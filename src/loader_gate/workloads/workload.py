@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+from loader_gate.workloads.backend import BACKENDS
 from loader_gate.workloads.device import Device
 
 
@@ -15,6 +16,7 @@ class WorkloadOptions:
 
     Attributes:
         device: ``--device``: where training runs.
+        backend: What Keras runs on, see `backend_of`.
         image_size: ``--image-size``, if given.
         batch_size: ``--batch-size``, if given.
         weights: ``--weights``, if given.
@@ -28,6 +30,7 @@ class WorkloadOptions:
     weights: str | None = None
     cold: bool = False
     augment: str = "none"
+    backend: str = BACKENDS[0]
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Workload:
         augment: What is done to images, see ``Spec.augment``.
         device: Where a model trains, or seems to; None where none does, and of an emulated accelerator before
             it has a speed.
+        backend: What Keras runs on where batches are handed to a model, or seem to be; else None.
         is_cold: Whether each timed pass begins with nothing of its data in the page cache.
         writes_dumps: Whether dumps are written beforehand, so that only what writes one takes part.
         has_limits: Whether limits take part, which others are held against.
@@ -61,6 +65,7 @@ class Workload:
     augment: str = "none"
     consumer: Mapping[str, Any] = field(default_factory=lambda: {"name": "drain"})
     device: Device | None = None
+    backend: str | None = None
     is_cold: bool = False
     writes_dumps: ClassVar[bool] = False
     has_limits: ClassVar[bool] = False
@@ -92,7 +97,7 @@ class Workload:
     def with_options(self, options: WorkloadOptions) -> Workload:
         """Return the same workload as the options want it."""
         side = options.image_size
-        found = self.on(options.device, options.weights)
+        found = self.on(options)
         return replace(
             found,
             image_size=(side, side) if side else found.image_size,
@@ -101,13 +106,8 @@ class Workload:
             augment=options.augment,
         )
 
-    def on(self, device: Device, weights: str | None) -> Workload:  # noqa: ARG002 (for those that use one)
-        """Return the same workload on a device; most use none.
-
-        Args:
-            device: ``--device``.
-            weights: ``--weights``, if given.
-        """
+    def on(self, options: WorkloadOptions) -> Workload:  # noqa: ARG002 (for those that use one)
+        """Return the same workload on the device and the backend of the options; most use none."""
         return self
 
     def at(self, images_per_second: float) -> Workload:
@@ -115,7 +115,7 @@ class Workload:
         return replace(
             self,
             device=Device("emulated", images_per_second),
-            consumer={"name": "emulated", "images_per_second": images_per_second},
+            consumer={**self.consumer, "images_per_second": images_per_second},
         )
 
     def check_options(self, options: WorkloadOptions) -> None:
