@@ -81,7 +81,8 @@ def test_training_on_a_cpu() -> None:
     found = workload("training", WorkloadOptions(Device("cpu")))
     assert (found.name, found.floors, found.device) == ("training", "training", Device("cpu"))
     assert (found.image_size, found.batch_size) == ((96, 96), 32)
-    assert found.consumer == {"name": "model", "width": 0.35, "weights": None, "backend": "tensorflow"}
+    model = {"name": "model", "width": 0.35, "weights": None, "backend": "tensorflow", "gpu": False}
+    assert found.consumer == {**model, "precision": "float32", "xla": False}
 
 
 def test_training_on_a_gpu() -> None:
@@ -89,7 +90,8 @@ def test_training_on_a_gpu() -> None:
     found = workload("training", WorkloadOptions(Device("gpu")))
     assert (found.floors, found.device) == ("training", Device("gpu"))
     assert (found.image_size, found.batch_size) == ((256, 256), 256)
-    assert found.consumer == {"name": "model", "width": 1.0, "weights": None, "backend": "tensorflow"}
+    model = {"name": "model", "width": 1.0, "weights": None, "backend": "tensorflow", "gpu": True}
+    assert found.consumer == {**model, "precision": "float32", "xla": False}
 
 
 @pytest.mark.parametrize(("sees_gpu", "name"), [(True, "gpu"), (False, "cpu")])
@@ -179,3 +181,36 @@ def test_which_kinds_take_part() -> None:
         "training": ["streaming", "memory", "dump", "rival", "ready"],
         "dump": ["dump"],
     }
+
+
+@pytest.mark.parametrize(
+    ("precision", "xla", "arithmetic"),
+    [("mixed_bfloat16", False, "mixed_bfloat16"), ("float32", True, "float32 by XLA")],
+)
+def test_what_a_model_computes_with(precision: str, xla: bool, arithmetic: str) -> None:
+    """It is part of the work, and no floor of a file holds for another than the usual one."""
+    options = WorkloadOptions(Device("cpu"), precision=precision, xla=xla)
+    found = workload("training", options)
+    found.check_options(options)
+    assert (found.arithmetic, found.floors) == (arithmetic, None)
+    assert (found.consumer["precision"], found.consumer["xla"]) == (precision, xla)
+    usual = workload("training", WorkloadOptions(Device("cpu")))
+    assert (usual.arithmetic, usual.floors) == ("float32", "training")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            WorkloadOptions(Device("emulated"), precision="mixed_float16"),
+            "--precision mixed_float16: the emulated accelerator computes nothing",
+        ),
+        (WorkloadOptions(Device("emulated"), xla=True), "--xla: the emulated accelerator computes nothing"),
+        (WorkloadOptions(Device("gpu"), backend="jax", xla=True), "--xla: JAX compiles by XLA in any case"),
+        (WorkloadOptions(Device("gpu"), backend="torch", xla=True), "--xla: torch has none"),
+    ],
+)
+def test_arithmetic_that_nothing_would_use(options: WorkloadOptions, expected: str) -> None:
+    """It is refused before anything is built."""
+    with pytest.raises(DeviceError, match=expected):
+        workload("training", options).check_options(options)

@@ -147,6 +147,7 @@ def _work_now(suite: Suite, run: EarlierRun, key: Key) -> tuple[WorkKey, str]:
         augment=work.augment,
         device=device,
         backend=work.backend or WorkKey.backend,
+        arithmetic=work.arithmetic,
         schema=str(SCHEMA),
         cache="cold" if work.is_cold else WorkKey.cache,
     )

@@ -184,6 +184,21 @@ OPTIONS = (
         choices=("tensorflow", "jax", "torch"),  # as in workloads/backend.py, which would cost an import
     ),
     Option(
+        "precision",
+        "text",
+        None,
+        "what the training workload's model computes with, as Keras calls it (default: float32)",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),  # as in workloads/workload.py
+        default="float32",
+    ),
+    Option(
+        "xla",
+        "switch",
+        None,
+        "let XLA compile the training step on TensorFlow; JAX does so in any case",
+        default=False,
+    ),
+    Option(
         "weights",
         "text",
         "FILE",

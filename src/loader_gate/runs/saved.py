@@ -35,6 +35,7 @@ class WorkKey:
         passes: What they are, ``whole epochs`` or ``parts of epochs``, of the variant or the baseline.
         augment: What was done to images, see ``Spec.augment``.
         backend: What Keras ran on where it trained; TensorFlow in what was saved before there was a choice.
+        arithmetic: What a model computed with: float32 unless something else was asked for.
     """
 
     tree: str
@@ -47,6 +48,7 @@ class WorkKey:
     passes: str = WHOLE
     augment: str = "none"
     backend: str = "tensorflow"
+    arithmetic: str = "float32"
 
     def differences(self, now: WorkKey) -> str:
         """Return what is another in `now`, in words; empty if nothing is."""

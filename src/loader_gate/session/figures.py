@@ -86,6 +86,7 @@ class Figures:
         return {
             "device": str(self.workload.device),
             "backend": self.workload.backend,
+            "arithmetic": self.workload.arithmetic,
             "accelerator_utilisation": median(busy) if busy else None,
             **_of_gpu([each.gpu for each in timings if each.gpu is not None]),
         }

@@ -130,6 +130,8 @@ class Settings:
             options.cold,
             options.augment,
             backend_of(options.backend, os.environ),
+            options.precision,
+            options.xla,
         )
         if options.cold:
             check_options(options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,7 @@ class ArrayFeed:
         self._keras, self._declared = keras, declared
         self._own, self._placed = _of_torch() if backend == "torch" else _of_jax()
         self._epoch: Iterator[Any] = iter(())
+        self._came_at = 0.0
         self._kept: list[tuple[Any, ...]] = []
 
     def sequential(self) -> Any:
@@ -55,6 +57,10 @@ class ArrayFeed:
                 return epoch
 
         return Adapter()
+
+    def since_it_came(self) -> float:
+        """Return how many seconds ago the last batch came."""
+        return time.perf_counter() - self._came_at
 
     def end(self) -> None:
         """Let go of an epoch, whether all of it was taken or not."""
@@ -87,6 +93,7 @@ class ArrayFeed:
         is_first = self._declared.layout == "NCHW"
         try:
             for images, labels, *boxes in batches:
+                self._came_at = time.perf_counter()
                 images, labels = self._placed(images), self._placed(labels)
                 rows = (len(images), 3, -1) if is_first else (len(images), -1, 3)
                 pixels = ops.take(ops.reshape(images, rows), places, axis=2 if is_first else 1)

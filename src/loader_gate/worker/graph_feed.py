@@ -60,6 +60,10 @@ class GraphFeed:
         # Keras does not ask a dataset whose length it knows whether it has ended, and begins another epoch.
         return dataset.take_while(lambda *_: True)
 
+    def since_it_came(self) -> float:
+        """Return how many seconds ago the last batch came: nobody sees when the graph takes it."""
+        return 0.0
+
     def end(self) -> None:
         """Let go of an epoch: there is nothing to do."""
 

@@ -43,17 +43,21 @@ def _home(environment: Mapping[str, str]) -> Path:
 
 
 @contextlib.contextmanager
-def default_numbers() -> Iterator[None]:
-    """Build with float32 and channels last, whatever a loader has told Keras; it may rely on that later."""
+def default_numbers(policy: str = "float32") -> Iterator[None]:
+    """Build with float32 and channels last, whatever a loader has told Keras; it may rely on that later.
+
+    Args:
+        policy: Keras' policy of dtypes, where it is to be another one.
+    """
     from keras import config
 
-    floats, layout, policy = config.floatx(), config.image_data_format(), config.dtype_policy()
+    floats, layout, theirs = config.floatx(), config.image_data_format(), config.dtype_policy()
     config.set_floatx("float32")
     config.set_image_data_format("channels_last")
-    config.set_dtype_policy("float32")
+    config.set_dtype_policy(policy)
     try:
         yield
     finally:
         config.set_floatx(floats)
         config.set_image_data_format(layout)
-        config.set_dtype_policy(policy)
+        config.set_dtype_policy(theirs)

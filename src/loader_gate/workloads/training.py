@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from loader_gate.workloads.backend import BACKENDS, INSTALL, is_installed, sees_gpu
 from loader_gate.workloads.device import Device, DeviceError
-from loader_gate.workloads.workload import Workload, WorkloadOptions
+from loader_gate.workloads.workload import PRECISIONS, Workload, WorkloadOptions
 
 #: Of the article's last row: how many times what the generator can feed its device could take.
 ARTICLE_RATIO = 4.14
@@ -41,23 +41,47 @@ class Training(Workload):
             size, batch_size, width = 256, 256, 1.0
         else:  # a model so small that loading matters
             size, batch_size, width = 96, 32, 0.35
+        consumer = {
+            "name": "model",
+            "width": width,
+            "weights": options.weights,
+            "backend": backend,
+            "gpu": device.name == "gpu",
+            "precision": options.precision,
+            "xla": options.xla,
+        }
+        arithmetic = f"{options.precision}{' by XLA' if options.xla else ''}"
         return replace(
             self,
+            floors=self.floors if arithmetic == Workload.arithmetic else None,
             image_size=(size, size),
             batch_size=batch_size,
-            consumer={"name": "model", "width": width, "weights": options.weights, "backend": backend},
+            consumer=consumer,
             device=device,
             backend=backend,
+            arithmetic=arithmetic,
         )
 
     def check_options(self, options: WorkloadOptions) -> None:
-        """Refuse weights that are not there, or that nothing would use."""
+        """Refuse weights that are not there, and what nothing would use."""
         if options.weights not in (None, "imagenet") and not Path(options.weights).is_file():
             raise DeviceError(f"--weights {options.weights}: no such file; give one, or imagenet.")
         if options.weights is not None and options.device.name == "emulated":
             raise DeviceError(
                 f"--weights {options.weights}: the emulated accelerator has no model; leave it out, or give "
                 "--device cpu or gpu."
+            )
+
+        if options.precision != PRECISIONS[0] and options.device.name == "emulated":
+            raise DeviceError(
+                f"--precision {options.precision}: the emulated accelerator computes nothing; leave it out, "
+                "or give --device cpu or gpu."
+            )
+        if options.xla and (options.device.name == "emulated" or options.backend != "tensorflow"):
+            why = {"jax": "JAX compiles by XLA in any case", "torch": "torch has none"}
+            raise DeviceError(
+                f"--xla: {why.get(options.backend, 'the emulated accelerator computes nothing')}; leave it "
+                "out, or let a model train on TensorFlow (--backend tensorflow, --device cpu or gpu)."
             )
 
     def check_machine(self, options: WorkloadOptions) -> None:

@@ -9,6 +9,9 @@ from typing import Any, ClassVar
 from loader_gate.workloads.backend import BACKENDS
 from loader_gate.workloads.device import Device
 
+#: What a model may compute with, as Keras calls it; the first one is what it does unless it is asked.
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
 
 @dataclass(frozen=True)
 class WorkloadOptions:
@@ -22,6 +25,8 @@ class WorkloadOptions:
         weights: ``--weights``, if given.
         cold: ``--cold``: whether passes begin with nothing in the page cache.
         augment: ``--augment``.
+        precision: ``--precision``.
+        xla: ``--xla``.
     """
 
     device: Device
@@ -31,6 +36,8 @@ class WorkloadOptions:
     cold: bool = False
     augment: str = "none"
     backend: str = BACKENDS[0]
+    precision: str = PRECISIONS[0]
+    xla: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Workload:
     Attributes:
         name: Its name, in options, floors and reports.
         floors: The table of a profile that holds its floors; None where floors of a file cannot hold, because
-            the user has set the speed of an emulated accelerator.
+            the user has set the speed of an emulated accelerator, or what a model computes with.
         image_size: Height and width of images, in pixels.
         batch_size: Images a batch.
         consumer: What uses the batches in a worker; see ``worker/consumers``.
@@ -48,6 +55,7 @@ class Workload:
         device: Where a model trains, or seems to; None where none does, and of an emulated accelerator before
             it has a speed.
         backend: What Keras runs on where batches are handed to a model, or seem to be; else None.
+        arithmetic: What a model computes with, and whether XLA compiles it on TensorFlow.
         is_cold: Whether each timed pass begins with nothing of its data in the page cache.
         writes_dumps: Whether dumps are written beforehand, so that only what writes one takes part.
         has_limits: Whether limits take part, which others are held against.
@@ -66,6 +74,7 @@ class Workload:
     consumer: Mapping[str, Any] = field(default_factory=lambda: {"name": "drain"})
     device: Device | None = None
     backend: str | None = None
+    arithmetic: str = PRECISIONS[0]
     is_cold: bool = False
     writes_dumps: ClassVar[bool] = False
     has_limits: ClassVar[bool] = False

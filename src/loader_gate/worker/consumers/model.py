@@ -14,11 +14,13 @@ from loader_gate.same_work.fingerprints import POINTS
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.worker.array_feed import ArrayFeed
 from loader_gate.worker.dataset import image_shape
+from loader_gate.worker.gpu_use import gpu_use
 from loader_gate.worker.graph_feed import GraphFeed
+from loader_gate.worker.handed_over import busy_share
 from loader_gate.worker.keras_settings import default_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from loader_gate.registry.spec import Spec
     from loader_gate.same_work.declared import DeclaredOutput
@@ -35,11 +37,17 @@ class ModelSettings:
         width: MobileNetV2's width multiplier.
         weights: A weights file, ``imagenet``, or None for random ones: the arithmetic is the same.
         backend: What Keras has to run on.
+        gpu: Whether that is a GPU, which nobody waits for before the last step.
+        precision: Keras' policy of dtypes, such as ``mixed_bfloat16``.
+        xla: Whether TensorFlow compiles the step by XLA, as JAX does in any case.
     """
 
     width: float
     weights: str | None
     backend: str = "tensorflow"
+    gpu: bool = False
+    precision: str = "float32"
+    xla: bool = False
 
 
 class Model:
@@ -75,11 +83,12 @@ class Model:
                 f"It has set Keras up to run on {found}, and everything in this session trains on {backend}: "
                 f"leave KERAS_BACKEND as it is, or give --backend {found}."
             )
-        self._spec, self._steps = spec, math.ceil(len(tree) / spec.batch_size)
+        self._spec, self._images = spec, len(tree)
+        self._steps = math.ceil(len(tree) / spec.batch_size)
         self._feed = (
             GraphFeed(tree, spec, declared) if backend == "tensorflow" else ArrayFeed(declared, backend)
         )
-        with default_numbers():
+        with default_numbers(self._settings.precision):
             self._build(tree, spec, declared)
 
     def _build(self, tree: Tree, spec: Spec, declared: DeclaredOutput) -> None:
@@ -96,7 +105,9 @@ class Model:
             as_delivered.append(layers.Permute((2, 3, 1)))
         if declared.dtype != "float32":
             as_delivered.append(layers.Rescaling(1 / 255 if declared.dtype == "uint8" else 1))
-        head = [layers.Flatten(), layers.Dense(256, activation="relu"), layers.Dense(len(tree.class_names))]
+        # Logits are float32 whatever the policy, as Keras' guide to mixed precision wants it.
+        logits = layers.Dense(len(tree.class_names), dtype="float32")
+        head = [layers.Flatten(), layers.Dense(256, activation="relu"), logits]
         shape = image_shape(spec, declared)
         beginning = [keras.Input(shape, dtype=declared.dtype), *as_delivered] if as_delivered else []
         self._model = self._feed.sequential()([*beginning, base, *head])
@@ -105,7 +116,7 @@ class Model:
         loss_of = losses.SparseCategoricalCrossentropy if is_index else losses.CategoricalCrossentropy
         # The article's TensorFlow did not compile either; XLA would, anew for the last, smaller batch. JAX is
         # made to compile, and torch runs what it is told.
-        is_compiled = self._settings.backend == "jax"
+        is_compiled = self._settings.backend == "jax" or self._settings.xla
         self._model.compile(optimizer="adam", loss=loss_of(from_logits=True), jit_compile=is_compiled)
         self._model.build((None, *shape))
         random = np.random.default_rng(spec.seed)
@@ -121,34 +132,49 @@ class Model:
         import keras
 
         steps, size, clock, end = self._steps, self._spec.batch_size, epoch.stopwatch, self._ended
+        since_it_came = self._feed.since_it_came
+        came: list[float] = []
+        use = self._read_gpu(epoch) if self._settings.gpu else None
 
-        class Told(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore]
+        class Told(keras.callbacks.CallbackList):  # type: ignore[misc, unused-ignore]
+            """In place of Keras' own list, which waits for each step to turn its loss into a number."""
+
             def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 (Keras' names)
                 clock.start()
 
+            def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+                """Do nothing."""
+
             def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-                if batch == 0:
-                    float(logs["loss"])  # a GPU may still be at work: wait for it
-                    epoch.first_batch = clock.now()
+                at = clock.now()
+                came.append(at - since_it_came())
+                if epoch.first_batch is None:
+                    epoch.first_batch = at
                 clock.pause()
                 epoch.alive()
                 is_marked = epoch.count(size)
                 clock.go_on()
                 if is_marked:
-                    float(logs["loss"])
+                    float(logs["loss"])  # a GPU may still be at work: wait for it
                     epoch.mark()
                 if batch >= steps or epoch.is_over:  # it does not end where it should, or is left early
                     self.model.stop_training = True
 
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-                loss = float(logs.get("loss", 0.0))
-                clock.stop()
+                loss = float((logs or {}).get("loss", 0.0))
+                clock.stop(use)
                 end(loss)
 
+        told = Told(add_history=True, model=self._model)
         seen = epoch.seen  # nobody has to see batches that were there before: only the model works on them
-        self._fit(self._feed.begin(batches, _nowhere() if seen is None else seen.fingerprints.places), Told())
+        self._fit(self._feed.begin(batches, _nowhere() if seen is None else seen.fingerprints.places), told)
         self._feed.end()
         epoch.torn_down()
+        if use is not None:
+            images = [
+                min(size, self._images - size * number) for number in range(min(len(came), self._steps))
+            ]
+            epoch.utilisation = busy_share(came[: len(images)], images, clock.seconds)
         if seen is not None:
             images = epoch.images if epoch.is_over else (steps + 1) * size
             seen.keep(*self._feed.seen(images))  # type: ignore[arg-type, call-arg, unused-ignore]
@@ -156,10 +182,18 @@ class Model:
     def _ended(self, loss: float) -> None:
         self.loss = loss
 
-    def _fit(self, data: Any, *callbacks: Any) -> None:
+    def _read_gpu(self, epoch: Epoch) -> Callable[[], None]:
+        """Return what keeps what the GPU shows when it is called."""
+
+        def read() -> None:
+            epoch.gpu = gpu_use(self._settings.backend)
+
+        return read
+
+    def _fit(self, data: Any, callbacks: Any = None) -> None:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Your input ran out of data", UserWarning)
-            self._model.fit(data, verbose=0, shuffle=False, callbacks=[*callbacks])
+            self._model.fit(data, verbose=0, shuffle=False, callbacks=callbacks)
 
 
 def _draw(layer: Any, random: np.random.Generator, is_depthwise: bool) -> None:
