@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Mapping
 
 import pytest
@@ -12,18 +14,24 @@ from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.origin import Origin
 from loader_gate.worker.process import environment_for
 from loader_gate.workloads import backend as backends
-from loader_gate.workloads import training
-from loader_gate.workloads.backend import BACKENDS, backend_of, sees_gpu
+from loader_gate.workloads import workload as workloads
+from loader_gate.workloads.backend import BACKENDS, backend_of
 from loader_gate.workloads.device import Device, DeviceError
 from loader_gate.workloads.known import known_workloads, workload
 from loader_gate.workloads.workload import WorkloadOptions
+from tests.sessions import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Return which backends seem to be installed: all, until the test takes some away."""
     found = {*BACKENDS}
-    for module in (backends, training):
+    for module in (backends, workloads):
         monkeypatch.setattr(module, "is_installed", lambda name: name in found)
     return found
 
@@ -47,23 +55,21 @@ def test_which_backend_a_session_has(
 
 
 def test_without_tensorflow(installed: set[str]) -> None:
-    """The next one that is there is taken; with none of them, images can still be loaded."""
+    """The next one that is there is taken."""
     installed.discard("tensorflow")
     assert backend_of(None, {}) == "jax"
     assert backend_of("tensorflow", {}) == "tensorflow"  # so that it can be said what is missing
     installed.clear()
-    assert backend_of(None, {}) == "numpy"
-    assert not sees_gpu("numpy")
+    assert backend_of(None, {}) == "tensorflow"
 
 
 def test_a_backend_that_is_not_installed(installed: set[str]) -> None:
-    """Training says so, and how each is installed; an emulated accelerator needs none."""
-    installed.clear()
-    work = known_workloads()["training"]
-    for backend in ("jax", "numpy"):
-        with pytest.raises(DeviceError, match=rf'--backend {backend}: .*pip install "loader-gate\[torch\]"'):
-            work.check_machine(WorkloadOptions(Device("cpu"), backend=backend))
-        work.check_machine(WorkloadOptions(Device("emulated"), backend=backend))
+    """Every workload says so before it is measured, and how each is installed: the baseline needs one."""
+    installed.discard("jax")
+    for work in known_workloads().values():
+        work.check_machine(WorkloadOptions(Device("cpu"), backend="torch"))
+        with pytest.raises(DeviceError, match=r'--backend jax: .*pip install "loader-gate\[torch\]"'):
+            work.check_machine(WorkloadOptions(Device("cpu"), backend="jax"))
 
 
 def test_it_is_the_same_in_all_that_is_trained() -> None:
@@ -105,3 +111,12 @@ def test_runs_of_other_backends_are_of_other_work() -> None:
     old, new = work_of(info, "cpu"), work_of({**info, "backend": "jax"}, "cpu")
     assert old == work_of({**info, "backend": "tensorflow"}, "cpu")
     assert old.differences(new) == "backend tensorflow then, jax now"
+
+
+def test_what_the_docs_install_without_tensorflow() -> None:
+    """It is all that the suite depends on, but for TensorFlow."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        dependencies = tomllib.load(file)["project"]["dependencies"]
+    page = (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
+    (line,) = (each for each in page.splitlines() if each.startswith("pip install jax "))
+    assert shlex.split(line)[3:] == [each for each in dependencies if not each.startswith("tensorflow")]

@@ -377,6 +377,14 @@ def test_a_model_trains_on_batches_that_are_already_there(
     assert (timing["epochs"], timing["shuffle_quality"]) == (2, None)
 
 
+def test_keras_on_another_backend(trainer: WorkerProcess, tiny_tree: Tree, spec: Spec) -> None:
+    """A loader may have set it up: nothing is trained on another backend than the rest of the session."""
+    trainer.variant = Variant("counted", "sample_loaders", "counted")
+    model = {"name": "model", "width": 0.35, "weights": None, "backend": "jax"}
+    with pytest.raises(WorkerError, match=r"run on tensorflow, and .* trains on jax: .*--backend tensorflow"):
+        trainer.open(tiny_tree, spec, model)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 @pytest.mark.parametrize("name", ["whole", "a view", "backwards"])
 def test_what_is_mapped_is_read(name: str, tmp_path: Path) -> None:

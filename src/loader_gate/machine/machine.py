@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 #: Packages whose versions a loader's speed may depend on; those not installed are left out.
-PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "torch", "numpy", "pillow")
+PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "jax", "torch", "numpy", "pillow")
 _GIB = 2**30
 
 

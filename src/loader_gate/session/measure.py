@@ -300,7 +300,11 @@ class _WorkloadRun:
         dumps = writer.write(plan.running, self._spec(folder), {*wanted} & {*launcher.origins})
         refused, variants = {**plan.refused, **dumps.failed}, plan.variants
         if dumps.head:
-            others = [each for each in self.known if each.name == STREAMING and each not in variants]
+            others = [
+                each
+                for each in self.known
+                if each.name == STREAMING and each not in variants and not each.absence()
+            ]
             variants = [*variants, *others]
         else:  # the baseline would be measured in vain
             reason = "there is no dump to hold against it"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: What a model can train on, first what is taken where several are installed. Others of Keras', such as
-#: NumPy, cannot train.
+#: What a model can train on, first what is taken where several are installed. Others of Keras' cannot train,
+#: and that on NumPy needs JAX all the same.
 BACKENDS = ("tensorflow", "jax", "torch")
 #: How each is installed.
 INSTALL = {
@@ -19,8 +19,6 @@ INSTALL = {
     "jax": 'pip install "loader-gate[jax]"',
     "torch": 'pip install "loader-gate[torch]"',
 }
-#: Without any of them Keras still loads images.
-WITHOUT = "numpy"
 _SEES_GPU = {
     "tensorflow": "import tensorflow as tf; seen = tf.config.list_physical_devices('GPU')",
     "jax": "import jax; seen = jax.default_backend() == 'gpu'",
@@ -41,18 +39,16 @@ def backend_of(asked: str | None, environment: Mapping[str, str]) -> str:
         environment: Environment variables: ``KERAS_BACKEND`` counts unless ``asked`` does.
 
     Returns:
-        One of `BACKENDS`: what is asked for, installed or not, else the first that is installed; `WITHOUT`
-        where none is.
+        One of `BACKENDS`: what is asked for, installed or not, else the first that is installed; the first of
+        all where none is.
     """
     wanted = asked or environment.get("KERAS_BACKEND")
     if wanted in BACKENDS:
         return wanted
-    return next(filter(is_installed, BACKENDS), WITHOUT)
+    return next(filter(is_installed, BACKENDS), BACKENDS[0])
 
 
 def sees_gpu(backend: str) -> bool:
     """Return whether a backend can use a GPU, as told by a process of its own."""
-    if backend not in _SEES_GPU:
-        return False
     program = f"import sys; {_SEES_GPU[backend]}; sys.exit(not seen)"
     return subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from loader_gate.workloads.backend import BACKENDS, INSTALL, is_installed, sees_gpu
+from loader_gate.workloads.backend import sees_gpu
 from loader_gate.workloads.device import Device, DeviceError
 from loader_gate.workloads.workload import PRECISIONS, Workload, WorkloadOptions
 
@@ -86,16 +86,10 @@ class Training(Workload):
 
     def check_machine(self, options: WorkloadOptions) -> None:
         """Refuse a backend that is not installed, and a GPU that it cannot use."""
-        backend, device = options.backend, options.device.name
-        if device != "emulated" and not (backend in BACKENDS and is_installed(backend)):
-            ways = ", ".join(f"{name} ({INSTALL[name]})" for name in BACKENDS)
+        super().check_machine(options)
+        if options.device.name == "gpu" and not sees_gpu(options.backend):
             raise DeviceError(
-                f"--backend {backend}: a model cannot train on it here; install one of {ways}, or use "
-                "--device emulated."
-            )
-        if device == "gpu" and not sees_gpu(backend):
-            raise DeviceError(
-                f"--device gpu: {backend} sees none; install its build for this GPU (of TensorFlow "
+                f"--device gpu: {options.backend} sees none; install its build for this GPU (of TensorFlow "
                 "tensorflow[and-cuda], of JAX jax[cuda12]), or use --device emulated."
             )
 

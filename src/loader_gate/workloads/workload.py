@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from loader_gate.workloads.backend import BACKENDS
-from loader_gate.workloads.device import Device
+from loader_gate.workloads.backend import BACKENDS, INSTALL, is_installed
+from loader_gate.workloads.device import Device, DeviceError
 
 #: What a model may compute with, as Keras calls it; the first one is what it does unless it is asked.
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -138,5 +138,11 @@ class Workload:
         """Refuse what this machine cannot do; looked at just before it is measured, as that takes seconds.
 
         Raises:
-            DeviceError: A device that there is not.
+            DeviceError: A device that there is not, or a backend that is not installed.
         """
+        if not is_installed(options.backend):
+            ways = ", ".join(f"{name} ({INSTALL[name]})" for name in BACKENDS)
+            raise DeviceError(
+                f"--backend {options.backend}: it is not installed, and the baseline is Keras', which runs "
+                f"on one of {ways}."
+            )
