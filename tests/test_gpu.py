@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,15 @@ from loader_gate.machine.machine import read_machine
 from loader_gate.machine.noise import NoiseReading, describe_noise
 from loader_gate.registry.variant import Variant
 from loader_gate.rotation.measurement import Measurement
+from loader_gate.runs.parsing import work_of
 from loader_gate.session.dump_writer import Dumps
 from loader_gate.session.figures import Figures, remarks
 from loader_gate.trees.tree import Tree
 from loader_gate.verdict.verdict import Verdict
 from loader_gate.worker.handed_over import busy_share
+from loader_gate.worker.limits import WorkerLimits
+from loader_gate.worker.origin import Origin
+from loader_gate.worker.process import environment_for
 from loader_gate.worker.timing import GpuUse, PassTiming
 from loader_gate.workloads.device import Device
 from loader_gate.workloads.known import workload
@@ -214,3 +219,21 @@ def test_what_is_said_of_a_gpu_that_has_trained() -> None:
     assert "Most memory of the GPU: calm 6.0 GB." in said
     without = replace(measurement, variant_passes=tuple(replace(each, gpu=None) for each in timings))
     assert not {*expected} & {*figures.extra_info({"calm": without})["calm"]}
+
+
+def test_runs_of_other_arithmetic_are_of_other_work() -> None:
+    """They are not compared; a run of before there was a choice computed with float32."""
+    then = work_of({"device": "gpu"}, "gpu")
+    assert work_of({"device": "gpu", "arithmetic": "float32"}, "gpu") == then
+    now = work_of({"device": "gpu", "arithmetic": "mixed_bfloat16"}, "gpu")
+    assert then.differences(now) == "arithmetic float32 then, mixed_bfloat16 now"
+
+
+def test_what_a_worker_on_a_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sees the first visible GPU, and leaves the others' memory alone."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    origin, limits = Origin((), sys.executable), WorkerLimits(120.0, see_gpu=True, trains=True)
+    found = environment_for(Variant("some", "some"), origin, "nowhere", limits)
+    assert (found["CUDA_VISIBLE_DEVICES"], found["CUDA_DEVICE_ORDER"]) == ("3", "PCI_BUS_ID")
+    assert (found["TF_FORCE_GPU_ALLOW_GROWTH"], found["XLA_PYTHON_CLIENT_PREALLOCATE"]) == ("true", "false")

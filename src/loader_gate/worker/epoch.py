@@ -39,7 +39,8 @@ class Epoch:
     Attributes:
         stopwatch: Its clock.
         seen: What is seen of its batches; None of a limit, which is held against nothing.
-        first_batch: The seconds at which its first batch had come; with a model, its first step was done.
+        first_batch: The seconds at which its first batch had come; with a model, its first step was handed
+            over.
         waits: The seconds that each batch took to come since it was asked for.
         utilisation: Share of the time after the first step in which the device was busy; None where that is
             not known.

@@ -14,8 +14,8 @@ class PassTiming:
     Attributes:
         seconds: From asking for the iterator to its end (``StopIteration``), with a device to the end of its
             last step, an epoch. Without what the harness does meanwhile.
-        first_batch_seconds: From asking for the iterator to the first batch, with a model to the end of its
-            first step, an epoch.
+        first_batch_seconds: From asking for the iterator to the first batch, with a model until its first
+            step has been handed over, an epoch.
         teardown_seconds: From there to the iterator's destruction, not part of ``seconds``, an epoch.
         cpu_seconds: User and system time of the worker and its child processes in ``seconds``, an epoch.
         peak_rss_bytes: The most memory resident at once, in the worker and its child processes; what they
