@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from loader_gate.gpu_check.__main__ import main
-from loader_gate.gpu_check.plan import SCALES, SESSIONS, VARIANTS, Session, suite_file, why_not
+from loader_gate.gpu_check.plan import SCALES, SESSIONS, TREE, VARIANTS, Session, suite_file, why_not
 from loader_gate.gpu_check.sessions import Held, hold
 from loader_gate.machine.machine import read_machine
 from loader_gate.plugin.options import OPTIONS
 from loader_gate.registry.built_in import built_in_variants
+from loader_gate.trees.request import PRESETS
 from tests.sessions import ROOT
 
 if sys.version_info >= (3, 11):
@@ -46,6 +47,7 @@ def test_epochs_have_whole_batches() -> None:
     for scale in SCALES.values():
         assert scale.images % scale.batch_size == 0
         assert scale.images // scale.batch_size >= 4
+        assert scale.images >= PRESETS[TREE].classes  # of which each needs an image
 
 
 @pytest.mark.parametrize("workload", ["loading", "training"])

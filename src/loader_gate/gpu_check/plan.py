@@ -15,6 +15,8 @@ VARIANTS = (
     "torch_simplejpeg",
     "torch_torchvision",
 )
+#: The tree: photograph-like JPEGs of 640x480 and 480x640.
+TREE = "coco2017"
 #: The tests of the suite that measure a workload, which no wheel has: file, test, and what it is about.
 TESTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -55,7 +57,7 @@ class Scale:
 
 #: By device. On a GPU the model and its images are the article's; on a CPU it is to be seen that all works.
 SCALES: Mapping[str, Scale] = MappingProxyType(
-    {"gpu": Scale(256, 256, 1024, 30.0), "cpu": Scale(48, 8, 32, 1.0)}
+    {"gpu": Scale(256, 256, 1024, 30.0), "cpu": Scale(48, 16, 96, 1.0)}
 )
 
 
@@ -76,7 +78,7 @@ class Session:
     def options(self, device: str, scale: Scale) -> tuple[str, ...]:
         """Return its options of pytest, by the names that no other plugin can have taken."""
         about = {
-            "tree": "coco2017",
+            "tree": TREE,
             "tree-images": scale.images,
             "image-size": scale.image_size,
             "batch-size": scale.batch_size,

@@ -1,0 +1,23 @@
+"""How long an epoch of the article's transfer learning takes with each variant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loader_gate.plugin.books import passes_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+
+@pytest.mark.kinds("streaming", "memory", "dump", "rival")
+@pytest.mark.benchmark(group="training", timer=passes_clock)
+def test_epoch(
+    variant: str, gate: Callable[[str, str, BenchmarkFixture], None], benchmark: BenchmarkFixture
+) -> None:
+    """The variant's speedup over the baseline clears its floor."""
+    gate("training", variant, benchmark)

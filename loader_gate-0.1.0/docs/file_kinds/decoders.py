@@ -1,0 +1,89 @@
+"""The libraries of the table: each decodes a file to RGB, as the variants that use it do."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from types import MappingProxyType
+
+import numpy as np
+from PIL import Image
+
+from docs.file_kinds.pictures import Pixels
+from loader_gate.same_work.reference import pooled, resize_bilinear
+from loader_gate.same_work.thresholds import CLOSE, PSNR_FLOOR
+
+#: Height and width at which pixels are compared, as the check of a variant does.
+SIZE = (64, 64)
+
+
+def pillow(data: bytes) -> Pixels:
+    """Decode as the reference, the baseline and ``torch_pillow`` do."""
+    with Image.open(io.BytesIO(data), formats=("BMP", "GIF", "JPEG", "PNG")) as file:
+        return np.asarray(file.convert("RGB"))
+
+
+def tensorflow(data: bytes) -> Pixels:
+    """Decode as ``tfdata_no_cache`` and all that is built on it do."""
+    import tensorflow as tf
+
+    pixels: Pixels = tf.io.decode_image(data, channels=3, expand_animations=False).numpy()
+    return pixels
+
+
+def simplejpeg(data: bytes) -> Pixels:
+    """Decode as ``native_threads`` does: what simplejpeg refuses goes to Pillow."""
+    from loader_gate.variants import native_threads
+
+    with Image.open(io.BytesIO(data)) as file:
+        width, height = file.size
+    pixels: Pixels = native_threads._decoded(data, height, width).copy()
+    return pixels
+
+
+def opencv(data: bytes) -> Pixels:
+    """Decode as many users' own loaders do."""
+    import cv2
+
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise ValueError("it returns nothing")
+    return np.ascontiguousarray(pixels[..., ::-1])
+
+
+#: Each library: what has to be installed, and what decodes by it.
+DECODERS: Mapping[str, tuple[str, Callable[[bytes], Pixels]]] = MappingProxyType(
+    {
+        "Pillow": ("PIL", pillow),
+        "TensorFlow": ("tensorflow", tensorflow),
+        "simplejpeg": ("simplejpeg", simplejpeg),
+        "OpenCV": ("cv2", opencv),
+    }
+)
+
+
+def installed() -> list[str]:
+    """Return the libraries that are here."""
+    return [name for name, (module, _) in DECODERS.items() if find_spec(module) is not None]
+
+
+def given(data: bytes, library: str) -> Pixels | None:
+    """Return the pixels that a library gives for a file; None if it refuses it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return DECODERS[library][1](data)
+        except Exception:
+            return None
+
+
+def same(found: Pixels, expected: Pixels) -> bool:
+    """Return whether two decodes of a file are one picture, by the limits that a variant is held to."""
+    if found.shape != expected.shape:
+        return False
+    one, other = (resize_bilinear(each, SIZE).astype(np.float32) for each in (found, expected))
+    distance = float(np.sqrt(((pooled(one[np.newaxis]) - pooled(other[np.newaxis])) ** 2).mean()))
+    noise = max(1e-6, float(((one - other) ** 2).mean()))
+    return distance <= CLOSE and 10 * np.log10(255**2 / noise) >= PSNR_FLOOR["bilinear"]

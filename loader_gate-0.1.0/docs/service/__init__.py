@@ -1,0 +1,1 @@
+"""Measures the tf.data service: ``python -m docs.service`` writes ``table.md``."""

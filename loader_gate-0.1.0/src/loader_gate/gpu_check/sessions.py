@@ -1,0 +1,117 @@
+"""Holds the sessions of a check in fresh processes, one after another, and keeps what they leave."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loader_gate.commands import last_words, run_to_end
+from loader_gate.gpu_check.plan import SESSIONS, Scale, Session, suite_file, why_not
+from loader_gate.machine.files import object_of
+from loader_gate.machine.temporary import OwnedFolder
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+#: A session is not begun with less time than this: it would be told to end before it had measured anything.
+LEAST_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Held:
+    """What became of a session.
+
+    Attributes:
+        session: The session.
+        seconds: How long it took.
+        measured: How many variants it has figures of.
+        problem: Why it has none, or not all; empty if it has.
+    """
+
+    session: Session
+    seconds: float
+    measured: int
+    problem: str = ""
+
+    def __str__(self) -> str:
+        """Return it in a line for people."""
+        figures = f"{self.measured} variants measured in {self.seconds:.0f} s"
+        return f"{self.session.name}: {figures if not self.problem else self.problem}"
+
+
+def hold(out: Path, device: str, scale: Scale, seconds: float, stream: TextIO) -> Iterator[Held]:
+    """Hold every session; yield what became of each as soon as it has ended.
+
+    Of each, ``NAME.log`` (what it said), ``NAME.json`` (its run) and ``NAME.html`` (its page) are left.
+
+    Args:
+        out: Where the files are to be; the folder is there.
+        device: Where models train, ``gpu`` or ``cpu``.
+        scale: How large it is.
+        seconds: What all of it may take. A session that takes longer is told to end.
+        stream: Where progress is shown.
+    """
+    until = time.monotonic() + seconds
+    with OwnedFolder() as name:
+        folder = Path(name)
+        (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        for number, session in enumerate(SESSIONS, 1):
+            problem = why_not(session, lambda package: find_spec(package) is not None)
+            left = until - time.monotonic()
+            if not problem and left < LEAST_SECONDS:
+                problem = f"not begun, as {max(0.0, left):.0f} s are left of {seconds:.0f}"
+            if problem:
+                yield Held(session, 0.0, 0, problem)
+                continue
+            print(f"{number} of {len(SESSIONS)}: {session.name} …", file=stream, flush=True)
+            yield _held(session, out, device, scale, left, folder)
+
+
+def _held(session: Session, out: Path, device: str, scale: Scale, patience: float, folder: Path) -> Held:
+    file, text = suite_file(session.workload)
+    (folder / file).parent.mkdir(exist_ok=True)
+    (folder / file).write_text(text, encoding="utf-8")
+    log, run, page = (out / f"{session.name}.{kind}" for kind in ("log", "json", "html"))
+    for each in (log, run, page):
+        each.unlink(missing_ok=True)
+    command = [
+        *(sys.executable, "-m", "pytest", file, "-p", "loader_gate", "-p", "no:cacheprovider"),
+        *session.options(device, scale),
+        *(f"--benchmark-json={run}", *([f"--loader-gate-report={page}"] if _can_draw_pages() else [])),
+    ]
+    began = time.monotonic()
+    said = run_to_end(
+        command,
+        log,
+        folder=folder,
+        environment=_environment(folder),
+        patience=patience,
+        watch=lambda _pid, _seconds: None,
+    )
+    measured = len(object_of(run).get("benchmarks", []))
+    problem = "" if measured else f"the session said: {last_words(said) or 'nothing'}"
+    return Held(session, time.monotonic() - began, measured, problem)
+
+
+def _can_draw_pages() -> bool:
+    return all(find_spec(each) is not None for each in ("jinja2", "plotly"))
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Return the environment variables of a session.
+
+    Every variant's worker compiles the same step; JAX keeps what the first one has compiled for the others.
+    """
+    search_path = [each for each in sys.path if each]  # whatever has let us be found, without installing
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(search_path),
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+    }

@@ -1,0 +1,273 @@
+"""Change points and linear trend of a series of numbers whose noise may be autocorrelated.
+
+Change-point detection is binary segmentation (Vostrikova 1981). A window, at first the whole series, is
+searched for the best one and the best two change points, as two opposite ones can hide each other (Olshen
+and others, "Circular binary segmentation", 2004). The search is that of ruptures, exact for steps in the
+mean. A permutation test says whether what was found is more than noise. Each part of a window that has change
+points is a window of its own. In the end all change points are placed anew together, and those are dropped
+that are not significant beside the others, or too small to matter.
+
+A linear trend looks like a staircase, and a staircase like a trend. Whichever explains the series better is
+returned, never both for the same part of it.
+
+Series that are searched together share one error: ``error`` is what is left of it for each.
+
+``python -m loader_gate.history trial`` shows how often this is right.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from loader_gate.history.permutation_test import (
+    Fit,
+    autocorrelation_of,
+    permutation_test,
+    positive,
+    variance_inflation,
+)
+from loader_gate.history.trend import Trend, find_trend, fit_line
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[np.float64]
+
+#: The fewest points between two change points.
+FEWEST_A_SIDE = 5
+#: The smallest change that is returned, on the log scale: 3 %. A smaller one is nobody's concern.
+SMALLEST_CHANGE = math.log(1.03)
+#: The largest p-value of a change point that stays, once all others are known.
+FINAL_ERROR = 0.05
+
+#: The Hampel filter, which pulls outliers in: to so many standard deviations from the median of so many
+#: neighbours.
+_OUTLIER = 3.0
+_NEIGHBOURS = 9
+#: A standard deviation is so many times the median absolute deviation of normal noise.
+_OF_NORMAL_NOISE = 1.4826
+#: The median of only nine neighbours follows them a little, which makes distances from it too small.
+#: They are multiplied by this.
+_OF_FEW_NEIGHBOURS = 1.1
+#: What each change point of a model adds to the bias of the residuals' autocorrelation.
+_BIAS = 3.5
+#: Noise is what is left with one change point for so many points, and at most so many: a window may have more
+#: change points than are being tested, and these must not count as noise.
+_POINTS_A_STEP = 15
+_MOST_STEPS_IN_NOISE = 6
+#: A window of more points is searched with its neighbours averaged.
+_MOST_POINTS = 250
+#: The 95 % confidence set of a change point holds every place whose likelihood-ratio statistic against the
+#: best place is below this: the solution of (1 - exp(-x / 2))² = 0.95 (Hansen, "Sample splitting and
+#: threshold estimation", Econometrica 2000).
+_LIKELIHOOD_RATIO = 7.35
+#: Penalties in the choice between change points and a line, in units of twice the log-likelihood. A change
+#: point costs more than a line: it is placed where it fits best, so it explains a good deal even of a trend.
+_PENALTY_OF_A_STEP = 6.0
+_PENALTY_OF_A_LINE = 4.0
+
+
+@dataclass(frozen=True)
+class ChangePoint:
+    """A change of level.
+
+    Attributes:
+        index: Of the first number at the new level.
+        earliest: The first index of its 95 % confidence set.
+        latest: The last one.
+        before: The level before.
+        after: The level after.
+        half_width: Half of the 95 % interval of after - before.
+        p_value: The chance of a change as clear as this in a series without one.
+    """
+
+    index: int
+    earliest: int
+    latest: int
+    before: float
+    after: float
+    half_width: float
+    p_value: float
+
+
+@functools.lru_cache(maxsize=1024)
+def detect(
+    numbers: tuple[float, ...], error: float, seed: int = 0
+) -> tuple[tuple[ChangePoint, ...], Trend | None]:
+    """Return the change points of a series, and its trend: since the last change point, if there is any.
+
+    Args:
+        numbers: The series, on the log scale.
+        error: The chance that a window without any change point is said to have one.
+        seed: Of what is drawn.
+    """
+    if is_too_short(numbers) or max(numbers) - min(numbers) < SMALLEST_CHANGE:
+        return (), None
+    series = _without_outliers(np.asarray(numbers))
+    found = _significant_together(series, _segment(series, 0, len(series), error, seed), error, seed)
+    trend = find_trend(series, 0, SMALLEST_CHANGE, error, seed)
+    if not found:
+        return (), trend
+    if trend is not None and _is_line(series, [each.index for each in found]):
+        return (), trend
+    return found, find_trend(series, found[-1].index, SMALLEST_CHANGE, error, seed)
+
+
+def is_too_short(numbers: Sequence[float]) -> bool:
+    """Return whether a series has no room for a change point."""
+    return len(numbers) < 2 * FEWEST_A_SIDE
+
+
+def _without_outliers(series: Array) -> Array:
+    """Return a series whose outliers are pulled in: one bad run is no change, and hides none."""
+    from scipy.ndimage import median_filter
+
+    if len(series) < _NEIGHBOURS:
+        return series
+    middle = median_filter(series, _NEIGHBOURS, mode="nearest")
+    deviation = float(np.median(np.abs(series - middle)))
+    spread = _OUTLIER * _OF_FEW_NEIGHBOURS * _OF_NORMAL_NOISE * deviation
+    return np.clip(series, middle - spread, middle + spread) if spread > 0 else series
+
+
+def _segment(series: Array, start: int, end: int, error: float, seed: int) -> list[int]:
+    """Return the change points between two places."""
+    window = series[start:end]
+    if len(window) < 2 * FEWEST_A_SIDE:
+        return []
+    averaged, group = _averaged(window)
+    skipped = len(window) % group
+    fewest = max(2, math.ceil(FEWEST_A_SIDE / group))
+    forms = (1, 2) if len(averaged) >= 3 * fewest else (1,)
+    model = functools.partial(_fit_steps, forms=forms, fewest=fewest)
+    p_values, fit = permutation_test(averaged, model, (seed, start, end), error)
+    # Bonferroni: as many chances to be misled as there are forms.
+    best = int(p_values.argmin())
+    if p_values[best] * len(forms) > error:
+        return []
+    edges = [start, *(start + skipped + group * place for place in fit.places[best][0].tolist()), end]
+    found = []
+    for left, right in pairwise(edges):
+        found += [*_segment(series, left, right, error, seed), right]
+    return found[:-1]
+
+
+def _averaged(window: Array) -> tuple[Array, int]:
+    """Return a window in no more than `_MOST_POINTS` points, and how many of its own each is the mean of."""
+    group = math.ceil(len(window) / _MOST_POINTS)
+    return window[len(window) % group :].reshape(-1, group).mean(axis=1), group
+
+
+def _significant_together(
+    series: Array, found: Sequence[int], error: float, seed: int
+) -> tuple[ChangePoint, ...]:
+    """Return the change points, placed together, that are significant and large enough beside each other."""
+    places = [*found]
+    while places:
+        (places,) = _best_places(series, [len(places)], FEWEST_A_SIDE)
+        edges = [0, *places, len(series)]
+        steps = [
+            _change_point(series, *around, error, seed)
+            for around in zip(edges, edges[1:], edges[2:], strict=False)
+        ]
+        worst = max(steps, key=lambda step: (abs(step.after - step.before) < SMALLEST_CHANGE, step.p_value))
+        if abs(worst.after - worst.before) >= SMALLEST_CHANGE and worst.p_value <= FINAL_ERROR:
+            return tuple(steps)
+        places.remove(worst.index)
+    return ()
+
+
+def _change_point(series: Array, start: int, place: int, end: int, error: float, seed: int) -> ChangePoint:
+    """Return the change point at a place between its neighbours."""
+    from scipy.stats import t
+
+    window, left = series[start:end], place - start
+    averaged, group = _averaged(window)
+    model = functools.partial(_fit_steps, forms=(1,), fewest=max(2, math.ceil(FEWEST_A_SIDE / group)))
+    p_values, _ = permutation_test(averaged, model, (seed, start, end), error)
+    residuals = _residuals(window[None], np.array([[left]]))
+    inflation = variance_inflation(float(autocorrelation_of(residuals, _BIAS)[0]))
+    variance = float((residuals**2).sum()) / (len(window) - 2) * inflation
+    right = len(window) - left
+    half = float(t.ppf(0.975, len(window) - 2)) * math.sqrt(variance * (1 / left + 1 / right))
+    earliest, latest = _confidence_set(window, left, variance)
+    return ChangePoint(
+        index=place,
+        earliest=start + earliest,
+        latest=start + latest,
+        before=float(window[:left].mean()),
+        after=float(window[left:].mean()),
+        half_width=half,
+        p_value=float(p_values[0]),
+    )
+
+
+def _confidence_set(window: Array, place: int, variance: float) -> tuple[int, int]:
+    """Return the first and the last place that the change point of a window may have."""
+    sizes = np.arange(1, len(window))
+    sums = np.cumsum(window - window.mean())[:-1]
+    explained = sums**2 * len(window) / (sizes * sizes[::-1])
+    likely = np.flatnonzero(explained[place - 1] - explained <= _LIKELIHOOD_RATIO * variance) + 1
+    return min(place, int(likely[0])), max(place, int(likely[-1]))
+
+
+def _best_places(series: Array, numbers: Sequence[int], fewest: int) -> list[list[int]]:
+    """Return, for each number of change points, their best places.
+
+    Args:
+        series: The series.
+        numbers: How many change points.
+        fewest: The fewest points between two of them.
+    """
+    from ruptures import KernelCPD
+
+    search = KernelCPD(kernel="linear", min_size=fewest).fit(series)
+    search.predict(n_bkps=max(numbers))  # finds those of fewer change points on its way, and keeps them
+    return [[int(place) for place in search.predict(n_bkps=steps)[:-1]] for steps in numbers]
+
+
+def _fit_steps(many: Array, forms: Sequence[int], fewest: int) -> Fit:
+    """Fit change points to each row, in as many numbers as there are forms."""
+    more = min(max(forms[-1], many.shape[1] // _POINTS_A_STEP), _MOST_STEPS_IN_NOISE)
+    found = [_best_places(row, (*forms, more), fewest) for row in many]
+    places = tuple(map(np.array, zip(*found, strict=True)))
+    *left, noise = [_residuals(many, each) for each in places]
+    autocorrelation = autocorrelation_of(noise, _BIAS * more)
+    rest = positive((noise**2).sum(axis=1)) * variance_inflation(autocorrelation)
+    whole = ((many - many.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    statistic = np.stack([(whole - (each**2).sum(axis=1)) / rest for each in left], axis=1)
+    return Fit(statistic, autocorrelation, noise, places[:-1])
+
+
+def _residuals(many: Array, places: NDArray[np.int64]) -> Array:
+    """Return what is left of each row without the mean of each of its parts."""
+    rows, points = many.shape
+    ends = np.ones((rows, 1), np.int64)
+    edges = np.concatenate([0 * ends, places, points * ends], axis=1)
+    sums = np.concatenate([np.zeros((rows, 1)), np.cumsum(many, axis=1)], axis=1)
+    means = np.diff(np.take_along_axis(sums, edges, axis=1), axis=1) / np.diff(edges, axis=1)
+    part = (np.arange(points)[None, :, None] >= places[:, None, :]).sum(axis=2)
+    return np.asarray(many - np.take_along_axis(means, part, axis=1))
+
+
+def _is_line(series: Array, places: Sequence[int]) -> bool:
+    """Return whether a line explains a series better than its change points do: by penalised likelihood."""
+    line = fit_line(series[None])
+    residuals = _residuals(series[None], np.array([places]))
+    autocorrelation = min(
+        float(line.autocorrelation[0]), float(autocorrelation_of(residuals, _BIAS * len(places))[0])
+    )
+    effective_points = len(series) / float(variance_inflation(autocorrelation))
+    more = effective_points * math.log(_sum_of_squares(line.residuals) / _sum_of_squares(residuals))
+    return more + _PENALTY_OF_A_LINE < _PENALTY_OF_A_STEP * len(places)
+
+
+def _sum_of_squares(residuals: Array) -> float:
+    return float(positive((residuals**2).sum()))
