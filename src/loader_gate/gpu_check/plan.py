@@ -114,4 +114,4 @@ def why_not(session: Session, is_installed: Callable[[str], bool]) -> str:
     """
     needed = [each for each in (session.backend, "keras") if each is not None]
     missing = [each for each in needed if not is_installed(each)]
-    return f"{' and '.join(missing)} is not installed" if missing else ""
+    return f"not installed: {', '.join(missing)}" if missing else ""

@@ -1,3 +1,0 @@
-"""Names the plugin modules of the suite, nothing else."""
-
-pytest_plugins = ("loader_gate", "fixtures.trees")

@@ -1,1 +1,0 @@
-"""Loaders that are slow for a known reason, and what is said of them."""

@@ -1,1 +1,0 @@
-"""Measures the tf.data service: ``python -m docs.service`` writes ``table.md``."""

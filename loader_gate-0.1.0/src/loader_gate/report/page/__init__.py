@@ -1,1 +1,0 @@
-"""One self-contained page that shows a saved run, and the history of its benchmarks."""

@@ -1,1 +1,0 @@
-"""The sections of the page, a module for each topic: pictures and tables of one run, and its history."""
