@@ -40,7 +40,7 @@ def test_no_more_is_read_than_a_few_ahead() -> None:
     before = threading.active_count()
     found = read_ahead(batches(), int)
     assert [next(found), next(found)] == [0, 1]
-    found.close()  # type: ignore[attr-defined]
+    found.close()
     assert threading.active_count() == before
     assert is_closed.is_set()
     # Those taken, in the queue, and waiting for room there; leaving it makes room for some more.
