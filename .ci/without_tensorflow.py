@@ -53,8 +53,8 @@ class Suite:
         with step("install"):
             venv.create(folder / "environment", with_pip=False, symlinks=True)
             pip = (sys.executable, "-m", "pip", "--python", str(self._python), "install", "--quiet")
-            run([*pip, "--no-deps", str(wheel)])
             run([*pip, "--constraint", str(ROOT / "constraints.txt"), *needed()])
+            run([*pip, "--no-deps", str(wheel)])
         said = run([str(self._python), "-c", "import importlib.util as u; print(u.find_spec('tensorflow'))"])
         expect(said.strip() == "None", f"TensorFlow is there all the same: {said}")
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from loader_gate.registry.spec import Spec
 from loader_gate.same_work.declared import DeclaredOutput
+from loader_gate.same_work.fingerprints import POINTS
 from loader_gate.trees.tree import Tree
 from loader_gate.worker.consumers.model import Model
 from loader_gate.worker.epoch import Epoch
@@ -37,7 +38,7 @@ class Seen:
     """In the place of a `TimedEpoch`: keeps what a model says that it was trained on."""
 
     def __init__(self) -> None:
-        self.fingerprints, self.places = self, np.array([1, 5, 700])
+        self.fingerprints, self.places = self, np.linspace(1, SIDE * SIDE - 1, POINTS).astype(np.int64)
 
     def keep(self, pixels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> None:
         """Keep it."""

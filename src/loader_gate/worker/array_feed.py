@@ -10,7 +10,7 @@ import numpy as np
 from loader_gate.worker.read_ahead import read_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     import numpy.typing as npt
 
@@ -30,7 +30,7 @@ class ArrayFeed:
 
         self._keras, self._declared = keras, declared
         self._own, self._placed = _of_torch() if backend == "torch" else _of_jax()
-        self._epoch: Iterator[Any] = iter(())
+        self._epoch: Generator[Any, None, None] | None = None
         self._came_at = 0.0
         self._kept: list[tuple[Any, ...]] = []
 
@@ -42,19 +42,27 @@ class ArrayFeed:
         """Return what ``fit`` takes for one epoch, of which the pixels at these places are kept."""
         from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
-        self._kept, where = [], self._placed(self._own(places))
-        self._epoch = epoch = self._placed_batches(read_ahead(batches, self._own_batch), where)
+        where = self._placed(self._own(places))
+
+        def begun() -> Iterator[Any]:
+            self.end()
+            self._kept = []
+            self._epoch = self._placed_batches(read_ahead(batches, self._own_batch), where)
+            return self._epoch
 
         class Adapter(DataAdapter):  # type: ignore[misc, unused-ignore]
-            """One epoch, of which Keras need not know how many batches it has, nor load any to learn it."""
+            """One epoch, of which Keras need not know how many batches it has, nor load any to learn it.
+
+            Only a model that has never been fitted looks at a batch before, of an epoch of its own.
+            """
 
             num_batches = batch_size = has_partial_batch = partial_batch_size = None
 
             def get_jax_iterator(self) -> Iterator[Any]:
-                return epoch
+                return begun()
 
             def get_torch_dataloader(self) -> Iterator[Any]:
-                return epoch
+                return begun()
 
         return Adapter()
 
@@ -64,8 +72,9 @@ class ArrayFeed:
 
     def end(self) -> None:
         """Let go of an epoch, whether all of it was taken or not."""
-        self._epoch.close()  # type: ignore[attr-defined]
-        self._epoch = iter(())
+        if self._epoch is not None:
+            self._epoch.close()
+        self._epoch = None
 
     def seen(self, images: int) -> tuple[npt.NDArray[Any], ...]:
         """Return what was kept of so many images; Keras may have asked for a batch more than it trained on.
@@ -88,7 +97,9 @@ class ArrayFeed:
         labels = self._declared.classes(labels) if self._declared.labels == "index" else labels
         return self._own(images), self._own(labels), *(np.array(each) for each in boxes)
 
-    def _placed_batches(self, batches: Iterator[Any], places: Any) -> Iterator[tuple[Any, Any]]:
+    def _placed_batches(
+        self, batches: Generator[Any, None, None], places: Any
+    ) -> Generator[tuple[Any, Any], None, None]:
         ops = self._keras.ops
         is_first = self._declared.layout == "NCHW"
         try:
@@ -100,7 +111,7 @@ class ArrayFeed:
                 self._kept.append((pixels, labels, *boxes))
                 yield images, labels
         finally:
-            batches.close()  # type: ignore[attr-defined]
+            batches.close()
 
     def _on_host(self, array: Any) -> npt.NDArray[Any]:
         found: npt.NDArray[Any] = self._keras.ops.convert_to_numpy(array)

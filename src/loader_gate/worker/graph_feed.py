@@ -43,7 +43,7 @@ class GraphFeed:
         """Return the class of the model, whose step sees what it is trained on."""
         import keras
 
-        add = self._add
+        add = self.add
 
         class Watched(keras.Sequential):  # type: ignore[misc, unused-ignore]
             def train_step(self, data: Any) -> Any:
@@ -77,7 +77,7 @@ class GraphFeed:
         kept = [self._pixels, self._classes, *([] if self._boxes is None else [self._boxes])]
         return tuple(each[:count].numpy() for each in kept)
 
-    def _add(self, images: Any, labels: Any, boxes: Any = None) -> None:
+    def add(self, images: Any, labels: Any, boxes: Any = None) -> None:
         """Keep what is needed of a batch, as a part of the model's graph."""
         import tensorflow as tf
 

@@ -8,7 +8,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
 #: So many batches are there at most that nobody has taken yet, as in ``flax.jax_utils.prefetch_to_device``
 #: and of each worker of torch's ``DataLoader``.
@@ -16,7 +16,7 @@ AHEAD = 2
 _POLL_SECONDS = 0.01
 
 
-def read_ahead(batches: Iterable[Any], own: Callable[[Any], Any]) -> Iterator[Any]:
+def read_ahead(batches: Iterable[Any], own: Callable[[Any], Any]) -> Generator[Any, None, None]:
     """Yield batches as they come; the thread has ended when the iterator has ended, or is closed.
 
     Args:
