@@ -88,7 +88,8 @@ class MadeUpLibrary:
         return SimpleNamespace(gpu=37, memory=12)
 
     def nvmlDeviceGetPowerUsage(self, gpu: MadeUpGpu) -> int:
-        return 75_000 if gpu.whole is None else self._refuse() or 0
+        assert gpu.whole is None
+        return 75_000
 
     def nvmlDeviceGetEnforcedPowerLimit(self, _: MadeUpGpu) -> int:
         return 700_000

@@ -31,14 +31,14 @@ else:
 def test_what_a_session_is_asked() -> None:
     """Options that there are, variants that there are, and of what trains the device and the backend."""
     session = Session("some", "training", "torch")
-    options = session.options("gpu", SCALES["gpu"])
+    options = session.options("gpu", SCALES["gpu"], VARIANTS)
     assert {"--loader-gate-device=gpu", "--loader-gate-backend=torch", "--loader-gate-batch-size=256"} <= {
         *options
     }
     known = {f"--loader-gate-{each.name}" for each in OPTIONS}
     assert {each.partition("=")[0] for each in options} <= known
     assert {*VARIANTS} <= {each.name for each in built_in_variants()}
-    loading = Session("some", "loading").options("gpu", SCALES["gpu"])
+    loading = Session("some", "loading").options("gpu", SCALES["gpu"], ())
     assert not [each for each in loading if "device" in each or "backend" in each]
 
 

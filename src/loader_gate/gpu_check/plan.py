@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-#: What is measured: the generator is in any case. Those of torch take whatever of it is installed.
+#: What is measured, if it is installed: the generator is in any case.
 VARIANTS = (
     "native_threads",
     "uint8_memory_map",
@@ -75,8 +75,14 @@ class Session:
     workload: str
     backend: str | None = None
 
-    def options(self, device: str, scale: Scale) -> tuple[str, ...]:
-        """Return its options of pytest, by the names that no other plugin can have taken."""
+    def options(self, device: str, scale: Scale, variants: Sequence[str]) -> tuple[str, ...]:
+        """Return its options of pytest, by the names that no other plugin can have taken.
+
+        Args:
+            device: Where models train.
+            scale: How large the check is.
+            variants: What is measured.
+        """
         about = {
             "tree": TREE,
             "tree-images": scale.images,
@@ -87,7 +93,7 @@ class Session:
         }
         return (
             *(f"--loader-gate-{name}={value}" for name, value in about.items()),
-            *(f"--loader-gate-variant={name}" for name in VARIANTS),
+            *(f"--loader-gate-variant={name}" for name in variants),
         )
 
 

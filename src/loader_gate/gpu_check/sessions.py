@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader_gate.commands import last_words, run_to_end
-from loader_gate.gpu_check.plan import SESSIONS, Scale, Session, suite_file, why_not
+from loader_gate.gpu_check.plan import SESSIONS, VARIANTS, Scale, Session, suite_file, why_not
 from loader_gate.machine.files import object_of
 from loader_gate.machine.temporary import OwnedFolder
+from loader_gate.registry.built_in import built_in_variants
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -57,7 +58,7 @@ def hold(out: Path, device: str, scale: Scale, seconds: float, stream: TextIO) -
         seconds: What all of it may take. A session that takes longer is told to end.
         stream: Where progress is shown.
     """
-    until = time.monotonic() + seconds
+    until, variants = time.monotonic() + seconds, _variants(stream)
     with OwnedFolder() as name:
         folder = Path(name)
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
@@ -70,10 +71,19 @@ def hold(out: Path, device: str, scale: Scale, seconds: float, stream: TextIO) -
                 yield Held(session, 0.0, 0, problem)
                 continue
             print(f"{number} of {len(SESSIONS)}: {session.name} …", file=stream, flush=True)
-            yield _held(session, out, device, scale, left, folder)
+            yield _held(session, session.options(device, scale, variants), out, left, folder)
 
 
-def _held(session: Session, out: Path, device: str, scale: Scale, patience: float, folder: Path) -> Held:
+def _variants(stream: TextIO) -> list[str]:
+    """Return what can be measured here; say of the others what they need."""
+    absent = {each.name: each.absence() for each in built_in_variants() if each.name in VARIANTS}
+    for name, absence in absent.items():
+        if absence:
+            print(f"Left out: {name} {absence}", file=stream, flush=True)
+    return [name for name in VARIANTS if not absent[name]]
+
+
+def _held(session: Session, options: Sequence[str], out: Path, patience: float, folder: Path) -> Held:
     file, text = suite_file(session.workload)
     (folder / file).parent.mkdir(exist_ok=True)
     (folder / file).write_text(text, encoding="utf-8")
@@ -82,7 +92,7 @@ def _held(session: Session, out: Path, device: str, scale: Scale, patience: floa
         each.unlink(missing_ok=True)
     command = [
         *(sys.executable, "-m", "pytest", file, "-p", "loader_gate", "-p", "no:cacheprovider"),
-        *session.options(device, scale),
+        *options,
         *(f"--benchmark-json={run}", *([f"--loader-gate-report={page}"] if _can_draw_pages() else [])),
     ]
     began = time.monotonic()

@@ -7,6 +7,7 @@ CUDA is loaded. Where there are several, it is about the first one that may be u
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def read_gpu(environment: Mapping[str, str] | None = None, library: Any = None) 
     """
     if library is None:
         try:
-            import pynvml as library
+            library = importlib.import_module("pynvml")
         except ImportError:
             return "nvidia-ml-py is not installed (the extra gpu)"
     try:
