@@ -15,7 +15,7 @@ import pytest
 
 from loader_gate.gpu_check.__main__ import main
 from loader_gate.gpu_check.plan import SCALES, SESSIONS, TREE, VARIANTS, Session, suite_file, why_not
-from loader_gate.gpu_check.sessions import Held, hold
+from loader_gate.gpu_check.sessions import Held, hold, outcome
 from loader_gate.machine.machine import read_machine
 from loader_gate.plugin.options import OPTIONS
 from loader_gate.registry.built_in import built_in_variants
@@ -83,8 +83,14 @@ def test_no_session_is_begun_that_cannot_end(tmp_path: Path) -> None:
 
 
 def test_what_became_of_a_session() -> None:
-    """In a line."""
+    """In a line, with what was not measured."""
     assert str(Held(SESSIONS[0], 61.2, 7)) == "training-jax: 7 variants measured in 61 s"
+    run = {"benchmarks": [{}] * 6, "loader_gate": {"unmeasured": [{"variant": "calm"}]}}
+    held = Held(SESSIONS[0], 61.2, *outcome(run, "much"))
+    assert str(held).endswith("6 variants measured in 61 s; not measured, as its log says: calm")
+    assert outcome({"benchmarks": [{}]}, "much") == (1, "")
+    assert outcome({}, "It broke.\n") == (0, "the session said: It broke.")
+    assert str(Held(SESSIONS[0], 1.0, *outcome({}, ""))) == "training-jax: the session said: nothing"
 
 
 @pytest.mark.skipif(read_machine().gpu is not None, reason="there is a GPU")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +18,7 @@ from loader_gate.machine.temporary import OwnedFolder
 from loader_gate.registry.built_in import built_in_variants
 
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import Any, TextIO
 
 #: A session is not begun with less time than this: it would be told to end before it had measured anything.
 LEAST_SECONDS = 20.0
@@ -42,8 +42,8 @@ class Held:
 
     def __str__(self) -> str:
         """Return it in a line for people."""
-        figures = f"{self.measured} variants measured in {self.seconds:.0f} s"
-        return f"{self.session.name}: {figures if not self.problem else self.problem}"
+        figures = [f"{self.measured} variants measured in {self.seconds:.0f} s"] if self.measured else []
+        return f"{self.session.name}: {'; '.join([*figures, *filter(None, [self.problem])])}"
 
 
 def hold(out: Path, device: str, scale: Scale, seconds: float, stream: TextIO) -> Iterator[Held]:
@@ -104,9 +104,22 @@ def _held(session: Session, options: Sequence[str], out: Path, patience: float, 
         patience=patience,
         watch=lambda _pid, _seconds: None,
     )
-    measured = len(object_of(run).get("benchmarks", []))
-    problem = "" if measured else f"the session said: {last_words(said) or 'nothing'}"
+    measured, problem = outcome(object_of(run), said)
     return Held(session, time.monotonic() - began, measured, problem)
+
+
+def outcome(run: Mapping[str, Any], said: str) -> tuple[int, str]:
+    """Return how many variants a run has figures of, and what was not measured.
+
+    Args:
+        run: What the session has saved; empty if nothing.
+        said: What it said.
+    """
+    measured = len(run.get("benchmarks", []))
+    lacking = sorted({each["variant"] for each in run.get("loader_gate", {}).get("unmeasured", [])})
+    if not measured:
+        return 0, f"the session said: {last_words(said) or 'nothing'}"
+    return measured, f"not measured, as its log says: {', '.join(lacking)}" if lacking else ""
 
 
 def _can_draw_pages() -> bool:
