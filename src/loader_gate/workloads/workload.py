@@ -124,7 +124,7 @@ class Workload:
         return replace(
             self,
             device=Device("emulated", images_per_second),
-            consumer={**self.consumer, "images_per_second": images_per_second},
+            consumer={**self.consumer, "name": "emulated", "images_per_second": images_per_second},
         )
 
     def check_options(self, options: WorkloadOptions) -> None:
