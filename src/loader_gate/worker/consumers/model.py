@@ -171,10 +171,9 @@ class Model:
         self._feed.end()
         epoch.torn_down()
         if use is not None:
-            images = [
-                min(size, self._images - size * number) for number in range(min(len(came), self._steps))
-            ]
-            epoch.utilisation = busy_share(came[: len(images)], images, clock.seconds)
+            sizes = [min(size, self._images - size * number) for number in range(steps)]
+            number = min(len(came), steps)
+            epoch.utilisation = busy_share(came[:number], sizes[:number], clock.seconds)
         if seen is not None:
             images = epoch.images if epoch.is_over else (steps + 1) * size
             seen.keep(*self._feed.seen(images))  # type: ignore[arg-type, call-arg, unused-ignore]
