@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader_gate.argument_types import positive
+from loader_gate.commands import split_at_dashes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,13 +18,15 @@ MINUTES = 7.0
 UNMEASURED, WRONG, INTERRUPTED = 1, 2, 130
 _EPILOG = """
 Of each session OUT gets NAME.log, NAME.json (a run, as pytest-benchmark saves it) and NAME.html (its page).
+Options after -- are pytest's, of every session, such as -- --precision mixed_bfloat16.
 Exit code: 0 measured, 1 something could not be, 2 a wrong argument, 130 interrupted.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure; return the exit code."""
-    options = _parser().parse_args(arguments)
+    own, extra = split_at_dashes(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(own)
     # Here: --help needs none of this.
     from loader_gate.gpu_check.plan import SCALES
     from loader_gate.gpu_check.sessions import hold
@@ -46,9 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"GPU: {reading if isinstance(reading, str) else describe_gpu(reading, reading)}.", flush=True)
     undo, problems = clean_end_when_told(), 0
     try:
-        for held in hold(
-            options.out.resolve(), options.device, SCALES[options.device], 60 * options.minutes, sys.stderr
-        ):
+        seconds, out = 60 * options.minutes, options.out.resolve()
+        for held in hold(out, options.device, SCALES[options.device], seconds, sys.stderr, extra):
             print(held, flush=True)
             problems += bool(held.problem)
     except KeyboardInterrupt:

@@ -46,7 +46,9 @@ class Held:
         return f"{self.session.name}: {'; '.join([*figures, *filter(None, [self.problem])])}"
 
 
-def hold(out: Path, device: str, scale: Scale, seconds: float, stream: TextIO) -> Iterator[Held]:
+def hold(
+    out: Path, device: str, scale: Scale, seconds: float, stream: TextIO, extra: Sequence[str] = ()
+) -> Iterator[Held]:
     """Hold every session; yield what became of each as soon as it has ended.
 
     Of each, ``NAME.log`` (what it said), ``NAME.json`` (its run) and ``NAME.html`` (its page) are left.
@@ -57,6 +59,7 @@ def hold(out: Path, device: str, scale: Scale, seconds: float, stream: TextIO) -
         scale: How large it is.
         seconds: What all of it may take. A session that takes longer is told to end.
         stream: Where progress is shown.
+        extra: More options of pytest, of every session.
     """
     until, variants = time.monotonic() + seconds, _variants(stream)
     with OwnedFolder() as name:
@@ -71,7 +74,8 @@ def hold(out: Path, device: str, scale: Scale, seconds: float, stream: TextIO) -
                 yield Held(session, 0.0, 0, problem)
                 continue
             print(f"{number} of {len(SESSIONS)}: {session.name} …", file=stream, flush=True)
-            yield _held(session, session.options(device, scale, variants), out, left, folder)
+            asked = (*session.options(device, scale, variants), *extra)
+            yield _held(session, asked, out, left, folder)
 
 
 def _variants(stream: TextIO) -> list[str]:
