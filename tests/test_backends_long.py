@@ -14,22 +14,14 @@ import pytest
 
 from loader_gate.registry.variant import BASELINE
 from loader_gate.workloads.backend import BACKENDS, is_installed
-from tests.sessions import ROOT, STUCK_SECONDS, Sessions
+from tests.sessions import AMPLE_BUDGET, ROOT, STUCK_SECONDS, Sessions
 
 #: A variant without decoding, beside the baseline: whatever the backend, it is the faster one.
 FAST = "uint8_memory_map"
 SESSION = (
     *("--tree=small", "--tree-images=48", "--classes=2", "--image-size=64", "--batch-size=8"),
-    *(
-        "--device=cpu",
-        "--budget=20",
-        "--variant",
-        FAST,
-        "--variant",
-        "torch_pillow",
-        "--floor",
-        f"{FAST}=0.1",
-    ),
+    *(AMPLE_BUDGET, "--hang-after=600", "--device=cpu"),
+    *(f"--variant={FAST}", "--variant=torch_pillow", f"--floor={FAST}=0.1"),
 )
 #: Of a loss of about 1: each backend adds up in another order, in float32.
 TOLERANCE = 2e-3
