@@ -14,7 +14,14 @@ from distributions import ROOT, CheckError, build, expect, run, step
 
 #: A session as small as can be and still be decided.
 SESSION = (
-    *("--tree-images=48", "--classes=2", "--image-size=64", "--batch-size=8", "--budget=120"),
+    *(
+        "--tree-images=48",
+        "--classes=2",
+        "--image-size=64",
+        "--batch-size=8",
+        "--budget=120",
+        "--hang-after=600",
+    ),
     *("--floors=benchmarks/floors.toml", "--variant=uint8_memory_map", "-p", "no:cacheprovider", "-rs"),
 )
 #: What no machine is fast enough for.
