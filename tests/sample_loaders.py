@@ -352,6 +352,22 @@ def counted_dataset(tree: Tree, spec: Spec) -> Any:
     return dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(tf.data.AUTOTUNE)
 
 
+def waits_counted(tree: Tree, spec: Spec) -> Epochs:
+    """Write a line whenever Keras turns figures of its training into numbers, which waits for the device."""
+    from keras.src.callbacks import callback_list
+
+    real = callback_list.python_utils.pythonify_logs
+
+    def counted(logs: Any) -> Any:
+        if logs:
+            with (spec.cache_dir / "waits").open("a", encoding="utf-8") as file:
+                file.write("waited\n")
+        return real(logs)
+
+    callback_list.python_utils.pythonify_logs = counted
+    return Epochs(tree, spec)
+
+
 _FIRST_TREE: list[Tree] = []
 
 

@@ -557,7 +557,7 @@ def test_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name, program in {"python": "here/python", "../python": "python", "~/python": "home/python"}.items():
         with pytest.raises(RevisionError) as raised:
-            read_interpreter(Path(name), [], False)
+            read_interpreter(Path(name), [], [])
         assert f"--against-python {name}: {tmp_path / program} does not exist" in str(raised.value)
 
 
@@ -579,7 +579,7 @@ def test_no_interpreter(code: str | None, reason: str, tmp_path: Path) -> None:
     elif code is not None:
         python.mkdir()
     with pytest.raises(RevisionError, match=reason):
-        read_interpreter(python, [], False)
+        read_interpreter(python, [], [])
 
 
 def test_an_interpreter_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -588,7 +588,7 @@ def test_an_interpreter_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     python.chmod(0o755)
     monkeypatch.setattr(interpreter, "_PATIENCE_SECONDS", 0.2)
     with pytest.raises(RevisionError, match="timed out"):
-        read_interpreter(python, [], False)
+        read_interpreter(python, [], [])
 
 
 @pytest.fixture

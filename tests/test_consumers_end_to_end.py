@@ -365,6 +365,19 @@ def test_a_model_draws_one_epoch(function: str, trainer: WorkerProcess, tiny_tre
             trainer.ask("pass", epochs=1)
 
 
+def test_a_gpu_is_not_waited_for_at_each_step(trainer: WorkerProcess, tiny_tree: Tree, spec: Spec) -> None:
+    """Nobody asks for the loss of a step; when the last is done, the GPU is looked at: here there is none."""
+    trainer.variant = Variant("waits_counted", "sample_loaders", "waits_counted")
+    numbers = {"gpu": True, "precision": "mixed_bfloat16"}
+    trainer.open(tiny_tree, spec, {"name": "model", "width": 0.35, "weights": None, **numbers})
+    waits = spec.cache_dir / "waits"
+    waits.write_text("", encoding="utf-8")
+    for timing in (trainer.ask("pass", epochs=1) for _ in range(2)):
+        assert {*timing["gpu"]} == {"peak_bytes", "busy", "clock", "watts"}
+        assert 0 < timing["first_batch_seconds"] <= timing["seconds"]
+    assert len(waits.read_text(encoding="utf-8").splitlines()) <= 2  # of five steps a pass
+
+
 def test_a_model_trains_on_batches_that_are_already_there(
     trainer: WorkerProcess, tiny_tree: Tree, spec: Spec
 ) -> None:
@@ -375,6 +388,14 @@ def test_a_model_trains_on_batches_that_are_already_there(
     timing = trainer.ask("pass", epochs=2)
     assert 0 < timing["first_batch_seconds"] <= timing["seconds"]
     assert (timing["epochs"], timing["shuffle_quality"]) == (2, None)
+
+
+def test_keras_on_another_backend(trainer: WorkerProcess, tiny_tree: Tree, spec: Spec) -> None:
+    """A loader may have set it up: nothing is trained on another backend than the rest of the session."""
+    trainer.variant = Variant("counted", "sample_loaders", "counted")
+    model = {"name": "model", "width": 0.35, "weights": None, "backend": "jax"}
+    with pytest.raises(WorkerError, match=r"run on tensorflow, and .* trains on jax: .*--backend tensorflow"):
+        trainer.open(tiny_tree, spec, model)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")

@@ -18,8 +18,7 @@ from loader_gate.same_work.declared import DeclaredOutput
 from loader_gate.same_work.reference import Reference, build_reference, decode_box, resize_bilinear
 from loader_gate.same_work.words import DifferenceError
 from loader_gate.trees.tree import Tree
-from loader_gate.worker.consumers.model import _TrainedOn
-from loader_gate.worker.dataset import as_dataset
+from loader_gate.worker.graph_feed import GraphFeed
 from tests.sessions import ROOT
 
 SIZE = (48, 64)
@@ -323,12 +322,11 @@ def test_what_a_model_was_trained_on(case: Case) -> None:
 def test_a_model_keeps_the_boxes_of_what_it_is_trained_on(case: Case) -> None:
     """Of a loader that is no dataset, too."""
     pytest.importorskip("tensorflow")
-    kept, crops = _TrainedOn(2 * len(case.tree), BILINEAR, has_boxes=True), case.crops()
-    kept.begin(crops.places)
-    for batch in as_dataset([*case.batches()], case.tree, case.spec, BILINEAR):
-        kept.add(*batch)
+    feed, crops = GraphFeed(case.tree, case.spec, BILINEAR), case.crops()
+    for batch in feed.begin([*case.batches()], crops.places):
+        feed.add(*batch)
     epoch = CroppedEpoch(crops)
-    epoch.keep(*kept.seen())
+    epoch.keep(*feed.seen(len(case.tree)))
     assert epoch.problem() is None
 
 

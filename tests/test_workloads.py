@@ -81,7 +81,8 @@ def test_training_on_a_cpu() -> None:
     found = workload("training", WorkloadOptions(Device("cpu")))
     assert (found.name, found.floors, found.device) == ("training", "training", Device("cpu"))
     assert (found.image_size, found.batch_size) == ((96, 96), 32)
-    assert found.consumer == {"name": "model", "width": 0.35, "weights": None}
+    model = {"name": "model", "width": 0.35, "weights": None, "backend": "tensorflow", "gpu": False}
+    assert found.consumer == {**model, "precision": "float32", "xla": False}
 
 
 def test_training_on_a_gpu() -> None:
@@ -89,16 +90,18 @@ def test_training_on_a_gpu() -> None:
     found = workload("training", WorkloadOptions(Device("gpu")))
     assert (found.floors, found.device) == ("training", Device("gpu"))
     assert (found.image_size, found.batch_size) == ((256, 256), 256)
-    assert found.consumer == {"name": "model", "width": 1.0, "weights": None}
+    model = {"name": "model", "width": 1.0, "weights": None, "backend": "tensorflow", "gpu": True}
+    assert found.consumer == {**model, "precision": "float32", "xla": False}
 
 
 @pytest.mark.parametrize(("sees_gpu", "name"), [(True, "gpu"), (False, "cpu")])
-def test_auto_asks_tensorflow(sees_gpu: bool, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A GPU is taken where TensorFlow can use it, and the CPU where it cannot."""
-    monkeypatch.setattr(training, "tensorflow_sees_gpu", lambda: sees_gpu)
-    assert workload("training", WorkloadOptions(Device("auto"))) == workload(
-        "training", WorkloadOptions(Device(name))
+def test_auto_asks_the_backend(sees_gpu: bool, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU is taken where the backend can use it, and the CPU where it cannot."""
+    monkeypatch.setattr(training, "sees_gpu", lambda backend: sees_gpu and backend == "jax")
+    assert workload("training", WorkloadOptions(Device("auto"), backend="jax")) == workload(
+        "training", WorkloadOptions(Device(name), backend="jax")
     )
+    assert str(workload("training", WorkloadOptions(Device("auto"), backend="torch")).device) == "cpu"
 
 
 def test_an_emulated_accelerator_of_a_given_speed() -> None:
@@ -107,7 +110,7 @@ def test_an_emulated_accelerator_of_a_given_speed() -> None:
     assert (found.name, found.floors) == ("training", None)
     assert (found.image_size, found.batch_size) == ((224, 224), 32)
     assert found.device == Device("emulated", 1500.0)
-    assert found.consumer == {"name": "emulated", "images_per_second": 1500.0}
+    assert found.consumer == {"name": "emulated", "images_per_second": 1500.0, "backend": "tensorflow"}
 
 
 def test_an_emulated_accelerator_gets_its_speed_later() -> None:
@@ -118,7 +121,7 @@ def test_an_emulated_accelerator_gets_its_speed_later() -> None:
     assert found.consumer["name"] == "emulated"
     fast = found.at(ARTICLE_RATIO * 100)
     assert str(fast.device) == "emulated:414"
-    assert fast.consumer == {"name": "emulated", "images_per_second": ARTICLE_RATIO * 100}
+    assert fast.consumer == {**found.consumer, "images_per_second": ARTICLE_RATIO * 100}
     assert replace(fast, device=None, consumer=found.consumer) == found
 
 
@@ -178,3 +181,36 @@ def test_which_kinds_take_part() -> None:
         "training": ["streaming", "memory", "dump", "rival", "ready"],
         "dump": ["dump"],
     }
+
+
+@pytest.mark.parametrize(
+    ("precision", "xla", "arithmetic"),
+    [("mixed_bfloat16", False, "mixed_bfloat16"), ("float32", True, "float32 by XLA")],
+)
+def test_what_a_model_computes_with(precision: str, xla: bool, arithmetic: str) -> None:
+    """It is part of the work, and no floor of a file holds for another than the usual one."""
+    options = WorkloadOptions(Device("cpu"), precision=precision, xla=xla)
+    found = workload("training", options)
+    found.check_options(options)
+    assert (found.arithmetic, found.floors) == (arithmetic, None)
+    assert (found.consumer["precision"], found.consumer["xla"]) == (precision, xla)
+    usual = workload("training", WorkloadOptions(Device("cpu")))
+    assert (usual.arithmetic, usual.floors) == ("float32", "training")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            WorkloadOptions(Device("emulated"), precision="mixed_float16"),
+            "--precision mixed_float16: the emulated accelerator computes nothing",
+        ),
+        (WorkloadOptions(Device("emulated"), xla=True), "--xla: the emulated accelerator computes nothing"),
+        (WorkloadOptions(Device("gpu"), backend="jax", xla=True), "--xla: JAX compiles by XLA in any case"),
+        (WorkloadOptions(Device("gpu"), backend="torch", xla=True), "--xla: torch has none"),
+    ],
+)
+def test_arithmetic_that_nothing_would_use(options: WorkloadOptions, expected: str) -> None:
+    """It is refused before anything is built."""
+    with pytest.raises(DeviceError, match=expected):
+        workload("training", options).check_options(options)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,8 +86,10 @@ def base_of(
         )
     interpreter = OURS
     if python is not None:
-        with_tensorflow = any(variant.is_built_in for variant in variants)
-        interpreter = read_interpreter(python, without_packages(search_path), with_tensorflow)
+        # What only some variants need, such as torch, is missed by their workers; Keras is the baseline's.
+        needs_keras = any(variant.is_built_in for variant in variants)
+        needed = [name for name in ("keras", "tensorflow") if needs_keras and find_spec(name)]
+        interpreter = read_interpreter(python, without_packages(search_path), needed)
     if revision is None:
         yield _this_checkout(interpreter, variants, search_path)
         return

@@ -74,13 +74,13 @@ class Interpreter:
 OURS = Interpreter(sys.executable, True, {})
 
 
-def read_interpreter(python: Path, search_path: Sequence[str], with_tensorflow: bool) -> Interpreter:
+def read_interpreter(python: Path, search_path: Sequence[str], needed: Sequence[str]) -> Interpreter:
     """Run a Python, and return what it is.
 
     Args:
         python: What ``--against-python`` was given.
         search_path: Where its workers will look for modules, beside its own packages.
-        with_tensorflow: Whether its workers need TensorFlow.
+        needed: What its workers need more, such as ``tensorflow``: it is looked for, and not imported.
 
     Raises:
         RevisionError: It is none, too old, or lacks what a worker needs.
@@ -90,7 +90,7 @@ def read_interpreter(python: Path, search_path: Sequence[str], with_tensorflow: 
     if not Path(program).is_file():
         found = "is a folder" if Path(program).is_dir() else "does not exist"
         raise RevisionError(f"{option}: {program} {found}; give a Python's program, such as venv/bin/python.")
-    said = _probe(option, program, search_path, with_tensorflow)
+    said = _probe(option, program, search_path, needed)
     version = ".".join(map(str, said["version"]))
     if tuple(said["version"][:2]) < OLDEST:
         raise RevisionError(
@@ -110,10 +110,10 @@ def read_interpreter(python: Path, search_path: Sequence[str], with_tensorflow: 
     return Interpreter(program, False, {"python": version, **said["versions"]})
 
 
-def _probe(option: str, program: str, search_path: Sequence[str], with_tensorflow: bool) -> dict[str, Any]:
+def _probe(option: str, program: str, search_path: Sequence[str], needed: Sequence[str]) -> dict[str, Any]:
     asked = {
         "imported": list(_NEEDED),
-        "found": ["tensorflow"] if with_tensorflow else [],
+        "found": [*needed],
         "packages": PACKAGES,
     }
     try:

@@ -50,6 +50,8 @@ def _row(series: Series, point: SeriesPoint, packages: Sequence[str]) -> dict[st
         "image_size": point.work.image_size,
         "batch_size": point.work.batch_size,
         "device": point.work.device,
+        "backend": point.work.backend,
+        "arithmetic": point.work.arithmetic,
         "schema": point.work.schema,
         "rotation": point.work.rotation,
         **{f"version_{name}": point.versions.get(name) for name in packages},

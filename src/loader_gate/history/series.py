@@ -123,7 +123,8 @@ def _told_apart(key: Key, points: Iterable[SeriesPoint]) -> list[Series]:
     by_work: dict[tuple[str, ...], list[SeriesPoint]] = {}
     for point in points:
         work = point.work
-        alike = (work.image_size, work.batch_size, work.device, work.rotation, work.cache)
+        trained = (work.device, work.backend, work.arithmetic)
+        alike = (work.image_size, work.batch_size, *trained, work.rotation, work.cache)
         by_work.setdefault(alike, []).append(point)
     found = [chain for alike in by_work.values() for chain in _chains(alike)]
     told = [_what_it_is(chain[-1]) for chain in found]
@@ -158,6 +159,8 @@ def _what_it_is(point: SeriesPoint) -> dict[str, str]:
         "image size": f"image size {work.image_size}",
         "batch size": f"batch size {work.batch_size}",
         "device": f"device {work.device}",
+        "backend": f"backend {work.backend}",
+        "arithmetic": work.arithmetic,
         "rotation": f"rotation {work.rotation}",
         "cache": f"{work.cache} cache",
         "tree": f"tree {work.tree[:12]}",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from loader_gate.machine.cores import cores_within, cpu_quota
 from loader_gate.machine.files import lines_of
+from loader_gate.machine.gpu import visible_gpus
 from loader_gate.machine.memory import usable_memory
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 #: Packages whose versions a loader's speed may depend on; those not installed are left out.
-PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "torch", "numpy", "pillow")
+PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "jax", "torch", "numpy", "pillow")
 _GIB = 2**30
 
 
@@ -40,7 +41,7 @@ class Machine:
         memory_bytes: Memory it may use: the machine's or its cgroup's limit.
         os: The operating system, such as Linux.
         architecture: Such as x86_64.
-        gpu: The first NVIDIA GPU's name, or None.
+        gpu: The name of the first NVIDIA GPU that may be used, or None.
         versions: Version of Python and of each of `PACKAGES` that is installed, by name.
         quota: How many cores' time a cgroup allows; None if no less than all processors' it may run on.
     """
@@ -125,21 +126,35 @@ def _cores(number: float) -> str:
 
 
 def _gpu_name(root: Path) -> str | None:
-    # What TensorFlow would be told to see: an empty list or -1 hides every GPU.
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+    visible = visible_gpus(os.environ)
+    if visible == ():
         return None
+    first = "0" if visible is None else visible[0]
+    gpus = _gpus(root)
+    for number, (name, uuid) in enumerate(gpus):
+        if first == str(number) or uuid.startswith(first):
+            return name
+    # Of a slice (MIG), files do not tell whose it is; and a container may show others than its own.
+    slice_of = "a slice (MIG) of " if first.startswith("MIG-") else ""
+    return f"{slice_of}{gpus[0][0]}" if gpus else None
+
+
+def _gpus(root: Path) -> list[tuple[str, str]]:
+    """Return the name and UUID of each NVIDIA GPU, in the order of their numbers."""
+    found = []
     # A container can see the host's driver without having its devices.
     if any((root / "dev").glob("nvidia[0-9]*")):
         for information in sorted((root / "proc/driver/nvidia/gpus").glob("*/information")):
-            for line in lines_of(information):
-                key, _, name = line.partition(":")
-                if key.strip() == "Model":
-                    return name.strip()
+            lines = (line.partition(":") for line in lines_of(information))
+            said = {key.strip(): value.strip() for key, _, value in lines}
+            if "Model" in said:
+                found.append((said["Model"], said.get("GPU UUID", "")))
     # Under WSL there is only the tool. "GPU 0: NVIDIA A10G (UUID: GPU-…)"
-    for line in _output("nvidia-smi", "-L").splitlines():
+    for line in [] if found else _output("nvidia-smi", "-L").splitlines():
         if line.startswith("GPU "):
-            return line.partition(":")[2].partition("(UUID")[0].strip()
-    return None
+            name, _, uuid = line.partition(":")[2].partition("(UUID:")
+            found.append((name.strip(), uuid.strip(" )")))
+    return found
 
 
 def _versions() -> dict[str, str]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from loader_gate.machine.cores import cgroup_folders, cpu_quota, processors
 from loader_gate.machine.files import lines_of
+from loader_gate.machine.gpu import GpuReading, describe_gpu
 from loader_gate.machine.processes import cpu_seconds_of_children
 
 #: Seconds in the unit that a cgroup says in how long it was throttled, in versions 2 and 1.
@@ -36,6 +38,7 @@ class NoiseReading:
             need not be missing from our share then.
         own_seconds: CPU time of this process and of all processes that it has started.
         throttled_seconds: How long they were stopped in those periods, the sum of all cores.
+        gpu: What is shown of the GPU, or in words why nothing is; None where none is used.
     """
 
     load: float | None
@@ -46,6 +49,7 @@ class NoiseReading:
     busy_seconds: float | None = None
     own_seconds: float = 0.0
     throttled_seconds: float | None = None
+    gpu: GpuReading | str | None = None
 
 
 def read_noise(root: Path = Path("/")) -> NoiseReading:
@@ -109,8 +113,14 @@ def used_by_others(before: NoiseReading, after: NoiseReading) -> float | None:
     return max(0.0, (after.busy_seconds - before.busy_seconds - own) / elapsed)
 
 
-def describe_noise(before: NoiseReading, after: NoiseReading) -> str:
-    """Return what the system showed of noise between two readings, in one line for people."""
+def describe_noise(before: NoiseReading, after: NoiseReading, clocks: Sequence[int] = ()) -> str:
+    """Return what the system showed of noise between two readings, in one line for people.
+
+    Args:
+        before: The first reading.
+        after: The second one.
+        clocks: The GPU's clock at the end of passes, in MHz, where it is known.
+    """
     parts = []
     if before.load is not None:
         # The load after measuring is mostly our own.
@@ -126,6 +136,10 @@ def describe_noise(before: NoiseReading, after: NoiseReading) -> str:
         long = "" if seconds is None else f" for {seconds:.1f} s"
         many = "1 period" if periods == 1 else f"{periods} periods"
         parts.append(f"throttled{long} in {many}" if periods else "not throttled")
+    if isinstance(before.gpu, GpuReading) and isinstance(after.gpu, GpuReading):
+        parts.append(describe_gpu(before.gpu, after.gpu, clocks))
+    elif unknown := [each for each in (before.gpu, after.gpu) if isinstance(each, str)]:
+        parts.append(f"nothing is known of the GPU: {unknown[0]}")
     return ", ".join(parts) or "this system shows nothing of load, steal or throttling"
 
 

@@ -146,6 +146,8 @@ def _work_now(suite: Suite, run: EarlierRun, key: Key) -> tuple[WorkKey, str]:
         batch_size=str(work.batch_size),
         augment=work.augment,
         device=device,
+        backend=work.backend or WorkKey.backend,
+        arithmetic=work.arithmetic,
         schema=str(SCHEMA),
         cache="cold" if work.is_cold else WorkKey.cache,
     )

@@ -170,10 +170,33 @@ OPTIONS = (
         "device",
         "text",
         "DEVICE",
-        "where training runs: auto (a GPU if TensorFlow sees one, else the CPU), cpu, gpu, emulated (an "
+        "where training runs: auto (a GPU if the backend sees one, else the CPU), cpu, gpu, emulated (an "
         "accelerator that only waits, 4.14 times as fast as the baseline can feed it), or "
         "emulated:IMAGES_A_SECOND (default: auto)",
         default="auto",
+    ),
+    Option(
+        "backend",
+        "text",
+        None,
+        "what Keras runs on, where a model trains and in the suite's own variants (default: KERAS_BACKEND, "
+        "else tensorflow where it is installed, else jax or torch)",
+        choices=("tensorflow", "jax", "torch"),  # as in workloads/backend.py, which would cost an import
+    ),
+    Option(
+        "precision",
+        "text",
+        None,
+        "what the training workload's model computes with, as Keras calls it (default: float32)",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),  # as in workloads/workload.py
+        default="float32",
+    ),
+    Option(
+        "xla",
+        "switch",
+        None,
+        "let XLA compile the training step on TensorFlow; JAX does so in any case",
+        default=False,
     ),
     Option(
         "weights",

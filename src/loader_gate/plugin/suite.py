@@ -155,7 +155,7 @@ class Suite:
             stream: Where progress is shown.
 
         Raises:
-            DeviceError: TensorFlow cannot use the GPU that was asked for.
+            DeviceError: There is not the backend, or not the GPU, that was asked for.
         """
         # What measures is not imported before it is needed: `pytest --help` has to stay quick.
         from loader_gate.session.measure import measure

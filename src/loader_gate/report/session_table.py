@@ -118,7 +118,9 @@ def _about_workload(result: Result, notes: TableNotes) -> dict[str, Any]:
 def noise_seen(result: Result) -> str:
     """Return what is known of the noise that a workload was measured in, in words."""
     passes = [timing.seconds for timing in result.measurements[BASELINE].variant_passes]
-    parts = [describe_noise(*result.noise)]
+    every = (timing for each in result.measurements.values() for timing in each.variant_passes)
+    clocks = [timing.gpu.clock for timing in every if timing.gpu is not None and timing.gpu.clock is not None]
+    parts = [describe_noise(*result.noise, clocks)]
     if passes:
         control = read_control([passes])
         found = control.estimate

@@ -171,7 +171,9 @@ def work_of(extra_info: Mapping[str, Any], device: object) -> WorkKey:
     """
     # A run of before rotations were told apart was most likely of all that there was, and of whole epochs.
     # Only cold ones say so.
-    usual = {name: getattr(WorkKey, name) for name in ("rotation", "cache", "passes")}
+    usual = {
+        name: getattr(WorkKey, name) for name in ("rotation", "cache", "passes", "backend", "arithmetic")
+    }
     said = {**usual, **extra_info}
     work = {each.name: _text(said.get(each.name)) for each in fields(WorkKey)}
     # Calibrated anew in each session, to the same multiple of what the baseline can feed.

@@ -34,6 +34,8 @@ class WorkKey:
         cache: Whether passes began ``cold``, with nothing of their data in the page cache, or ``warm``.
         passes: What they are, ``whole epochs`` or ``parts of epochs``, of the variant or the baseline.
         augment: What was done to images, see ``Spec.augment``.
+        backend: What Keras ran on where it trained; TensorFlow in what was saved before there was a choice.
+        arithmetic: What a model computed with: float32 unless something else was asked for.
     """
 
     tree: str
@@ -45,6 +47,8 @@ class WorkKey:
     cache: str = "warm"
     passes: str = WHOLE
     augment: str = "none"
+    backend: str = "tensorflow"
+    arithmetic: str = "float32"
 
     def differences(self, now: WorkKey) -> str:
         """Return what is another in `now`, in words; empty if nothing is."""

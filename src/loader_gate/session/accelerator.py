@@ -67,7 +67,7 @@ def set_up(workload: Workload, tree: Tree, spec: Spec, launcher: Launcher, strea
     with Progress("Setting up the emulated accelerator", None, stream) as progress:
         if workload.device is None:
             try:
-                feeds = _fed_by_the_baseline(tree, spec, launcher, progress)
+                feeds = _fed_by_the_baseline(workload, tree, spec, launcher, progress)
             except WorkerError as error:
                 return SetUp(workload, problem=f"the emulated accelerator could not be set up: {error}")
             workload = workload.at(ARTICLE_RATIO * feeds)
@@ -76,13 +76,15 @@ def set_up(workload: Workload, tree: Tree, spec: Spec, launcher: Launcher, strea
                 f"the {feeds:,.0f} that {BASELINE} can feed.",
             )
         progress.update(0, "measuring its pace")
-        rate = float(workload.consumer["images_per_second"])
-        error_share = EmulatedAccelerator(tree, spec, DeclaredOutput(), rate).pacing_error()
+        settings = {name: value for name, value in workload.consumer.items() if name != "name"}
+        error_share = EmulatedAccelerator(tree, spec, DeclaredOutput(), **settings).pacing_error()
     pace = f"Emulated accelerator: an epoch takes {error_share:.2%} longer than planned."
     return SetUp(workload, (*notes, pace))
 
 
-def _fed_by_the_baseline(tree: Tree, spec: Spec, launcher: Launcher, progress: Progress) -> float:
+def _fed_by_the_baseline(
+    workload: Workload, tree: Tree, spec: Spec, launcher: Launcher, progress: Progress
+) -> float:
     """Return how many images a second the baseline can feed.
 
     Raises:
@@ -90,7 +92,7 @@ def _fed_by_the_baseline(tree: Tree, spec: Spec, launcher: Launcher, progress: P
     """
     worker = launcher.start(Variant(BASELINE, f"loader_gate.variants.{BASELINE}"))
     try:
-        free = {"name": "emulated", "images_per_second": float("inf")}
+        free = workload.at(float("inf")).consumer
         worker.open(tree, spec.for_variant("calibration"), free)
         warm: list[float] = []
         while not steady(warm):

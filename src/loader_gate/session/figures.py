@@ -22,7 +22,7 @@ from loader_gate.workloads.workload import Workload
 if TYPE_CHECKING:
     from loader_gate.machine.machine import Machine
     from loader_gate.session.dumps import Dump
-    from loader_gate.worker.timing import PassTiming
+    from loader_gate.worker.timing import GpuUse, PassTiming
 
 #: What a break-even is held against.
 STREAMING = "tfdata_no_cache"
@@ -85,7 +85,10 @@ class Figures:
         busy = [each.accelerator_utilisation for each in timings if each.accelerator_utilisation]
         return {
             "device": str(self.workload.device),
+            "backend": self.workload.backend,
+            "arithmetic": self.workload.arithmetic,
             "accelerator_utilisation": median(busy) if busy else None,
+            **_of_gpu([each.gpu for each in timings if each.gpu is not None]),
         }
 
     def _of_dump(self, measurement: Measurement, streaming: Measurement | None) -> dict[str, Any]:
@@ -145,9 +148,41 @@ def remarks(
     ]
     if busy:
         yield f"Accelerator busy after its first step: {', '.join(busy)}."
+    yield from _about_gpu(extra_info)
     for name, info in extra_info.items():
         if "dump_bytes" in info:
             yield f"{name}: {_about_dump(info)}."
+
+
+def _of_gpu(uses: Sequence[GpuUse]) -> dict[str, Any]:
+    """Return what the JSON says of what a GPU showed at the end of passes; nothing without one."""
+    if not uses:
+        return {}
+    peaks = [each.peak_bytes for each in uses if each.peak_bytes is not None]
+
+    def middle(values: Iterable[float | None]) -> float | None:
+        known = [each for each in values if each is not None]
+        return median(known) if known else None
+
+    return {
+        "gpu_peak_bytes": max(peaks, default=None),
+        "gpu_busy": middle(each.busy for each in uses),
+        "gpu_clock_mhz": middle(each.clock for each in uses),
+        "gpu_watts": middle(each.watts for each in uses),
+    }
+
+
+def _about_gpu(extra_info: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Say what the GPU's own counters showed, of each variant that has trained on one."""
+    for key, what, form in (
+        ("gpu_busy", "Busy at the end of passes, as NVIDIA's library counts", "{:.0%}".format),
+        ("gpu_peak_bytes", "Most memory of the GPU", format_size),
+    ):
+        known = [
+            f"{name} {form(info[key])}" for name, info in extra_info.items() if info.get(key) is not None
+        ]
+        if known:
+            yield f"{what}: {', '.join(known)}."
 
 
 def about_look_alikes(measurements: Iterable[Measurement], tree: Tree) -> Iterator[str]:

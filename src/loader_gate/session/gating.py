@@ -121,7 +121,9 @@ def _written(
     """Write the floors of one workload, but for variants that declare theirs; return what there is to say."""
     table = result.workload.floors
     if table is None:
-        return ["No floors are written for an accelerator of a speed that you have set."]
+        set_speed = "an accelerator of a speed that you have set"
+        what = set_speed if result.workload.is_emulated else result.workload.arithmetic
+        return [f"No floors are written for {what}."]
     estimates = {
         measurement.variant.floor_key: measurement.verdict.estimate
         for measurement in result.measurements.values()

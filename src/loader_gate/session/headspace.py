@@ -64,9 +64,11 @@ def about_headspace(
     by = {word: [name for name, each in fed.items() if each == word] for word in ("yes", "no", "unclear")}
     words = {"yes": "It is fed by", "no": "It is not fed by", "unclear": "Not told yet:"}
     side = workload.image_size[0]
+    is_usual = workload.arithmetic == type(workload).arithmetic
+    what = f"{workload.device}{'' if is_usual else f', {workload.arithmetic}'}"
     yield " ".join(
         [
-            f"The device ({workload.device}, {side}x{side}, {workload.batch_size} a batch) takes "
+            f"The device ({what}, {side}x{side}, {workload.batch_size} a batch) takes "
             f"{_spread(taken, '{:,.0f}'.format)} images/s of batches that are already there.",
             *(f"{words[word]} {', '.join(names)}." for word, names in by.items() if names),
         ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from loader_gate.machine.gpu import read_gpu
 from loader_gate.machine.lacking import free_descriptors
 from loader_gate.machine.memory import free_memory
 from loader_gate.machine.noise import read_noise, used_by_others
@@ -74,7 +75,7 @@ def measure(
         base: What variants are compared with, if with anything.
         stream: Where progress is shown.
     """
-    before = read_noise()
+    before = _noise(workload)
     # A dump is held against a variant that this session may not have.
     ungated = [each.name for each in settings.ungated_in(workload) if not each.absence(workload.augment)]
     measured_names = tuple(dict.fromkeys([*wanted, *ungated]))
@@ -109,7 +110,7 @@ def measure(
         tree,
         {name: profiles.named(each) for name, each in judged.items()},
         {name: {**info, **profiles.extra_info(name)} for name, info in extra_info.items()},
-        (before, read_noise()),
+        (before, _noise(workload)),
         (
             *cold.notes,
             *about_cold(measurements, extra_info, tree),
@@ -125,6 +126,12 @@ def measure(
             *about_warm(settings.workload_options.cold, workload),
         ),
     )
+
+
+def _noise(workload: Workload) -> NoiseReading:
+    """Return what the system shows of noise now, and the GPU if the workload is on one."""
+    reading = read_noise()
+    return replace(reading, gpu=read_gpu()) if workload.uses_gpu else reading
 
 
 def _confirmed(
@@ -297,7 +304,11 @@ class _WorkloadRun:
         dumps = writer.write(plan.running, self._spec(folder), {*wanted} & {*launcher.origins})
         refused, variants = {**plan.refused, **dumps.failed}, plan.variants
         if dumps.head:
-            others = [each for each in self.known if each.name == STREAMING and each not in variants]
+            others = [
+                each
+                for each in self.known
+                if each.name == STREAMING and each not in variants and not each.absence()
+            ]
             variants = [*variants, *others]
         else:  # the baseline would be measured in vain
             reason = "there is no dump to hold against it"
@@ -362,6 +373,7 @@ class _WorkloadRun:
                 self.settings.allowance.limits,
                 see_gpu=self.workload.uses_gpu,
                 trains=self.workload.trains_a_model,
+                backend=self.settings.workload_options.backend,
             ),
             {} if self.base is None else self.base.origins,
             self.templates,

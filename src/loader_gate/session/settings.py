@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import zlib
@@ -24,6 +25,7 @@ from loader_gate.verdict.change import CHANGES, RESOLUTION
 from loader_gate.verdict.floors_file import load_floors
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import module_search_path
+from loader_gate.workloads.backend import backend_of
 from loader_gate.workloads.device import parse_device
 from loader_gate.workloads.known import known_workloads
 from loader_gate.workloads.workload import WorkloadOptions
@@ -127,6 +129,9 @@ class Settings:
             options.weights,
             options.cold,
             options.augment,
+            backend_of(options.backend, os.environ),
+            options.precision,
+            options.xla,
         )
         if options.cold:
             check_options(options)

@@ -1,4 +1,8 @@
-"""The baseline: Keras' ``ImageDataGenerator`` reading a folder, as most tutorials show it."""
+"""The baseline: Keras' ``ImageDataGenerator`` reading a folder, as most tutorials show it.
+
+Of Keras 3, people know it as ``tf.keras.preprocessing.image``, which is its package ``_tf_keras`` by another
+name. There is no line of TensorFlow in it: on every backend it is NumPy, Pillow and one thread.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +42,8 @@ class Epochs:
 
 def load(tree: Tree, spec: Spec) -> Epochs:
     """Return epochs of float32 images in [0, 1] and one-hot float32 labels."""
-    from tensorflow import keras
+    from keras._tf_keras.keras.preprocessing import image
 
-    image = keras.preprocessing.image
     # The generator leaves GIFs out, which Keras' own image_dataset_from_directory reads.
     suffixes = {PurePath(path).suffix.lower() for path in tree.paths}
     image.DirectoryIterator.white_list_formats = tuple(suffixes)
@@ -65,8 +68,8 @@ def _parts_of(iterator: Any, tree: Tree, spec: Spec) -> Any:
     it, its ``preprocessing_function`` included. What its users do is to load pictures themselves in a
     subclass of its iterator. So does this one, and leaves the rest as it is: one thread, Pillow, ``nearest``.
     """
+    import keras
     from PIL import Image
-    from tensorflow import keras
 
     places = {path: place for place, path in enumerate(tree.paths)}
     random = np.random.default_rng(spec.seed)

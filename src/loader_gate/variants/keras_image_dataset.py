@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "streaming"
+REQUIRES = "tensorflow"
+INSTALL = "pip install tensorflow"
 DECODERS = "TensorFlow"
 DEFAULT = False
 INTERPOLATION = "bilinear"  # the default of image_dataset_from_directory
@@ -15,8 +17,8 @@ INTERPOLATION = "bilinear"  # the default of image_dataset_from_directory
 
 def load(tree: Tree, spec: Spec) -> Any:
     """Return a ``tf.data.Dataset`` of one epoch."""
+    import keras
     import tensorflow as tf
-    from tensorflow import keras
 
     dataset = keras.utils.image_dataset_from_directory(
         tree.root,

@@ -47,8 +47,8 @@ class Epochs:
 
 def load(tree: Tree, spec: Spec) -> Epochs:
     """Return epochs of float32 images in [0, 1] and one-hot float32 labels."""
+    import keras
     from PIL import Image
-    from tensorflow import keras
 
     one_hot = np.eye(len(tree.class_names), dtype=np.float32)[list(tree.labels)]
     random = np.random.default_rng(spec.seed)

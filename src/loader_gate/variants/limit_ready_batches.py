@@ -1,17 +1,27 @@
 """A limit: batches that are already there, so that whoever trains on them waits for the model alone.
 
 Some images of the tree are decoded once, when it is built, and handed over again and again. They lie where
-TensorFlow wants them, so that not even a copy is left to do.
+TensorFlow wants them, so that not even a copy is left to do. Where Keras runs on another backend, they are
+arrays of NumPy, which are copied to the model as every batch is.
 """
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain, cycle, islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from loader_gate import cores
 from loader_gate.variants import tfdata_no_cache
+from loader_gate.variants.torch_pillow import decoded
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from loader_gate import Spec, Tree
 
 KIND = "ready"
@@ -44,7 +54,9 @@ def _image_bytes(spec: Spec) -> int:
 
 
 def load(tree: Tree, spec: Spec) -> Any:
-    """Return a ``tf.data.Dataset`` of as many batches as an epoch has, of the same sizes."""
+    """Return as many batches as an epoch has, of the same sizes; on TensorFlow as a ``tf.data.Dataset``."""
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        return Arrays(tree, spec)
     whole, rest = divmod(len(tree), spec.batch_size)
     held = _whole_batches(len(tree), spec) * spec.batch_size
     # The smaller last batch is held by itself, as cutting it off a whole one would take a copy.
@@ -55,7 +67,7 @@ def load(tree: Tree, spec: Spec) -> Any:
 
 def _decoded(tree: Tree, images: int, spec: Spec) -> Any:
     """Return a dataset of so many images, from all over the tree, that lie in memory already."""
-    chosen = range(0, len(tree), len(tree) // images)[:images]
+    chosen = _spread(tree, images)
     some = replace(
         tree,
         paths=tuple(tree.paths[index] for index in chosen),
@@ -65,3 +77,36 @@ def _decoded(tree: Tree, images: int, spec: Spec) -> Any:
     for _ in batches:  # it is a cache only when it has been read to its end
         pass
     return batches
+
+
+def _spread(tree: Tree, images: int) -> range:
+    """Return the places of so many images, from all over the tree."""
+    return range(0, len(tree), len(tree) // images)[:images]
+
+
+class Arrays:
+    """Begins an epoch of batches of NumPy that lie in memory already, whenever it is iterated."""
+
+    def __init__(self, tree: Tree, spec: Spec) -> None:
+        """Decode as many images as are held."""
+        size = spec.batch_size
+        self._whole, self._rest = divmod(len(tree), size)
+        held = _whole_batches(len(tree), spec)
+        chosen = _spread(tree, held * size or self._rest)
+        one_hot = np.eye(len(tree.class_names), dtype=np.float32)
+
+        def image(place: int) -> Any:
+            with open(tree.paths[place], "rb") as file:  # noqa: PTH123 (as in `torch_pillow`)
+                return decoded(file, spec.image_size)
+
+        with ThreadPoolExecutor(cores()) as pool:
+            images = np.stack([*pool.map(image, chosen)])
+        labels = one_hot[[tree.labels[place] for place in chosen]]
+        starts = range(0, len(images), size)
+        self._held = [(images[start : start + size], labels[start : start + size]) for start in starts]
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        """Yield every batch of one epoch."""
+        images, labels = self._held[0]
+        last = [(images[: self._rest], labels[: self._rest])] if self._rest else []
+        return chain(islice(cycle(self._held), self._whole), last)

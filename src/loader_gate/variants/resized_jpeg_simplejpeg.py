@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "dump"
-REQUIRES = "simplejpeg"
-INSTALL = 'pip install "loader-gate[fast]"'
+REQUIRES = "tensorflow simplejpeg"
+INSTALL = 'pip install tensorflow "loader-gate[fast]"'
 DEFAULT = ("loading", "dump")
 
 

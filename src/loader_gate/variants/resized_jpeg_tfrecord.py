@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "dump"
+REQUIRES = "tensorflow"
+INSTALL = "pip install tensorflow"
 DEFAULT = False
 INTERPOLATION = "area"  # antialiased: what would only be aliased takes no bytes
 

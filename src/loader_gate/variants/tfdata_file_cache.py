@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "dump"
+REQUIRES = "tensorflow"
+INSTALL = "pip install tensorflow"
 
 #: Of the names of the cache's files.
 PREFIX = "images"

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "memory"
+REQUIRES = "tensorflow"
+INSTALL = "pip install tensorflow"
 SHUFFLE_BUFFER = 1000  # decoded images, as in the article
 
 

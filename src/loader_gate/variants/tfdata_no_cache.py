@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "streaming"
+REQUIRES = "tensorflow"
+INSTALL = "pip install tensorflow"
 DECODERS = "TensorFlow"
 AUGMENTS = ("crop-flip",)
 INTERPOLATION = "bilinear"  # the default of tf.image.resize, without antialiasing

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "streaming"
+REQUIRES = "tensorflow"
+INSTALL = "pip install tensorflow"
 DEFAULT = False
 INTERPOLATION = "area"  # as of tfdata_tuned
 SHARDS = True

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "dump"
+REQUIRES = "tensorflow"
+INSTALL = "pip install tensorflow"
 DEFAULT = False
 
 #: GZIP makes it a sixth smaller instead of a twentieth, but takes more than twice as long to read.

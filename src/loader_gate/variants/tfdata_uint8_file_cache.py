@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "dump"
+REQUIRES = "tensorflow"
+INSTALL = "pip install tensorflow"
 DEFAULT = False
 
 #: What TensorFlow's index says of each image.

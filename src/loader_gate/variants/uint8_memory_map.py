@@ -1,7 +1,8 @@
 """Decoded images as uint8 in one flat file, mapped into memory and read in any order by NumPy alone.
 
 A quarter of the bytes of float32, so that four times as many images fit into the page cache; and every epoch
-is a true permutation, which needs no shuffle buffer.
+is a true permutation, which needs no shuffle buffer. Only the first epoch decodes: with tf.data, and with
+Pillow where TensorFlow is not installed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -73,6 +75,9 @@ def load(tree: Tree, spec: Spec) -> Epochs:
 
 def decoded(tree: Tree, spec: Spec) -> Iterator[Any]:
     """Yield each image in the tree's order, decoded and resized to uint8, several ahead."""
+    if find_spec("tensorflow") is None:
+        yield from _decoded_by_pillow(tree, spec)
+        return
     import tensorflow as tf
 
     def to_uint8(image: Any, label: Any) -> Any:  # noqa: ARG001 (the tree has the labels)
@@ -80,6 +85,31 @@ def decoded(tree: Tree, spec: Spec) -> Iterator[Any]:
 
     images = examples(tree, spec, shuffle_files=False).map(to_uint8).prefetch(tf.data.AUTOTUNE)
     yield from images.as_numpy_iterator()
+
+
+def _decoded_by_pillow(tree: Tree, spec: Spec) -> Iterator[Any]:
+    """Yield the same without TensorFlow, by a thread a core: without antialiasing, as it resizes."""
+    import numpy as np
+    from PIL import Image
+
+    height, width = spec.image_size
+
+    def decode(path: str) -> Any:
+        with Image.open(path) as file:
+            image = file.convert("RGB")
+        scale = (image.width / width, 0, 0, 0, image.height / height, 0)
+        pixels = image.transform(
+            (width, height), Image.Transform.AFFINE, scale, resample=Image.Resampling.BILINEAR
+        )
+        return np.asarray(pixels)
+
+    with ThreadPoolExecutor(cores()) as pool:
+        ahead: deque[Future[Any]] = deque()
+        for path in tree.paths:
+            ahead.append(pool.submit(decode, path))
+            if len(ahead) > AHEAD * spec.batch_size:
+                yield ahead.popleft().result()
+        yield from (each.result() for each in ahead)
 
 
 def to_float(image: Any, out: Any) -> None:
@@ -168,7 +198,8 @@ class Epochs:
         """
         import numpy as np
 
-        if store.read() is None:  # the first epoch is to decode, not to import
+        # The first epoch is to decode, not to import.
+        if store.read() is None and find_spec("tensorflow") is not None:
             import tensorflow  # noqa: F401
         self._tree, self._spec, self._store, self._decode = tree, spec, store, decode
         self._batches = Batches(spec, fill)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "dump"
-REQUIRES = "cv2"
-INSTALL = 'pip install "loader-gate[fast]"'
+REQUIRES = "tensorflow cv2"
+INSTALL = 'pip install tensorflow "loader-gate[fast]"'
 DEFAULT = False
 
 #: Red, green and blue of 0 to 255 in Y, U and V, and what is added: ITU-R BT.601 as OpenCV's `YUV2RGB_I420`

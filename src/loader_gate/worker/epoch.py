@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from loader_gate.trees.tree import Tree
     from loader_gate.worker.part import Mark, Part
     from loader_gate.worker.stopwatch import Stopwatch
+    from loader_gate.worker.timing import GpuUse
 
 #: The consumer of loading alone.
 DRAIN = {"name": "drain"}
@@ -38,10 +39,12 @@ class Epoch:
     Attributes:
         stopwatch: Its clock.
         seen: What is seen of its batches; None of a limit, which is held against nothing.
-        first_batch: The seconds at which its first batch had come; with a model, its first step was done.
+        first_batch: The seconds at which its first batch had come; with a model, its first step was handed
+            over.
         waits: The seconds that each batch took to come since it was asked for.
         utilisation: Share of the time after the first step in which the device was busy; None where that is
             not known.
+        gpu: What a GPU showed when it had ended; None without one.
         images: How many images have come.
         batches: How many batches have come.
         marks: What had been taken when the timed batches of its part began, and when they had come; fewer
@@ -67,6 +70,7 @@ class Epoch:
         self.first_batch: float | None = None
         self.waits: list[float] = []
         self.utilisation: float | None = None
+        self.gpu: GpuUse | None = None
         self._asked = 0.0
         self._part = part
         self.images = self.batches = 0

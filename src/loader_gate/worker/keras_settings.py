@@ -19,14 +19,15 @@ VARIABLES = (
     "KERAS_MAX_EPOCHS",
     "KERAS_MAX_STEPS_PER_EPOCH",
     "KERAS_NNX_ENABLED",
+    "KERAS_TORCH_DEVICE",
     "TF_USE_LEGACY_KERAS",
 )
 
 
-def by_default(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return environment variables in which Keras 3 runs on TensorFlow, as if nobody had set it up."""
+def by_default(environment: Mapping[str, str], backend: str = "tensorflow") -> dict[str, str]:
+    """Return environment variables in which Keras 3 runs on a backend, as if nobody had set it up."""
     others = {name: value for name, value in environment.items() if name not in VARIABLES}
-    return {**others, "KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(_home(environment))}
+    return {**others, "KERAS_BACKEND": backend, "KERAS_HOME": str(_home(environment))}
 
 
 def _home(environment: Mapping[str, str]) -> Path:
@@ -42,18 +43,21 @@ def _home(environment: Mapping[str, str]) -> Path:
 
 
 @contextlib.contextmanager
-def default_numbers() -> Iterator[None]:
-    """Build with float32 and channels last, whatever a loader has told Keras; it may rely on that later."""
-    from tensorflow import keras
+def default_numbers(policy: str = "float32") -> Iterator[None]:
+    """Build with float32 and channels last, whatever a loader has told Keras; it may rely on that later.
 
-    backend = keras.backend
-    floats, layout, policy = backend.floatx(), backend.image_data_format(), keras.config.dtype_policy()
-    backend.set_floatx("float32")
-    backend.set_image_data_format("channels_last")
-    keras.config.set_dtype_policy("float32")
+    Args:
+        policy: Keras' policy of dtypes, where it is to be another one.
+    """
+    from keras import config
+
+    floats, layout, theirs = config.floatx(), config.image_data_format(), config.dtype_policy()
+    config.set_floatx("float32")
+    config.set_image_data_format("channels_last")
+    config.set_dtype_policy(policy)
     try:
         yield
     finally:
-        backend.set_floatx(floats)
-        backend.set_image_data_format(layout)
-        keras.config.set_dtype_policy(policy)
+        config.set_floatx(floats)
+        config.set_image_data_format(layout)
+        config.set_dtype_policy(theirs)

@@ -24,6 +24,7 @@ class WorkerLimits:
         disk_limit: Bytes that may be in the folder that it writes to, if any.
         see_gpu: Whether it may use a GPU.
         trains: Whether it trains a model, which is the same for all.
+        backend: What Keras runs on, of the suite's own variants and of whatever trains.
     """
 
     hang_seconds: float
@@ -31,6 +32,7 @@ class WorkerLimits:
     disk_limit: int | None = None
     see_gpu: bool = False
     trains: bool = False
+    backend: str = "tensorflow"
 
     def exceeded(self, pid: int, disk_folder: Path | None) -> str:
         """Return which limit a worker is above, with what it has; nothing if it keeps within all.

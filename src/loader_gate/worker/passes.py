@@ -112,8 +112,7 @@ class Passes:
             read += clock.read_bytes
             peak = max(peak, clock.peak_bytes)
             waits += epoch.waits[1:]
-            if epoch.utilisation is not None:
-                busy.append(epoch.utilisation)
+            busy += [] if epoch.utilisation is None else [epoch.utilisation]
             quality = clock.aside(partial(self._judge, epoch))
             if quality is not None:
                 qualities.append(quality)
@@ -134,6 +133,7 @@ class Passes:
             asking_cpu_seconds=max(0.0, asking) / epochs,
             read_bytes=max(0, read) // epochs,
             part=of_part,
+            gpu=epoch.gpu,
         )
         clock.forget_idle()
         if cpu < -GRAIN_OF_CPU_SECONDS:

@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import psutil
 
+from loader_gate.machine.gpu import only_the_first
 from loader_gate.machine.processes import descendants
 from loader_gate.machine.temporary import OwnedFolder, end_processes_in
 from loader_gate.machine.topology import bound_to
@@ -101,7 +102,7 @@ class WorkerProcess:
         # A worker that is killed cannot remove its temporary files, such as TensorFlow's generated code.
         self._temporary = OwnedFolder()
         self._connection, theirs = multiprocessing.Pipe()
-        environment = _environment(variant, self._origin, self._temporary.name, limits)
+        environment = environment_for(variant, self._origin, self._temporary.name, limits)
         with theirs, contextlib.ExitStack() as unless_started:
             unless_started.callback(_undo, self._stderr, self._temporary, self._connection)
             forked = fork and fork(self._origin, environment, theirs, self._stderr.fileno())
@@ -290,7 +291,7 @@ def _signal_name(number: int) -> str:
         return f"SIGRTMIN+{number - signal.SIGRTMIN}" if sys.platform == "linux" else f"signal {number}"
 
 
-def _environment(variant: Variant, origin: Origin, temporary: str, limits: WorkerLimits) -> dict[str, str]:
+def environment_for(variant: Variant, origin: Origin, temporary: str, limits: WorkerLimits) -> dict[str, str]:
     """Return the environment variables of a worker, whose temporary files go to a folder."""
     environment = {
         "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -299,12 +300,20 @@ def _environment(variant: Variant, origin: Origin, temporary: str, limits: Worke
         **environment_of(origin.python, origin.search_path),
         "TMPDIR": temporary,
     }
-    if limits.see_gpu:
-        environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # several workers share it
-    else:
-        environment["CUDA_VISIBLE_DEVICES"] = "-1"
-    is_of_the_suite = variant.is_built_in or limits.trains
-    return keras_settings.by_default(environment) if is_of_the_suite else environment
+    if variant.is_built_in or limits.trains:
+        environment = keras_settings.by_default(environment, limits.backend)
+    if limits.see_gpu:  # several workers share one: none may take all of its memory
+        return {
+            **only_the_first(environment),
+            "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+            "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        }
+    return {
+        **environment,
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "JAX_PLATFORMS": "cpu",
+        "KERAS_TORCH_DEVICE": "cpu",
+    }
 
 
 def module_search_path(started_in: Path) -> list[str]:

@@ -142,8 +142,8 @@ class Stopwatch:
         self.paused_seconds += min(time.thread_time() - self._paused_at, LONGEST_LOOK)
         self._collector.release()
 
-    def stop(self) -> float:
-        """End the epoch, whose iterator is still there; return its seconds."""
+    def stop(self, then: Callable[[], object] | None = None) -> float:
+        """End the epoch, whose iterator is still there, and do something `aside`; return its seconds."""
         self.seconds = self.now()
         own = time.process_time()
         self.asking_cpu_seconds = time.thread_time() - self._asking_at - self.paused_seconds
@@ -154,6 +154,8 @@ class Stopwatch:
         )
         self.read_bytes = self._idle_read_at - self._read_at
         self._epochs += 1
+        if then is not None:
+            self.aside(then)
         self.peak_bytes = max(self.peak_bytes, self.aside(lambda: peak_memory(os.getpid())))
         self._teardown_cpu_at = time.thread_time()
         self._teardown_at = time.perf_counter()

@@ -14,15 +14,15 @@ class PassTiming:
     Attributes:
         seconds: From asking for the iterator to its end (``StopIteration``), with a device to the end of its
             last step, an epoch. Without what the harness does meanwhile.
-        first_batch_seconds: From asking for the iterator to the first batch, with a model to the end of its
-            first step, an epoch.
+        first_batch_seconds: From asking for the iterator to the first batch, with a model until its first
+            step has been handed over, an epoch.
         teardown_seconds: From there to the iterator's destruction, not part of ``seconds``, an epoch.
         cpu_seconds: User and system time of the worker and its child processes in ``seconds``, an epoch.
         peak_rss_bytes: The most memory resident at once, in the worker and its child processes; what they
             share counts once.
         epochs: How many epochs the pass has.
-        accelerator_utilisation: Share of the time after the first step in which an emulated accelerator was
-            busy; None without one.
+        accelerator_utilisation: Share of the time after the first step in which a GPU, or an emulated
+            accelerator, did not wait for a batch; None without one.
         batch_seconds: Percentiles (``p50``, ``p95``, ``p99``) and the ``longest`` of the time to the next
             batch, the first of an epoch left out; None where there is no second one, or nobody sees it come.
         shuffle_quality: How far its order is from a permutation drawn at random: 0 (not shuffled) to 1, the
@@ -40,6 +40,7 @@ class PassTiming:
         part: What the pass really was, where it is a part of an epoch: then ``seconds``, ``cpu_seconds``,
             ``asking_cpu_seconds`` and ``look_seconds`` are those of a whole epoch that its part tells of, see
             ``part.py``; None of whole epochs.
+        gpu: What a GPU that has trained showed when the pass had ended; None without one.
     """
 
     seconds: float
@@ -59,12 +60,19 @@ class PassTiming:
     read_bytes: int = 0
     cached_share: float | None = None
     part: PartTiming | None = None
+    gpu: GpuUse | None = None
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> PassTiming:
         """Return the timing that a worker has answered with."""
-        part = answer.get("part")
-        return cls(**{**answer, "part": None if part is None else PartTiming(**part)})
+        part, gpu = answer.get("part"), answer.get("gpu")
+        return cls(
+            **{
+                **answer,
+                "part": None if part is None else PartTiming(**part),
+                "gpu": None if gpu is None else GpuUse(**gpu),
+            }
+        )
 
     @property
     def spent_seconds(self) -> float:
@@ -75,6 +83,25 @@ class PassTiming:
     def used_cpu_seconds(self) -> float:
         """Return the CPU seconds that were used then."""
         return self.cpu_seconds * self.epochs if self.part is None else self.part.cpu_seconds
+
+
+@dataclass(frozen=True)
+class GpuUse:
+    """What a GPU showed when a pass of a model on it had ended; None where it is not shown.
+
+    Attributes:
+        peak_bytes: The most of its memory that the worker's tensors have taken at once, as the framework
+            counts.
+        busy: Share of the last moments of the pass (a sixth of a second to a whole one) in which it did
+            anything, by NVIDIA's management library.
+        clock: Of its multiprocessors then, in MHz.
+        watts: What it took then.
+    """
+
+    peak_bytes: int | None = None
+    busy: float | None = None
+    clock: int | None = None
+    watts: float | None = None
 
 
 @dataclass(frozen=True)

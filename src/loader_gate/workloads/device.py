@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import dataclass
 
 DEVICES = ("auto", "cpu", "gpu", "emulated")
@@ -18,7 +16,7 @@ class Device:
     """Where the training workload runs.
 
     Attributes:
-        name: ``cpu``, ``gpu``, ``emulated``, or ``auto`` for a GPU if TensorFlow sees one, else the CPU.
+        name: ``cpu``, ``gpu``, ``emulated``, or ``auto`` for a GPU if the backend sees one, else the CPU.
         images_per_second: The speed of an emulated one; None until it is known.
     """
 
@@ -50,9 +48,3 @@ def parse_device(text: str, has_gpu: bool) -> Device:
     if not 0 < images_per_second < float("inf"):
         raise DeviceError(f"--device {text}: {rate!r} images a second, expected a number above 0.")
     return Device(name, images_per_second)
-
-
-def tensorflow_sees_gpu() -> bool:
-    """Return whether TensorFlow can use a GPU, as told by a process of its own."""
-    program = "import sys, tensorflow as tf; sys.exit(not tf.config.list_physical_devices('GPU'))"
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from loader_gate.workloads.device import Device
+from loader_gate.workloads.backend import BACKENDS, INSTALL, is_installed
+from loader_gate.workloads.device import Device, DeviceError
+
+#: What a model may compute with, as Keras calls it; the first one is what it does unless it is asked.
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 @dataclass(frozen=True)
@@ -15,11 +19,14 @@ class WorkloadOptions:
 
     Attributes:
         device: ``--device``: where training runs.
+        backend: What Keras runs on, see `backend_of`.
         image_size: ``--image-size``, if given.
         batch_size: ``--batch-size``, if given.
         weights: ``--weights``, if given.
         cold: ``--cold``: whether passes begin with nothing in the page cache.
         augment: ``--augment``.
+        precision: ``--precision``.
+        xla: ``--xla``.
     """
 
     device: Device
@@ -28,6 +35,9 @@ class WorkloadOptions:
     weights: str | None = None
     cold: bool = False
     augment: str = "none"
+    backend: str = BACKENDS[0]
+    precision: str = PRECISIONS[0]
+    xla: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,13 +47,15 @@ class Workload:
     Attributes:
         name: Its name, in options, floors and reports.
         floors: The table of a profile that holds its floors; None where floors of a file cannot hold, because
-            the user has set the speed of an emulated accelerator.
+            the user has set the speed of an emulated accelerator, or what a model computes with.
         image_size: Height and width of images, in pixels.
         batch_size: Images a batch.
         consumer: What uses the batches in a worker; see ``worker/consumers``.
         augment: What is done to images, see ``Spec.augment``.
         device: Where a model trains, or seems to; None where none does, and of an emulated accelerator before
             it has a speed.
+        backend: What Keras runs on where batches are handed to a model, or seem to be; else None.
+        arithmetic: What a model computes with, and whether XLA compiles it on TensorFlow.
         is_cold: Whether each timed pass begins with nothing of its data in the page cache.
         writes_dumps: Whether dumps are written beforehand, so that only what writes one takes part.
         has_limits: Whether limits take part, which others are held against.
@@ -61,6 +73,8 @@ class Workload:
     augment: str = "none"
     consumer: Mapping[str, Any] = field(default_factory=lambda: {"name": "drain"})
     device: Device | None = None
+    backend: str | None = None
+    arithmetic: str = PRECISIONS[0]
     is_cold: bool = False
     writes_dumps: ClassVar[bool] = False
     has_limits: ClassVar[bool] = False
@@ -92,7 +106,7 @@ class Workload:
     def with_options(self, options: WorkloadOptions) -> Workload:
         """Return the same workload as the options want it."""
         side = options.image_size
-        found = self.on(options.device, options.weights)
+        found = self.on(options)
         return replace(
             found,
             image_size=(side, side) if side else found.image_size,
@@ -101,13 +115,8 @@ class Workload:
             augment=options.augment,
         )
 
-    def on(self, device: Device, weights: str | None) -> Workload:  # noqa: ARG002 (for those that use one)
-        """Return the same workload on a device; most use none.
-
-        Args:
-            device: ``--device``.
-            weights: ``--weights``, if given.
-        """
+    def on(self, options: WorkloadOptions) -> Workload:  # noqa: ARG002 (for those that use one)
+        """Return the same workload on the device and the backend of the options; most use none."""
         return self
 
     def at(self, images_per_second: float) -> Workload:
@@ -115,7 +124,7 @@ class Workload:
         return replace(
             self,
             device=Device("emulated", images_per_second),
-            consumer={"name": "emulated", "images_per_second": images_per_second},
+            consumer={**self.consumer, "name": "emulated", "images_per_second": images_per_second},
         )
 
     def check_options(self, options: WorkloadOptions) -> None:
@@ -129,5 +138,11 @@ class Workload:
         """Refuse what this machine cannot do; looked at just before it is measured, as that takes seconds.
 
         Raises:
-            DeviceError: A device that there is not.
+            DeviceError: A device that there is not, or a backend that is not installed.
         """
+        if not is_installed(options.backend):
+            ways = ", ".join(f"{name} ({INSTALL[name]})" for name in BACKENDS)
+            raise DeviceError(
+                f"--backend {options.backend}: it is not installed, and the baseline is Keras', which runs "
+                f"on one of {ways}."
+            )

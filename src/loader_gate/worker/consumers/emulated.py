@@ -6,7 +6,10 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from loader_gate.worker.dataset import as_dataset
+from loader_gate.worker.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,17 +31,32 @@ class EmulatedAccelerator:
     woken up: what a sleep takes too long does not add up.
     """
 
-    def __init__(self, tree: Tree, spec: Spec, declared: DeclaredOutput, images_per_second: float) -> None:
-        """Set the speed; infinity makes a device that is never busy."""
+    def __init__(
+        self,
+        tree: Tree,
+        spec: Spec,
+        declared: DeclaredOutput,
+        images_per_second: float,
+        backend: str = "tensorflow",
+    ) -> None:
+        """Set the speed; infinity makes a device that is never busy.
+
+        Args:
+            tree: Gives the number of classes and of images.
+            spec: Gives image and batch size.
+            declared: What the loader says it delivers.
+            images_per_second: The speed.
+            backend: What Keras would run on: batches come as they would come to a model on it.
+        """
         self._tree, self._spec, self._declared = tree, spec, declared
-        self._images_per_second = images_per_second
+        self._images_per_second, self._backend = images_per_second, backend
         # What TensorFlow makes when it is imported and first used would be looked through after each epoch.
-        for _ in as_dataset([], tree, spec, declared):
+        for _ in self._fed([]):
             pass
 
     def use_up(self, batches: Iterable[Any], epoch: Epoch) -> None:
         """Feed one epoch to the device, which lives by the epoch's clock."""
-        dataset = as_dataset(batches, self._tree, self._spec, self._declared)
+        dataset = self._fed(batches)
         clock = epoch.stopwatch.now
         busy = free_at = after_first = 0.0
         epoch.stopwatch.start()
@@ -64,6 +82,12 @@ class EmulatedAccelerator:
         del batch, iterator, dataset
         epoch.torn_down()
         epoch.utilisation = busy / (end - after_first) if busy else None
+
+    def _fed(self, batches: Iterable[Any]) -> Iterable[Any]:
+        if self._backend == "tensorflow":
+            dataset: Iterable[Any] = as_dataset(batches, self._tree, self._spec, self._declared)
+            return dataset
+        return read_ahead(batches, lambda batch: tuple(np.array(each) for each in batch))
 
     def pacing_error(self) -> float:
         """Return by what share an epoch of batches that are already there takes longer than planned.
