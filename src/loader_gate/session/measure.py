@@ -85,7 +85,7 @@ def measure(
         folder = Path(own)
         run = _WorkloadRun(workload, settings, tree, known, base, templates, stream)
         cold = run.plan_cold(measured_names, folder)
-        problem = cold.problem or run.decode_reference(folder / "reference")
+        problem = cold.problem or _decode_reference(workload, settings, tree, folder / "reference", stream)
         plan = run.plan(measured_names, folder, problem, cold)
         rules = settings.gating.rules(
             workload,
@@ -174,6 +174,27 @@ def _spec_of(workload: Workload, cache: Path, service: str) -> Spec:
     return Spec(size, workload.batch_size, True, 0, cache, service=service, augment=augment)
 
 
+def _decode_reference(
+    workload: Workload, settings: Settings, tree: Tree, folder: Path, stream: TextIO
+) -> str:
+    """Make the reference decode; return why that cannot be done, or nothing."""
+    try:
+        with Progress("Decoding the reference", None, stream) as progress:
+
+            def tell(done: int, pictures: int) -> None:
+                progress.update(done, total=pictures)  # far fewer than images, where many are links
+
+            build_reference(tree, workload.image_size, folder, tell, settings.seed_of(workload))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return (
+            f"the reference decode of the tree does not fit onto the disk of {folder.parent.parent}: "
+            "free some, set TMPDIR to a larger disk, or use a smaller tree or --image-size"
+        )
+    return ""
+
+
 @dataclass(frozen=True)
 class _WorkloadRun:
     """One workload on its way through; see `measure`."""
@@ -185,25 +206,6 @@ class _WorkloadRun:
     base: Base | None
     templates: Templates
     stream: TextIO
-
-    def decode_reference(self, folder: Path) -> str:
-        """Make the reference decode; return why that cannot be done, or nothing."""
-        size = self.workload.image_size
-        try:
-            with Progress("Decoding the reference", None, self.stream) as progress:
-
-                def tell(done: int, pictures: int) -> None:
-                    progress.update(done, total=pictures)  # far fewer than images, where many are links
-
-                build_reference(self.tree, size, folder, tell, self.settings.seed_of(self.workload))
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            return (
-                f"the reference decode of the tree does not fit onto the disk of {folder.parent.parent}: "
-                "free some, set TMPDIR to a larger disk, or use a smaller tree or --image-size"
-            )
-        return ""
 
     def plan_cold(self, wanted: Sequence[str], folder: Path) -> ColdPlan:
         """Return whether passes can begin cold, if they are to."""
