@@ -336,8 +336,9 @@ def test_used_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         put(tmp_path, proc__stat="\n".join(["cpu 1 2 3 4 5 6 7 8 9", *cores]))
         readings.append(read_noise(tmp_path))
     # 5 + 10 seconds of cores 1 and 2 in 10 seconds, of which 4 are ours
-    assert used_by_others(*readings) == pytest.approx(1.1)
-    assert "1.1 cores used by others" in describe_noise(*readings)
+    before, after = readings
+    assert used_by_others(before, after) == pytest.approx(1.1)
+    assert "1.1 cores used by others" in describe_noise(before, after)
 
 
 @pytest.mark.usefixtures("many_cores")
