@@ -239,7 +239,7 @@ class Place:
                 hashlib.sha256(file.read_bytes()).hexdigest(),
             )
             for file in files
-            if file.is_file()
+            if file.is_file() and not file.name.endswith(UNFINISHED)
         }
 
     def _lost(self, before: Mapping[str, tuple[int, str]]) -> int:
