@@ -546,7 +546,7 @@ def test_an_interpreter_without_packages(tmp_path: Path) -> None:
     message = str(raised.value)
     assert message.startswith(f"--against-python {python}: it lacks what workers need: numpy (")
     assert message.endswith(f"Install with `{python} -m pip install numpy pillow psutil scipy`.")
-    with pytest.raises(RevisionError, match="pip install numpy pillow psutil scipy tensorflow`"):
+    with pytest.raises(RevisionError, match="pip install numpy pillow psutil scipy keras tensorflow`"):
         base_of(None, python, [built_in("first")], []).__enter__()
 
 

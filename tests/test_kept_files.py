@@ -36,6 +36,7 @@ OTHERS = {
     "bisect/project.py": "a temporary worktree",
     "bisect/step.py": "a temporary folder",
     "commands.py": "the output of a session",
+    "gpu_check/sessions.py": "a temporary folder",
     "kept_files.py": "the shared writer",
     "machine/processes.py": "a file of the kernel",
     "pictures.py": "memory, of which the shared writer makes a file",
