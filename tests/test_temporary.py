@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +81,30 @@ def test_what_a_kill_leaves_goes(temporary: Path) -> None:
     while runs(child) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not runs(child)
+
+
+def test_what_cannot_be_removed_goes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All else goes at once, also from a folder that may not be written to."""
+    owned = OwnedFolder()
+    name = Path(owned.name)
+    refused, read_only = name / "refused", name / "read_only"
+    for folder in (refused, read_only):
+        folder.mkdir()
+        (folder / "file").touch()
+    (name / "link").symlink_to("nowhere")
+    read_only.chmod(0o500)
+    remove = shutil.rmtree
+
+    def refuse(path: Path | str, **options: bool) -> None:
+        if path != refused:
+            remove(path, **options)
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(shutil, "rmtree", refuse)
+        owned.cleanup()
+    assert {each.name for each in name.iterdir()} == {"refused", ".owner"}
+    remove_abandoned()
+    assert not name.exists()
 
 
 def test_what_is_none_of_ours_stays(temporary: Path) -> None:

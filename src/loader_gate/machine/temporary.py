@@ -13,7 +13,9 @@ import fcntl
 import os
 import shutil
 import signal
+import stat
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,23 +28,57 @@ _HAS_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 _TRIES = 5
 
 
-class OwnedFolder(tempfile.TemporaryDirectory[str]):
-    """A temporary folder that is known to be in use."""
+class OwnedFolder(contextlib.AbstractContextManager[str]):
+    """A temporary folder that is known to be in use.
+
+    Attributes:
+        name: Its path.
+    """
 
     def __init__(self) -> None:
         """Make it."""
-        self._lock: int | None = None
-        while self._lock is None:  # again if somebody has taken it for abandoned, in between
-            super().__init__(prefix=PREFIX, ignore_cleanup_errors=True)
+        lock = None
+        while lock is None:  # again if somebody has taken it for abandoned, in between
+            self.name = tempfile.mkdtemp(prefix=PREFIX)
             with contextlib.suppress(FileNotFoundError):
-                self._lock = _locked(Path(self.name), os.O_CREAT)
+                lock = _locked(Path(self.name), os.O_CREAT)
+        self._removal = weakref.finalize(self, _remove, self.name, lock)
+
+    def __enter__(self) -> str:
+        """Return its path."""
+        return self.name
+
+    def __exit__(self, *_: object) -> None:
+        """Remove it."""
+        self.cleanup()
 
     def cleanup(self) -> None:
-        """Remove it."""
-        super().cleanup()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        """Remove it, unless that has been done; else it is when Python ends."""
+        self._removal()
+
+
+def _remove(name: str, lock: int) -> None:
+    """Remove a folder, last of all what says whose it is: what stays now, the next session removes."""
+    with contextlib.suppress(OSError):
+        stays = [each for each in Path(name).iterdir() if each.name != _LOCK and not _is_removed(each)]
+        if not stays:
+            shutil.rmtree(name, ignore_errors=True)
+    os.close(lock)
+
+
+def _is_removed(path: Path) -> bool:
+    """Remove a file or a folder with all that is in it; return whether it is gone."""
+    if path.is_symlink() or not path.is_dir():
+        with contextlib.suppress(OSError):
+            path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():  # whoever made a folder may have taken away the right to write to it
+            for folder, _, _ in os.walk(path):
+                with contextlib.suppress(OSError):
+                    os.chmod(folder, stat.S_IRWXU)  # noqa: PTH101
+            shutil.rmtree(path, ignore_errors=True)
+    return not os.path.lexists(path)
 
 
 def remove_abandoned() -> None:
