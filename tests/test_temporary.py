@@ -95,9 +95,9 @@ def test_what_cannot_be_removed_goes_later(monkeypatch: pytest.MonkeyPatch) -> N
     read_only.chmod(0o500)
     remove = shutil.rmtree
 
-    def refuse(path: Path | str, **options: bool) -> None:
+    def refuse(path: Path | str, ignore_errors: bool) -> None:
         if path != refused:
-            remove(path, **options)
+            remove(path, ignore_errors)
 
     with monkeypatch.context() as refusing:
         refusing.setattr(shutil, "rmtree", refuse)

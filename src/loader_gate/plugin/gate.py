@@ -14,6 +14,7 @@ from loader_gate.plugin.items import to_measure
 from loader_gate.plugin.start import COMPARISON, SUITE
 from loader_gate.plugin.trees import showing_progress
 from loader_gate.text import printable_lines
+from loader_gate.trees.tree import TreeError
 from loader_gate.verdict.verdict import UndecidedWarning
 
 if TYPE_CHECKING:
@@ -66,12 +67,14 @@ def check(
 
 
 def _measured(request: pytest.FixtureRequest, suite: Suite, tree: Tree, workload: str) -> str:
-    """Measure a workload; return why the system did not let that be done, or nothing."""
+    """Measure a workload; return why the system or a file did not let that be done, or nothing."""
     try:
         with showing_progress(request.config) as stream:
             suite.measure(workload, _selected(suite, request.session, workload), tree, stream)
     except OSError as error:
         return printable_lines(f"The workload {workload} could not be measured: {error}: {remedy(error)}.")
+    except TreeError as error:  # a file that could be read when the tree was checked
+        return printable_lines(f"The workload {workload} could not be measured: {error}")
     return ""
 
 
