@@ -126,6 +126,8 @@ class Model:
         sizes = (whole, whole, *([rest] if rest else []))
         self._fit(self._feed.begin([_dark(size, tree, spec, declared) for size in sizes], _nowhere()))
         self._feed.end()
+        # TensorFlow has counted one more when it made its graph; how far Adam goes depends on their number.
+        self._model.optimizer.iterations.assign(len(sizes))
 
     def use_up(self, batches: Iterable[Any], epoch: Epoch) -> None:
         """Train for one epoch, timed until its data have ended and its last step is done."""
