@@ -33,7 +33,7 @@ from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.same_work.reference import build_reference
 from loader_gate.statistics.counts import FEWEST_BLOCKS
-from tests.test_study_end_to_end import DUMP, FAST, FakeWorker, made_up_trace
+from tests.test_study_long import DUMP, FAST, FakeWorker, made_up_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
