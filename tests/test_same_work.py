@@ -250,6 +250,8 @@ class TestForm:
         assert "background class" in case.reason(case.batches(labels=wide))
         assert "float64, expected float32" in case.reason(case.batches(labels=case.labels.astype(float)))
         assert "not one-hot" in case.reason(case.batches(labels=case.labels * np.float32(0.9)))
+        minus_zero = np.where(case.labels == 1, 1, -0.0).astype(np.float32)
+        assert case.check(case.batches(labels=minus_zero)).reason is None
 
     def test_batch_sizes(self, case: Case) -> None:
         """Only the last batch may be smaller."""

@@ -138,3 +138,17 @@ def test_a_file_system_without_locks(number: int, monkeypatch: pytest.MonkeyPatc
         remove_abandoned()
         assert Path(name).is_dir()
     assert not Path(name).exists()
+
+
+def test_a_disk_that_fails_keeps_no_folder_that_is_nobodys(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a lock the next session would not know that it may be removed."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        OwnedFolder()
+    assert not [*temporary.iterdir()]

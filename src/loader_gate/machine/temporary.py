@@ -40,8 +40,13 @@ class OwnedFolder(contextlib.AbstractContextManager[str]):
         lock = None
         while lock is None:  # again if somebody has taken it for abandoned, in between
             self.name = tempfile.mkdtemp(prefix=PREFIX)
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 lock = _locked(Path(self.name), os.O_CREAT)
+            except FileNotFoundError:
+                continue
+            except OSError:  # nobody would know whose it is
+                shutil.rmtree(self.name, ignore_errors=True)
+                raise
         self._removal = weakref.finalize(self, _remove, self.name, lock)
 
     def __enter__(self) -> str:
