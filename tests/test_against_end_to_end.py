@@ -93,7 +93,7 @@ def alike(sessions: Sessions, repository: Path, slower: Run) -> Run:
     """The edit of the README against what was before it."""
     assert slower.code == 1
     git(repository, "checkout", "--quiet", "HEAD~1")
-    return sessions.run("--against=HEAD~1", "--tolerance=90", "--budget=5")
+    return sessions.run("--against=HEAD~1", "--compare-unchanged", "--tolerance=90", "--budget=5")
 
 
 def test_exactly_the_slower_variant_fails(slower: Run) -> None:
@@ -120,15 +120,19 @@ def test_the_function_that_sleeps_is_named(slower: Run) -> None:
     assert "profile_stages" not in slower.infos[BASELINE]
 
 
-def test_every_variant_is_compared(slower: Run, repository: Path) -> None:
-    """The baseline too; the JSON says with what, and has the passes of both sides."""
-    revision = git(repository, "rev-parse", "edited^{commit}")
-    for name in VARIANTS:
-        info = slower.infos[name]
-        assert info["base_revision"] == revision.strip()
+def test_what_is_compared(slower: Run, alike: Run, repository: Path) -> None:
+    """The JSON says with what, and has the passes of both sides; unasked only what runs other code."""
+    revision = git(repository, "rev-parse", "edited^{commit}").strip()
+    assert slower.infos[SLOWED]["base_revision"] == revision
+    for info in (slower.infos[SLOWED], *(alike.infos[name] for name in VARIANTS)):
         assert info["change_low"] <= info["change"] <= info["change_high"]
         assert len(info["base_seconds"]) >= 8
         assert set(info["changes"]) >= {"seconds", "CPU seconds", "first batch", "peak memory"}
+    for name in {*VARIANTS} - {SLOWED}:
+        info = slower.infos[name]
+        assert (info["change_outcome"], info["change"], info["base_seconds"]) == ("unchanged", None, [])
+        assert info["verdict"] == "pass"
+    assert "--compare-unchanged" in slower.text
 
 
 def test_the_table_of_changes(slower: Run) -> None:

@@ -154,7 +154,7 @@ class Stage:
             "benchmarks/test_loading.py",
             *("-k", " or ".join(f"[{name}]" for name in variants)),
             *("-p", "no:cacheprovider"),
-            *("--against", "HEAD"),
+            *("--against", "HEAD", "--compare-unchanged"),
             *("--tolerance", f"{100 * self.pace.tolerance:g}"),
             *("--budget", f"{self.pace.budget_seconds:g}"),
             *("--tree-images", str(self.images)),

@@ -41,6 +41,7 @@ class Base:
         origins: Where base workers take their code from, by variant, for those that base has; maybe for none.
         missing: Why base has none, for all other variants; words that follow the variant's name.
         deleted: Built-in variants that base has and this checkout lacks, with words that follow the name.
+        unchanged: Those that run the same code at base, and so are not timed against it.
     """
 
     revision: str
@@ -48,11 +49,18 @@ class Base:
     origins: Mapping[str, Origin]
     missing: Mapping[str, str]
     deleted: Mapping[str, str]
+    unchanged: frozenset[str] = frozenset()
 
     def remarks(self) -> list[str]:
         """Return what there is to say of variants that are not compared."""
         others = [f"{name} {words}" for name, words in {**self.missing, **self.deleted}.items()]
-        if self.origins:
+        if self.unchanged:
+            which = "nothing else" if self.origins else "nothing"
+            others.append(
+                f"{which} runs other code than at base, so it is not timed there "
+                "(--compare-unchanged does it all the same)"
+            )
+        if self.origins or self.unchanged:
             return [f"Against {self.description}: {words}." for words in others]
         return [f"Nothing is compared with {self.description}: {'; '.join(others)}."]
 
@@ -64,6 +72,7 @@ def base_of(
     variants: Sequence[Variant],
     search_path: Sequence[str],
     *,
+    times_unchanged: bool = False,
     package_parent: Path = PACKAGE_PARENT,
 ) -> Iterator[Base]:
     """Provide the code to compare with; temporary worktrees are removed in the end, whatever happens.
@@ -75,6 +84,7 @@ def base_of(
         python: What ``--against-python`` was given, or None.
         variants: This checkout's variants, the user's own among them.
         search_path: Where workers of this checkout look for modules.
+        times_unchanged: Whether what runs the same code at base is compared all the same.
         package_parent: The folder that holds the package; another one only in tests.
 
     Raises:
@@ -95,7 +105,8 @@ def base_of(
         return
     with ExitStack() as worktrees:
         checkouts = Checkouts(revision, worktrees)
-        found = Search(checkouts, interpreter, search_path, package_parent).run(variants)
+        search = Search(checkouts, interpreter, search_path, package_parent, times_unchanged)
+        found = search.run(variants)
         under = "" if interpreter.is_ours else f" under {interpreter.describe()}"
         yield Base(
             checkouts.first_commit(),
@@ -103,6 +114,7 @@ def base_of(
             found.origins,
             found.missing,
             found.deleted,
+            found.unchanged,
         )
 
 

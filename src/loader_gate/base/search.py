@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loader_gate import HOMES
 from loader_gate.base.interpreter import Interpreter, holds_packages
 from loader_gate.base.modules import (
     import_roots,
@@ -16,6 +17,7 @@ from loader_gate.base.modules import (
     renamed_from,
 )
 from loader_gate.base.repository import Repository, RevisionError
+from loader_gate.base.unchanged import Side, has_other_data, is_unchanged
 from loader_gate.worker.origin import Origin
 
 if TYPE_CHECKING:
@@ -37,11 +39,13 @@ class Found:
         origins: Where base workers take their code from, by variant, for those that base has.
         missing: Why base has none, for all other variants; words that follow the variant's name.
         deleted: Built-in variants that base has and this checkout lacks, with words that follow the name.
+        unchanged: Those that run the same code at base, and so need not be timed against it.
     """
 
     origins: Mapping[str, Origin] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     deleted: Mapping[str, str] = field(default_factory=dict)
+    unchanged: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -53,12 +57,14 @@ class Search:
         interpreter: The Python of base workers.
         search_path: Where workers of this checkout look for modules.
         package_parent: The folder that holds the package.
+        times_unchanged: Whether what runs the same code at base is timed against it all the same.
     """
 
     checkouts: Checkouts
     interpreter: Interpreter
     search_path: Sequence[str]
     package_parent: Path
+    times_unchanged: bool = False
 
     def run(self, variants: Sequence[Variant]) -> Found:
         """Find all that there is.
@@ -84,7 +90,8 @@ class Search:
         of_loaders = {loader.name: self._loader(loader) for loader in loaders}
         origins = {name: origin for name, origin in of_loaders.items() if isinstance(origin, Origin)}
         missing = {name: reason for name, reason in of_loaders.items() if isinstance(reason, str)}
-        found = Found({**found.origins, **origins}, {**found.missing, **missing}, found.deleted)
+        unchanged = found.unchanged | {name for name, origin in of_loaders.items() if origin is None}
+        found = Found({**found.origins, **origins}, {**found.missing, **missing}, found.deleted, unchanged)
         # What is merely new has no base, but can be compared as soon as there is one.
         if not found.origins and not self.checkouts.is_known:
             reasons = "; ".join(f"{name} {reason}" for name, reason in found.missing.items())
@@ -132,14 +139,35 @@ class Search:
         unknown = f"is new: {called} has no such module in {folder}"
         path = self.interpreter.seen(self.search_path)
         origin = Origin(path, self.interpreter.program, str(there.parent), str(there))
+        compared = [variant for variant in built_in if variant.name in theirs]
+        unchanged = self._unchanged(compared, here, there, repository)
         return Found(
-            {variant.name: origin for variant in built_in if variant.name in theirs},
+            {variant.name: origin for variant in compared if variant.name not in unchanged},
             {each.name: missing.get(each.name, unknown) for each in built_in if each.name not in theirs},
             deleted,
+            unchanged,
         )
 
-    def _loader(self, loader: Variant) -> Origin | str:
-        """Return where a user's loader comes from, or why base has none."""
+    def _unchanged(
+        self, compared: Sequence[Variant], here: Path, there: Path, repository: Repository
+    ) -> frozenset[str]:
+        """Return which of the suite's own variants run the same code in the folder of those at base."""
+        ours, theirs = Side(here.parent, variants=here), Side(there.parent, variants=there)
+        homes = [Path(*module.split(".")[1:]).with_suffix(".py") for module in HOMES.values()]
+        # A worker at base imports them all, whatever its variant needs.
+        always = [Path("__init__.py"), Path("variants", "__init__.py"), *homes]
+        is_known = self._may_be_unchanged and not self._has_other_data(repository, here)
+        if not is_known or any(not _alike(here.parent / name, there.parent / name) for name in always):
+            return frozenset()
+        return frozenset(each.name for each in compared if is_unchanged(ours, theirs, each.module))
+
+    @property
+    def _may_be_unchanged(self) -> bool:
+        """Return whether the same code would be as fast at base, and nobody wants to see that."""
+        return self.interpreter.is_ours and not self.times_unchanged
+
+    def _loader(self, loader: Variant) -> Origin | str | None:
+        """Return where a user's loader comes from, or why base has none; None if its code is the same."""
         file = Path(loader.file) if loader.file else module_file(loader.module, self.search_path)
         if file is None:
             return f"has no base: {loader.module} has no file that git could know"
@@ -171,8 +199,18 @@ class Search:
                     f", but has {', '.join(lost)}, gone since: a renamed one compares under its old name"
                 )
             return reason
+        if self._may_be_unchanged:
+            roots = [*import_roots(loader, self.search_path), *self.search_path]
+            ours, theirs = Side(repository.top, roots, hooks=True), Side(top.resolve(), path)
+            files = (file.resolve(), there.resolve()) if loader.file else None
+            alike = is_unchanged(ours, theirs, loader.module, files)
+            if alike and not self._has_other_data(repository, repository.top):
+                return None
         of_file = str(there) if loader.file else None
         return Origin(self.interpreter.seen(path), self.interpreter.program, None, str(top), of_file)
+
+    def _has_other_data(self, repository: Repository, folder: Path) -> bool:
+        return has_other_data(repository, self.checkouts.commit(repository), folder)
 
     def _new_module(self, file: Path, repository: Repository, top: Path) -> str:
         """Return why a loader's module is not there, and which it may have been renamed from."""
@@ -208,3 +246,11 @@ class Search:
         own = tuple(turned)
         # The worker imports the harness before it looks here, so the worktree may hold another one.
         return tuple(dict.fromkeys([*own, *kept])), own
+
+
+def _alike(here: Path, there: Path) -> bool:
+    """Return whether two files have the same bytes."""
+    try:
+        return here.read_bytes() == there.read_bytes()
+    except OSError:
+        return False

@@ -66,12 +66,12 @@ class Found:
         """Return what it means for the search."""
         if self.outcome == "regression":
             return "slower"
-        return "not slower" if self.outcome in ("same", "slower", "improvement") else "skipped"
+        return "not slower" if self.outcome in ("same", "unchanged", "slower", "improvement") else "skipped"
 
     @property
     def misled(self) -> float:
         """Return the chance that it is wrong: whichever sessions could have decided so are counted."""
-        if self.judgement == "skipped":
+        if self.judgement == "skipped" or self.outcome == "unchanged":
             return 0.0
         return self.sessions * (self.error if self.judgement == "slower" else MISSED)
 

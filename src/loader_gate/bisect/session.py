@@ -117,6 +117,8 @@ def read(books: Mapping[str, Any], variant: str) -> Found:
         if info.get("variant") == variant:
             change = info.get("change")
             outcome = info.get("change_outcome")
+            if outcome == "unchanged":
+                return Found(outcome, None, None, None, "it runs the same code", 0.0, error)
             if outcome is None or change is None:
                 notes = " ".join(map(str, about.get("notes", ())))
                 reason = str(info.get("reason", "")) if outcome else notes or "it was not compared"

@@ -265,6 +265,13 @@ OPTIONS = (
         in_file=False,
     ),
     Option(
+        "compare-unchanged",
+        "switch",
+        "",
+        "with --against: time against base what runs the same code there, too",
+        in_file=False,
+    ),
+    Option(
         "confirm",
         "path",
         "RUN.json",

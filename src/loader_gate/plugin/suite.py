@@ -18,6 +18,7 @@ from loader_gate.workloads.known import known_workloads, workload
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -128,14 +129,11 @@ class Suite:
             RevisionError: There is no such revision or interpreter, or no repository that could know it.
         """
         if self.against and selected and not self.settings.place.not_timed:
-            from loader_gate.base.base import base_of
-
             names = {variant for _, variant in selected}
             compared = [each for each in self.settings.compared(names) if each.name not in self.absent]
-            options, path = self._options, self.settings.place.search_path
-            base = base_of(options.against, options.against_python, compared, path)
+            base = _base_of(self._options, compared, self.settings.place.search_path)
             found = self._while_open.enter_context(base)
-            self._base = found if found.origins else None
+            self._base = found if found.origins or found.unchanged else None
             self.notes += found.remarks()
         compared_names = () if self._base is None else self._base.origins
         self.settings = self.settings.sharing_error(selected, compared_names)
@@ -232,6 +230,16 @@ class Suite:
             self.settings.seed,
             self.settings.pace.comparisons,
         )
+
+
+def _base_of(
+    options: argparse.Namespace, compared: Sequence[Variant], search_path: Sequence[str]
+) -> AbstractContextManager[Base]:
+    """Return the code to compare variants with, as the options ask for."""
+    from loader_gate.base.base import base_of
+
+    sides = (options.against, options.against_python)
+    return base_of(*sides, compared, search_path, times_unchanged=bool(options.compare_unchanged))
 
 
 def _about_the_work(result: Result, measurement: Measurement) -> dict[str, Any]:

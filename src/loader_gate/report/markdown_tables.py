@@ -33,7 +33,7 @@ def verdicts_table(benchmarks: Sequence[BenchmarkRow]) -> str:
             _interval(each, "speedup", number),
             *([_interval(each, "headspace", number)] if trained else []),
             "–" if (floor := each.figure("floor")) is None else number(floor),
-            *([_interval(each, "change", "{:.3f}".format)] if compared else []),
+            *([_change(each)] if compared else []),
             f"{EMOJI[each.verdict]} {each.verdict}",
         ]
         for each in benchmarks
@@ -74,6 +74,12 @@ def figures_table(benchmarks: Sequence[BenchmarkRow]) -> str:
         for each in benchmarks
     ]
     return table(["variant", "workload", *shown, *(["bottleneck"] if words else [])], rows)
+
+
+def _change(benchmark: BenchmarkRow) -> str:
+    """Return the change of the seconds, or that nothing could have changed."""
+    is_unchanged = benchmark.text("change_outcome") == "unchanged"
+    return "unchanged" if is_unchanged else _interval(benchmark, "change", "{:.3f}".format)
 
 
 def changes_table(benchmarks: Sequence[BenchmarkRow]) -> str:

@@ -34,6 +34,7 @@ _OUTCOMES = {
     "slower": "",
     "improvement": "green",
     "same": "",
+    "unchanged": "",
 }
 _STYLES = {"pass": "green", "fail": "bold red", "undecided": "yellow", "unmeasured": "bold red"}
 

@@ -44,6 +44,7 @@ from loader_gate.session.result import Result, without_passes
 from loader_gate.session.settings import Settings
 from loader_gate.session.workers import Launcher, SessionWorkers
 from loader_gate.trees.tree import Tree
+from loader_gate.verdict.change import Change, with_changes
 from loader_gate.verdict.earlier import confirmed
 from loader_gate.worker.epoch import DRAIN
 from loader_gate.worker.forked import Templates
@@ -101,6 +102,8 @@ def measure(
             else measured[each.name]
             for each in plan.variants
         }
+        if base is not None:
+            measurements = {name: run.compared(each, base) for name, each in measurements.items()}
         extra_info = figures.extra_info(measurements)
         earlier = settings.earlier_in(workload)
         judged = _confirmed({name: figures.judged(each) for name, each in measurements.items()}, earlier)
@@ -341,6 +344,13 @@ class _WorkloadRun:
                 lambda text: progress.update(0, text),
             )
             return profiler.profile(measurements, everything)
+
+    def compared(self, measurement: Measurement, base: Base) -> Measurement:
+        """Return a measurement that says so where base was not timed, as both sides run the same code."""
+        if measurement.variant.name not in base.unchanged:
+            return measurement
+        change = Change("seconds", "unchanged", None, self.settings.pace.tolerance)
+        return replace(measurement, verdict=with_changes(measurement.verdict, [change]))
 
     def _workers(self, plan: _Plan, wanted: Sequence[str], folder: Path) -> SessionWorkers:
         return SessionWorkers(self._launcher(), self._spec(folder), plan.dumps, wanted)

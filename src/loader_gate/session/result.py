@@ -43,9 +43,9 @@ class Result:
 
     @property
     def is_compared(self) -> bool:
-        """Return whether any variant was compared with base."""
+        """Return whether any variant was compared with base, or runs the same code as there."""
         changes = [change for each in self.measurements.values() for change in each.verdict.changes]
-        return any(change.estimate is not None for change in changes)
+        return any(change.estimate is not None or change.outcome == "unchanged" for change in changes)
 
 
 def without_passes(variant: Variant, reason: str) -> Measurement:

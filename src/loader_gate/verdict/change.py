@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from loader_gate.verdict.verdict import Status, Verdict
     from loader_gate.worker.timing import PassTiming
 
-Outcome: TypeAlias = Literal["regression", "slower", "improvement", "same", "undecided"]
+Outcome: TypeAlias = Literal["regression", "slower", "improvement", "same", "unchanged", "undecided"]
 
 #: The share by which head may be slower, if nothing is said.
 TOLERANCE = 0.01
@@ -72,8 +72,9 @@ class Change:
     Attributes:
         figure: What is compared, such as ``seconds``.
         outcome: `regression`, which is proven to be beyond the tolerance; `slower`, proven, within it, and no
-            failure; `improvement`, `same` or `undecided`.
-        estimate: Head / base, or None where base could not be measured.
+            failure; `improvement`, `same` or `undecided`; `unchanged` where base was not measured, as both
+            sides run the same code.
+        estimate: Head / base, or None where base was not measured.
         tolerance: The share by which head may be above base.
         reason: Why it is undecided, if it is; or why it is a regression, if this session alone does not say.
     """
@@ -86,6 +87,8 @@ class Change:
 
     def __str__(self) -> str:
         """Return it in words: "seconds 1.071 times base's (1.042 to 1.101), an improvement", say."""
+        if self.outcome == "unchanged":
+            return "the same code as at base"
         if self.estimate is None:
             return f"{self.figure} not compared with base: {self.reason}"
         low, high = self.estimate.low, self.estimate.high

@@ -29,7 +29,8 @@ def changes(workloads: Mapping[str, Sequence[BenchmarkRow]]) -> Section | None:
         tables.append(_changes_table(workload, compared))
     about = (
         "Each variant was paired with itself at the base revision, seconds apart. Above 1 this checkout "
-        "takes more. A regression is proven to be beyond the tolerance, slower is proven and within it."
+        "takes more. A regression is proven to be beyond the tolerance, slower is proven and within it. "
+        "What is unchanged runs the same code, and was not timed at the base."
     )
     return Section("changes", "Changes against the base", about, charts, tables) if tables else None
 

@@ -1,0 +1,194 @@
+"""Whether a loader runs the very same code at base, so that there is nothing to time.
+
+It does if every file of the repository that it imports has the same bytes there and here. What source does
+not tell counts as changed: to be wrong in this way costs some minutes, in the other it hides a slowdown.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from importlib.machinery import SOURCE_SUFFIXES, PathFinder
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loader_gate.base.interpreter import holds_packages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from importlib.machinery import ModuleSpec
+
+    from loader_gate.base.repository import Repository
+
+#: What finds, runs or starts code by a name that may be made up.
+_MADE_UP = {
+    "Popen",
+    "SourceFileLoader",
+    "__import__",
+    "check_call",
+    "check_output",
+    "eval",
+    "exec",
+    "import_module",
+    "posix_spawn",
+    "run_module",
+    "run_path",
+    "runpy",
+    "spec_from_file_location",
+    "subprocess",
+    "system",
+}
+#: What an interpreter imports as it starts, if it is there.
+_AT_START = ("sitecustomize", "usercustomize")
+#: The harness is this checkout's on both sides, and so is what a user's loader imports of the suite.
+_SUITE = "loader_gate"
+#: What no loader runs or reads.
+_FOR_PEOPLE = {".md", ".rst"}
+
+
+class _UnknownError(Exception):
+    """It cannot be told from source what runs."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of both sides.
+
+    Attributes:
+        top: The folder that what is compared is checked out to, with all links resolved.
+        search_path: Where its workers look for modules.
+        variants: The folder of the suite's own variants, if those are compared; nothing else of the suite is.
+        hooks: Whether an editable install may find modules too: those of the checkout.
+    """
+
+    top: Path
+    search_path: Sequence[str] = ()
+    variants: Path | None = None
+    hooks: bool = False
+
+    def code(self, module: str, file: Path | None) -> dict[str, bytes] | None:
+        """Return the files of the repository that importing a module may run, or None if that is not known.
+
+        Args:
+            module: Its full name.
+            file: Its file, where it is not found by its name.
+
+        Returns:
+            The bytes of each file, by its name relative to the top.
+        """
+        found: dict[str, bytes] = {}
+        try:
+            waiting = [name for each in _AT_START for name in self._named(each)]
+            waiting += [file] if file else self._named(module)
+            while waiting:
+                each = waiting.pop().resolve()
+                name = each.relative_to(self.top).as_posix()
+                if name not in found:
+                    found[name] = each.read_bytes()
+                    if each.suffix in SOURCE_SUFFIXES:
+                        waiting += self._imported(each, found[name])
+        except (_UnknownError, OSError, SyntaxError, ValueError):
+            return None
+        return found
+
+    def _imported(self, file: Path, source: bytes) -> Iterator[Path]:
+        """Yield the files of the repository that a file's imports may run, wherever in it they are."""
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    yield from self._named(alias.name)
+            elif isinstance(node, ast.ImportFrom):
+                # What is imported from a package may be a module of it.
+                for alias in node.names:
+                    name = f"{node.module}.{alias.name}" if node.module else alias.name
+                    yield from self._beside(file, node.level, name) if node.level else self._named(name)
+            if _is_made_up(node):
+                raise _UnknownError
+
+    def _named(self, module: str) -> list[Path]:
+        """Return the files of the repository that importing a module by its full name runs."""
+        first, *rest = module.split(".")
+        if first == _SUITE:
+            if self.variants is None or rest[:1] != ["variants"] or not rest[1:]:
+                return []
+            return self._chain(PathFinder.find_spec(rest[1], [str(self.variants)]), rest[2:])
+        own = [entry for entry in self.search_path if not holds_packages(entry)]
+        spec = PathFinder.find_spec(first, own)
+        if spec is None and self.hooks:
+            spec = find_spec(first)
+            if spec is not None and any(self._is_own(each) for each in _places(spec)):
+                raise _UnknownError  # base's workers find it in another way
+            return []
+        return self._chain(spec, rest)
+
+    def _beside(self, file: Path, level: int, name: str) -> list[Path]:
+        """Return the files that a relative import runs, beside those of the packages around the file."""
+        first, *rest = name.split(".")
+        folder = file.parents[level - 1]
+        packages = [each / "__init__.py" for each in file.parents[:level]]
+        around = [each for each in packages if each.is_file()]
+        return [*around, *self._chain(PathFinder.find_spec(first, [str(folder)]), rest)]
+
+    def _chain(self, spec: ModuleSpec | None, rest: Sequence[str]) -> list[Path]:
+        """Return the files of a module and of the packages around it that lie in the repository."""
+        specs = [spec]
+        for name in rest:
+            if spec is None or spec.submodule_search_locations is None:
+                break
+            spec = PathFinder.find_spec(name, [*spec.submodule_search_locations])
+            specs.append(spec)
+        files = [Path(each.origin).resolve() for each in specs if each and each.has_location and each.origin]
+        return [each for each in files if self._is_own(each)]
+
+    def _is_own(self, place: Path) -> bool:
+        """Return whether a file or folder is of the repository: an environment inside of it is not."""
+        return place.is_relative_to(self.top) and not holds_packages(str(place.relative_to(self.top)))
+
+
+def _places(spec: ModuleSpec) -> list[Path]:
+    """Return where a module is: its file, or the folders of a package without one."""
+    names = [spec.origin] if spec.has_location and spec.origin else [*(spec.submodule_search_locations or ())]
+    return [Path(name).resolve() for name in names]
+
+
+def _is_made_up(node: ast.AST) -> bool:
+    """Return whether a piece of source may run code that no import names."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and node.value.endswith(".py")
+    if isinstance(node, ast.Name):
+        return node.id in _MADE_UP
+    if isinstance(node, ast.Attribute):
+        return node.attr in _MADE_UP
+    return isinstance(node, ast.alias) and not _MADE_UP.isdisjoint(node.name.split("."))
+
+
+def is_unchanged(here: Side, there: Side, module: str, files: tuple[Path, Path] | None = None) -> bool:
+    """Return whether a module runs the same files on both sides; not if that is not known.
+
+    Args:
+        here: This checkout.
+        there: Base.
+        module: The module's full name.
+        files: Its file here and there, where it is not found by its name.
+    """
+    ours, theirs = files or (None, None)
+    code = here.code(module, ours)
+    return bool(code) and code == there.code(module, theirs)
+
+
+def has_other_data(repository: Repository, commit: str, folder: Path) -> bool:
+    """Return whether anything has changed since a commit that is no Python, and that a loader might read.
+
+    Args:
+        repository: The repository.
+        commit: The commit.
+        folder: Look at this folder alone.
+
+    Raises:
+        RevisionError: git cannot tell.
+    """
+    return any(
+        name.suffix not in {*SOURCE_SUFFIXES, *_FOR_PEOPLE} and name.parts[0] != ".github"
+        for name in repository.changed_files(commit, folder)
+    )
