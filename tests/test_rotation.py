@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from itertools import chain, count, cycle, islice, repeat
+from itertools import chain, count, cycle, islice, pairwise, repeat
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -342,6 +342,27 @@ def test_fast_variants_get_several_epochs_a_pass(stage: Stage) -> None:
     found = stage.run(baseline=4.0, fast=0.02)
     assert {timing.epochs for timing in found["fast"].variant_passes} == {12}
     assert {timing.epochs for timing in found[BASELINE].variant_passes} == {1}
+
+
+def test_head_and_base_take_turns_within_a_pass(stage: Stage) -> None:
+    """Where epochs are short: what slows a moment slows both. Each is first as often as the other."""
+    found = stage.run(baseline=4.0, fast=0.02, base={"fast": 0.02}, budget=1.0)
+    timings = (*found["fast"].variant_passes, *found["fast"].base_passes)
+    assert {timing.epochs for timing in timings} == {12}
+    assert [timing.seconds for timing in timings] == pytest.approx([0.02] * len(timings))
+    rounds = 6
+    sides = [name for name in stage.journal if name in ("fast", "fast_at_base")][-4 * rounds :]
+    for half in (sides[: 2 * rounds], sides[2 * rounds : 4 * rounds]):
+        pairs = [half[start : start + 2] for start in range(0, len(half), 2)]
+        assert all(sorted(pair) == ["fast", "fast_at_base"] for pair in pairs)
+        assert all(pair == before[::-1] for before, pair in pairwise(pairs))
+    assert sides[: 2 * rounds] == sides[2 * rounds : 4 * rounds][::-1]
+
+
+def test_slow_variants_take_turns_pass_by_pass(stage: Stage) -> None:
+    """An epoch is not cut."""
+    found = stage.run(baseline=4.0, slow=1.0, base={"slow": 1.0}, budget=1.0)
+    assert {timing.epochs for timing in found["slow"].base_passes} == {1}
 
 
 @pytest.mark.parametrize("when", [0, 1, 5])

@@ -27,7 +27,8 @@ def test_a_block_has_an_order_of_all_arms() -> None:
     order = random.Random(1)  # noqa: S311 (an order, no secret)
     drawn = []
     for _ in range(20):
-        names = [each.named(arm) for each, arm in schedule.turns(everybody, order)]
+        turns = schedule.turns(everybody, order)
+        names = [each.named(arm) for each, arms in turns for arm in arms]
         assert sorted(names) == sorted([BASELINE, "one", "one at base", "two"])
         assert abs(names.index("one") - names.index("one at base")) == 1
         drawn.append(tuple(names))

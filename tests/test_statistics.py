@@ -29,6 +29,7 @@ from loader_gate.statistics.counts import (
     FEWEST_WARMUP_PASSES,
     MOST_BLOCKS,
     MOST_WARMUP_PASSES,
+    epochs_in_rounds,
     epochs_per_pass,
     planned_blocks,
     steady,
@@ -616,6 +617,14 @@ def test_steady_refuses_impossible_seconds() -> None:
 def test_epochs_per_pass(seconds: float, epochs: int) -> None:
     """A pass lasts about as long as asked for, within the bound on epochs."""
     assert epochs_per_pass(seconds) == epochs
+
+
+@pytest.mark.parametrize(
+    ("seconds", "epochs"), [(1.0, (1, 1)), (0.15, (1, 2)), (0.08, (1, 3)), (0.01, (5, 5)), (5e-324, (64, 1))]
+)
+def test_epochs_in_rounds(seconds: float, epochs: tuple[int, int]) -> None:
+    """A round lasts long enough to be timed, and together they last as long as a pass."""
+    assert epochs_in_rounds(seconds) == epochs
 
 
 def test_epochs_per_pass_refuses_impossible_seconds() -> None:

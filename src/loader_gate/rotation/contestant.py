@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from loader_gate.registry.kind import kind_named
 from loader_gate.rotation.measurement import Bound, Measurement
+from loader_gate.statistics.counts import epochs_in_rounds, epochs_per_pass
 from loader_gate.verdict.beyond_limit import beyond_limit
 from loader_gate.verdict.verdict import unmeasured
 
@@ -82,7 +83,8 @@ class Contestant:
         head: Its own arm.
         on_fewer_cores: Its arms on fewer cores: in all of its blocks, next to head.
         opened: What its worker said at the start.
-        epochs: How many epochs make a pass that is long enough to time.
+        epochs: How many epochs are timed at once.
+        rounds: How many times that makes a pass: head and base take turns, so that both are of one moment.
         parts: What part of an epoch makes one, where whole ones are too long.
         baseline_passes: The baseline's passes of the blocks that head took part in, until nobody needed them.
         decisions: What the looks have decided.
@@ -96,10 +98,22 @@ class Contestant:
     on_fewer_cores: list[Arm] = field(default_factory=list, init=False)
     opened: Opened = field(default=Opened(), init=False)
     epochs: int = field(default=1, init=False)
+    rounds: int = field(default=1, init=False)
     parts: Parts | None = field(default=None, init=False)
     baseline_passes: list[PassTiming] = field(default_factory=list, init=False)
     decisions: Decisions = field(default=Decisions(), init=False)
     observed: Observed | None = field(default=None, init=False)
+
+    def make_passes_of(self, epoch_seconds: float) -> None:
+        """Choose how many epochs make a pass, in rounds if it is compared.
+
+        Args:
+            epoch_seconds: Seconds of one warm epoch.
+        """
+        if self.compared_with is None:
+            self.epochs = epochs_per_pass(epoch_seconds)
+        else:
+            self.epochs, self.rounds = epochs_in_rounds(epoch_seconds)
 
     @property
     def blocks(self) -> int:

@@ -16,6 +16,7 @@ from loader_gate.rotation import looks, schedule
 from loader_gate.rotation.contestant import Arm, Contestant, Decisions
 from loader_gate.rotation.runner import Job, Runner, Workers
 from loader_gate.verdict.verdict import unmeasured
+from loader_gate.worker.timing import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -155,17 +156,26 @@ def _run_block(
 ) -> None:
     """Run one block, of the baseline unless it rests too, and keep the passes of who finished theirs."""
     turns = schedule.turns(contestants, order)
-    passes: dict[Arm, list[PassTiming]] = {arm: [] for _, arm in turns}
-    for contestant, arm in (*turns, *reversed(turns)):
-        if contestant.goes_on_with(arm) and baseline.verdict is None:
-            say(contestant.named(arm))
-            timing = runner.run_pass(contestant, arm)
-            if timing is not None:
-                passes[arm].append(timing)
+    passes: dict[Arm, list[PassTiming]] = {arm: [] for _, arms in turns for arm in arms}
+    back = [(contestant, arms[::-1]) for contestant, arms in reversed(turns)]
+    for contestant, arms in (*turns, *back):
+        rounds: dict[Arm, list[PassTiming]] = {arm: [] for arm in arms}
+        for number in range(contestant.rounds):
+            for arm in arms if number % 2 == 0 else reversed(arms):
+                if contestant.goes_on_with(arm) and baseline.verdict is None:
+                    if number == 0:
+                        say(contestant.named(arm))
+                    timing = runner.run_pass(contestant, arm)
+                    if timing is not None:
+                        rounds[arm].append(timing)
+        for arm, timings in rounds.items():
+            if timings:
+                passes[arm].append(joined(timings))
     if baseline.verdict is not None:
         return
-    for contestant, arm in turns:
-        if contestant.goes_on_with(arm):
-            arm.passes += passes[arm]
-            if arm is contestant.head:
-                contestant.baseline_passes += passes.get(baseline.head, [])
+    for contestant, arms in turns:
+        for arm in arms:
+            if contestant.goes_on_with(arm):
+                arm.passes += passes[arm]
+                if arm is contestant.head:
+                    contestant.baseline_passes += passes.get(baseline.head, [])

@@ -13,7 +13,7 @@ from loader_gate.machine.cores import cores
 from loader_gate.registry.spec import AUGMENTS
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
 from loader_gate.rotation.parts import asked, may_be_parts, part_problem, parts_of, to_find
-from loader_gate.statistics.counts import epochs_per_pass, steady
+from loader_gate.statistics.counts import steady
 from loader_gate.verdict.idle import after_first_epoch, idle_problem, reading_problem, rest_problem
 from loader_gate.worker.limits import bytes_in
 from loader_gate.worker.process import WorkerError
@@ -168,12 +168,12 @@ class Runner:
                             contestant.parts = parts_of(timing, images, batches, budget_seconds)
                 warm += seconds[-1:]  # no earlier one: a loader may have worked on it before it was asked for
             if warm and not self._job.is_cold:  # what the first epoch reads, a second one would find
-                contestant.epochs = epochs_per_pass(min(warm))
+                contestant.make_passes_of(min(warm))
 
     def run_pass(
         self, contestant: Contestant, arm: Arm, part: Mapping[str, Any] | None = None
     ) -> PassTiming | None:
-        """Run one pass; None if the worker failed, or works when it should be idle.
+        """Run one pass, or a round of one; None if the worker failed, or works when it should be idle.
 
         Args:
             contestant: The variant.

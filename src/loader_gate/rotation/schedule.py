@@ -3,7 +3,7 @@
 A block runs the baseline and each undecided variant once, then all of them again in reverse order
 (A B C … C B A), so that a machine that speeds up or slows down steadily favours none of them. With a base to
 compare with, a variant's turn is a pass of head and one of base, in either order: what is compared most
-finely is nearest in time.
+finely is nearest in time. Where their epochs are short, they take turns within it, round by round.
 
 Two processes of the same code need not be equally fast: where their memory lies, say, is drawn anew with
 each. So a variant that is compared with base goes on in fresh processes, on both sides, after every block.
@@ -65,8 +65,10 @@ def rests(baseline: Contestant, undecided: Iterable[Contestant], pace: Pace) -> 
     return not is_needed and _has_enough(baseline, pace)
 
 
-def turns(contestants: Iterable[Contestant], order: random.Random) -> list[Turn]:
+def turns(contestants: Iterable[Contestant], order: random.Random) -> list[tuple[Contestant, list[Arm]]]:
     """Return the turns of the first half of a block; its second half has the same, in reverse.
+
+    Each is of a variant, with its arms in the order in which they are timed.
 
     Args:
         contestants: Who takes part.
@@ -78,7 +80,7 @@ def turns(contestants: Iterable[Contestant], order: random.Random) -> list[Turn]
     for contestant in drawn:
         arms = contestant.arms_to_measure()
         order.shuffle(arms)
-        found += [(contestant, arm) for arm in arms]
+        found.append((contestant, arms))
     return found
 
 

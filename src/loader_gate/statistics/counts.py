@@ -28,6 +28,14 @@ MOST_WARMUP_PASSES = 6
 WARMUP_GAIN = 0.10
 
 
+#: How long a pass is to be, about, where epochs are shorter: a shorter one is mostly noise of the scheduler
+#: and of starting the iterator, and of starting processes.
+PASS_SECONDS = 0.25
+#: How long head and base are each timed at once, about, where epochs are shorter: what slows a machine down
+#: for a moment then slows both; see "Rounds" in ``docs/statistics.md``.
+ROUND_SECONDS = 0.05
+
+
 def planned_blocks(budget_seconds: float, block_seconds: float, most: int = MOST_BLOCKS) -> int:
     """Return how many blocks a variant may be measured for: one always is, and never more than the most.
 
@@ -55,13 +63,12 @@ def steady(passes_seconds: Sequence[float]) -> bool:
     return last >= (1 - WARMUP_GAIN) * min(before)
 
 
-def epochs_per_pass(epoch_seconds: float, pass_seconds: float = 0.25, most: int = 64) -> int:
+def epochs_per_pass(epoch_seconds: float, pass_seconds: float = PASS_SECONDS, most: int = 64) -> int:
     """Return how many epochs make a pass that is long enough to time.
 
     Args:
         epoch_seconds: Seconds of one warm epoch.
-        pass_seconds: How long it is to be, about: a shorter one is mostly noise of the scheduler and of
-            starting the iterator, and of starting processes.
+        pass_seconds: How long it is to be, about.
         most: The most epochs a pass may have, so that a block stays short.
 
     Raises:
@@ -70,3 +77,16 @@ def epochs_per_pass(epoch_seconds: float, pass_seconds: float = 0.25, most: int 
     log_of_seconds(epoch_seconds)
     # Bounded before it is rounded: a tiny epoch makes a ratio that no int can hold.
     return max(1, round(min(pass_seconds / epoch_seconds, most)))
+
+
+def epochs_in_rounds(epoch_seconds: float) -> tuple[int, int]:
+    """Return how many epochs make a round of head or base, and how many rounds make a pass.
+
+    Args:
+        epoch_seconds: Seconds of one warm epoch.
+
+    Raises:
+        ValueError: It is not positive and finite.
+    """
+    a_round = epochs_per_pass(epoch_seconds, ROUND_SECONDS)
+    return a_round, max(1, round(epochs_per_pass(epoch_seconds) / a_round))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any
 
 
@@ -83,6 +84,47 @@ class PassTiming:
     def used_cpu_seconds(self) -> float:
         """Return the CPU seconds that were used then."""
         return self.cpu_seconds * self.epochs if self.part is None else self.part.cpu_seconds
+
+
+def joined(rounds: Sequence[PassTiming]) -> PassTiming:
+    """Return a pass that was timed in rounds of as many epochs each.
+
+    The longest batch is the longest of all; another percentile is the mean of those of the rounds.
+
+    Args:
+        rounds: At least one.
+    """
+    first, *others = rounds
+    if not others:
+        return first
+    waits = [each.batch_seconds for each in rounds if each.batch_seconds is not None]
+    batch_seconds = {name: fmean(each[name] for each in waits) for name in waits[0]} if waits else None
+    if batch_seconds is not None:
+        batch_seconds["longest"] = max(each["longest"] for each in waits)
+
+    def mean(figure: Callable[[PassTiming], float]) -> float:
+        return fmean(map(figure, rounds))
+
+    qualities = [each.shuffle_quality for each in rounds if each.shuffle_quality is not None]
+    used = [each.accelerator_utilisation for each in rounds if each.accelerator_utilisation is not None]
+    return replace(
+        rounds[-1],
+        seconds=mean(lambda each: each.seconds),
+        first_batch_seconds=mean(lambda each: each.first_batch_seconds),
+        teardown_seconds=mean(lambda each: each.teardown_seconds),
+        cpu_seconds=mean(lambda each: each.cpu_seconds),
+        peak_rss_bytes=max(each.peak_rss_bytes for each in rounds),
+        epochs=sum(each.epochs for each in rounds),
+        accelerator_utilisation=fmean(used) if used else None,
+        batch_seconds=batch_seconds,
+        shuffle_quality=min(qualities, default=None),
+        idle_seconds=sum(each.idle_seconds for each in rounds),
+        idle_cpu_seconds=sum(each.idle_cpu_seconds for each in rounds),
+        idle_read_bytes=sum(each.idle_read_bytes for each in rounds),
+        look_seconds=mean(lambda each: each.look_seconds),
+        asking_cpu_seconds=mean(lambda each: each.asking_cpu_seconds),
+        read_bytes=round(mean(lambda each: each.read_bytes)),
+    )
 
 
 @dataclass(frozen=True)
