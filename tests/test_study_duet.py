@@ -190,21 +190,24 @@ class FakeRunner:
         return PassTiming(seconds, 0.0, 0.0, 0.0, 1, contestant.epochs)
 
 
-def pairs_on(machine: FakeRunner, monkeypatch: pytest.MonkeyPatch, in_duet: bool) -> Pairs:
+def pairs_on(machine: FakeRunner, monkeypatch: pytest.MonkeyPatch, way: duet.Way) -> Pairs:
     """Return pairs on a machine that is made up."""
     monkeypatch.setattr("docs.study.duet_pairs.Runner", lambda *_: machine)
     monkeypatch.setattr("docs.study.duet_pairs.move", machine.move)
     (variant,) = (each for each in built_in_variants() if each.name == STREAMING)
     workers = cast("Workers", type("Numbered", (), {"pids": {False: 0, True: 1}}))
-    halves = ((0,), (1,)) if in_duet else None
-    return Pairs(Case("made up", variant, variant), cast("Job", None), workers, halves, lambda _: None)
+    halves = ((0,), (1,)) if way == "duet" else None
+    case, job = Case("made up", variant, variant), cast("Job", None)
+    return Pairs(case, job, workers, halves, lambda _: None, in_rounds=way == "in rounds")
 
 
-@pytest.mark.parametrize("in_duet", [False, True])
-def test_a_block_cancels_what_halves_differ_by(monkeypatch: pytest.MonkeyPatch, in_duet: bool) -> None:
+@pytest.mark.parametrize(("way", "epochs"), [("in turn", 4), ("in rounds", 1), ("duet", 2)])
+def test_a_block_cancels_what_halves_differ_by(
+    monkeypatch: pytest.MonkeyPatch, way: duet.Way, epochs: int
+) -> None:
     """Both sides are on either half, both at once in duet; passes are long enough."""
     machine, order = FakeRunner(), random.Random(0)  # noqa: S311 (an order of passes, no secret)
-    pairs = pairs_on(machine, monkeypatch, in_duet)
+    pairs = pairs_on(machine, monkeypatch, way)
     for _ in range(2):
         pairs.renew()
         for _ in range(3):
@@ -212,8 +215,8 @@ def test_a_block_cancels_what_halves_differ_by(monkeypatch: pytest.MonkeyPatch, 
     assert machine.renewed == 1
     assert [len(run) for run in pairs.runs] == [3, 3]
     assert {round(math.exp(block.log_ratio), 6) for run in pairs.runs for block in run} == {2.0}
-    assert len(machine.at) == (2 if in_duet else 0)
-    assert pairs._contestant.epochs == (2 if in_duet else 4)
+    assert len(machine.at) == (2 if way == "duet" else 0)
+    assert pairs._contestant.epochs == epochs
     machine.problem = "its worker died"
     with pytest.raises(StudyError, match="made up could not be timed: its worker died"):
         pairs.block(order)
@@ -223,16 +226,21 @@ def test_a_block_cancels_what_halves_differ_by(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_rows() -> None:
-    """A line a way, and one of both."""
-    found: duet.Found = {"in turn": made_up(4, 0.06), "duet": made_up(4, 0.03, seconds=2.0)}
-    turns, at_once = duet.spread_rows(STREAMING, found)
+    """A line a way, and one of each other way against the first."""
+    found: duet.Found = {
+        "in turn": made_up(4, 0.06),
+        "in rounds": made_up(4, 0.05),
+        "duet": made_up(4, 0.03, seconds=2.0),
+    }
+    turns, rounds, at_once = duet.spread_rows(STREAMING, found)
     assert turns.startswith("| `tfdata_no_cache` | in turn | 24 | 1.00 | ")
+    assert rounds.startswith("| `tfdata_no_cache` | in rounds | 24 | 1.00 | ")
     assert at_once.startswith("| `tfdata_no_cache` | duet | 24 | 2.00 | ")
     assert {line.count("|") for line in (turns, at_once)} == {12}
-    assert duet.fewer_row(STREAMING, found).count("–") == 3
-    first, second = duet.planted_rows("slow", found)
+    assert [line.count("–") for line in duet.fewer_rows(STREAMING, found)] == [3, 3]
+    first, _, last = duet.planted_rows("slow", found)
     assert first.startswith("| slow | in turn | 24 | ")
-    assert second.startswith("| slow | duet | 24 | ")
+    assert last.startswith("| slow | duet | 24 | ")
 
 
 def test_parallelism_can_be_lost() -> None:

@@ -1,6 +1,6 @@
-"""Both sides at once, each on half of the cores (duet), against both in turn on all of them.
+"""Both sides at once, each on half of the cores (duet), against both in turn, or in short rounds, on all.
 
-Blocks of the two ways alternate, so that both meet the same moods of the machine. See Bulej et al., "Duet
+Blocks of the ways alternate, so that all meet the same moods of the machine. See Bulej et al., "Duet
 Benchmarking: Improving Measurement Accuracy in the Cloud" (ICPE 2020).
 """
 
@@ -31,6 +31,7 @@ from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.rotation.runner import Job
 from loader_gate.same_work.reference import build_reference
+from loader_gate.statistics.counts import ROUND_SECONDS
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
 from loader_gate.variants import tfdata_no_cache
@@ -50,15 +51,17 @@ BLOCKS_A_PAIR = 6
 FILE = "duet.md"
 SIZE = (IMAGE_SIZE, IMAGE_SIZE)
 
-Way: TypeAlias = Literal["in turn", "duet"]
+Way: TypeAlias = Literal["in turn", "in rounds", "duet"]
 WAYS: tuple[Way, ...] = get_args(Way)
 ABOUT = """\
 # Both at once, or in turn
 
-Written by `python -m docs.study duet`, on {date}. Head and base were timed in two ways, in blocks that
+Written by `python -m docs.study duet`, on {date}. Head and base were timed in three ways, in blocks that
 alternate:
 
-- **in turn**: one after the other on all {cores} cores, A B B A, as sessions do;
+- **in turn**: one after the other on all {cores} cores, A B B A;
+- **in rounds**: likewise, but where epochs are short they take turns within each pass, in rounds of about
+  {round:g} s, as sessions do;
 - **duet**: both at once, each bound to half of the cores ({halves}) from before its first thread began, and
   once more with the halves swapped (Bulej et al., "Duet Benchmarking", ICPE 2020). What disturbs one is to
   disturb the other.
@@ -77,11 +80,11 @@ once a pair.
 | loader | way | blocks | s a block | robust | plain | within | between | s by robust | by plain | by pairs |
 | :-- | :-- | --: | --: | --: | --: | --: | --: | --: | --: | --: |
 {spreads}
-How many times fewer seconds duet needs, with 95 % intervals of a bootstrap over pairs of processes; below 1
-it needs more:
+How many times fewer seconds another way needs than in turn, with 95 % intervals of a bootstrap over pairs of
+processes; below 1 it needs more:
 
-| loader | by robust | by plain | by pairs |
-| :-- | --: | --: | --: |
+| loader | way | by robust | by plain | by pairs |
+| :-- | :-- | --: | --: | --: |
 {fewer}
 ## Something planted
 
@@ -125,7 +128,7 @@ class _Study:
     done: int = field(default=0, init=False)
 
     def time(self, case: Case, order: random.Random, folder: Path) -> Found:
-        """Time a case in both ways, in blocks that alternate.
+        """Time a case in all ways, in blocks that alternate.
 
         Raises:
             StudyError: It could not be.
@@ -154,13 +157,14 @@ class _Study:
             workers,
             halves,
             lambda text: self.progress.update(self.done, f"{case.name}, {way}: {text}"),
+            in_rounds=way == "in rounds",
         )
         stack.callback(pairs.end)
         return pairs
 
 
 def measure(names: Sequence[str], images: int, blocks: int, folder: Path) -> None:
-    """Time variants, and planted slowdowns, in both ways, and write what came of it.
+    """Time variants, and planted slowdowns, in all ways, and write what came of it.
 
     Args:
         names: The variants that are compared with themselves, and of `PLANTED` what is to be planted.
@@ -190,7 +194,7 @@ def measure(names: Sequence[str], images: int, blocks: int, folder: Path) -> Non
         build_reference(tree, SIZE, reference)
         with ExitStack() as stack:
             progress = stack.enter_context(
-                Progress("Timing both at once", 2 * blocks * len([*same, *slowed]))
+                Progress("Timing both at once", len(WAYS) * blocks * len([*same, *slowed]))
             )
             templates = {way: stack.enter_context(closing(Templates())) for way in WAYS}
             study = _Study(tree, reference, templates, halves, blocks, progress)
@@ -206,11 +210,12 @@ def measure(names: Sequence[str], images: int, blocks: int, folder: Path) -> Non
         run=BLOCKS_A_PAIR,
         images=images,
         length=PASS_SECONDS,
+        round=ROUND_SECONDS,
         machine=read_machine().describe(),
         noise=describe_noise(before, read_noise()),
         planted=planted.VARIANT,
         spreads="".join(line for case in same for line in spread_rows(case.name, found[case.name])),
-        fewer="".join(fewer_row(case.name, found[case.name]) for case in same),
+        fewer="".join(line for case in same for line in fewer_rows(case.name, found[case.name])),
         found="".join(line for case in slowed for line in planted_rows(case.name, found[case.name])),
         lost=ONE_CORE if one_core else "",
     )
@@ -243,10 +248,14 @@ def spread_rows(name: str, found: Found) -> list[str]:
     return lines
 
 
-def fewer_row(name: str, found: Found) -> str:
-    """Return a line of how many times fewer seconds duet needs."""
-    fewer = times_fewer(found["in turn"], found["duet"])
-    return f"| `{name}` | {' | '.join(str(fewer[kind]) for kind in KINDS)} |\n"
+def fewer_rows(name: str, found: Found) -> list[str]:
+    """Return the lines of how many times fewer seconds other ways need than in turn."""
+    first, *others = WAYS
+    lines = []
+    for way in others:
+        fewer = times_fewer(found[first], found[way])
+        lines.append(f"| `{name}` | {way} | {' | '.join(str(fewer[kind]) for kind in KINDS)} |\n")
+    return lines
 
 
 def planted_rows(name: str, found: Found) -> list[str]:

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from threading import Barrier
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from docs.study.halves import bound_to, move
 from docs.study.record import HANG_SECONDS
 from docs.study.spreads import Block
 from loader_gate.rotation.runner import Job, Runner
-from loader_gate.statistics.counts import epochs_per_pass
+from loader_gate.statistics.counts import epochs_in_rounds, epochs_per_pass
 from loader_gate.statistics.estimate import log_ratios
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.process import WorkerProcess, module_search_path
@@ -102,6 +103,8 @@ class Pairs:
         workers: Workers,
         halves: tuple[Half, Half] | None,
         report: Callable[[str], None],
+        *,
+        in_rounds: bool = False,
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -111,11 +114,13 @@ class Pairs:
             workers: Where they come from.
             halves: Of the cores, for duet; None in turn.
             report: Told what is being done.
+            in_rounds: Whether both sides take turns within a pass too, if their epochs are short.
         """
         self.runs: list[list[Block]] = []
         self._case, self._workers, self._halves = case, workers, halves
         self._runner = Runner(workers, job, report)
         self._contestant: Contestant
+        self._in_rounds, self._rounds = in_rounds, 1
         self._took = 0.0
 
     def renew(self) -> None:
@@ -133,6 +138,8 @@ class Pairs:
         if not self.runs:  # as it is timed, as others wait for the same memory then
             epoch = min(self._round(self._contestant.arms()))
             self._contestant.epochs = epochs_per_pass(epoch, PASS_SECONDS)
+            if self._in_rounds:
+                self._contestant.epochs, self._rounds = epochs_in_rounds(epoch, PASS_SECONDS)
         self.runs.append([])
 
     def block(self, order: random.Random) -> None:
@@ -144,9 +151,11 @@ class Pairs:
         arms = order.sample(self._contestant.arms(), 2)
         rounds, seconds = [], 0.0
         for each in (arms, arms[::-1]):
-            head, base = self._round(each)
-            seconds += self._took
-            rounds.append((head, base))
+            both = []
+            for number in range(self._rounds):
+                both.append(self._round(each if number % 2 == 0 else each[::-1]))
+                seconds += self._took
+            rounds.append((fmean(head for head, _ in both), fmean(base for _, base in both)))
         (ratio,) = log_ratios([head for head, _ in rounds], [base for _, base in rounds])
         self.runs[-1].append(Block(ratio, seconds))
 

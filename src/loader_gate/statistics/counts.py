@@ -79,14 +79,15 @@ def epochs_per_pass(epoch_seconds: float, pass_seconds: float = PASS_SECONDS, mo
     return max(1, round(min(pass_seconds / epoch_seconds, most)))
 
 
-def epochs_in_rounds(epoch_seconds: float) -> tuple[int, int]:
+def epochs_in_rounds(epoch_seconds: float, pass_seconds: float = PASS_SECONDS) -> tuple[int, int]:
     """Return how many epochs make a round of head or base, and how many rounds make a pass.
 
     Args:
         epoch_seconds: Seconds of one warm epoch.
+        pass_seconds: How long a pass is to be, about.
 
     Raises:
         ValueError: It is not positive and finite.
     """
     a_round = epochs_per_pass(epoch_seconds, ROUND_SECONDS)
-    return a_round, max(1, round(epochs_per_pass(epoch_seconds) / a_round))
+    return a_round, max(1, round(epochs_per_pass(epoch_seconds, pass_seconds) / a_round))
