@@ -432,7 +432,7 @@ def suite(
         return replace(each, verdict=replace(each.verdict, changes=(same,)), base_passes=each.variant_passes)
 
     @contextmanager
-    def base_of(*_: object) -> Iterator[Base]:
+    def base_of(*_: object, **__: object) -> Iterator[Base]:
         yield Base(BASE, "beef (main)", {STREAMING: Any}, {}, {})  # type: ignore[dict-item]
 
     monkeypatch.setattr(found, "_measurement", compared)

@@ -359,6 +359,22 @@ def test_head_and_base_take_turns_within_a_pass(stage: Stage) -> None:
     assert sides[:2] == sides[2 * rounds : 2 * rounds + 2][::-1]
 
 
+def test_what_seems_slower_is_decided_first(stage: Stage) -> None:
+    """A session that fails says so early, and everybody is decided all the same."""
+    found = stage.run(
+        baseline=noisy(4.0),
+        same=noisy(1.0, 0.2),
+        slow=noisy(1.05),
+        base={"same": noisy(1.0, 0.2), "slow": noisy(1.0)},
+    )
+    assert found["slow"].verdict.changes[0].outcome == "regression"
+    assert found["same"].verdict.changes[0].outcome == "same"
+    last = max(number for number, name in enumerate(stage.journal) if name == "slow_at_base")
+    before = stage.journal[:last]
+    assert before.count("same") < before.count("slow")
+    assert "same" in stage.journal[last:]
+
+
 def test_slow_variants_take_turns_pass_by_pass(stage: Stage) -> None:
     """An epoch is not cut."""
     found = stage.run(baseline=4.0, slow=1.0, base={"slow": 1.0}, budget=1.0)

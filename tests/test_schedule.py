@@ -77,6 +77,20 @@ def test_a_slow_baseline_alone_keeps_to_the_budget() -> None:
     assert schedule.goes_on(contestant(BASELINE, seconds=50.0, blocks=0), [], PACE)
 
 
+def test_what_seems_slower_goes_first() -> None:
+    """Alone, but only when the baseline rests: every speedup is a ratio of passes of the same blocks."""
+    baseline = contestant(BASELINE, blocks=FEWEST_BLOCKS)
+    slow, other = contestant("slow", base=1.0), contestant("other", base=1.0)
+    slow.decisions = Decisions(seems_slower=True)
+    assert schedule.taking_part(baseline, [slow, other], PACE) == [baseline, slow, other]
+    passed = Verdict("pass", None, None, "because")
+    slow.decisions = Decisions(speedup=passed, seems_slower=True)
+    other.decisions = Decisions(speedup=passed)
+    assert schedule.taking_part(baseline, [slow, other], PACE) == [slow]
+    slow.decisions = Decisions(speedup=passed)
+    assert schedule.taking_part(baseline, [slow, other], PACE) == [slow, other]
+
+
 def test_fresh_processes_are_due() -> None:
     """After every block, for what is still compared."""
     compared = contestant("one", base=1.0)

@@ -61,6 +61,7 @@ class Decisions:
         speedup: The verdict on its speedup alone.
         change: What became of its seconds against base.
         verdict: The verdict of speedup and change together: the variant leaves the rotation.
+        seems_slower: Whether head seems to be slower than base, and may turn out so beyond the tolerance.
         more_processes: Whether head and base go on, though their seconds are decided, as head seems to take
             more memory and too few processes have shown it.
     """
@@ -69,6 +70,7 @@ class Decisions:
     speedup: Verdict | None = None
     change: Change | None = None
     verdict: Verdict | None = None
+    seems_slower: bool = False
     more_processes: bool = False
 
 

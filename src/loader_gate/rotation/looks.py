@@ -94,13 +94,15 @@ def look(contestant: Contestant, rules: AnyRules, pace: Pace, others: float | No
     changes = now.changes(change)
     more = now.needs_more_processes(changes)
     if contestant.variant.name == BASELINE:
-        return replace(before, planned=planned, change=change, more_processes=more)
+        return replace(
+            before, planned=planned, change=change, seems_slower=now.seems_slower, more_processes=more
+        )
     speedup = before.speedup or now.speedup()
     is_compared = contestant.compared_with is not None
     verdict = None
     if speedup is not None and (change is not None or not is_compared) and not more:
-        verdict = with_changes(now.with_hint(speedup), changes)
-    return Decisions(planned, speedup, change, verdict, more)
+        verdict = with_changes(_with_hint(speedup, contestant), changes)
+    return Decisions(planned, speedup, change, verdict, now.seems_slower, more)
 
 
 def last_look_at_baseline(
@@ -202,7 +204,7 @@ class _Look:
     def _change_against(self, base: Arm) -> Change | None:
         """Judge the change: to be one takes a surer interval, some time, and a machine that does not move."""
         last, busy = self.is_last, self.rules.busy_elsewhere(self.others)
-        ratios = pair_log_ratios(_seconds(self.contestant.head.passes), _seconds(base.passes))
+        ratios = self._ratios(base)
         found = surely = self._estimate_change(ratios, ERROR)
         if not found.low <= 1 <= found.high:  # else a surer interval holds 1, too
             surely = self._estimate_change(ratios, self.pace.failing_error)
@@ -223,6 +225,17 @@ class _Look:
             return change
         reason = moved_reason(control, "its")
         return replace(change, outcome="undecided", reason=reason) if last else None
+
+    @property
+    def seems_slower(self) -> bool:
+        """Return whether head is slower by the usual interval, and so perhaps beyond the tolerance."""
+        base = self.contestant.compared_with
+        if base is None or self.known_change() is not None or self.contestant.blocks < FEWEST_TO_LOOK_EARLY:
+            return False
+        return self._estimate_change(self._ratios(base), ERROR).low > 1
+
+    def _ratios(self, base: Arm) -> list[float]:
+        return pair_log_ratios(_seconds(self.contestant.head.passes), _seconds(base.passes))
 
     def _own_control(self, base: Arm) -> Control:
         """Return the A/A test of what is compared: each side's two passes of a block are the same code twice.
@@ -265,14 +278,6 @@ class _Look:
         agreeing = {"regression": own.low > 1, "improvement": own.high < 1}
         return agreeing.get(change.outcome, True)
 
-    def with_hint(self, verdict: Verdict) -> Verdict:
-        """Return a verdict that says what it would take, where the budget had no room for an interval."""
-        if self.contestant.blocks >= FEWEST_BLOCKS:
-            return verdict
-        seconds = FEWEST_BLOCKS * self.contestant.block_seconds()
-        needed = f"; {FEWEST_BLOCKS} blocks take about {seconds:,.0f} s"
-        return replace(verdict, reason=verdict.reason + needed)
-
     def changes(self, in_seconds: Change | None) -> list[Change]:
         """Return every change against base, the seconds first; the others are looked at only now."""
         base = self.contestant.compared_with
@@ -312,6 +317,15 @@ class _Look:
         if min(*above, *below) <= 0:
             return None
         return estimate(log_ratios(above, below), self.pace.failing_error)
+
+
+def _with_hint(verdict: Verdict, contestant: Contestant) -> Verdict:
+    """Return a verdict that says what it would take, where the budget had no room for an interval."""
+    if contestant.blocks >= FEWEST_BLOCKS:
+        return verdict
+    seconds = FEWEST_BLOCKS * contestant.block_seconds()
+    needed = f"; {FEWEST_BLOCKS} blocks take about {seconds:,.0f} s"
+    return replace(verdict, reason=verdict.reason + needed)
 
 
 def share(contestant: Contestant, contestants: Iterable[Contestant]) -> Share | None:

@@ -118,7 +118,7 @@ def run_blocks(
     while schedule.goes_on(baseline, challengers, pace):
         undecided = [each for each in challengers if each.verdict is None]
         say = partial(_say, watch, pace, baseline, undecided, len(challengers))
-        taking_part = undecided if schedule.rests(baseline, undecided, pace) else [baseline, *undecided]
+        taking_part = schedule.taking_part(baseline, undecided, pace)
         _run_block(baseline, taking_part, runner, order, say)
         runner.check(schedule.due_for_check(taking_part, checked_after))
         others = watch.others()

@@ -65,6 +65,22 @@ def rests(baseline: Contestant, undecided: Iterable[Contestant], pace: Pace) -> 
     return not is_needed and _has_enough(baseline, pace)
 
 
+def taking_part(baseline: Contestant, undecided: Sequence[Contestant], pace: Pace) -> Sequence[Contestant]:
+    """Return who takes part in the next block.
+
+    Once the baseline rests, whatever seems to be slower than at base goes first, alone: a session that fails
+    says so the sooner, and takes no longer in all.
+
+    Args:
+        baseline: The baseline.
+        undecided: Those challengers that are.
+        pace: How long it may take.
+    """
+    if not rests(baseline, undecided, pace):
+        return [baseline, *undecided]
+    return [each for each in undecided if each.decisions.seems_slower] or undecided
+
+
 def turns(contestants: Iterable[Contestant], order: random.Random) -> list[tuple[Contestant, list[Arm]]]:
     """Return the turns of the first half of a block; its second half has the same, in reverse.
 
