@@ -676,7 +676,7 @@ def test_a_first_loader(tmp_path: Path, run_here: Run) -> None:
 def test_at_another_revision(their_loader: Variant, tmp_path: Path) -> None:
     """The file is that of the worktree, by its place in the repository, and so is what it imports."""
     commit_all(tmp_path)
-    with base_of("HEAD", None, [their_loader], module_search_path(tmp_path)) as base:
+    with base_of("HEAD", None, [their_loader], module_search_path(tmp_path), times_unchanged=True) as base:
         origin = base.origins["photos"]
         assert origin.inside is not None
         assert origin.file == str(Path(origin.inside) / "benchmarks" / "test_it.py")

@@ -54,12 +54,6 @@ class Base:
     def remarks(self) -> list[str]:
         """Return what there is to say of variants that are not compared."""
         others = [f"{name} {words}" for name, words in {**self.missing, **self.deleted}.items()]
-        if self.unchanged:
-            which = "nothing else" if self.origins else "nothing"
-            others.append(
-                f"{which} runs other code than at base, so it is not timed there "
-                "(--compare-unchanged does it all the same)"
-            )
         if self.origins or self.unchanged:
             return [f"Against {self.description}: {words}." for words in others]
         return [f"Nothing is compared with {self.description}: {'; '.join(others)}."]

@@ -70,6 +70,11 @@ def session_table(result: Result, notes: TableNotes, colour: bool) -> list[str]:
     if notes.base is not None:
         lines += ["", *change_table(measurements, colour)]
         about.append(f"Change: head / base, below 1 is better. Base: {notes.base}.")
+        if any(change.outcome == "unchanged" for each in measurements for change in each.verdict.changes):
+            about.append(
+                "What is unchanged runs the same code at base, so it was not timed there; "
+                "--compare-unchanged does that all the same."
+            )
     about += [f"Skipped: {each}" for each in notes.skipped]
     about += [
         notes.floors,
