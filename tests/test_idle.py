@@ -52,8 +52,8 @@ def test_an_idle_worker() -> None:
     assert idle_problem([a_pass(GRAIN_SECONDS)] * 50) == ""
     assert idle_problem([a_pass(0.9 * SHARE_OF_A_PASS * 3.0, cpu=3.0)] * 50) == ""
     assert idle_problem([a_pass(0.9 * SHARE_OF_A_PASS * 3.0, cpu=3.0, epochs=10)] * 50) == ""
-    assert idle_problem([a_pass(0.030 + 7 * 0.003, cpu=0.8, epochs=8)] * 50) == ""
-    assert idle_problem([a_pass(0.030 + 7 * 0.004, cpu=0.8, epochs=8)] * 50) != ""
+    assert idle_problem([a_pass(0.030 + 7 * 0.012, cpu=0.8, epochs=8)] * 50) == ""
+    assert idle_problem([a_pass(0.030 + 7 * 0.013, cpu=0.8, epochs=8)] * 50) != ""
 
 
 def test_epochs_that_take_little() -> None:

@@ -134,6 +134,10 @@ def test_other_code(project: Path, change: Change) -> None:
         "import subprocess\n\nsubprocess.run(['python', '-m', 'fast'])\n",
         "import os\n\nos.system('python fast')\n",
         "CONFIGURATION = 'configurations/fast.py'\n",
+        "from package.paths import *\n",
+        "import sys\n\nsys.path.insert(0, 'lib')\n",
+        "import found_nowhere\n",
+        "from importlib.metadata import entry_points\n",
         "from missing syntax\n",
     ],
 )
@@ -156,11 +160,11 @@ def test_ignored_files_are_of_both_sides(project: Path) -> None:
 def test_an_environment_inside_of_the_repository(project: Path) -> None:
     """Packages are installed: they are the same on both sides."""
     packages = project / ".venv" / "lib" / "python3" / "site-packages"
-    write(packages / "resizing.py", "")
+    write(packages / "PIL.py", "")
     write(project / ".gitignore", ".venv/\n")
-    append("late.py", "import resizing\n")(project)
+    append("late.py", "import PIL\n")(project)
     commit(project, "Use a package")
-    write(packages / "resizing.py", "import subprocess\n")
+    write(packages / "PIL.py", "import subprocess\n")
     with base_of("HEAD", None, [LOADER], [str(project), str(packages)]) as base:
         assert base.unchanged == {"photos"}
 

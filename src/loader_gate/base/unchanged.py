@@ -28,9 +28,11 @@ _MADE_UP = {
     "__import__",
     "check_call",
     "check_output",
+    "entry_points",
     "eval",
     "exec",
     "import_module",
+    "pkgutil",
     "posix_spawn",
     "run_module",
     "run_path",
@@ -39,6 +41,8 @@ _MADE_UP = {
     "subprocess",
     "system",
 }
+#: Of ``sys``, what says where modules are.
+_WHERE = {"meta_path", "path", "path_hooks"}
 #: What an interpreter imports as it starts, if it is there.
 _AT_START = ("sitecustomize", "usercustomize")
 #: The harness is this checkout's on both sides, and so is what a user's loader imports of the suite.
@@ -79,7 +83,11 @@ class Side:
         """
         found: dict[str, bytes] = {}
         try:
-            waiting = [name for each in _AT_START for name in self._named(each)]
+            waiting = [
+                file
+                for name in _AT_START
+                for file in self._chain(PathFinder.find_spec(name, self._own_path), [])
+            ]
             waiting += [file] if file else self._named(module)
             while waiting:
                 each = waiting.pop().resolve()
@@ -102,7 +110,10 @@ class Side:
                 # What is imported from a package may be a module of it.
                 for alias in node.names:
                     name = f"{node.module}.{alias.name}" if node.module else alias.name
-                    yield from self._beside(file, node.level, name) if node.level else self._named(name)
+                    files = self._beside(file, node.level, name) if node.level else self._named(name)
+                    if alias.name == "*" and files:  # a package may say in words what that is
+                        raise _UnknownError
+                    yield from files
             if _is_made_up(node):
                 raise _UnknownError
 
@@ -113,14 +124,18 @@ class Side:
             if self.variants is None or rest[:1] != ["variants"] or not rest[1:]:
                 return []
             return self._chain(PathFinder.find_spec(rest[1], [str(self.variants)]), rest[2:])
-        own = [entry for entry in self.search_path if not holds_packages(entry)]
-        spec = PathFinder.find_spec(first, own)
+        spec = PathFinder.find_spec(first, self._own_path)
         if spec is None and self.hooks:
             spec = find_spec(first)
-            if spec is not None and any(self._is_own(each) for each in _places(spec)):
-                raise _UnknownError  # base's workers find it in another way
+            # Found nowhere, it may be where a worker will look; found by a hook, base's will look elsewhere.
+            if spec is None or any(self._is_own(each) for each in _places(spec)):
+                raise _UnknownError
             return []
         return self._chain(spec, rest)
+
+    @property
+    def _own_path(self) -> list[str]:
+        return [entry for entry in self.search_path if not holds_packages(entry)]
 
     def _beside(self, file: Path, level: int, name: str) -> list[Path]:
         """Return the files that a relative import runs, beside those of the packages around the file."""
@@ -159,7 +174,8 @@ def _is_made_up(node: ast.AST) -> bool:
     if isinstance(node, ast.Name):
         return node.id in _MADE_UP
     if isinstance(node, ast.Attribute):
-        return node.attr in _MADE_UP
+        is_where = isinstance(node.value, ast.Name) and node.value.id == "sys" and node.attr in _WHERE
+        return is_where or node.attr in _MADE_UP
     return isinstance(node, ast.alias) and not _MADE_UP.isdisjoint(node.name.split("."))
 
 

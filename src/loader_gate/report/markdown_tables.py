@@ -17,7 +17,7 @@ EMOJI = {"pass": "✅", "fail": "❌", "undecided": "⚠️", "unmeasured": "�
 def verdicts_table(benchmarks: Sequence[BenchmarkRow]) -> str:
     """Return throughput, shuffle quality, speedup, headspace, floor, change and verdict of each benchmark."""
     several = len({each.workload for each in benchmarks}) > 1
-    compared = any(each.figure("change") is not None for each in benchmarks)
+    compared = any(_change(each) != "–" for each in benchmarks)
     shuffled = any(each.figure("shuffle_quality") is not None for each in benchmarks)
     trained = any(each.figure("headspace") is not None for each in benchmarks)
     columns = ["variant", *(["workload"] if several else []), "images/s"]
@@ -95,7 +95,7 @@ def changes_table(benchmarks: Sequence[BenchmarkRow]) -> str:
             ),
         ]
         for each in benchmarks
-        if each.changes
+        if len(each.changes) > 1
     ]
     headings = [escaped(figure, LONGEST_NAME) for figure in figures]
     return table(["variant", "workload", *headings], rows) if figures else ""

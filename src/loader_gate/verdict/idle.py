@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 #: come to their end. On two cores that others kept busy, variants of tf.data took up to 0.018, and all others
 #: less than 0.002, but for 0.014 once after a start.
 GRAIN_SECONDS = 0.030
-#: Of each further epoch of a pass: the ones that take long are few.
-GRAIN_OF_ANOTHER = 0.003
+#: Of each further epoch of a pass: the ones that take long are few. On a noisy day the file cache of tf.data
+#: used 0.041 in passes of three.
+GRAIN_OF_ANOTHER = 0.012
 #: But no more than such a share of a pass that takes little, and what of the harness cannot be told from the
 #: loader: up to 0.0014 before a pass, and 0.0005 in each further epoch, on two cores that others kept busy.
 MOST_OF_A_PASS, OF_THE_HARNESS, OF_THE_HARNESS_IN_ANOTHER = 0.20, 0.005, 0.001
