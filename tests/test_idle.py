@@ -179,3 +179,27 @@ def test_half_a_pass_is_finishing(idle: float, judged: float) -> None:
     found = after_first_epoch(a_pass(idle, cpu=0.8))
     assert found.idle_cpu_seconds == pytest.approx(judged)
     assert replace(found, idle_cpu_seconds=idle) == a_pass(idle, cpu=0.8)
+
+
+@pytest.mark.parametrize(
+    ("idle", "cpu", "epochs", "found"),
+    [
+        (0.029, 0.4, 1, False),  # the grain of clocks
+        (0.031, 0.4, 1, True),
+        (0.032, 0.4, 2, False),  # and of another epoch
+        (0.034, 0.4, 2, True),
+        (0.0051, 0.001, 1, False),  # what the harness takes
+        (0.0053, 0.001, 1, True),
+        (0.0061, 0.001, 2, False),
+        (0.0063, 0.001, 2, True),
+    ],
+)
+def test_what_says_nothing(idle: float, cpu: float, epochs: int, found: bool) -> None:
+    """As long as a pass takes little, by how many epochs it has."""
+    assert bool(idle_problem([a_pass(idle, cpu, epochs)] * 50)) is found
+
+
+def test_who_reads_very_much() -> None:
+    """In megabytes, with commas."""
+    found = reading_problem([replace(a_pass(0.0), idle_read_bytes=10**12)] * 3)
+    assert "it read 1,000,000 MB from disks" in found
