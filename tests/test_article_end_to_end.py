@@ -86,20 +86,10 @@ def outgrow_memory(sessions: Sessions) -> list[Run]:
     return [foreseen, sessions.run(*options, f"--memory-limit={limit}", "--no-guard")]
 
 
-def outgrow_disk(sessions: Sessions) -> list[Run]:
-    """A disk with room for half a dump, with and without the guard."""
-    options = ("-k", "dump", "--image-size=32", f"--variant={DUMP}", "--disk-limit=147K", SMALL_BUDGET)
-    return [
-        sessions.run(*options, f"--keep-dumps={sessions.folder / 'kept'}"),
-        sessions.run(*options, "--no-guard"),
-    ]
-
-
 STORIES = {
     "dumps": dump,
     "training": train,
     "memory": outgrow_memory,
-    "disk": outgrow_disk,
     "untimed": train_untimed,
 }
 
@@ -325,38 +315,6 @@ def test_a_crash_leaves_nothing_behind(memory: Story) -> None:
 def test_no_chatter_of_a_library(memory: Story) -> None:
     """The last words of a worker are worth quoting only if somebody said them: TensorFlow's log is none."""
     assert "absl" not in memory.runs[1].unmeasured[MEMORY]
-
-
-@pytest.fixture(scope="module")
-def disk(tell: Callable[[str], Story]) -> Story:
-    """The sessions with a dump that does not fit; both fail."""
-    story = tell("disk")
-    for run in story.runs:
-        assert run.code == 1, run.out + run.err
-        assert run.infos == {}
-    return story
-
-
-def test_a_dump_too_large_is_refused(disk: Story) -> None:
-    """Nothing is written: both figures are named before, and the ways out."""
-    run = disk.runs[0]
-    for part in ("would take 295 KB", "147 KB of the disk (--disk-limit)", "--keep-dumps", "--no-guard"):
-        assert part in run.unmeasured[DUMP]
-    assert run.unmeasured[DUMP] in run.failures[DUMP]
-    assert [file for file in (disk.sessions.folder / "kept").rglob("*") if file.is_file()] == []
-
-
-def test_a_disk_that_fills_up(disk: Story) -> None:
-    """With the guard off the writer is stopped: the verdict says that it was the disk."""
-    run = disk.runs[1]
-    assert "filled the disk" in run.unmeasured[DUMP]
-    assert "147 KB (--disk-limit)" in run.unmeasured[DUMP]
-    assert run.unmeasured[DUMP] in run.failures[DUMP]
-
-
-def test_a_full_disk_is_left_as_it_was(disk: Story) -> None:
-    """Not a byte of the dump, nor of anything else, is left in TMPDIR."""
-    assert disk.sessions.left_files() == []
 
 
 def test_a_gpu_that_is_not_there(tmp_path: Path, tree_cache: Path) -> None:

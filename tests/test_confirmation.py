@@ -274,6 +274,27 @@ def test_a_figure_that_is_not_compared_any_more() -> None:
     assert "CPU seconds a regression in run.json, and none any more" in none.reason
 
 
+def test_all_that_is_known_of_what_failed() -> None:
+    """Each figure for itself, in one reason; what is a regression anew says so by itself."""
+    earlier = EarlierSessions("run.json", (), {"seconds": 0.03, "CPU seconds": 0.05, "first batch": 0.2})
+    again = Change("CPU seconds", "regression", Estimate(1.2, 1.1, 1.3, FEW), 0.05)
+    before = verdict(seconds("undecided"), again, Change("first batch", "same", None, 0.2))
+    found = confirmed(before, earlier)
+    stays = replace(
+        seconds("undecided"),
+        outcome="regression",
+        reason="a regression in run.json that is not ruled out here, so it stays one",
+    )
+    assert found == replace(
+        before,
+        status="fail",
+        reason=f"{before.reason}; {stays}; first batch a regression in run.json, and none any more",
+        changes=(stays, *before.changes[1:]),
+    )
+    forgotten = confirmed(verdict(), EarlierSessions("run.json", (), {"seconds": 0.04})).changes
+    assert forgotten == (Change("seconds", "regression", None, 0.04, stays.reason),)
+
+
 def test_what_is_not_measured_fails_anyway() -> None:
     """Its reason is its own."""
     crashed = replace(verdict(), status="unmeasured")

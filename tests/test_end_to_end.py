@@ -236,8 +236,8 @@ def test_a_skipped_run_is_not_green(new_sessions: Callable[[], Sessions]) -> Non
     assert "Measuring" not in run.err
 
 
-def end_by(ending: signal.Signals, doing: bytes, sessions: Sessions) -> tuple[int, str]:
-    """Start a session, send it a signal when it is doing that, and return its exit code and output."""
+def check_its_end(ending: signal.Signals, doing: bytes, sessions: Sessions) -> None:
+    """Start a session, send it a signal when it is doing that, and check that it ends and leaves nothing."""
     terminal, theirs = pty.openpty()
     is_doing_it = threading.Event()
 
@@ -261,21 +261,12 @@ def end_by(ending: signal.Signals, doing: bytes, sessions: Sessions) -> tuple[in
         out, _ = process.communicate(timeout=STUCK_SECONDS)
     reader.join(STUCK_SECONDS)
     os.close(terminal)
-    return process.returncode, out
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert "KeyboardInterrupt" in out
+    sessions.check_nothing_is_left()
 
 
 @pytest.mark.usefixtures("signals_heeded")
-@pytest.mark.parametrize(
-    ("ending", "doing"),
-    [(signal.SIGINT, b"warming up hangs"), (signal.SIGTERM, b"checking that ")],
-    ids=["Ctrl-C in a pass", "SIGTERM while workers start"],
-)
-def test_a_session_that_is_ended(
-    ending: signal.Signals, doing: bytes, new_sessions: Callable[[], Sessions]
-) -> None:
-    """By Ctrl-C, or as a job that is cancelled: nothing runs on, and nothing stays in TMPDIR."""
-    sessions = new_sessions()
-    code, out = end_by(ending, doing, sessions)
-    assert code == pytest.ExitCode.INTERRUPTED
-    assert "KeyboardInterrupt" in out
-    sessions.check_nothing_is_left()
+def test_ctrl_c_in_a_pass(new_sessions: Callable[[], Sessions]) -> None:
+    """Nothing runs on, and nothing stays in TMPDIR."""
+    check_its_end(signal.SIGINT, b"warming up hangs", new_sessions())

@@ -214,8 +214,7 @@ def pytest_collection_finish(session):
     assert "--loader-gate-gate" not in shown
 
 
-@pytest.mark.parametrize("conftest", ["", CONFTEST])
-@pytest.mark.parametrize("options", [(), ("-p", "loader_gate")])
+@pytest.mark.parametrize(("options", "conftest"), [((), ""), (("-p", "loader_gate"), CONFTEST)])
 def test_installed(options: tuple[str, ...], conftest: str, tmp_path: Path) -> None:
     """That is enough, and to name it as well is harmless; a conftest.py below the root keeps its options."""
     check = """

@@ -54,6 +54,8 @@ def test_what_a_device_takes() -> None:
     assert found.ratio == pytest.approx(200, rel=0.01)
     assert 190 < found.low < found.high < 210
     assert taken_rate(passes(0.5, 1), 100).low == 0
+    with pytest.raises(ValueError, match="zip"):
+        taken_rate(passes(0.5, 8)[:-1], 100)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,8 @@ def test_what_a_device_takes() -> None:
         (1.06, 1.1, "no"),
         (0.0, math.inf, "unclear"),
         (0.9, 0.95, "yes"),
+        (0.98, NOT_WORTH_MORE, "unclear"),
+        (NOT_WORTH_MORE, 1.1, "unclear"),
     ],
 )
 def test_who_feeds_a_device(low: float, high: float, word: str) -> None:

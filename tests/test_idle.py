@@ -10,6 +10,7 @@ import pytest
 
 from loader_gate.verdict.idle import (
     FEWEST_BUSY,
+    GRAIN_BYTES,
     GRAIN_SECONDS,
     SHARE_OF_A_PASS,
     after_first_epoch,
@@ -132,3 +133,73 @@ def test_who_reads_between_passes() -> None:
     assert reading_problem([not_reading] * 50) == reading_problem([*[not_reading] * 20, *[reading] * 2]) == ""
     assert reading_problem([*[not_reading] * 20, *[reading] * 6]) == ""
     assert "it read 30 MB from disks between its passes, before 3 of 3" in reading_problem([reading] * 3)
+
+
+def test_whole_sentences() -> None:
+    """What was found, of how many passes, and what to do."""
+    assert idle_problem([a_pass(0.0), a_pass(0.3), a_pass(0.5), a_pass(0.7)]) == (
+        "it works when it should be idle: it used 0.5 CPU seconds between its passes, before 3 of 4, against "
+        "0.8 in a pass. That is not timed, and takes cores from the passes of others: let it fetch on "
+        "demand, or stop at the end of an epoch"
+    )
+    reading = [replace(a_pass(0.0), idle_read_bytes=size) for size in (0, 10_000_000, 20_000_000, 30_000_000)]
+    assert reading_problem(reading) == (
+        "it works when it should be idle: it read 20 MB from disks between its passes, before 3 of 4. That "
+        "is not timed: let it fetch on demand, or stop at the end of an epoch"
+    )
+    assert rest_problem(60.0, 30.04) == (
+        "it works when it should be idle: after its last pass it used 30 CPU seconds in 60 s, and takes "
+        "cores from the passes of others: let it stop at the end of an epoch"
+    )
+
+
+@pytest.mark.parametrize(
+    ("busy", "passes", "found"), [(2, 2, False), (3, 3, True), (3, 12, True), (3, 13, False), (4, 16, True)]
+)
+def test_how_often_is_often(busy: int, passes: int, found: bool) -> None:
+    """Three times at least, and before a quarter of the passes: whether it computes or reads."""
+    computing = [a_pass(0.05 if place < busy else 0.0, cpu=0.8) for place in range(passes)]
+    assert bool(idle_problem(computing)) is found
+    sizes = [GRAIN_BYTES + 1 if place < busy else GRAIN_BYTES for place in range(passes)]
+    assert bool(reading_problem([replace(a_pass(0.0), idle_read_bytes=size) for size in sizes])) is found
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cpu_seconds", "found"),
+    [(1.0, 0.5, False), (1.0, 0.51, True), (60.0, 6.0, False), (60.0, 6.01, True)],
+)
+def test_how_much_after_the_last_pass_is_much(seconds: float, cpu_seconds: float, found: bool) -> None:
+    """More than half a second, and than a tenth of a core."""
+    assert bool(rest_problem(seconds, cpu_seconds)) is found
+
+
+@pytest.mark.parametrize(("idle", "judged"), [(0.5, 0.1), (0.4, 0.0), (0.3, 0.0)])
+def test_half_a_pass_is_finishing(idle: float, judged: float) -> None:
+    """What is more counts; what is less is nothing, not less than nothing. All else stays."""
+    found = after_first_epoch(a_pass(idle, cpu=0.8))
+    assert found.idle_cpu_seconds == pytest.approx(judged)
+    assert replace(found, idle_cpu_seconds=idle) == a_pass(idle, cpu=0.8)
+
+
+@pytest.mark.parametrize(
+    ("idle", "cpu", "epochs", "found"),
+    [
+        (0.029, 0.4, 1, False),  # the grain of clocks
+        (0.031, 0.4, 1, True),
+        (0.032, 0.4, 2, False),  # and of another epoch
+        (0.034, 0.4, 2, True),
+        (0.0051, 0.001, 1, False),  # what the harness takes
+        (0.0053, 0.001, 1, True),
+        (0.0061, 0.001, 2, False),
+        (0.0063, 0.001, 2, True),
+    ],
+)
+def test_what_says_nothing(idle: float, cpu: float, epochs: int, found: bool) -> None:
+    """As long as a pass takes little, by how many epochs it has."""
+    assert bool(idle_problem([a_pass(idle, cpu, epochs)] * 50)) is found
+
+
+def test_who_reads_very_much() -> None:
+    """In megabytes, with commas."""
+    found = reading_problem([replace(a_pass(0.0), idle_read_bytes=10**12)] * 3)
+    assert "it read 1,000,000 MB from disks" in found

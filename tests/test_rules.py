@@ -12,7 +12,8 @@ from loader_gate.statistics.control import Control
 from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.statistics.estimate import Estimate
 from loader_gate.verdict.excuses import busy_elsewhere, excuse, moved_reason, unconfirmed_reason
-from loader_gate.verdict.rules import Rules
+from loader_gate.verdict.rules import WIDEST, Rules
+from loader_gate.verdict.verdict import Verdict
 
 LOOK = 9
 
@@ -124,3 +125,73 @@ def test_a_limit_without_a_floor_passes() -> None:
     assert status(free, enough, LIMIT) == "pass"
     assert status(GATED, enough, LIMIT) == "fail"
     assert status(replace(GATED, updates_floors=True), enough, LIMIT) == "pass"
+
+
+@pytest.mark.parametrize(
+    ("high", "others", "cores", "excused"),
+    [
+        (0.8, 1.0, 2, True),  # half of the cores may have doubled it
+        (0.79, 1.0, 2, False),
+        (0.2, 2.0, 2, True),  # a quarter of a core is left to it even then
+        (0.19, 2.0, 2, False),
+        (1.5, 0.25, 2, True),
+        (1.5, 0.24, 2, False),
+    ],
+)
+def test_how_far_a_neighbour_excuses(high: float, others: float, cores: int, excused: bool) -> None:
+    """As far as all the cores would have made it reach its floor, and from a quarter of a core on."""
+    assert bool(excuse(Estimate(high, high / 2, high, LOOK), 1.6, others, cores)) is excused
+
+
+def test_whole_reasons() -> None:
+    """What the machine is to blame for is said in sentences that name what to do."""
+    assert excuse(at(LOOK, 1.1, 1.3), 1.6, 0.9, cores=2) == (
+        "but other programs used 0.9 of 2 cores meanwhile, which slows loaders of several threads more than "
+        "the baseline: measure again, on an idle machine"
+    )
+    assert busy_elsewhere(0.25, 2) == "beside other programs, which used 0.2 of 2 cores"
+    assert moved_reason(Control(Estimate(0.8, 0.5, 1.0, LOOK), moved=True), "its") == (
+        "but the machine moved under the measurement: its second passes took 1.250 times its first ones "
+        "(1.000 to 2.000); measure again, on a quieter machine"
+    )
+    reason = "no larger than what two passes, or two processes of the same code, may differ by"
+    remedy = ": measure again, on a quieter machine or with a larger --budget"
+    assert unconfirmed_reason("") == f"{reason}{remedy}"
+    assert unconfirmed_reason("beside others") == f"{reason} beside others{remedy}"
+
+
+def test_what_is_not_gated_says_so() -> None:
+    """It passes with its speedup and without a floor; and rules pass on what they are asked of others."""
+    found = at(LOOK, 1.2, 1.3)
+    other = Variant("other", "made_up")
+    assert GATED.judge(other, found, False, None) == Verdict(
+        "pass", None, found, "not gated in this workload"
+    )
+    assert GATED.busy_elsewhere(1.04) == busy_elsewhere(1.04, 2)
+    regression = GATED.judge_change(at(LOOK, 1.1, 1.2), at(LOOK, 1.1, 1.2), 0.01, False)
+    assert regression is not None
+    assert (regression.outcome, regression.tolerance) == ("regression", 0.01)
+    assert GATED.judge_change(at(LOOK, 0.9, 1.2), at(LOOK, 0.9, 1.2), 0.01, False) is None
+
+
+def test_exactly_precise_enough() -> None:
+    """An interval that reaches as far as is allowed, and no further, is."""
+    quarter = Estimate(2.5, 2.0, 3.125, LOOK)
+    assert quarter.half_width == 0.25
+    assert status(replace(GATED, vague_above=0.25), quarter) == "pass"
+    assert status(replace(GATED, vague_above=0.24), quarter) is None
+    wide = Estimate(1.5, 1.0, 2.25, LOOK)
+    assert wide.half_width == WIDEST
+    found = replace(GATED, updates_floors=True).judge(MINE, wide, last=True, others=None)
+    assert found is not None
+    assert found.status == "pass"
+    assert found.estimate == wide
+    assert found.floor is not None
+    assert found.reason == f"so its floor becomes {found.floor:.2f}"
+    wider = Estimate(1.5, 1.0, 2.26, LOOK)
+    assert replace(GATED, updates_floors=True).judge(MINE, wider, last=True, others=None) == Verdict(
+        "undecided",
+        None,
+        wider,
+        "too uncertain to set a floor from: give it a larger --budget or a quieter machine",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from loader_gate.base.base import base_of
 from loader_gate.machine.temporary import PREFIX
+from loader_gate.plugin.suite import _base_of as suite_base_of
 from loader_gate.registry.variant import Variant
 from loader_gate.worker.process import module_search_path
 from tests.test_base import built_in, commit, git, write
@@ -69,6 +71,14 @@ def is_timed(project: Path, loader: Variant = LOADER, *, times_unchanged: bool =
     with base_of("HEAD", None, [loader], path, times_unchanged=times_unchanged) as base:
         assert base.unchanged == (frozenset() if base.origins else {loader.name})
         return bool(base.origins)
+
+
+@pytest.mark.parametrize("asked", [None, True])
+def test_the_option(project: Path, asked: bool | None) -> None:
+    """Of a session, ``--compare-unchanged``."""
+    options = argparse.Namespace(against="HEAD", against_python=None, compare_unchanged=asked)
+    with suite_base_of(options, [LOADER], [str(project), *sys.path]) as base:
+        assert bool(base.origins) == bool(asked)
 
 
 def append(name: str, text: str = "\n# Slower.\n") -> Change:

@@ -1,4 +1,4 @@
-"""A variant in a training script, by import and by copy, as the page on it shows."""
+"""A variant in a training script: what it needs can be imported and copied, as the page on it shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import pytest
 from loader_gate import copy_variant
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.variant import BASELINE
-from loader_gate.trees.tree import Tree
 from tests.sessions import ROOT
 
 #: Runs scripts one after the other: starting TensorFlow takes long.
@@ -32,9 +31,8 @@ for script in scripts:
 """
 
 
-@pytest.fixture(scope="module")
-def blocks() -> list[str]:
-    """The page's Python: the script, another way to call ``fit``, and the imports of a copy."""
+def blocks_of_the_page() -> list[str]:
+    """Return the page's Python: the script, another way to call ``fit``, and the imports of a copy."""
     page = (ROOT / "docs" / "using-a-variant.md").read_text(encoding="utf-8")
     return re.findall(r"^```python\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
 
@@ -54,33 +52,20 @@ def python(folder: Path, *arguments: str | Path) -> str:
     return done.stdout
 
 
-def test_both_ways(blocks: list[str], tmp_path: Path, tiny_tree: Tree) -> None:
-    """The script trains as it stands; another variant with the other imports and call of ``fit``."""
-    script, fit, imports = blocks
-    (tmp_path / "imported.py").write_text(script, encoding="utf-8")
-    ours = [line for line in script.splitlines() if line.startswith("from loader_gate")]
-    assert len(ours) < len(imports.splitlines())
-    for line in ours:
-        script = script.replace(f"{line}\n", "")
-    (call,) = (line for line in script.splitlines() if ".fit(" in line)
-    script = imports.replace("tfdata_memory_cache", BASELINE) + script.replace(call, fit)
-    (tmp_path / "copied.py").write_text(script, encoding="utf-8")
-    assert copy_variant.main([BASELINE, str(tmp_path / "loaders")]) == 0
-    said = python(tmp_path, "-c", BOTH, "imported.py", "copied.py", "--", tiny_tree.root)
-    imported, copied = said.split("Running copied.py")
-    assert "Epoch 2/2" in imported
-    assert "Epoch 2/2" in copied
-
-
 def test_every_variant_can_be_copied(tmp_path: Path) -> None:
-    """What is copied imports nothing of the suite, and can be imported."""
+    """What is copied imports nothing of the suite, and can be imported, as the page imports it."""
     names = [variant.name for variant in built_in_variants()]
     for name in names:
         assert copy_variant.main([name, str(tmp_path / "loaders")]) == 0
-    (tmp_path / "nothing.py").write_text("import loader_gate\n", encoding="utf-8")
+    script, _, copied = blocks_of_the_page()
+    imported = "".join(
+        line for line in script.splitlines(keepends=True) if line.startswith("from loader_gate")
+    )
+    assert imported
+    (tmp_path / "imported.py").write_text(imported, encoding="utf-8")
     imports = "".join(f"from loaders.{name} import load\n" for name in names)
-    (tmp_path / "all.py").write_text(imports, encoding="utf-8")
-    python(tmp_path, "-c", BOTH, "nothing.py", "all.py", "--")
+    (tmp_path / "copied.py").write_text(copied + imports, encoding="utf-8")
+    python(tmp_path, "-c", BOTH, "imported.py", "copied.py", "--")
 
 
 def write_project(folder: Path, monkeypatch: pytest.MonkeyPatch, **modules: str) -> None:

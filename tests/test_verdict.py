@@ -9,8 +9,15 @@ import pytest
 from loader_gate.registry.variant import BASELINE
 from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.statistics.estimate import Estimate
-from loader_gate.verdict.sentence import sentence
-from loader_gate.verdict.verdict import Verdict, baseline_verdict, fails_item, judge, unmeasured
+from loader_gate.verdict.sentence import number, sentence, times
+from loader_gate.verdict.verdict import (
+    Verdict,
+    baseline_verdict,
+    fails_item,
+    judge,
+    limit_verdict,
+    unmeasured,
+)
 
 LOOK = 9
 
@@ -120,3 +127,67 @@ def test_baseline_is_one_by_definition() -> None:
     assert sentence(verdict, BASELINE, "loading", "ci-2core").endswith(
         "is the baseline: its speedup is 1 by definition."
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "floor", "reason"),
+    [
+        (
+            at(LOOK),
+            None,
+            "and has no floor to clear: set one with --floor VARIANT=X, or write down what this machine "
+            "supports with --update-floors",
+        ),
+        (
+            at(FEWEST_BLOCKS - 1),
+            1.2,
+            "not told from its floor of 1.20 by so few blocks: give it a larger --budget, or a smaller tree",
+        ),
+        (
+            at(FEWEST_BLOCKS),
+            1.2,
+            "too near its floor of 1.20 to tell in the time there was: give it a larger --budget, measure on "
+            "a quieter machine, or lower the floor a little",
+        ),
+    ],
+)
+def test_why_nothing_was_decided(found: Estimate, floor: float | None, reason: str) -> None:
+    """Each of the three reasons is said as it is, with its own remedy."""
+    assert judge(found, floor, last=True) == Verdict("undecided", floor, found, reason)
+
+
+def test_the_fewest_blocks_decide() -> None:
+    """An interval that ends at the floor clears it; one that ends there from below misses nothing yet."""
+    assert (found := judge(at(FEWEST_BLOCKS, 1.6, 1.8), 1.6, last=False)) is not None
+    assert found == Verdict("pass", 1.6, at(FEWEST_BLOCKS, 1.6, 1.8), "which clears its floor of 1.60")
+    assert (found := judge(at(FEWEST_BLOCKS, 1.2, 1.5), 1.6, last=False)) is not None
+    assert found.status == "fail"
+    assert judge(at(FEWEST_BLOCKS - 1, 1.2, 1.21), None, last=False) is None
+
+
+def test_verdicts_that_are_given() -> None:
+    """To what is not judged: the baseline, a limit, and what could not be measured."""
+    assert baseline_verdict(9) == Verdict(
+        "pass", None, Estimate(1.0, 1.0, 1.0, 9), "the baseline: its speedup is 1 by definition"
+    )
+    assert limit_verdict(at(LOOK)) == Verdict(
+        "pass", None, at(LOOK), "a limit, which others are held against"
+    )
+    assert unmeasured("it died", 1.5) == Verdict("unmeasured", 1.5, None, "it died")
+    assert unmeasured("it died") == Verdict("unmeasured", None, None, "it died")
+
+
+def test_a_speedup_below_one_has_an_interval_too() -> None:
+    """Only one that reaches down to 0 has none."""
+    assert times(Estimate(0.5, 0.4, 0.6, 1)) == (
+        f"0.50 times as fast as {BASELINE} (95 % interval 0.40 to 0.60, 1 block)"
+    )
+    assert times(Estimate(0.5, 0.0, math.inf, 2)).endswith("(no interval from 2 blocks)")
+
+
+@pytest.mark.parametrize(
+    ("speedup", "said"), [(9.99, "9.99"), (10.0, "10.0"), (99.9, "99.9"), (100.0, "100"), (1234.5, "1234")]
+)
+def test_as_many_digits_as_mean_something(speedup: float, said: str) -> None:
+    """Two decimals below ten, one below a hundred, none from there on."""
+    assert number(speedup) == said

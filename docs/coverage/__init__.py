@@ -1,0 +1,1 @@
+"""Branch coverage: what the tests run of the package, and what they do not."""
