@@ -30,6 +30,18 @@ LATER = 0.05
 STOPPED_SECONDS = 3.0
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.link", "os.symlink")
+#: Where these say in which open folder a path begins, as those do that remove a folder with all in it.
+_FOLDER_AT = {"os.mkdir": 2, "os.rename": 2, "os.remove": 1, "os.rmdir": 1}
+
+
+def _path(event: str, arguments: tuple[Any, ...]) -> str:
+    """Return the path that something is done to, the first one where there are two."""
+    path, at = os.fsdecode(arguments[0]), _FOLDER_AT.get(event)
+    if at is None or arguments[at] == -1:
+        return path
+    with suppress(OSError):  # only Linux says so
+        return f"{os.readlink(f'/proc/self/fd/{arguments[at]}')}/{path}"  # noqa: PTH115
+    return path
 
 
 class Fault:
@@ -82,14 +94,14 @@ class Fault:
 
     def _is_write(self, event: str, arguments: tuple[Any, ...]) -> bool:
         """Return whether a file is going to be written, or its folder, of those that the session has."""
-        path = arguments[0] if arguments else ""
         if event == "open":
             writes = isinstance(arguments[2], int) and arguments[2] & _WRITES
-            return bool(writes) and isinstance(path, str | bytes) and self._is_ours(path)
-        return event in _CHANGES and self._is_ours(path)
+            return bool(writes) and self._is_ours(event, arguments)
+        return event in _CHANGES and self._is_ours(event, arguments)
 
-    def _is_ours(self, path: str | bytes | os.PathLike[str]) -> bool:
-        return os.fsdecode(path).startswith(self._folder)
+    def _is_ours(self, event: str, arguments: tuple[Any, ...]) -> bool:
+        is_path = isinstance(arguments[0], str | bytes | os.PathLike)
+        return is_path and _path(event, arguments).startswith(self._folder)
 
     # What may happen.
 
@@ -126,8 +138,7 @@ class Fault:
 
         def fail(event: str, arguments: tuple[Any, ...]) -> None:
             if self._is_write(event, arguments):
-                path = os.fsdecode(arguments[0])
-                raise OSError(self._value, os.strerror(self._value), path)
+                raise OSError(self._value, os.strerror(self._value), _path(event, arguments))
 
         self._errors = fail
 
