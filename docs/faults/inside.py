@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from docs.faults.stages import MOVED, SAID, VARIABLE, WRITTEN
+from docs.faults.stages import HAPPENED, MOVED, SAID, STARTED, TIMES, VARIABLE, WRITTEN
 from docs.faults.stand_ins.sitecustomize import StandIns
 from loader_gate.progress import Progress
 
@@ -58,7 +58,7 @@ class Fault:
         """
         self._stage, self._value, self._folder = stage, value, folder
         self._happen: Callable[[], None] = getattr(self, do)
-        self._has_happened = False
+        self._has_happened, self._times = False, 0
         self._errors: Callable[[str, tuple[Any, ...]], None] | None = None
 
     def begin(self) -> None:
@@ -78,19 +78,30 @@ class Fault:
     def _now(self) -> None:
         if not self._has_happened:
             self._has_happened = True
+            (Path(self._folder) / HAPPENED).touch()
             self._happen()
 
     def _audited(self, event: str, arguments: tuple[Any, ...]) -> None:
-        fails = self._happen in (self.fill, self.fail_to_write)
-        stages, known_by = (WRITTEN, "open") if fails else (MOVED, "os.rename")
-        if event == known_by and self._stage in stages:
-            path = arguments[0 if fails else 1]
-            if isinstance(path, str | bytes | os.PathLike) and re.search(
-                stages[self._stage], os.fsdecode(path)
-            ):
+        if self._has_begun(event, arguments):
+            self._times += 1
+            if self._times == TIMES.get(self._stage, 1):
                 self._now()
         if self._errors is not None:
             self._errors(event, arguments)
+
+    def _has_begun(self, event: str, arguments: tuple[Any, ...]) -> bool:
+        """Return whether what is going to be done is how the stage is known."""
+        if self._stage in STARTED:
+            known_by, pattern, at = "subprocess.Popen", STARTED[self._stage], 1
+        elif self._happen in (self.fill, self.fail_to_write):
+            known_by, pattern, at = "open", WRITTEN.get(self._stage, "$^"), 0
+        else:
+            known_by, pattern, at = "os.rename", MOVED.get(self._stage, "$^"), 1
+        if event != known_by:
+            return False
+        what = arguments[at]
+        text = " ".join(map(str, what)) if isinstance(what, list) else str(what)
+        return re.search(pattern, text) is not None
 
     def _is_write(self, event: str, arguments: tuple[Any, ...]) -> bool:
         """Return whether a file is going to be written, or its folder, of those that the session has."""
@@ -106,8 +117,8 @@ class Fault:
     # What may happen.
 
     def send(self) -> None:
-        """Send a signal to this process, at once where files are moved, and else when others are at work."""
-        if self._stage in MOVED:
+        """Send a signal to this process: at once where it is at work itself, else when others are."""
+        if self._stage in (*MOVED, *STARTED):
             os.kill(os.getpid(), self._value)
         else:
             threading.Timer(LATER, os.kill, (os.getpid(), self._value)).start()
