@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import psutil
 
 from docs.faults.stages import HAPPENED, VARIABLE
 from docs.faults.surroundings import SMALL_DISK
+from docs.held import running
 from loader_gate.kept_files import UNFINISHED
 from loader_gate.registry.variant import BASELINE
 
@@ -299,25 +299,14 @@ def run_command(
     output = folder.with_name(f"output-{uuid.uuid4().hex}")
     joins = [sys.executable, "-m", "docs.faults.surroundings", cgroup] if cgroup else []
     # Into a file: what a session leaves behind would keep a pipe open.
-    with output.open("w", encoding="utf-8") as stream:
-        process = subprocess.Popen(
-            [*joins, *command],
-            cwd=folder / "project",
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    with (
+        output.open("w", encoding="utf-8") as stream,
+        running([*joins, *command], stream, folder / "project", environment) as process,
+    ):
         try:
             code = process.wait(STUCK_SECONDS)
         except subprocess.TimeoutExpired:
             code = 124
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
     said = output.read_text(encoding="utf-8", errors="replace")
     output.unlink()
     return code, said.replace(str(folder), "FOLDER")
