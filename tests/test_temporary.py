@@ -129,6 +129,24 @@ def test_what_the_next_session_cannot_remove_either_goes_later_still(monkeypatch
     assert not Path(owned.name).exists()
 
 
+def test_an_interrupt_while_it_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Much takes its time to be removed; all of it goes, and whoever interrupts is heard."""
+    owned = OwnedFolder()
+    (Path(owned.name) / "dump").mkdir()
+    (Path(owned.name) / "dump" / "file").touch()
+    remove, interrupts = shutil.rmtree, [KeyboardInterrupt()]
+
+    def interrupted(path: Path | str, ignore_errors: bool) -> None:
+        if interrupts:
+            raise interrupts.pop()
+        remove(path, ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        owned.cleanup()
+    assert not Path(owned.name).exists()
+
+
 def test_an_empty_folder_without_a_lock_goes(temporary: Path) -> None:
     """Its owner was killed between the two last steps, or the two first; with anything in it, it stays."""
     (temporary / "loader-gate-abcd_123").mkdir()

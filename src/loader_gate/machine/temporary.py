@@ -68,12 +68,22 @@ class OwnedFolder(contextlib.AbstractContextManager[str]):
 
 
 def _remove(name: str, lock: int) -> None:
+    """Remove a folder and let go of its lock, also if whoever has no patience interrupts that."""
+    try:
+        _remove_all(name)
+    except KeyboardInterrupt:
+        _remove_all(name)
+        raise
+    finally:
+        os.close(lock)
+
+
+def _remove_all(name: str) -> None:
     """Remove a folder, last of all what says whose it is: what stays now, the next session removes."""
     with contextlib.suppress(OSError):
         stays = [each for each in Path(name).iterdir() if each.name != _LOCK and not _is_removed(each)]
         if not stays:
             shutil.rmtree(name, ignore_errors=True)
-    os.close(lock)
 
 
 def _is_removed(path: Path) -> bool:
@@ -102,7 +112,7 @@ def remove_abandoned() -> None:
                 lock = _locked(folder, 0)
             except FileNotFoundError:
                 if _MADE_BY_US.fullmatch(folder.name):
-                    # Its owner was killed before it had the lock, or between the last two steps of `_remove`.
+                    # Its owner was killed before it had the lock, or before the last step of removing it.
                     # One that is about to be locked is made again; one with anything in it is not removed.
                     folder.rmdir()
                 continue
