@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, Any
 
+from loader_gate.commands import begun
 from loader_gate.plugin.interrupts import clean_end_when_told
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -28,17 +29,11 @@ _is_over = threading.Event()
 @contextlib.contextmanager
 def running(
     command: Sequence[str],
-    stdout: IO[Any] | None = None,
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    output: IO[Any] | None = None,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a session that hears of no Ctrl-C by itself; end it, unless it has ended.
-
-    Args:
-        command: The program and its arguments.
-        stdout: What it says on both of its streams goes there; to ours if None.
-        cwd: The folder that it starts in; ours if None.
-        env: Its environment variables; ours if None.
+    """Start a session, and end it, unless it has ended; see `begun` for what it is given.
 
     Raises:
         InterruptedError: All are being ended.
@@ -46,15 +41,7 @@ def running(
     with _may_start:
         if _is_over.is_set():
             raise InterruptedError("no more sessions: this command was told to end")
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = begun(command, output, folder, environment)
         _running.add(process)
     try:
         yield process
