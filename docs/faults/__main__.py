@@ -67,7 +67,8 @@ class Tries:
             afterwards = place.hold(after) if case.stays and found.left else None
         rows = judged(case, found, afterwards)
         if any(row.wrong for row in rows):
-            print(f"{case.name}:\n{found.said}", file=sys.stderr)
+            next_said = "" if afterwards is None else f"\nthe next session:\n{afterwards.said}"
+            print(f"{case.name}:\n{found.said}{next_said}", file=sys.stderr)
         return rows
 
 
