@@ -55,6 +55,7 @@ def test_what_is_right() -> None:
         (replace(RIGHT, said="interrupted\nTraceback (most recent call last):\n"), "without a sentence"),
         (replace(RIGHT, said="interrupted\nINTERNALERROR> x"), "without a sentence"),
         (replace(RIGHT, said="interrupted\nE   OSError: x"), "without a sentence"),
+        (replace(RIGHT, reached=False), "the session never came to where it was to happen"),
         (replace(RIGHT, lost=7), "7 bytes of what was kept are gone"),
         (replace(RIGHT, left=Left(processes=("sleep 600",))), "still runs: sleep 600"),
         (replace(RIGHT, left=Left(folders=("loader-gate-x",))), "left behind: loader-gate-x"),

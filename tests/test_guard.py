@@ -27,6 +27,7 @@ from loader_gate.session.guard import (
     refused,
 )
 from loader_gate.sizes import format_size
+from loader_gate.variants.tfdata_service import SERVICE_BYTES, SERVICE_WORKER_BYTES
 from loader_gate.worker.limits import WorkerLimits
 
 GB = 10**9
@@ -243,6 +244,19 @@ def test_limits_leave_room_for_others(article: Spec) -> None:
     free = 2 * WORKER_BYTES + needs[1].memory + LIMIT_WORKER_BYTES
     assert names_refused(needs, free) == {}
     assert list(names_refused(needs, free - 1)) == [MEMORY.name]
+
+
+def test_processes_that_a_worker_starts_count(article: Spec) -> None:
+    """Those of tf.data's service, but not where that is there already; they take room as workers do."""
+    service = VARIANTS["tfdata_service"]
+    need = need_of(service, 24, article)
+    more = need.worker - WORKER_BYTES
+    assert more >= SERVICE_BYTES + SERVICE_WORKER_BYTES
+    there = need_of(service, 24, replace(article, service="grpc://host:5050"))
+    assert there.worker == need_of(VARIANTS["tfdata_tuned"], 24, article).worker == WORKER_BYTES
+    free = round(LEAST_SHARE * (2 * WORKER_BYTES + more))
+    assert names_refused([Need(VARIANTS[BASELINE], 24, 0), need], free) == {}
+    assert list(names_refused([Need(VARIANTS[BASELINE], 24, 0), need], free - 1)) == [service.name]
 
 
 def test_both_processes_of_a_variant_count() -> None:

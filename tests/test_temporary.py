@@ -107,6 +107,56 @@ def test_what_cannot_be_removed_goes_later(monkeypatch: pytest.MonkeyPatch) -> N
     assert not name.exists()
 
 
+def test_what_the_next_session_cannot_remove_either_goes_later_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What says whose a folder is goes last of all, whoever removes it."""
+    owned = OwnedFolder()
+    refused = Path(owned.name) / "refused"
+    refused.mkdir()
+    remove = shutil.rmtree
+
+    def refuse(path: Path | str, ignore_errors: bool) -> None:
+        """Remove what is in a folder, but not the folder "refused"."""
+        if path != refused:
+            for each in Path(path).iterdir():
+                each.unlink() if each.is_file() else remove(each, ignore_errors)
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(shutil, "rmtree", refuse)
+        owned.cleanup()
+        remove_abandoned()
+        assert refused.is_dir()
+    remove_abandoned()
+    assert not Path(owned.name).exists()
+
+
+def test_an_interrupt_while_it_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Much takes its time to be removed; all of it goes, and whoever interrupts is heard."""
+    owned = OwnedFolder()
+    (Path(owned.name) / "dump").mkdir()
+    (Path(owned.name) / "dump" / "file").touch()
+    remove, interrupts = shutil.rmtree, [KeyboardInterrupt()]
+
+    def interrupted(path: Path | str, ignore_errors: bool) -> None:
+        if interrupts:
+            raise interrupts.pop()
+        remove(path, ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        owned.cleanup()
+    assert not Path(owned.name).exists()
+
+
+def test_an_empty_folder_without_a_lock_goes(temporary: Path) -> None:
+    """Its owner was killed between the two last steps, or the two first; with anything in it, it stays."""
+    (temporary / "loader-gate-abcd_123").mkdir()
+    (temporary / "loader-gate-full_123").mkdir()
+    (temporary / "loader-gate-full_123" / "file").touch()
+    with OwnedFolder() as name:
+        remove_abandoned()
+        assert {each.name for each in temporary.iterdir()} == {"loader-gate-full_123", Path(name).name}
+
+
 def test_what_is_none_of_ours_stays(temporary: Path) -> None:
     """A folder without a lock, a link to a folder that has one, a file."""
     (temporary / "loader-gate-theirs").mkdir()

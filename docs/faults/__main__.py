@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from docs.faults.places import PREPARATIONS
 from docs.faults.sessions import Place
 from docs.faults.surroundings import CONTROL_GROUP, control_group, missing
 from docs.faults.table import summary, write_table
+from docs.held import several_at_once
 from loader_gate.kept_files import write_whole
 from loader_gate.machine.cores import cores
 
@@ -66,7 +67,8 @@ class Tries:
             afterwards = place.hold(after) if case.stays and found.left else None
         rows = judged(case, found, afterwards)
         if any(row.wrong for row in rows):
-            print(f"{case.name}:\n{found.said}", file=sys.stderr)
+            next_said = "" if afterwards is None else f"\nthe next session:\n{afterwards.said}"
+            print(f"{case.name}:\n{found.said}{next_said}", file=sys.stderr)
         return rows
 
 
@@ -79,19 +81,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.no_more:
         known |= {case.name: [_not_tried(case, "not reached yet")] for case in todo}
         todo = []
-    with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as folder,
+        several_at_once(options.jobs) as pool,
+    ):
         tries = Tries(Path(folder)) if todo else None
-        with ThreadPoolExecutor(options.jobs) as pool:
-            jobs = {} if tries is None else {pool.submit(tries.rows, case): case for case in todo}
-            try:
-                for job in as_completed(jobs):
-                    name = jobs[job].name
-                    known[name] = job.result()
-                    _tell(name, known[name])
-                    _keep(options.found, known)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        jobs = {} if tries is None else {pool.submit(tries.rows, case): case for case in todo}
+        for job in as_completed(jobs):
+            name = jobs[job].name
+            known[name] = job.result()
+            _tell(name, known[name])
+            _keep(options.found, known)
     rows = [row for case in wanted for row in known[case.name]]
     if options.only is None:
         write_table(rows, TABLE)

@@ -30,8 +30,8 @@ def tried_at_once(case: Case, place: Place) -> list[Row]:
         second = pool.submit(place.run, other, "second.json")
         ended = first.result(), second.result()
     found: list[Found] = [
-        place.found(each, before, name)
-        for each, name in zip(ended, ("first.json", "second.json"), strict=True)
+        place.found(which, each, before, name)
+        for which, each, name in zip((case, other), ended, ("first.json", "second.json"), strict=True)
     ]
     rows = [*judged(case, found[0], None), *judged(other, found[1], None)]
     saved = len([*place.storage.rglob("*.json")])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 #: Where a session has to have passed these stages.
 _SESSION_OF = {
     "fresh processes": "against",
+    "removing base": "against",
     "writing dumps": "dump",
     "floors": "floors",
     "report": "report",
@@ -107,7 +108,7 @@ def _signals() -> Iterator[Case]:
             {"stage": stage, "do": "send_twice", "value": int(signal.SIGINT)}, **_at(stage),
         )  # fmt: skip
         deadly = {"SIGKILL": int(signal.SIGKILL)}
-        if stage in ("drawing", "passes", "writing dumps", "saving"):
+        if stage in ("drawing", "passes", "fresh processes", "writing dumps", "saving"):
             deadly |= {"SIGQUIT": int(signal.SIGQUIT), "SIGUSR1": int(signal.SIGUSR1)}
             deadly |= {"SIGRTMIN+5": signal.SIGRTMIN + 5} if sys.platform == "linux" else {}
         for name, deadly_number in deadly.items():
@@ -125,7 +126,7 @@ def _signals() -> Iterator[Case]:
 def _disk() -> Iterator[Case]:
     """A disk that is full, read-only, broken or slow, for all that pytest's process writes."""
     for stage in STAGES:
-        if stage in ("warming up", "diagnosis"):  # nothing is written
+        if stage in ("warming up", "diagnosis", "removing base"):  # nothing is written
             continue
         # Once a session's own files are there, it writes none for a while.
         goes_on = stage in ("passes", "starting")

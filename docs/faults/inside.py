@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from docs.faults.stages import MOVED, SAID, VARIABLE, WRITTEN
+from docs.faults.stages import HAPPENED, MOVED, SAID, STARTED, TIMES, VARIABLE, WRITTEN
 from docs.faults.stand_ins.sitecustomize import StandIns
 from loader_gate.progress import Progress
 
@@ -30,6 +30,18 @@ LATER = 0.05
 STOPPED_SECONDS = 3.0
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.link", "os.symlink")
+#: Where these say in which open folder a path begins, as those do that remove a folder with all in it.
+_FOLDER_AT = {"os.mkdir": 2, "os.rename": 2, "os.remove": 1, "os.rmdir": 1}
+
+
+def _path(event: str, arguments: tuple[Any, ...]) -> str:
+    """Return the path that something is done to, the first one where there are two."""
+    path, at = os.fsdecode(arguments[0]), _FOLDER_AT.get(event)
+    if at is None or arguments[at] == -1:
+        return path
+    with suppress(OSError):  # only Linux says so
+        return f"{os.readlink(f'/proc/self/fd/{arguments[at]}')}/{path}"  # noqa: PTH115
+    return path
 
 
 class Fault:
@@ -46,7 +58,7 @@ class Fault:
         """
         self._stage, self._value, self._folder = stage, value, folder
         self._happen: Callable[[], None] = getattr(self, do)
-        self._has_happened = False
+        self._has_happened, self._times = False, 0
         self._errors: Callable[[str, tuple[Any, ...]], None] | None = None
 
     def begin(self) -> None:
@@ -66,36 +78,47 @@ class Fault:
     def _now(self) -> None:
         if not self._has_happened:
             self._has_happened = True
+            (Path(self._folder) / HAPPENED).touch()
             self._happen()
 
     def _audited(self, event: str, arguments: tuple[Any, ...]) -> None:
-        fails = self._happen in (self.fill, self.fail_to_write)
-        stages, known_by = (WRITTEN, "open") if fails else (MOVED, "os.rename")
-        if event == known_by and self._stage in stages:
-            path = arguments[0 if fails else 1]
-            if isinstance(path, str | bytes | os.PathLike) and re.search(
-                stages[self._stage], os.fsdecode(path)
-            ):
+        if self._has_begun(event, arguments):
+            self._times += 1
+            if self._times == TIMES.get(self._stage, 1):
                 self._now()
         if self._errors is not None:
             self._errors(event, arguments)
 
+    def _has_begun(self, event: str, arguments: tuple[Any, ...]) -> bool:
+        """Return whether what is going to be done is how the stage is known."""
+        if self._stage in STARTED:
+            known_by, pattern, at = "subprocess.Popen", STARTED[self._stage], 1
+        elif self._happen in (self.fill, self.fail_to_write):
+            known_by, pattern, at = "open", WRITTEN.get(self._stage, "$^"), 0
+        else:
+            known_by, pattern, at = "os.rename", MOVED.get(self._stage, "$^"), 1
+        if event != known_by:
+            return False
+        what = arguments[at]
+        text = " ".join(map(str, what)) if isinstance(what, list) else str(what)
+        return re.search(pattern, text) is not None
+
     def _is_write(self, event: str, arguments: tuple[Any, ...]) -> bool:
         """Return whether a file is going to be written, or its folder, of those that the session has."""
-        path = arguments[0] if arguments else ""
         if event == "open":
             writes = isinstance(arguments[2], int) and arguments[2] & _WRITES
-            return bool(writes) and isinstance(path, str | bytes) and self._is_ours(path)
-        return event in _CHANGES and self._is_ours(path)
+            return bool(writes) and self._is_ours(event, arguments)
+        return event in _CHANGES and self._is_ours(event, arguments)
 
-    def _is_ours(self, path: str | bytes | os.PathLike[str]) -> bool:
-        return os.fsdecode(path).startswith(self._folder)
+    def _is_ours(self, event: str, arguments: tuple[Any, ...]) -> bool:
+        is_path = isinstance(arguments[0], str | bytes | os.PathLike)
+        return is_path and _path(event, arguments).startswith(self._folder)
 
     # What may happen.
 
     def send(self) -> None:
-        """Send a signal to this process, at once where files are moved, and else when others are at work."""
-        if self._stage in MOVED:
+        """Send a signal to this process: at once where it is at work itself, else when others are."""
+        if self._stage in (*MOVED, *STARTED):
             os.kill(os.getpid(), self._value)
         else:
             threading.Timer(LATER, os.kill, (os.getpid(), self._value)).start()
@@ -126,8 +149,7 @@ class Fault:
 
         def fail(event: str, arguments: tuple[Any, ...]) -> None:
             if self._is_write(event, arguments):
-                path = os.fsdecode(arguments[0])
-                raise OSError(self._value, os.strerror(self._value), path)
+                raise OSError(self._value, os.strerror(self._value), _path(event, arguments))
 
         self._errors = fail
 

@@ -79,7 +79,7 @@ def judged(case: Case, found: Found, afterwards: Found | None) -> list[Row]:
 
 
 def _problems(case: Case, found: Found) -> list[str]:
-    problems = []
+    problems = [] if found.reached else ["the session never came to where it was to happen"]
     if found.code not in case.codes:
         problems.append(f"exit code {found.code}, not {' or '.join(map(str, case.codes))}")
     if not re.search(case.words, found.said):

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -18,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from docs.faults.stages import VARIABLE
+from docs.faults.stages import HAPPENED, VARIABLE
 from docs.faults.surroundings import SMALL_DISK
+from docs.held import running
 from loader_gate.kept_files import UNFINISHED
 from loader_gate.registry.variant import BASELINE
 
@@ -48,7 +48,8 @@ SESSIONS: dict[str, tuple[str, ...]] = {
     "dump": (*_DUMP, "--floor=dump/uint8_memory_map=0.01"),
     "floors": (
         *(*_LOADING, "--loader=loaders:photos", "--profile=here", "--update-floors", "--floor=photos=0.01"),
-        "--floors=FOLDER/floors.toml",
+        # There is no floor without an interval, and none of that without blocks enough, however busy it is.
+        *("--floors=FOLDER/floors.toml", "--budget=60"),
     ),
     "report": (*_LOADING, "--loader=loaders:photos", "--floor=photos=0.01", "--report=FOLDER/report.html"),
     "compared": (
@@ -101,6 +102,7 @@ class Found:
         left: What it left.
         lost: Bytes of files that were there before, and are not any more or hold something else.
         saved: The JSON of its run; empty if there is none.
+        reached: Whether what was to go wrong did, if anything was.
     """
 
     code: int
@@ -108,6 +110,7 @@ class Found:
     left: Left
     lost: int = 0
     saved: Mapping[str, Any] = field(default_factory=dict)
+    reached: bool = True
 
     def reason(self, loader: str) -> str:
         """Return what was said of one loader: why it was not measured, or its verdict."""
@@ -177,9 +180,10 @@ class Place:
             group: The control group that it is held in, if any.
             books: The name of its JSON.
         """
-        (self.folder / books).unlink(missing_ok=True)
+        for name in (books, HAPPENED):
+            (self.folder / name).unlink(missing_ok=True)
         before = self.kept()
-        return self.found(self.run(case, books, group), before, books)
+        return self.found(case, self.run(case, books, group), before, books)
 
     def run(self, case: Case, books: str, group: str = "") -> tuple[int, str]:
         """Hold a session, and return its exit code and what it said."""
@@ -195,16 +199,20 @@ class Place:
             beside.rename(self.folder)
         return code, said
 
-    def found(self, ended: tuple[int, str], before: Mapping[str, tuple[int, str]], books: str) -> Found:
+    def found(
+        self, case: Case, ended: tuple[int, str], before: Mapping[str, tuple[int, str]], books: str
+    ) -> Found:
         """Return what came of a session that has ended.
 
         Args:
+            case: What was held.
             ended: What `run` has returned.
             before: What `kept` has returned before.
             books: The name of its JSON.
         """
         left = Left(self._ended(), self._folders(), self._half(before))
-        return Found(*ended, left, self._lost(before), _json(self.folder / books))
+        reached = not case.do or (self.folder / HAPPENED).exists()
+        return Found(*ended, left, self._lost(before), _json(self.folder / books), reached)
 
     def environment(self, case: Case) -> dict[str, str]:
         """Return the environment variables of a session."""
@@ -291,25 +299,14 @@ def run_command(
     output = folder.with_name(f"output-{uuid.uuid4().hex}")
     joins = [sys.executable, "-m", "docs.faults.surroundings", cgroup] if cgroup else []
     # Into a file: what a session leaves behind would keep a pipe open.
-    with output.open("w", encoding="utf-8") as stream:
-        process = subprocess.Popen(
-            [*joins, *command],
-            cwd=folder / "project",
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    with (
+        output.open("w", encoding="utf-8") as stream,
+        running([*joins, *command], stream, folder / "project", environment) as process,
+    ):
         try:
             code = process.wait(STUCK_SECONDS)
         except subprocess.TimeoutExpired:
             code = 124
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
     said = output.read_text(encoding="utf-8", errors="replace")
     output.unlink()
     return code, said.replace(str(folder), "FOLDER")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from docs.faults.cases import Case
 from docs.faults.sessions import Place
+from docs.held import told_to_end
 from loader_gate.kept_files import write_whole
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         earlier = json.loads(options.found.read_text(encoding="utf-8"))
         chains = [[Reading(**each) for each in chain] for chain in earlier]
     home = Path.cwd()
-    with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder, told_to_end():
         chains.append(hold(Place(Path(folder) / "place"), options.sessions))
         os.chdir(home)
     if options.found is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docs.cases.row import WRONG, Row, read_rows, write_rows
+from docs.held import several_at_once
 from docs.surroundings import repository
 from docs.surroundings.machines import MACHINES
 from docs.surroundings.plugins import PLUGINS
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         template = folder / "template"
         template.mkdir()
         repository.make(template)
-        with ThreadPoolExecutor(options.jobs) as pool:
+        with several_at_once(options.jobs) as pool:
             for done in as_completed([pool.submit(_held, *each, template, folder) for each in wanted]):
                 row = done.result()
                 print(f"{row.group}, {row.name}: {row.outcome}: {row.said}", file=sys.stderr, flush=True)

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from docs.cases.row import RIGHT, SKIPPED, WRONG, Row
+from docs.held import running
 from docs.surroundings.repository import VERDICTS, kept, lost_bytes
 
 if TYPE_CHECKING:
@@ -190,26 +190,14 @@ def _run(trial: Trial, folder: Path, work: Path, mark: str) -> tuple[int | None,
     unshare = [*_unshare(), "--mount"] if "mounts" in trial.needs else []
     shell = ["sh", "-c", f'set -e\n{trial.before}\nexec "$@"', "sh"]
     output = work / "said"
-    with output.open("wb") as stream:
-        process = subprocess.Popen(
-            [*unshare, *shell, *command],
-            cwd=folder,
-            env=_environment(trial, work, mark),
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    with (
+        output.open("wb") as stream,
+        running([*unshare, *shell, *command], stream, folder, _environment(trial, work, mark)) as process,
+    ):
         try:
             code: int | None = process.wait(STUCK_SECONDS)
         except subprocess.TimeoutExpired:
             code = None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM if process.poll() is None else signal.SIGKILL)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(GOING_SECONDS)
-            process.kill()
     return code, output.read_text(encoding="utf-8", errors="replace")
 
 

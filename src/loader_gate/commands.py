@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,15 +45,7 @@ def run_to_end(
         every: How many seconds pass between two such calls.
     """
     with output.open("wb") as stream:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # it is told to end once, by us alone
-        )
+        process = begun(command, stream, folder, environment)
         started = time.monotonic()
         try:
             while process.poll() is None and time.monotonic() - started < patience:
@@ -64,6 +56,31 @@ def run_to_end(
             hung = _end(process)
     said = output.read_text(encoding="utf-8", errors="replace")
     return f"{said}\nit did not end in {patience:.0f} s" if hung else said
+
+
+def begun(
+    command: Sequence[str],
+    output: IO[Any] | None = None,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a command that hears of no Ctrl-C by itself: it is told to end once, by us alone.
+
+    Args:
+        command: The program and its arguments.
+        output: What it says on both of its streams goes there; to our own if None.
+        folder: The folder that it starts in; this process' if None.
+        environment: Its environment variables; this process' if None.
+    """
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def split_at_dashes(given: Sequence[str]) -> tuple[list[str], list[str]]:

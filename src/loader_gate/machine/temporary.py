@@ -3,6 +3,8 @@
 A file in each is locked for as long as its owner lives: the system lets go of the lock of whoever ends,
 however that ends. The number of a process could be another's by then, in a container or after a restart.
 Where the file system has no locks nobody can tell, so that folders of who was killed stay there.
+What a disk refuses to remove, the next session removes as well: the file that is locked goes last, and an
+empty folder without it is nobody's.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import shutil
 import signal
 import stat
@@ -21,6 +24,8 @@ from pathlib import Path
 
 #: What the names of our temporary folders begin with.
 PREFIX = "loader-gate-"
+#: What `tempfile.mkdtemp` makes of that: an empty folder of any other name may be somebody else's.
+_MADE_BY_US = re.compile(rf"{PREFIX}[a-z0-9_]{{8}}")
 _LOCK = ".owner"
 #: What a file system says that has no locks.
 _HAS_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
@@ -63,12 +68,22 @@ class OwnedFolder(contextlib.AbstractContextManager[str]):
 
 
 def _remove(name: str, lock: int) -> None:
+    """Remove a folder and let go of its lock, also if whoever has no patience interrupts that."""
+    try:
+        _remove_all(name)
+    except KeyboardInterrupt:
+        _remove_all(name)
+        raise
+    finally:
+        os.close(lock)
+
+
+def _remove_all(name: str) -> None:
     """Remove a folder, last of all what says whose it is: what stays now, the next session removes."""
     with contextlib.suppress(OSError):
         stays = [each for each in Path(name).iterdir() if each.name != _LOCK and not _is_removed(each)]
         if not stays:
             shutil.rmtree(name, ignore_errors=True)
-    os.close(lock)
 
 
 def _is_removed(path: Path) -> bool:
@@ -87,17 +102,23 @@ def _is_removed(path: Path) -> bool:
 
 
 def remove_abandoned() -> None:
-    """Remove this user's folders whose owner was killed, and end what still runs of its workers."""
+    """Remove this user's folders whose owner has gone, and end what still runs of its workers."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             about = folder.lstat()
             if about.st_uid != os.geteuid() or folder.is_symlink():
                 continue
-            lock = _locked(folder, 0)
+            try:
+                lock = _locked(folder, 0)
+            except FileNotFoundError:
+                if _MADE_BY_US.fullmatch(folder.name):
+                    # Its owner was killed before it had the lock, or before the last step of removing it.
+                    # One that is about to be locked is made again; one with anything in it is not removed.
+                    folder.rmdir()
+                continue
             if lock is not None:
                 end_processes_in(folder)
-                shutil.rmtree(folder, ignore_errors=True)
-                os.close(lock)
+                _remove(str(folder), lock)
 
 
 def end_processes_in(folder: Path) -> None:

@@ -23,6 +23,9 @@ from loader_gate.runs.saved import NUMBERED, SavedRun
 if TYPE_CHECKING:
     from pytest_benchmark.storage.file import FileStorage
 
+_NOT_SAVED = "This run could not be saved"
+_AS_IT_WAS = "What was there is as it was; make room, or name another place"
+
 
 class CompareError(Exception):
     """An option of comparing cannot be used; the message names it and says what to do."""
@@ -126,14 +129,14 @@ def save_whole(books: Any) -> list[str]:
         return str(safe_dumps(output_json, ensure_ascii=True, indent=4))
 
     def save_json(output_json: object) -> None:
-        with _told(f"--benchmark-json {books.json}", problems):
+        with told(problems, f"{_NOT_SAVED}: --benchmark-json {books.json}", _AS_IT_WAS):
             write_whole(Path(books.json), as_text(output_json))
             books.logger.info(f"Wrote benchmark data in: {books.json}", purple=True)
 
     storage: Any = books.storage
 
     def save(output_json: object, name: str) -> None:
-        with _told(f"--benchmark-storage {storage.path}", problems):
+        with told(problems, f"{_NOT_SAVED}: --benchmark-storage {storage.path}", _AS_IT_WAS):
             with alone(storage.get("")):
                 file = storage.get(f"{storage._next_num}_{name}.json")
                 replace_whole(file, as_text(output_json))
@@ -147,15 +150,18 @@ def save_whole(books: Any) -> list[str]:
 
 
 @contextmanager
-def _told(option: str, problems: list[str]) -> Iterator[None]:
-    """Put what the system does not let be written into words."""
+def told(problems: list[str], problem: str, consequence: str) -> Iterator[None]:
+    """Put what the system does not let be written into words.
+
+    Args:
+        problems: What a sentence is added to.
+        problem: What could not be done, and where; words that the system's follow.
+        consequence: What that means, and what to do.
+    """
     try:
         yield
     except OSError as error:
-        problems.append(
-            f"This run could not be saved: {option}: {error}. What was there is as it was; make room, or "
-            "name another place."
-        )
+        problems.append(f"{problem}: {error}. {consequence}.")
 
 
 def _read(paths: Iterable[Path]) -> tuple[list[SavedRun], list[str]]:

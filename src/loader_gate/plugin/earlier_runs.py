@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loader_gate.plugin.benchmark_storage import BenchmarkStorage, CompareError
+from loader_gate.plugin.benchmark_storage import BenchmarkStorage, CompareError, told
 from loader_gate.runs.acceptance import acceptance_sentence, gone_for_good, in_doubt, mark_accepted
 from loader_gate.runs.choosing import ChosenRuns
 from loader_gate.runs.comparison import (
@@ -33,6 +33,9 @@ from loader_gate.text import wrapped
 
 if TYPE_CHECKING:
     from loader_gate.machine.machine import Machine
+
+_NOT_MARKED = "This run is saved, but could not be marked as accepted"
+_PASSED_OVER = "--benchmark-compare passes it over: make room, and run again"
 
 
 class EarlierRuns:
@@ -197,16 +200,16 @@ class EarlierRuns:
             return ""
         return acceptance_sentence(accepted, failed)
 
-    def accept(self) -> str:
-        """Mark the files just saved as accepted; return what went wrong, or nothing."""
-        try:
-            if self._options.benchmark_json is not None:
-                mark_accepted(self._options.benchmark_json, self._run_id)
+    def accept(self) -> list[str]:
+        """Mark the files just saved as accepted; return a sentence on each that could not be marked."""
+        path, address, problems = self._options.benchmark_json, self._options.benchmark_storage, list[str]()
+        with told(problems, f"{_NOT_MARKED}: --benchmark-json {path}", _PASSED_OVER):
+            if path is not None:
+                mark_accepted(path, self._run_id)
+        with told(problems, f"{_NOT_MARKED}: --benchmark-storage {address}", _PASSED_OVER):
             if self._is_stored and self._storage is not None:
                 self._storage.accept(self._run_id)
-        except OSError as error:
-            return f"This run could not be marked as accepted, so it is not: {error}."
-        return ""
+        return problems
 
 
 def _lines(texts: Iterable[str]) -> list[str]:

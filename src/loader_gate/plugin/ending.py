@@ -13,7 +13,8 @@ from loader_gate.plugin.confirming import has_nothing_left
 from loader_gate.plugin.items import key_of, to_measure
 from loader_gate.plugin.settings import options_of
 from loader_gate.plugin.start import COMPARISON, SUITE, is_worker
-from loader_gate.plugin.terminal_summary import ACCEPTANCE, compared_rows
+from loader_gate.plugin.terminal_summary import compared_rows
+from loader_gate.text import printable_lines
 from loader_gate.verdict.floors import FloorsError
 
 if TYPE_CHECKING:
@@ -22,41 +23,51 @@ if TYPE_CHECKING:
     from loader_gate.plugin.suite import Suite
 
 
+#: What becomes of the run that was saved; nothing if it was not.
+ACCEPTANCE = pytest.StashKey[str]()
 #: What could not be saved, when the session has ended.
 _UNSAVED = pytest.StashKey[list[str]]()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
-    """Save, accept and report; who interrupts that is told what became of it, and gets no traceback."""
+    """Save, accept, report and tidy up; who interrupts that is told so, and gets no traceback."""
     config = session.config
     comparison, books = config.stash[COMPARISON], getattr(config, "_benchmarksession", None)
     if books is not None and books.compared_mapping:
         comparison.hide_what_differs(books.compared_mapping, Path(str(books.storage)))
     if books is not None:
         config.stash[_UNSAVED] = save_whole(books)
+    doing = (
+        "wrote what is kept: what was not written by then is not there, and what was there before is as it "
+        "was"
+    )
     try:
         yield
-        _accept_and_report(session)
+        _accept(session)
+        _report(session)
+        doing = "tidied up: all that is kept had been written by then"
+        config.stash[SUITE].close()
     except KeyboardInterrupt as interrupt:
         session.exitstatus = pytest.ExitCode.INTERRUPTED
-        how = str(interrupt) or "interrupted"
-        _write_line(
-            config,
-            f"This session was {how} while it wrote what is kept: what was not written by then is not there, "
-            "and what was there before is as it was.",
-        )
+        _write_line(config, f"This session was {str(interrupt) or 'interrupted'} while it {doing}.")
 
 
-def _accept_and_report(session: pytest.Session) -> None:
+def _accept(session: pytest.Session) -> None:
     """Accept the run that was saved if it has not failed, which is known only after all other hooks."""
     config = session.config
-    if _is_accepted(session):
-        problem = config.stash[COMPARISON].accept()
-        if problem:
-            _write_line(config, problem)
-    if options_of(config).report is not None and not config.option.collectonly and not is_worker(config):
-        _report(session)
+    if _is_accepted(session) and (problems := config.stash[COMPARISON].accept()):
+        config.stash[ACCEPTANCE] = ""
+        _fail(session)
+        for problem in problems:
+            _write_line(config, printable_lines(problem))
+    if config.stash.get(ACCEPTANCE, ""):
+        _write_line(config, printable_lines(config.stash[ACCEPTANCE]), failed=False)
+
+
+def _fail(session: pytest.Session) -> None:
+    if session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def _write_line(config: pytest.Config, words: str, failed: bool = True) -> None:
@@ -66,18 +77,19 @@ def _write_line(config: pytest.Config, words: str, failed: bool = True) -> None:
 
 
 def _report(session: pytest.Session) -> None:
-    """Write the report; a session that fails, or was cut short, has one too."""
+    """Write the report if it is wanted; a session that fails, or was cut short, has one too."""
+    config, path = session.config, options_of(session.config).report
+    if path is None or config.option.collectonly or is_worker(config):
+        return
     from loader_gate.report.make import write_session_report
 
-    config, path = session.config, options_of(session.config).report
     storage = Path(config.option.benchmark_storage.removeprefix("file://"))
     try:
         write_session_report(path, _as_saved(session), storage)
         words, failed = f"Report: {path}", False
     except OSError as error:
         words, failed = f"--report {path} could not be written: {error}.", True
-        if session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        _fail(session)
     _write_line(config, words, failed)
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from loader_gate.advice.advice import Advice
     from loader_gate.runs.comparison import ComparedBenchmark
 
-#: Whether the run that was saved becomes an accepted one, in a sentence.
-ACCEPTANCE = pytest.StashKey[str]()
 #: The map and the recommendation, made once: free memory changes.
 _ADVICE: pytest.StashKey[Advice] = pytest.StashKey()
 
@@ -83,8 +81,6 @@ def pytest_terminal_summary(
         terminalreporter.section("compared with a saved run")
         for line in comparison.lines(compared_rows(config), colour=terminalreporter.hasmarkup):
             terminalreporter.write_line(line)
-    if config.stash.get(ACCEPTANCE, ""):
-        terminalreporter.write_line(printable_lines(config.stash[ACCEPTANCE]))
     for note in suite.notes:
         terminalreporter.write_line(printable_lines(note))
     for complaint in suite.complaints:

@@ -43,7 +43,8 @@ Beside ``load``, a module of kind ``memory`` or ``dump`` has ``predicted_bytes(i
 images will take in memory or on disk; and one of kind ``dump`` has ``dump_problem(images, spec)``, why what
 is in ``spec.cache_dir`` is not a finished dump of them, or nothing if it is. A limit may have
 ``can_bound(tree)``, whether it is about the files of a tree. Any module may have
-``predicted_buffer_bytes(images, spec)``, what the decoded images take that it holds in memory besides.
+``predicted_buffer_bytes(images, spec)``, what the decoded images take that it holds in memory besides, and
+``predicted_process_bytes(spec)``, what the processes take that it starts.
 """
 
 from __future__ import annotations
@@ -167,6 +168,11 @@ class Variant:
         """Return what the decoded images take that it holds in memory beside its cache or dump."""
         predict = self._said("predicted_buffer_bytes")
         return 0 if predict is None else int(predict(images, spec))
+
+    def predicted_process_bytes(self, spec: Spec) -> int:
+        """Return what the processes take that it starts beside its worker."""
+        predict = self._said("predicted_process_bytes")
+        return 0 if predict is None else int(predict(spec))
 
     def dump_problem(self, images: int, spec: Spec) -> str:
         """Return why ``spec.cache_dir`` holds no finished dump of so many images, or nothing if it does."""

@@ -52,7 +52,7 @@ class Need:
         variant: The variant.
         images: Of how many images.
         memory: Bytes of its cache or its buffer of decoded images.
-        worker: Bytes of its worker beside that.
+        worker: Bytes of its worker beside that, and of the processes that one starts.
         disk: Bytes that it will write to disk; 0 if nobody knows.
         processes: How many of them there are: two where head and base are compared.
     """
@@ -91,12 +91,14 @@ def need_of(variant: Variant, images: int, spec: Spec, *, trains: bool = False, 
         processes: How many of its processes there are.
     """
     kind, predicted = variant.traits, variant.predicted_bytes(images, spec) or 0
-    of_others = TRAINING_WORKER_BYTES if trains else WORKER_BYTES
+    worker = TRAINING_WORKER_BYTES if trains else WORKER_BYTES
+    if kind.is_limit and not kind.hands_over_batches:
+        worker = LIMIT_WORKER_BYTES
     return Need(
         variant,
         images,
         memory=predicted if kind.fills_memory else variant.predicted_buffer_bytes(images, spec),
-        worker=LIMIT_WORKER_BYTES if kind.is_limit and not kind.hands_over_batches else of_others,
+        worker=worker + variant.predicted_process_bytes(spec),
         disk=predicted if kind.may_write else 0,
         processes=processes,
     )

@@ -39,10 +39,26 @@ MOST_WORKERS = 2
 BATCHES_AHEAD = 2
 COMPRESSION = None  # to pack bytes takes longer than to send them
 SECONDS_TO_ANSWER = 10.0
+#: What the dispatcher and what all are forked from take: TensorFlow once more, which they share. That and the
+#: next were their proportional set sizes while they served batches of 32 images of 224x224.
+SERVICE_BYTES = 350_000_000
+#: What each of its workers adds.
+SERVICE_WORKER_BYTES = 50_000_000
 #: What ends more often is not started anew.
 MOST_ENDED = 5
 #: The name that this file has in a process of the service.
 _SERVED = "__served__"
+
+
+def predicted_process_bytes(spec: Spec) -> int:
+    """Return what the processes of the service take; nothing where it is there already."""
+    return 0 if spec.service else SERVICE_BYTES + _workers() * SERVICE_WORKER_BYTES
+
+
+def _workers() -> int:
+    from loader_gate import cores
+
+    return min(MOST_WORKERS, cores())
 
 
 def load(tree: Tree, spec: Spec) -> Epochs:
@@ -52,8 +68,6 @@ def load(tree: Tree, spec: Spec) -> Epochs:
         ValueError: The tree's order is asked for, which dynamic sharding does not keep.
         ConnectionError: Nobody answers at ``spec.service``.
     """
-    from loader_gate import cores
-
     if not spec.shuffle:
         raise ValueError(
             "dynamic sharding keeps no order, and the tree's was asked for (spec.shuffle is False): use "
@@ -62,7 +76,7 @@ def load(tree: Tree, spec: Spec) -> Epochs:
     if spec.service:
         require_answer(spec.service)
         return Epochs(tree, spec, spec.service)
-    workers = min(MOST_WORKERS, cores())
+    workers = _workers()
     cluster = Cluster(workers)
     epochs = Epochs(tree, spec, cluster.address, workers, cluster)
     weakref.finalize(epochs, cluster.stop)
