@@ -46,6 +46,17 @@ class Held:
         return f"{self.session.name}: {'; '.join([*figures, *filter(None, [self.problem])])}"
 
 
+def earlier_files(out: Path) -> list[str]:
+    """Return the names of what an earlier check has left in a folder, and a new one would write over."""
+    return [file.name for each in SESSIONS for file in _files(out, each) if file.exists()]
+
+
+def _files(out: Path, session: Session) -> tuple[Path, Path, Path]:
+    """Return where the log, the run and the page of a session are to be."""
+    log, run, page = (out / f"{session.name}.{kind}" for kind in ("log", "json", "html"))
+    return log, run, page
+
+
 def hold(
     out: Path, device: str, scale: Scale, seconds: float, stream: TextIO, extra: Sequence[str] = ()
 ) -> Iterator[Held]:
@@ -75,7 +86,7 @@ def hold(
                 continue
             print(f"{number} of {len(SESSIONS)}: {session.name} …", file=stream, flush=True)
             asked = (*session.options(device, scale, variants), *extra)
-            yield _held(session, asked, out, left, folder)
+            yield _held(session, asked, _files(out, session), left, folder)
 
 
 def _variants(stream: TextIO) -> list[str]:
@@ -87,13 +98,13 @@ def _variants(stream: TextIO) -> list[str]:
     return [name for name in VARIANTS if not absent[name]]
 
 
-def _held(session: Session, options: Sequence[str], out: Path, patience: float, folder: Path) -> Held:
+def _held(
+    session: Session, options: Sequence[str], files: tuple[Path, Path, Path], patience: float, folder: Path
+) -> Held:
     file, text = suite_file(session.workload)
     (folder / file).parent.mkdir(exist_ok=True)
     (folder / file).write_text(text, encoding="utf-8")
-    log, run, page = (out / f"{session.name}.{kind}" for kind in ("log", "json", "html"))
-    for each in (log, run, page):
-        each.unlink(missing_ok=True)
+    log, run, page = files
     command = [
         *(sys.executable, "-m", "pytest", file, "-p", "loader_gate", "-p", "no:cacheprovider"),
         *options,
