@@ -76,6 +76,7 @@ def hold(
     with OwnedFolder() as name:
         folder = Path(name)
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        environment = _environment(folder, device)
         for number, session in enumerate(SESSIONS, 1):
             problem = why_not(session, lambda package: find_spec(package) is not None)
             left = until - time.monotonic()
@@ -86,7 +87,7 @@ def hold(
                 continue
             print(f"{number} of {len(SESSIONS)}: {session.name} …", file=stream, flush=True)
             asked = (*session.options(device, scale, variants), *extra)
-            yield _held(session, asked, _files(out, session), left, folder)
+            yield _held(session, asked, _files(out, session), left, folder, environment)
 
 
 def _variants(stream: TextIO) -> list[str]:
@@ -99,7 +100,12 @@ def _variants(stream: TextIO) -> list[str]:
 
 
 def _held(
-    session: Session, options: Sequence[str], files: tuple[Path, Path, Path], patience: float, folder: Path
+    session: Session,
+    options: Sequence[str],
+    files: tuple[Path, Path, Path],
+    patience: float,
+    folder: Path,
+    environment: Mapping[str, str],
 ) -> Held:
     file, text = suite_file(session.workload)
     (folder / file).parent.mkdir(exist_ok=True)
@@ -115,7 +121,7 @@ def _held(
         command,
         log,
         folder=folder,
-        environment=_environment(folder),
+        environment=environment,
         patience=patience,
         watch=lambda _pid, _seconds: None,
     )
@@ -141,10 +147,12 @@ def _can_draw_pages() -> bool:
     return all(find_spec(each) is not None for each in ("jinja2", "plotly"))
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(folder: Path, device: str) -> dict[str, str]:
     """Return the environment variables of a session.
 
     Every variant's worker compiles the same step; JAX keeps what the first one has compiled for the others.
+    Threads of torch spin while they wait for one another: on a CPU that is busy with other things, a step as
+    small as the check's would take many times as long.
     """
     search_path = [each for each in sys.path if each]  # whatever has let us be found, without installing
     return {
@@ -152,4 +160,5 @@ def _environment(folder: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(search_path),
         "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+        **({"OMP_NUM_THREADS": "1"} if device == "cpu" else {}),
     }
