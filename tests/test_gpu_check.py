@@ -15,7 +15,7 @@ import pytest
 
 from loader_gate.gpu_check.__main__ import main
 from loader_gate.gpu_check.plan import SCALES, SESSIONS, TREE, VARIANTS, Session, suite_file, why_not
-from loader_gate.gpu_check.sessions import Held, earlier_files, hold, outcome
+from loader_gate.gpu_check.sessions import Held, earlier_files, environment_for, hold, outcome
 from loader_gate.machine.machine import read_machine
 from loader_gate.plugin.options import OPTIONS
 from loader_gate.registry.built_in import built_in_variants
@@ -91,6 +91,13 @@ def test_what_became_of_a_session() -> None:
     assert outcome({"benchmarks": [{}]}, "much") == (1, "")
     assert outcome({}, "It broke.\n") == (0, "the session said: It broke.")
     assert str(Held(SESSIONS[0], 1.0, *outcome({}, ""))) == "training-jax: the session said: nothing"
+
+
+def test_threads_of_torch_do_not_spin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the CPU there is one of them; beside a GPU, as many as the user or torch wants."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert environment_for(tmp_path, "cpu")["OMP_NUM_THREADS"] == "1"
+    assert environment_for(tmp_path, "gpu")["OMP_NUM_THREADS"] == "3"
 
 
 @pytest.mark.skipif(read_machine().gpu is not None, reason="there is a GPU")

@@ -76,7 +76,7 @@ def hold(
     with OwnedFolder() as name:
         folder = Path(name)
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-        environment = _environment(folder, device)
+        environment = environment_for(folder, device)
         for number, session in enumerate(SESSIONS, 1):
             problem = why_not(session, lambda package: find_spec(package) is not None)
             left = until - time.monotonic()
@@ -147,7 +147,7 @@ def _can_draw_pages() -> bool:
     return all(find_spec(each) is not None for each in ("jinja2", "plotly"))
 
 
-def _environment(folder: Path, device: str) -> dict[str, str]:
+def environment_for(folder: Path, device: str) -> dict[str, str]:
     """Return the environment variables of a session.
 
     Every variant's worker compiles the same step; JAX keeps what the first one has compiled for the others.
