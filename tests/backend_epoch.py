@@ -1,7 +1,8 @@
 """Trains for an epoch on one backend of Keras, in a process of its own, and says what came of it.
 
 ``KERAS_BACKEND=jax python -m tests.backend_epoch`` prints JSON: the loss of each of three epochs, of batches
-that are the same on every backend, and whether what the model was trained on is what it was given.
+that are the same on every backend, the same in float16, and whether what the model was trained on is what it
+was given.
 """
 
 from __future__ import annotations
@@ -62,15 +63,18 @@ def main() -> None:
     starts = range(0, IMAGES, BATCH)
     one_hot = np.eye(CLASSES, dtype=np.float32)[labels]
     whole = [(images[start : start + BATCH], one_hot[start : start + BATCH]) for start in starts]
-    model, losses, is_seen = Model(TREE, SPEC, DeclaredOutput(), **settings), [], True
+    is_seen = True
 
     def is_right(seen: Seen, count: int) -> bool:
         pixels = images.reshape(IMAGES, -1, 3)[:count, seen.places]
         return np.array_equal(seen.pixels, pixels) and np.array_equal(seen.classes, labels[:count])
 
-    for _ in range(3):
-        is_seen &= is_right(train(model, whole), IMAGES)
-        losses.append(model.loss)
+    losses: dict[str, list[float | None]] = {"mixed_float16": [], "float32": []}
+    for precision, found in losses.items():
+        model = Model(TREE, SPEC, DeclaredOutput(), **settings, precision=precision)
+        for _ in range(3):
+            is_seen &= is_right(train(model, whole), IMAGES)
+            found.append(model.loss)
     # An epoch that is left early: no more was seen than was trained on.
     is_seen &= is_right(train(model, whole, Part(IMAGES, timed=1)), 2 * BATCH)
     pixels = np.rint(images * 255).astype(np.uint8).transpose(0, 3, 1, 2)
@@ -79,7 +83,9 @@ def main() -> None:
     seen = train(model, [(pixels[start : start + BATCH], labels[start : start + BATCH]) for start in starts])
     expected = pixels.transpose(0, 2, 3, 1).reshape(IMAGES, -1, 3)[:, seen.places]
     is_seen &= np.array_equal(seen.pixels, expected) and np.array_equal(seen.classes, labels)
-    print(json.dumps({"losses": losses, "is_seen": bool(is_seen)}))
+    print(
+        json.dumps({"losses": losses["float32"], "halves": losses["mixed_float16"], "is_seen": bool(is_seen)})
+    )
 
 
 if __name__ == "__main__":

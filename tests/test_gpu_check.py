@@ -15,7 +15,7 @@ import pytest
 
 from loader_gate.gpu_check.__main__ import main
 from loader_gate.gpu_check.plan import SCALES, SESSIONS, TREE, VARIANTS, Session, suite_file, why_not
-from loader_gate.gpu_check.sessions import Held, hold, outcome
+from loader_gate.gpu_check.sessions import Held, earlier_files, environment_for, hold, outcome
 from loader_gate.machine.machine import read_machine
 from loader_gate.plugin.options import OPTIONS
 from loader_gate.registry.built_in import built_in_variants
@@ -93,12 +93,33 @@ def test_what_became_of_a_session() -> None:
     assert str(Held(SESSIONS[0], 1.0, *outcome({}, ""))) == "training-jax: the session said: nothing"
 
 
+def test_threads_of_torch_do_not_spin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the CPU there is one of them; beside a GPU, as many as the user or torch wants."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert environment_for(tmp_path, "cpu")["OMP_NUM_THREADS"] == "1"
+    assert environment_for(tmp_path, "gpu")["OMP_NUM_THREADS"] == "3"
+
+
 @pytest.mark.skipif(read_machine().gpu is not None, reason="there is a GPU")
 def test_no_gpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It says so at once, and what else there is."""
     assert main([str(tmp_path / "out")]) == 2
     assert "shows no GPU; --device cpu" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["training-jax.json", "loading.log", "training-torch.html"])
+def test_an_earlier_check_is_not_lost(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that has files of one is refused, and they are as they were."""
+    (tmp_path / "notes.txt").write_text("theirs", encoding="utf-8")
+    assert earlier_files(tmp_path) == earlier_files(tmp_path / "none") == []
+    (tmp_path / name).write_text("measured", encoding="utf-8")
+    assert main([str(tmp_path), "--device", "cpu"]) == 2
+    assert f"has {name} of an earlier check" in capsys.readouterr().err
+    assert {each.name: each.read_text(encoding="utf-8") for each in tmp_path.iterdir()} == {
+        "notes.txt": "theirs",
+        name: "measured",
+    }
 
 
 @pytest.fixture

@@ -110,6 +110,13 @@ WAITS = (
             "decode",
         ),  # who calls the loader is not asked
         ((own("shuffled"),), "other"),
+        (
+            (
+                Frame("TorchLoop.fit", "loader_gate/worker/torch_loop.py"),
+                Frame("Layer.__call__", "keras/src/layers/layer.py"),
+            ),
+            "train",
+        ),
         ((Frame("ExecutorState::Process"), Frame("ReadFile")), "read"),
         ((Frame("ExecutorState::Process"), Frame("DecodeImage")), "decode"),
         ((Frame("IteratorGetNext"), Frame("Iterator::Prefetch")), "wait"),

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(own)
     # Here: --help needs none of this.
     from loader_gate.gpu_check.plan import SCALES
-    from loader_gate.gpu_check.sessions import hold
+    from loader_gate.gpu_check.sessions import earlier_files, hold
     from loader_gate.machine.gpu import describe_gpu, read_gpu
     from loader_gate.machine.machine import read_machine
     from loader_gate.plugin.interrupts import clean_end_when_told
@@ -40,8 +40,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG
     try:
         options.out.mkdir(parents=True, exist_ok=True)
+        earlier = earlier_files(options.out)
     except OSError as error:
-        print(f"OUT {options.out} cannot be made: {error}.", file=sys.stderr)
+        print(f"OUT {options.out} cannot be used: {error}.", file=sys.stderr)
+        return WRONG
+    if earlier:
+        print(
+            f"OUT {options.out} has {earlier[0]} of an earlier check, which this one would write over: give "
+            "another folder, or remove what is there.",
+            file=sys.stderr,
+        )
         return WRONG
     print(f"Machine: {machine.describe()}.")
     if options.device == "gpu":
@@ -68,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("out", metavar="OUT", type=Path, help="the folder to write to")
+    parser.add_argument(
+        "out", metavar="OUT", type=Path, help="the folder to write to, without an earlier check's files"
+    )
     parser.add_argument(
         "--device",
         choices=("gpu", "cpu"),

@@ -46,6 +46,17 @@ class Held:
         return f"{self.session.name}: {'; '.join([*figures, *filter(None, [self.problem])])}"
 
 
+def earlier_files(out: Path) -> list[str]:
+    """Return the names of what an earlier check has left in a folder, and a new one would write over."""
+    return [file.name for each in SESSIONS for file in _files(out, each) if file.exists()]
+
+
+def _files(out: Path, session: Session) -> tuple[Path, Path, Path]:
+    """Return where the log, the run and the page of a session are to be."""
+    log, run, page = (out / f"{session.name}.{kind}" for kind in ("log", "json", "html"))
+    return log, run, page
+
+
 def hold(
     out: Path, device: str, scale: Scale, seconds: float, stream: TextIO, extra: Sequence[str] = ()
 ) -> Iterator[Held]:
@@ -65,6 +76,7 @@ def hold(
     with OwnedFolder() as name:
         folder = Path(name)
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        environment = environment_for(folder, device)
         for number, session in enumerate(SESSIONS, 1):
             problem = why_not(session, lambda package: find_spec(package) is not None)
             left = until - time.monotonic()
@@ -75,7 +87,7 @@ def hold(
                 continue
             print(f"{number} of {len(SESSIONS)}: {session.name} …", file=stream, flush=True)
             asked = (*session.options(device, scale, variants), *extra)
-            yield _held(session, asked, out, left, folder)
+            yield _held(session, asked, _files(out, session), left, folder, environment)
 
 
 def _variants(stream: TextIO) -> list[str]:
@@ -87,13 +99,18 @@ def _variants(stream: TextIO) -> list[str]:
     return [name for name in VARIANTS if not absent[name]]
 
 
-def _held(session: Session, options: Sequence[str], out: Path, patience: float, folder: Path) -> Held:
+def _held(
+    session: Session,
+    options: Sequence[str],
+    files: tuple[Path, Path, Path],
+    patience: float,
+    folder: Path,
+    environment: Mapping[str, str],
+) -> Held:
     file, text = suite_file(session.workload)
     (folder / file).parent.mkdir(exist_ok=True)
     (folder / file).write_text(text, encoding="utf-8")
-    log, run, page = (out / f"{session.name}.{kind}" for kind in ("log", "json", "html"))
-    for each in (log, run, page):
-        each.unlink(missing_ok=True)
+    log, run, page = files
     command = [
         *(sys.executable, "-m", "pytest", file, "-p", "loader_gate", "-p", "no:cacheprovider"),
         *options,
@@ -104,7 +121,7 @@ def _held(session: Session, options: Sequence[str], out: Path, patience: float, 
         command,
         log,
         folder=folder,
-        environment=_environment(folder),
+        environment=environment,
         patience=patience,
         watch=lambda _pid, _seconds: None,
     )
@@ -130,10 +147,12 @@ def _can_draw_pages() -> bool:
     return all(find_spec(each) is not None for each in ("jinja2", "plotly"))
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment_for(folder: Path, device: str) -> dict[str, str]:
     """Return the environment variables of a session.
 
     Every variant's worker compiles the same step; JAX keeps what the first one has compiled for the others.
+    Threads of torch spin while they wait for one another: on a CPU that is busy with other things, a step as
+    small as the check's would take many times as long.
     """
     search_path = [each for each in sys.path if each]  # whatever has let us be found, without installing
     return {
@@ -141,4 +160,5 @@ def _environment(folder: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(search_path),
         "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+        **({"OMP_NUM_THREADS": "1"} if device == "cpu" else {}),
     }

@@ -67,7 +67,7 @@ _KNOWN: Table = (
     ("hand over", "TFE_DeleteTensorHandle _Send _Recv Iterator::Generator*", _OPERATION),
     # The model of the workload training.
     ("train", "*train_step *one_step_on_data *multi_step_on_iterator fit *.fit", "keras/*"),
-    ("train", "_fit *._fit", "loader_gate/worker/consumers/*"),
+    ("train", "fit *.fit", "loader_gate/worker/consumers/* loader_gate/worker/torch_loop.py"),
     # Decoding.
     ("decode", "*", "*libjpeg* *libturbojpeg* *libpng* *libwebp* *libtiff* *libspng* *nvjpeg*"),
     ("decode", "*", "simplejpeg/* turbojpeg* PIL/ImageFile.py PIL/JpegImagePlugin.py PIL/PngImagePlugin.py"),

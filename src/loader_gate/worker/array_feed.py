@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ArrayFeed:
-    """Hands batches to ``model.fit``, and keeps some pixels of every image that a model is trained on.
+    """Hands batches to what trains, and keeps some pixels of every image that a model is trained on.
 
     These are taken from the very array that the model gets, where that is, so that nothing has to be copied
     from a device while it trains.
@@ -28,7 +28,7 @@ class ArrayFeed:
         """Prepare for batches as they are declared, on ``jax`` or ``torch``."""
         import keras
 
-        self._keras, self._declared = keras, declared
+        self._keras, self._declared, self._backend = keras, declared, backend
         self._own, self._placed = _of_torch() if backend == "torch" else _of_jax()
         self._epoch: Generator[Any, None, None] | None = None
         self._came_at = 0.0
@@ -39,9 +39,11 @@ class ArrayFeed:
         return self._keras.Sequential
 
     def begin(self, batches: Iterable[Any], places: npt.NDArray[np.int64]) -> Any:
-        """Return what ``fit`` takes for one epoch, of which the pixels at these places are kept."""
-        from keras.src.trainers.data_adapters.data_adapter import DataAdapter
+        """Return one epoch, of which the pixels at these places are kept.
 
+        Returns:
+            What ``fit`` takes; on torch, its batches for a loop, read from when the first is asked for.
+        """
         where = self._placed(self._own(places))
 
         def begun() -> Iterator[Any]:
@@ -49,6 +51,10 @@ class ArrayFeed:
             self._kept = []
             self._epoch = self._placed_batches(read_ahead(batches, self._own_batch), where)
             return self._epoch
+
+        if self._backend == "torch":
+            return begun()
+        from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 
         class Adapter(DataAdapter):  # type: ignore[misc, unused-ignore]
             """One epoch, of which Keras need not know how many batches it has, nor load any to learn it.
@@ -59,9 +65,6 @@ class ArrayFeed:
             num_batches = batch_size = has_partial_batch = partial_batch_size = None
 
             def get_jax_iterator(self) -> Iterator[Any]:
-                return begun()
-
-            def get_torch_dataloader(self) -> Iterator[Any]:
                 return begun()
 
         return Adapter()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-#: So many batches are there at most that nobody has taken yet, as in ``flax.jax_utils.prefetch_to_device``
-#: and of each worker of torch's ``DataLoader``.
+#: So many batches lie ready at most, as in ``flax.jax_utils.prefetch_to_device`` and of each worker of
+#: torch's ``DataLoader``; the thread may hold one more, for which there is no room yet.
 AHEAD = 2
 _POLL_SECONDS = 0.01
 

@@ -18,6 +18,7 @@ from loader_gate.worker.gpu_use import gpu_use
 from loader_gate.worker.graph_feed import GraphFeed
 from loader_gate.worker.handed_over import busy_share
 from loader_gate.worker.keras_settings import default_numbers
+from loader_gate.worker.torch_loop import TorchLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,10 +52,10 @@ class ModelSettings:
 
 
 class Model:
-    """The article's transfer learning, by ``model.fit`` of Keras on any backend, on the CPU or a GPU.
+    """The article's transfer learning, with Keras on any backend, on the CPU or a GPU.
 
     MobileNetV2 with its base frozen, then Flatten, Dense(256, relu) and Dense(classes), trained by Adam on
-    the categorical cross-entropy of logits.
+    the categorical cross-entropy of logits: by ``model.fit``, and on torch by a loop of torch.
 
     Attributes:
         loss: That of the last epoch, the mean over its images; None before one has ended.
@@ -111,23 +112,41 @@ class Model:
         shape = image_shape(spec, declared)
         beginning = [keras.Input(shape, dtype=declared.dtype), *as_delivered] if as_delivered else []
         self._model = self._feed.sequential()([*beginning, base, *head])
-        losses = keras.losses
-        is_index = declared.labels == "index"
-        loss_of = losses.SparseCategoricalCrossentropy if is_index else losses.CategoricalCrossentropy
-        # The article's TensorFlow did not compile either; XLA would, anew for the last, smaller batch. JAX is
-        # made to compile, and torch runs what it is told.
-        is_compiled = self._settings.backend == "jax" or self._settings.xla
-        self._model.compile(optimizer="adam", loss=loss_of(from_logits=True), jit_compile=is_compiled)
         self._model.build((None, *shape))
         random = np.random.default_rng(spec.seed)
         for layer in (*(base.layers if weights is None else []), *head):
             _draw(layer, random, isinstance(layer, layers.DepthwiseConv2D))
+        self._fit = (
+            TorchLoop(self._model, self._settings.precision).fit
+            if self._settings.backend == "torch"
+            else self._compiled(declared)
+        )
         whole, rest = spec.batch_size, len(tree) % spec.batch_size
         sizes = (whole, whole, *([rest] if rest else []))
-        self._fit(self._feed.begin([_dark(size, tree, spec, declared) for size in sizes], _nowhere()))
+        dark = [_dark(size, tree, spec, declared) for size in sizes]
+        self._fit(self._feed.begin(dark, _nowhere()), keras.callbacks.Callback())
         self._feed.end()
-        # TensorFlow has counted one more when it made its graph; how far Adam goes depends on their number.
-        self._model.optimizer.iterations.assign(len(sizes))
+        if self._settings.backend == "tensorflow":
+            # It has counted one more when it made its graph; how far Adam goes depends on their number.
+            self._model.optimizer.iterations.assign(len(sizes))
+
+    def _compiled(self, declared: DeclaredOutput) -> Callable[[Any, Any], None]:
+        """Compile the model, and return what trains it by ``model.fit``."""
+        from keras import losses
+
+        is_index = declared.labels == "index"
+        loss_of = losses.SparseCategoricalCrossentropy if is_index else losses.CategoricalCrossentropy
+        # The article's TensorFlow did not compile either; XLA would, anew for the last, smaller batch. JAX is
+        # made to compile.
+        is_compiled = self._settings.backend == "jax" or self._settings.xla
+        self._model.compile(optimizer="adam", loss=loss_of(from_logits=True), jit_compile=is_compiled)
+
+        def fit(data: Any, told: Any) -> None:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Your input ran out of data", UserWarning)
+                self._model.fit(data, verbose=0, shuffle=False, callbacks=told)
+
+        return fit
 
     def use_up(self, batches: Iterable[Any], epoch: Epoch) -> None:
         """Train for one epoch, timed until its data have ended and its last step is done."""
@@ -190,11 +209,6 @@ class Model:
             epoch.gpu = gpu_use(self._settings.backend)
 
         return read
-
-    def _fit(self, data: Any, callbacks: Any = None) -> None:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Your input ran out of data", UserWarning)
-            self._model.fit(data, verbose=0, shuffle=False, callbacks=callbacks)
 
 
 def _draw(layer: Any, random: np.random.Generator, is_depthwise: bool) -> None:
