@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 SLOWED = "ours"
 FILE = f"{SLOWED}.py"
-VARIANTS = (BASELINE, SLOWED)
 #: Beside other programs, such as other tests, a change waits for half a minute of measuring, and every six
 #: blocks start processes anew, which takes long. Epochs that sleep fill that time with few blocks, and leave
 #: the cores to the other tests.
