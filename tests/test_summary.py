@@ -351,7 +351,8 @@ def test_it_needs_no_package(tmp_path: Path) -> None:
 def test_what_runs_the_same_code_is_unchanged() -> None:
     """It has no change, and is said not to need one; alone, too."""
     unchanged = {"outcome": "unchanged", "change": None, "low": None, "high": None, "tolerance": 0.01}
-    about = {"change": None, "change_outcome": "unchanged", "changes": {"seconds": unchanged}}
+    about: dict[str, Any] = {"change": None, "change_outcome": "unchanged"}
+    about["changes"] = {"seconds": unchanged}
     for others in ([], [benchmark("slow", **of_base())]):
         words = summary(run(benchmark(**about), *others))
         row = next(line for line in words.splitlines() if line.startswith("| <code>tfdata_no_cache"))
