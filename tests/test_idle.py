@@ -186,8 +186,8 @@ def test_half_a_pass_is_finishing(idle: float, judged: float) -> None:
     [
         (0.029, 0.4, 1, False),  # the grain of clocks
         (0.031, 0.4, 1, True),
-        (0.032, 0.4, 2, False),  # and of another epoch
-        (0.034, 0.4, 2, True),
+        (0.041, 0.4, 2, False),  # and of another epoch
+        (0.043, 0.4, 2, True),
         (0.0051, 0.001, 1, False),  # what the harness takes
         (0.0053, 0.001, 1, True),
         (0.0061, 0.001, 2, False),
