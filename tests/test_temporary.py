@@ -147,6 +147,24 @@ def test_an_interrupt_while_it_is_removed(monkeypatch: pytest.MonkeyPatch) -> No
     assert not Path(owned.name).exists()
 
 
+def test_what_is_written_while_it_is_removed_goes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is about to end may still write; the next session knows all the same whose it was."""
+    owned = OwnedFolder()
+    remove = shutil.rmtree
+
+    def written_to(path: str, ignore_errors: bool) -> None:
+        remove(path, ignore_errors)
+        Path(path).mkdir()
+        (Path(path) / "late").touch()
+
+    with monkeypatch.context() as writing:
+        writing.setattr(shutil, "rmtree", written_to)
+        owned.cleanup()
+    assert (Path(owned.name) / "late").exists()
+    remove_abandoned()
+    assert not Path(owned.name).exists()
+
+
 def test_an_empty_folder_without_a_lock_goes(temporary: Path) -> None:
     """Its owner was killed between the two last steps, or the two first; with anything in it, it stays."""
     (temporary / "loader-gate-abcd_123").mkdir()

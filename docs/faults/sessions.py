@@ -43,7 +43,8 @@ _DUMP = ("benchmarks/test_dump.py", "--variant=uint8_memory_map")
 #: What each kind of session is given beside a tree; FOLDER stands for the folder of the case.
 SESSIONS: dict[str, tuple[str, ...]] = {
     "loading": (*_LOADING, "--loader=loaders:photos", "--floor=photos=0.01"),
-    "against": (*_LOADING, "--loader=loaders:photos", "--against=HEAD", "--compare-unchanged"),
+    # Processes are started anew after the first block: there has to be room for more than one.
+    "against": (*_LOADING, "--loader=loaders:photos", "--against=HEAD", "--compare-unchanged", "--budget=10"),
     "troubled": _LOADING,
     "dump": (*_DUMP, "--floor=dump/uint8_memory_map=0.01"),
     "floors": (

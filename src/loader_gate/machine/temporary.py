@@ -84,6 +84,8 @@ def _remove_all(name: str) -> None:
         stays = [each for each in Path(name).iterdir() if each.name != _LOCK and not _is_removed(each)]
         if not stays:
             shutil.rmtree(name, ignore_errors=True)
+            if Path(name).exists():  # a worker on its way out has written into it meanwhile
+                (Path(name) / _LOCK).touch()
 
 
 def _is_removed(path: Path) -> bool:
