@@ -81,7 +81,7 @@ def mutate(room: Room, folder: Path, children: int) -> list[Mutant]:
 
 
 def prepare(room: Room, folder: Path) -> None:
-    """Copy what mutmut works on into a folder; files that are there already only if they are other ones."""
+    """Copy what mutmut works on into a folder; it knows by the times of files which have changed."""
     for name in _NEEDED:
         source = PROJECT / name
         if source.is_dir():
