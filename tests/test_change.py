@@ -168,7 +168,9 @@ def test_a_base_that_could_not_be_measured() -> None:
 
 def test_the_baseline_is_compared_too() -> None:
     """Its speedup is 1 by definition, its seconds may change."""
-    assert with_changes(baseline_verdict(9), [changed(0.99, 1.01)]).status == "pass"
+    same = with_changes(baseline_verdict(9), [changed(0.99, 1.01)])
+    assert same.status == "pass"
+    assert same.reason == f"{baseline_verdict(9).reason}; {changed(0.99, 1.01)}"
     assert with_changes(baseline_verdict(9), [changed(1.2, 1.3)]).status == "fail"
 
 

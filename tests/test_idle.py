@@ -203,3 +203,10 @@ def test_who_reads_very_much() -> None:
     """In megabytes, with commas."""
     found = reading_problem([replace(a_pass(0.0), idle_read_bytes=10**12)] * 3)
     assert "it read 1,000,000 MB from disks" in found
+
+
+@pytest.mark.parametrize(("idle", "found"), [(0.4, False), (0.5, True)])
+def test_much_but_for_the_busiest_moment(idle: float, found: bool) -> None:
+    """Before three of twenty passes, which is not often: a tenth of what all passes used is allowed."""
+    passes = [a_pass(each, cpu=0.4) for each in [9.0, idle, idle, *[0.0] * 17]]
+    assert bool(idle_problem(passes)) is found

@@ -13,7 +13,7 @@ from loader_gate.statistics.counts import FEWEST_BLOCKS
 from loader_gate.statistics.estimate import Estimate
 from loader_gate.verdict.excuses import busy_elsewhere, excuse, moved_reason, unconfirmed_reason
 from loader_gate.verdict.rules import WIDEST, Rules
-from loader_gate.verdict.verdict import Verdict
+from loader_gate.verdict.verdict import Verdict, baseline_verdict, limit_verdict
 
 LOOK = 9
 
@@ -195,3 +195,11 @@ def test_exactly_precise_enough() -> None:
         wider,
         "too uncertain to set a floor from: give it a larger --budget or a quieter machine",
     )
+
+
+def test_who_is_not_judged_keeps_its_speedup() -> None:
+    """The baseline has its blocks, a limit what it was measured at."""
+    enough = at(FEWEST_BLOCKS)
+    free = replace(GATED, floors={NAME: None})
+    assert free.judge(Variant(BASELINE, "made_up"), enough, False, None) == baseline_verdict(FEWEST_BLOCKS)
+    assert free.judge(LIMIT, enough, False, None) == limit_verdict(enough)
