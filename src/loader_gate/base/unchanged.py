@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from importlib.machinery import SOURCE_SUFFIXES, PathFinder
+from importlib.machinery import BYTECODE_SUFFIXES, SOURCE_SUFFIXES, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -196,6 +196,8 @@ def is_unchanged(here: Side, there: Side, module: str, files: tuple[Path, Path] 
 def has_other_data(repository: Repository, commit: str, folder: Path) -> bool:
     """Return whether anything has changed since a commit that is no Python, and that a loader might read.
 
+    In a folder with a dot, such as ``.github`` or ``.benchmarks``, tools keep what is theirs.
+
     Args:
         repository: The repository.
         commit: The commit.
@@ -205,6 +207,7 @@ def has_other_data(repository: Repository, commit: str, folder: Path) -> bool:
         RevisionError: git cannot tell.
     """
     return any(
-        name.suffix not in {*SOURCE_SUFFIXES, *_FOR_PEOPLE} and name.parts[0] != ".github"
+        name.suffix not in {*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES, *_FOR_PEOPLE}
+        and not any(part.startswith(".") for part in name.parts[:-1])
         for name in repository.changed_files(commit, folder)
     )
