@@ -619,6 +619,13 @@ def test_epochs_per_pass(seconds: float, epochs: int) -> None:
     assert epochs_per_pass(seconds) == epochs
 
 
+@pytest.mark.parametrize(("ratio", "moved"), [(1.005, False), (0.995, False), (1.02, True), (0.98, True)])
+def test_a_calm_machine_has_not_moved_by_next_to_nothing(ratio: float, moved: bool) -> None:
+    """A loader that sleeps scatters by less than a process takes to warm up: that is no reason to doubt."""
+    passes = [seconds for draw in range(30) for seconds in (ratio + 1e-5 * (draw % 3), 1.0)]
+    assert read_control([passes]).moved is moved
+
+
 @pytest.mark.parametrize(
     ("seconds", "epochs"), [(1.0, (1, 1)), (0.15, (1, 2)), (0.08, (1, 3)), (0.01, (5, 5)), (5e-324, (64, 1))]
 )
