@@ -122,6 +122,9 @@ def test_what_a_session_says() -> None:
     unmeasured = {"unmeasured": [{"variant": "photos", "reason": "its worker raised ImportError"}]}
     assert read({"loader_gate": unmeasured}, "photos").reason == "its worker raised ImportError"
     assert read({}, "photos").reason == ""
+    unchanged = {"variant": "photos", "change": None, "change_outcome": "unchanged"}
+    same = read({"benchmarks": [{"extra_info": unchanged}]}, "photos")
+    assert (same.judgement, same.misled, str(same)) == ("not slower", 0.0, "it runs the same code")
 
 
 def test_a_plan_comes_back(tmp_path: Path) -> None:

@@ -193,6 +193,9 @@ def test_a_loader_in_a_file(project: Path) -> None:
     assert not is_timed(project, loader)
     append("tests/helper.py")(project)
     assert is_timed(project, loader)
+    git(project, "checkout", "--quiet", "tests/helper.py")
+    append("tests/__init__.py")(project)
+    assert is_timed(project, loader)
 
 
 def test_another_interpreter_is_other_code(project: Path) -> None:

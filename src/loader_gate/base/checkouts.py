@@ -27,6 +27,7 @@ class Checkouts:
         self._worktrees = worktrees
         self._commits: dict[Repository, str] = {}
         self._folders: dict[Repository, Path] = {}
+        self._changed: dict[Repository, list[Path]] = {}
 
     def commit(self, repository: Repository) -> str:
         """Return the full id of the commit that the revision is in a repository.
@@ -37,6 +38,16 @@ class Checkouts:
         if repository not in self._commits:
             self._commits[repository] = repository.commit(self.revision)
         return self._commits[repository]
+
+    def changed_files(self, repository: Repository) -> list[Path]:
+        """Return what differs from the revision in a repository; see `Repository.changed_files`.
+
+        Raises:
+            RevisionError: git cannot tell.
+        """
+        if repository not in self._changed:
+            self._changed[repository] = repository.changed_files(self.commit(repository))
+        return self._changed[repository]
 
     def called(self, repository: Repository) -> str:
         """Return the revision's name and short id."""

@@ -126,8 +126,8 @@ class Repository:
         ).stdout.split("\0")
         return [Path(name) for name in names if name and not (self.top / name).exists()]
 
-    def changed_files(self, commit: str, folder: Path) -> list[Path]:
-        """Return the files of a folder that differ from a commit, relative to the top: new ones too.
+    def changed_files(self, commit: str) -> list[Path]:
+        """Return the files that differ from a commit, relative to the top: new ones too.
 
         Those that git is to ignore are not among them.
 
@@ -137,9 +137,9 @@ class Repository:
         names: list[str] = []
         for command in (
             ("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", commit, "--"),
-            ("ls-files", "--others", "--exclude-standard", "--full-name", "-z", "--"),
+            ("ls-files", "--others", "--exclude-standard", "-z"),
         ):
-            ran = self.git(*command, f":(literal){folder}")
+            ran = self.git(*command)
             if ran.returncode:
                 raise RevisionError(f"--against: git cannot compare {self.top}: {ran.stderr.strip()}")
             names += ran.stdout.split("\0")

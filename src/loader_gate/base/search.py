@@ -156,8 +156,8 @@ class Search:
         homes = [Path(*module.split(".")[1:]).with_suffix(".py") for module in HOMES.values()]
         # A worker at base imports them all, whatever its variant needs.
         always = [Path("__init__.py"), Path("variants", "__init__.py"), *homes]
-        is_known = self._may_be_unchanged and not self._has_other_data(repository, here)
-        if not is_known or any(not _alike(here.parent / name, there.parent / name) for name in always):
+        may_be = self._may_be_unchanged and all(_alike(ours.top / name, theirs.top / name) for name in always)
+        if not may_be or self._has_other_data(repository, here.relative_to(repository.top)):
             return frozenset()
         return frozenset(each.name for each in compared if is_unchanged(ours, theirs, each.module))
 
@@ -204,13 +204,15 @@ class Search:
             ours, theirs = Side(repository.top, roots, hooks=True), Side(top.resolve(), path)
             files = (file.resolve(), there.resolve()) if loader.file else None
             alike = is_unchanged(ours, theirs, loader.module, files)
-            if alike and not self._has_other_data(repository, repository.top):
+            if alike and not self._has_other_data(repository):
                 return None
         of_file = str(there) if loader.file else None
         return Origin(self.interpreter.seen(path), self.interpreter.program, None, str(top), of_file)
 
-    def _has_other_data(self, repository: Repository, folder: Path) -> bool:
-        return has_other_data(repository, self.checkouts.commit(repository), folder)
+    def _has_other_data(self, repository: Repository, folder: Path = Path()) -> bool:
+        """Return whether what a loader might read has changed in a folder, given relative to the top."""
+        changed = self.checkouts.changed_files(repository)
+        return has_other_data(name for name in changed if name.is_relative_to(folder))
 
     def _new_module(self, file: Path, repository: Repository, top: Path) -> str:
         """Return why a loader's module is not there, and which it may have been renamed from."""

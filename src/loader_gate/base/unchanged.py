@@ -10,16 +10,15 @@ import ast
 from dataclasses import dataclass
 from importlib.machinery import BYTECODE_SUFFIXES, SOURCE_SUFFIXES, PathFinder
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader_gate.base.interpreter import holds_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from importlib.machinery import ModuleSpec
-
-    from loader_gate.base.repository import Repository
 
 #: What finds, runs or starts code by a name that may be made up.
 _MADE_UP = {
@@ -88,7 +87,7 @@ class Side:
                 for name in _AT_START
                 for file in self._chain(PathFinder.find_spec(name, self._own_path), [])
             ]
-            waiting += [file] if file else self._named(module)
+            waiting += [file, *_packages_around(file)] if file else self._named(module)
             while waiting:
                 each = waiting.pop().resolve()
                 name = each.relative_to(self.top).as_posix()
@@ -141,9 +140,7 @@ class Side:
         """Return the files that a relative import runs, beside those of the packages around the file."""
         first, *rest = name.split(".")
         folder = file.parents[level - 1]
-        packages = [each / "__init__.py" for each in file.parents[:level]]
-        around = [each for each in packages if each.is_file()]
-        return [*around, *self._chain(PathFinder.find_spec(first, [str(folder)]), rest)]
+        return [*_packages_around(file), *self._chain(PathFinder.find_spec(first, [str(folder)]), rest)]
 
     def _chain(self, spec: ModuleSpec | None, rest: Sequence[str]) -> list[Path]:
         """Return the files of a module and of the packages around it that lie in the repository."""
@@ -159,6 +156,12 @@ class Side:
     def _is_own(self, place: Path) -> bool:
         """Return whether a file or folder is of the repository: an environment inside of it is not."""
         return place.is_relative_to(self.top) and not holds_packages(str(place.relative_to(self.top)))
+
+
+def _packages_around(file: Path) -> list[Path]:
+    """Return the files of the packages that a module lies in."""
+    packages = (folder / "__init__.py" for folder in file.parents)
+    return [*takewhile(Path.is_file, packages)]
 
 
 def _places(spec: ModuleSpec) -> list[Path]:
@@ -193,21 +196,16 @@ def is_unchanged(here: Side, there: Side, module: str, files: tuple[Path, Path] 
     return bool(code) and code == there.code(module, theirs)
 
 
-def has_other_data(repository: Repository, commit: str, folder: Path) -> bool:
-    """Return whether anything has changed since a commit that is no Python, and that a loader might read.
+def has_other_data(changed: Iterable[Path]) -> bool:
+    """Return whether anything has changed that is no Python, and that a loader might read.
 
     In a folder with a dot, such as ``.github`` or ``.benchmarks``, tools keep what is theirs.
 
     Args:
-        repository: The repository.
-        commit: The commit.
-        folder: Look at this folder alone.
-
-    Raises:
-        RevisionError: git cannot tell.
+        changed: The files that have changed, relative to the top of their repository.
     """
     return any(
         name.suffix not in {*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES, *_FOR_PEOPLE}
         and not any(part.startswith(".") for part in name.parts[:-1])
-        for name in repository.changed_files(commit, folder)
+        for name in changed
     )

@@ -204,8 +204,8 @@ class _Look:
     def _change_against(self, base: Arm) -> Change | None:
         """Judge the change: to be one takes a surer interval, some time, and a machine that does not move."""
         last, busy = self.is_last, self.rules.busy_elsewhere(self.others)
-        ratios = self._ratios(base)
-        found = surely = self._estimate_change(ratios, ERROR)
+        ratios = self._ratios
+        found = surely = self._found
         if not found.low <= 1 <= found.high:  # else a surer interval holds 1, too
             surely = self._estimate_change(ratios, self.pace.failing_error)
         change = self.rules.judge_change(found, surely, self.pace.tolerance, last)
@@ -229,13 +229,17 @@ class _Look:
     @property
     def seems_slower(self) -> bool:
         """Return whether head is slower by the usual interval, and so perhaps beyond the tolerance."""
-        base = self.contestant.compared_with
-        if base is None or self.known_change() is not None or self.contestant.blocks < FEWEST_TO_LOOK_EARLY:
-            return False
-        return self._estimate_change(self._ratios(base), ERROR).low > 1
+        is_open = self.contestant.compared_with is not None and self.known_change() is None
+        return is_open and self.contestant.blocks >= FEWEST_TO_LOOK_EARLY and self._found.low > 1
 
-    def _ratios(self, base: Arm) -> list[float]:
-        return pair_log_ratios(_seconds(self.contestant.head.passes), _seconds(base.passes))
+    @cached_property
+    def _ratios(self) -> list[float]:
+        base = self.contestant.compared_with
+        return pair_log_ratios(_seconds(self.contestant.head.passes), _seconds(base.passes if base else ()))
+
+    @cached_property
+    def _found(self) -> Estimate:
+        return self._estimate_change(self._ratios, ERROR)
 
     def _own_control(self, base: Arm) -> Control:
         """Return the A/A test of what is compared: each side's two passes of a block are the same code twice.
@@ -291,7 +295,8 @@ class _Look:
         changes = [in_seconds]
         for name, figure in COMPARED_TOO.items():
             above, below = (figures_of(figure, passes) for passes in (head, base.passes))
-            found = self._estimate_once(above, below) if above and below else None
+            error = self.pace.failing_error
+            found = _estimate_once(above, below, error) if above and below else None
             if found is not None:
                 changes.append(judge_once(name, found, max(figure.tolerance, self.pace.tolerance)))
         memory = peak_memory(head, base.passes, self.pace.failing_error)
@@ -312,11 +317,12 @@ class _Look:
             return False
         return any(change.figure == PEAK_MEMORY and change.outcome == "undecided" for change in changes)
 
-    def _estimate_once(self, above: Sequence[float], below: Sequence[float]) -> Estimate | None:
-        """Return head / base of a figure that is looked at only now; None where there is none of it."""
-        if min(*above, *below) <= 0:
-            return None
-        return estimate(log_ratios(above, below), self.pace.failing_error)
+
+def _estimate_once(above: Sequence[float], below: Sequence[float], error: float) -> Estimate | None:
+    """Return head / base of a figure that is looked at only now; None where there is none of it."""
+    if min(*above, *below) <= 0:
+        return None
+    return estimate(log_ratios(above, below), error)
 
 
 def _with_hint(verdict: Verdict, contestant: Contestant) -> Verdict:
