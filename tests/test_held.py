@@ -15,7 +15,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 #: Holds two sessions, of a shell that starts another process, and has a third one to hold after them.
 COMMAND = """
+import signal
 from docs.held import running, several_at_once
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
 
 def hold():
     with running(["sh", "-c", "echo $$; sleep 600; true"]) as process:
@@ -46,7 +49,10 @@ def test_sessions_end_with_their_command(number: signal.Signals) -> None:
         sessions = [each for shell in shells for each in (shell, *shell.children())]
         assert len(sessions) == 4
         command.send_signal(number)
-        said, complaint = command.communicate(timeout=60)
+        try:
+            said, complaint = command.communicate(timeout=60)
+        finally:
+            command.kill()
     how = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
     assert (command.returncode, said, complaint) == (1, "", f"This command was {how}.\n")
     assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in sessions)
