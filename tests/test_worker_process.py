@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -243,6 +244,22 @@ def test_signs_of_life_are_passed_on(tiny_tree: Tree, spec: Spec) -> None:
         worker.on_alive = lambda: signs.append(time.monotonic())
         worker.ask("pass", epochs=1)
     assert signs
+
+
+def test_a_worker_says_that_names_of_sockets_are_too_long(
+    tiny_tree: Tree, spec: Spec, reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What hangs because TMPDIR is a long path is told to set a shorter one; with one, it works."""
+    with opened("hands_over_sockets", tiny_tree, spec) as worker:
+        assert not worker.ask("check", reference=reference)["reason"]
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    with opened("hands_over_sockets", tiny_tree, spec) as worker:
+        worker._limits = WorkerLimits(3.0)  # not from the start, as below
+        with pytest.raises(WorkerError, match=r"hung.*AF_UNIX.*set TMPDIR to a shorter path than .*long") as told:
+            worker.ask("check", reference=reference)
+        assert str(folder) in str(told.value)
 
 
 def test_a_worker_that_hangs_is_given_up(tiny_tree: Tree, spec: Spec, reference: str) -> None:

@@ -27,6 +27,9 @@ Outcome: TypeAlias = Literal["regression", "slower", "improvement", "same", "unc
 TOLERANCE = 0.01
 #: Nothing is called the same before a slowdown is ruled out that is larger than the tolerance by this share.
 RESOLUTION = 0.02
+#: Nor before an improvement is ruled out that is larger by this one, if there is time: nobody fails for it, so
+#: that telling one from nothing is worth less.
+RESOLUTION_OF_IMPROVEMENTS = 0.05
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,9 @@ def judge_change(estimate: Estimate, surely: Estimate, tolerance: float, last: b
 
     A regression is beyond the tolerance with the whole interval by which a session may fail; an improvement
     likewise, the other way round. Head is the same if its usual interval ends at most `RESOLUTION` beyond the
-    tolerance and, as long as there is time for another block, begins as little beyond it on the other side;
-    it is slower if it is that by the surer interval. Fewer than `FEWEST_BLOCKS` decide nothing.
+    tolerance and, as long as there is time for another block, begins at most `RESOLUTION_OF_IMPROVEMENTS`
+    beyond it on the other side; it is slower if it is that by the surer interval. Fewer than `FEWEST_BLOCKS`
+    decide nothing.
 
     Args:
         estimate: Head seconds / base seconds, from all blocks so far.
@@ -121,8 +125,8 @@ def judge_change(estimate: Estimate, surely: Estimate, tolerance: float, last: b
     enough = estimate.blocks >= FEWEST_BLOCKS
     if enough and (outcome := _beyond(surely, tolerance)):
         return Change("seconds", outcome, estimate, tolerance)
-    resolved = most + RESOLUTION
-    if enough and estimate.high <= resolved and (last or estimate.low >= 1 / resolved):
+    resolved = last or estimate.low >= 1 / (most + RESOLUTION_OF_IMPROVEMENTS)
+    if enough and estimate.high <= most + RESOLUTION and resolved:
         return Change("seconds", "slower" if surely.low > 1 else "same", estimate, tolerance)
     if not last:
         return None

@@ -53,6 +53,8 @@ _HINTS: dict[int, str] = {
 }
 #: How any library spells it, as it is the C library's text.
 _NO_ROOM = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+#: What Python says, in a thread that nobody waits for, where processes should hand each other memory.
+_NAME_TOO_LONG = "AF_UNIX path too long"
 
 
 class WorkerError(Exception):
@@ -230,6 +232,11 @@ class WorkerProcess:
         words = [line.strip() for line in lines if line.strip() and not _TENSORFLOW_LOG.match(line)]
         tail = words[-STDERR_LINES:]
         said = f"; its last words: {' | '.join(tail)}" if tail else ""
+        if any(_NAME_TOO_LONG in line for line in tail):
+            said += (
+                f"; sockets lie in temporary folders, and their names hold about 100 bytes: set TMPDIR to a "
+                f"shorter path than {tempfile.gettempdir()}"
+            )
         return printable(f"its worker {what}{said}")
 
     def close(self) -> None:
