@@ -191,9 +191,9 @@ UNCERTAIN = (
         (at(LOOK, 0.7, 1.0), at(LOOK, 0.7, 0.79), False, ("improvement", "")),
         (at(LOOK, 1.0, 1.25 + 0.02), at(LOOK, 0.9, 1.3), False, ("same", "")),
         (at(LOOK, 1.0, 1.28), at(LOOK, 0.9, 1.3), True, ("undecided", UNCERTAIN)),
-        (at(LOOK, 1 / (1.25 + 0.02), 1.0), at(LOOK, 0.7, 1.3), False, ("same", "")),
-        (at(LOOK, 0.78, 1.0), at(LOOK, 0.7, 1.3), False, None),
-        (at(LOOK, 0.78, 1.0), at(LOOK, 0.7, 1.3), True, ("same", "")),
+        (at(LOOK, 1 / (1.25 + 0.05), 1.0), at(LOOK, 0.7, 1.3), False, ("same", "")),
+        (at(LOOK, 0.76, 1.0), at(LOOK, 0.7, 1.3), False, None),
+        (at(LOOK, 0.76, 1.0), at(LOOK, 0.7, 1.3), True, ("same", "")),
         (at(LOOK, 1.0, 1.2), at(LOOK, 1.0, 1.25), False, ("same", "")),
         (at(LOOK, 1.0, 1.2), at(LOOK, 1.01, 1.25), False, ("slower", "")),
         # So few decide nothing, whatever they show; just enough do.

@@ -39,7 +39,7 @@ PAGES = (
 )
 
 #: Options of other programs that the docs name.
-OF_OTHERS = {"--unshallow", "--cap-add", "--no-deps"}  # git, docker, pip
+OF_OTHERS = {"--unshallow", "--cap-add", "--no-deps", "--group"}  # git, docker, pip
 
 #: Paths in somebody else's repository.
 THEIRS = {

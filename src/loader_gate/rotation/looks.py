@@ -20,7 +20,7 @@ from loader_gate.statistics.blocks import (
     block_estimate,
     block_estimate_at_any_look,
 )
-from loader_gate.statistics.control import Control, read_control
+from loader_gate.statistics.control import read_control
 from loader_gate.statistics.counts import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY, planned_blocks
 from loader_gate.statistics.estimate import (
     Estimate,
@@ -171,7 +171,7 @@ class _Look:
         return self.planned if self.looks_once else self.pace.most_blocks
 
     def speedup(self) -> Verdict | None:
-        """Judge the speedup: to fail takes a surer interval, and a machine that does not move."""
+        """Judge the speedup: to fail takes a surer interval, and more than a move of the machine explains."""
         variant, last = self.contestant.variant, self.is_last
         baseline = self.contestant.baseline_passes
         ratios = log_ratios(_seconds(baseline), _seconds(self.contestant.head.passes[: len(baseline)]))
@@ -184,7 +184,8 @@ class _Look:
         if confirmed is None or confirmed.status != "fail":
             return confirmed and replace(confirmed, estimate=found)
         control = read_control([_seconds(baseline)])
-        if not control.moved:
+        excused = self.rules.judge(variant, surely.times(control.most_bias), last, self.others)
+        if excused is not None and excused.status == "fail":
             return verdict
         reason = moved_reason(control, "the baseline's")
         return replace(verdict, status="undecided", reason=reason) if last else None
@@ -202,7 +203,7 @@ class _Look:
         return known if base is None or known is not None else self._change_against(base)
 
     def _change_against(self, base: Arm) -> Change | None:
-        """Judge the change: to be one takes a surer interval, some time, and a machine that does not move."""
+        """Judge the change: to be one takes a surer interval, some time, and more than a move explains."""
         last, busy = self.is_last, self.rules.busy_elsewhere(self.others)
         ratios = self._ratios
         found = surely = self._found
@@ -220,11 +221,8 @@ class _Look:
         earliest = EARLIEST_WHEN_BUSY_SECONDS if busy else EARLIEST_CHANGE_SECONDS
         if not last and self.spent_seconds < earliest:
             return None
-        control = self._own_control(base)
-        if change.outcome != "regression" or not control.moved:
-            return change
-        reason = moved_reason(control, "its")
-        return replace(change, outcome="undecided", reason=reason) if last else None
+        change = self._unless_moved(change, surely, base)
+        return change if last or change.outcome != "undecided" else None
 
     @property
     def seems_slower(self) -> bool:
@@ -241,13 +239,24 @@ class _Look:
     def _found(self) -> Estimate:
         return self._estimate_change(self._ratios, ERROR)
 
-    def _own_control(self, base: Arm) -> Control:
-        """Return the A/A test of what is compared: each side's two passes of a block are the same code twice.
+    def _unless_moved(self, change: Change, surely: Estimate, base: Arm) -> Change:
+        """Return a change, but a regression that a move of the machine may be why of is undecided.
 
-        So it feels whatever such a loader feels, which a baseline of one thread need not.
+        Each side's two passes of a block are the same code twice, and feel whatever such a loader feels,
+        which a baseline of one thread need not.
+
+        Args:
+            change: What became of a figure.
+            surely: By the interval by which a session may fail.
+            base: What head is compared with.
         """
+        if change.outcome != "regression":
+            return change
         head = self.contestant.head.passes[: len(base.passes)]
-        return read_control([_seconds(head), _seconds(base.passes)])
+        control = read_control([_seconds(head), _seconds(base.passes)])
+        if surely.low / control.most_bias > 1 + change.tolerance:
+            return change
+        return replace(change, outcome="undecided", reason=moved_reason(control, "its"))
 
     def _estimate_speedup(self, ratios: Sequence[float], error: float) -> Estimate:
         """Return the speedup from a log-ratio a block, valid for as often as it is looked at."""
@@ -290,15 +299,14 @@ class _Look:
         if base is None or len(base.passes) < 2 * FEWEST_BLOCKS:
             return [in_seconds]
         head = self.contestant.head.passes[: len(base.passes)]
-        if self._own_control(base).moved:
-            return [in_seconds]
         changes = [in_seconds]
         for name, figure in COMPARED_TOO.items():
             above, below = (figures_of(figure, passes) for passes in (head, base.passes))
             error = self.pace.failing_error
             found = _estimate_once(above, below, error) if above and below else None
             if found is not None:
-                changes.append(judge_once(name, found, max(figure.tolerance, self.pace.tolerance)))
+                change = judge_once(name, found, max(figure.tolerance, self.pace.tolerance))
+                changes.append(self._unless_moved(change, found, base))
         memory = peak_memory(head, base.passes, self.pace.failing_error)
         if memory is not None:
             changes.append(judge_peak_memory(memory, max(PEAK_MEMORY_TOLERANCE, self.pace.tolerance)))

@@ -47,6 +47,10 @@ class Estimate:
         """Return half the interval as a share of the ratio, on the log scale: 0.05 is "within 5 %"."""
         return math.sqrt(self.high / self.low) - 1 if self.low > 0 else math.inf
 
+    def times(self, factor: float) -> Estimate:
+        """Return so many times the ratio, with an interval of the same width on the log scale."""
+        return Estimate(factor * self.ratio, factor * self.low, factor * self.high, self.blocks)
+
     def widened(self, times: float) -> Estimate:
         """Return the same ratio with an interval that is so many times as wide on the log scale."""
         if self.low <= 0 or math.isinf(self.high):
