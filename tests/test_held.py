@@ -18,7 +18,8 @@ COMMAND = """
 import signal
 from docs.held import running, several_at_once
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
+# Where the tests run in a shell's background, it is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def hold():
     with running(["sh", "-c", "echo $$; sleep 600; true"]) as process:

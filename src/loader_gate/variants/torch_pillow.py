@@ -21,6 +21,17 @@ REQUIRES = "torch"
 INSTALL = 'pip install "loader-gate[torch]"'
 DEFAULT = False
 
+#: What each worker process has for itself: its unique set size while it decoded images of 224x224.
+PROCESS_BYTES = 70_000_000
+#: Batches that each has ready, as torch does if nothing is said.
+AHEAD = 2
+
+
+def predicted_process_bytes(spec: Spec) -> int:
+    """Return what the worker processes take, one a core, with what they have ready."""
+    height, width = spec.image_size
+    return cores() * (PROCESS_BYTES + AHEAD * spec.batch_size * height * width * 3 * 4)
+
 
 class Photos:
     """A map-style dataset; torch asks no more of one than these two methods."""

@@ -8,6 +8,7 @@ from loader_gate.variants.native_threads import AUGMENTS as AUGMENTS
 from loader_gate.variants.native_threads import INTERPOLATION as INTERPOLATION
 from loader_gate.variants.native_threads import decode, decode_part
 from loader_gate.variants.torch_pillow import Photos, loader, row_of
+from loader_gate.variants.torch_pillow import predicted_process_bytes as predicted_process_bytes
 
 if TYPE_CHECKING:
     from loader_gate import Spec, Tree

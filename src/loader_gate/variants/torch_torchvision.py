@@ -10,6 +10,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.variants.torch_pillow import Photos, decoded, loader
+from loader_gate.variants.torch_pillow import predicted_process_bytes as predicted_process_bytes
 
 if TYPE_CHECKING:
     from loader_gate import Spec, Tree

@@ -11,6 +11,7 @@ import numpy as np
 from loader_gate import cores
 from loader_gate.variants.torch_pillow import INTERPOLATION as INTERPOLATION
 from loader_gate.variants.torch_pillow import decoded
+from loader_gate.variants.torch_pillow import predicted_process_bytes as predicted_process_bytes
 
 if TYPE_CHECKING:
     from loader_gate import Spec, Tree

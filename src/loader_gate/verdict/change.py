@@ -27,8 +27,8 @@ Outcome: TypeAlias = Literal["regression", "slower", "improvement", "same", "unc
 TOLERANCE = 0.01
 #: Nothing is called the same before a slowdown is ruled out that is larger than the tolerance by this share.
 RESOLUTION = 0.02
-#: Nor before an improvement is ruled out that is larger by this one, if there is time: nobody fails for it, so
-#: that telling one from nothing is worth less.
+#: Nor before an improvement is ruled out that is larger by this one, if there is time: nobody fails for it,
+#: so that telling one from nothing is worth less.
 RESOLUTION_OF_IMPROVEMENTS = 0.05
 
 
