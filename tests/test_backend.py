@@ -10,6 +10,7 @@ import pytest
 
 from loader_gate.registry.variant import BASELINE, Variant
 from loader_gate.runs.parsing import work_of
+from loader_gate.trees.tree import Tree
 from loader_gate.worker.limits import WorkerLimits
 from loader_gate.worker.origin import Origin
 from loader_gate.worker.process import environment_for
@@ -58,6 +59,7 @@ def test_without_tensorflow(installed: set[str]) -> None:
     """The next one that is there is taken."""
     installed.discard("tensorflow")
     assert backend_of(None, {}) == "jax"
+    assert backend_of(None, {"KERAS_BACKEND": "tensorflow"}) == "jax"
     assert backend_of("tensorflow", {}) == "tensorflow"  # so that it can be said what is missing
     installed.clear()
     assert backend_of(None, {}) == "tensorflow"
@@ -70,6 +72,27 @@ def test_a_backend_that_is_not_installed(installed: set[str]) -> None:
         work.check_machine(WorkloadOptions(Device("cpu"), backend="torch"))
         with pytest.raises(DeviceError, match=r'--backend jax: .*pip install "loader-gate\[torch\]"'):
             work.check_machine(WorkloadOptions(Device("cpu"), backend="jax"))
+
+
+def test_a_session_says_that_a_backend_is_not_installed(
+    installed: set[str], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tests fail in that sentence, and show no code."""
+    installed.discard("jax")
+    monkeypatch.setattr("loader_gate.plugin.trees.provided_tree", lambda _: Tree)
+    pytester.makepyfile(
+        conftest='pytest_plugins = ["loader_gate"]',
+        test_it="""
+            import loader_gate
+
+            @loader_gate.loading
+            def photos(tree, spec): ...
+            """,
+    )
+    said = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--backend", "jax").stdout.str()
+    assert "--backend jax: it is not installed" in said
+    assert "DeviceError" not in said
+    assert "gate.py" not in said
 
 
 def test_it_is_the_same_in_all_that_is_trained() -> None:

@@ -16,6 +16,7 @@ from loader_gate.plugin.trees import showing_progress
 from loader_gate.text import printable_lines
 from loader_gate.trees.tree import TreeError
 from loader_gate.verdict.verdict import UndecidedWarning
+from loader_gate.workloads.device import DeviceError
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -67,13 +68,13 @@ def check(
 
 
 def _measured(request: pytest.FixtureRequest, suite: Suite, tree: Tree, workload: str) -> str:
-    """Measure a workload; return why the system or a file did not let that be done, or nothing."""
+    """Measure a workload; return why the system, a device or a file did not let that be done, or nothing."""
     try:
         with showing_progress(request.config) as stream:
             suite.measure(workload, _selected(suite, request.session, workload), tree, stream)
     except OSError as error:
         return printable_lines(f"The workload {workload} could not be measured: {error}: {remedy(error)}.")
-    except TreeError as error:  # a file that could be read when the tree was checked
+    except (DeviceError, TreeError) as error:  # such as a file that could be read when the tree was checked
         return printable_lines(f"The workload {workload} could not be measured: {error}")
     return ""
 

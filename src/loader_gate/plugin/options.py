@@ -179,8 +179,8 @@ OPTIONS = (
         "backend",
         "text",
         None,
-        "what Keras runs on, where a model trains and in the suite's own variants (default: KERAS_BACKEND, "
-        "else tensorflow where it is installed, else jax or torch)",
+        "what Keras runs on, where a model trains and in the suite's own variants (default: the "
+        "first that is installed of KERAS_BACKEND, tensorflow, jax and torch)",
         choices=("tensorflow", "jax", "torch"),  # as in workloads/backend.py, which would cost an import
     ),
     Option(

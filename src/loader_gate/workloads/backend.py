@@ -36,16 +36,16 @@ def backend_of(asked: str | None, environment: Mapping[str, str]) -> str:
 
     Args:
         asked: ``--backend``, if given.
-        environment: Environment variables: ``KERAS_BACKEND`` counts unless ``asked`` does.
+        environment: Environment variables: without ``asked``, ``KERAS_BACKEND`` counts if it is installed.
 
     Returns:
         One of `BACKENDS`: what is asked for, installed or not, else the first that is installed; the first of
         all where none is.
     """
-    wanted = asked or environment.get("KERAS_BACKEND")
-    if wanted in BACKENDS:
-        return wanted
-    return next(filter(is_installed, BACKENDS), BACKENDS[0])
+    theirs = environment.get("KERAS_BACKEND")
+    if asked is None and theirs in BACKENDS and is_installed(theirs):
+        return theirs
+    return asked or next(filter(is_installed, BACKENDS), BACKENDS[0])
 
 
 def sees_gpu(backend: str) -> bool:
