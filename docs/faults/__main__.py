@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import signal
 import sys
 import tempfile
 from concurrent.futures import as_completed
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 TABLE = Path(__file__).with_name("table.md")
 
-
+#: What sessions are told to end by.
+TOLD_BY = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM)
 #: What is held in a place in which something was left: a session without a fault.
 CALM = Case("nothing", "everywhere", "passes", (0,), r"\d passed")
 
@@ -75,6 +77,9 @@ class Tries:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try everything and write the table; return 1 if anything was wrong."""
     options = _parser().parse_args(arguments)
+    for number in TOLD_BY:  # sessions inherit what is ignored, as in a shell's background or by nohup
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     known = _known(options.found, wrong_too=options.no_more)
     wanted = [case for case in all_cases() if options.only is None or re.search(options.only, case.name)]
     todo = [case for case in wanted if case.name not in known]
