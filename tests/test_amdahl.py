@@ -8,6 +8,8 @@ import random
 import pytest
 
 from loader_gate.statistics.amdahl import OneCore, fit_amdahl
+from loader_gate.statistics.blocks import block_estimate
+from loader_gate.statistics.sequences import ERROR
 
 
 def blocks(
@@ -55,10 +57,39 @@ def test_what_no_share_explains() -> None:
     loses = fit_amdahl({1: [1.0] * 4, 2: [1.2] * 4})
     assert loses.serial_share.value == 1.0
     assert loses.speedup(8).value == 1.0
-    for seconds in ({1: 1.0, 2: 0.4, 4: 0.1}, {1: 1.0, 2: 1.5, 4: 2.0}):
-        fit = fit_amdahl({cores: [each] * 4 for cores, each in seconds.items()})
-        assert fit.serial_share.value in (0.0, 1.0)
-        assert fit.misfit > 0.1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "share", "ratio", "misfit", "misfit_at"),
+    [
+        ({1: 1.0, 2: 0.4}, 0.0, 0.4, 0.0, 0),
+        ({1: 1.0, 2: 1.2}, 1.0, 1.2, 0.0, 0),
+        ({2: 1.0, 4: 1.6}, 1.0, 1.6, 0.0, 0),
+        ({2: 1.0, 3: 1.0}, 1.0, 1.0, 0.0, 0),
+        # All divided: 76/141 of a second with one core.
+        ({1: 1.0, 2: 0.4, 4: 0.1}, 0.0, 1 / 4, 65 / 141, 1),
+        # All serial: 78/61 of a second with any number of cores.
+        ({1: 1.0, 2: 1.5, 4: 2.0}, 1.0, 1.0, 22 / 61, 4),
+    ],
+)
+def test_the_law_that_is_next_by_hand(
+    seconds: dict[int, float], share: float, ratio: float, misfit: float, misfit_at: int
+) -> None:
+    """Two numbers of cores keep their ratio and have no misfit; more are as near as least squares allow."""
+    fit = fit_amdahl({cores: [each] * 4 for cores, each in seconds.items()})
+    assert fit.serial_share.value == share
+    assert fit.ratio.ratio == pytest.approx(ratio)
+    assert fit.misfit == pytest.approx(misfit)
+    assert fit.misfit_at == misfit_at
+
+
+def test_only_long_blocks_are_believed_to_be_calm() -> None:
+    """The interval is that of the blocks' ratios, which are taken for short ones unless it is said."""
+    seconds = {1: [2.0] * 4, 2: [1.0] * 4}
+    short, long = (block_estimate([math.log(0.5)] * 4, ERROR, is_long=each) for each in (False, True))
+    assert fit_amdahl(seconds).ratio == fit_amdahl(seconds, is_long=False).ratio == short
+    assert fit_amdahl(seconds, is_long=True).ratio == long
+    assert short.low < long.low == long.high < short.high
 
 
 def test_a_pool_of_two_threads_is_not_amdahls() -> None:
@@ -69,13 +100,15 @@ def test_a_pool_of_two_threads_is_not_amdahls() -> None:
 
 
 def test_too_few_blocks_or_cores() -> None:
-    """One block has no interval; one number of cores has no law."""
+    """One block has no interval; one number of cores has no law, nor have blocks that lack one."""
     fit = fit_amdahl({1: [1.0], 2: [0.6]})
     assert fit.serial_share.value == pytest.approx(0.2)
     assert (fit.serial_share.low, fit.serial_share.high) == (0.0, 1.0)
     assert (fit.speedup(8).low, fit.speedup(8).high) == pytest.approx((1.0, 4.0))
     with pytest.raises(ValueError, match="at least two numbers of cores"):
         fit_amdahl({2: [1.0]})
+    with pytest.raises(ValueError, match="shorter"):
+        fit_amdahl({1: [1.0, 1.0], 2: [0.6]})
 
 
 @pytest.mark.parametrize(
@@ -85,6 +118,7 @@ def test_too_few_blocks_or_cores() -> None:
         (OneCore(1.0, 1.0, 0.0), 2.0, 2.0),  # all of it is in a pool of threads
         (OneCore(1.0, 1.0, 0.2), 1 / 0.6, 2.0),  # as a pool beside a thread that copies
         (OneCore(1.0, 1.0, 0.8), 1 / 0.9, 1 / 0.8),
+        (OneCore(2.0, 2.0, 1.6), 1 / 0.9, 1 / 0.8),
         (OneCore(1.0, 0.1, 0.1), 1.0, 2.0),  # it sleeps, which may overlap or not
         (OneCore(1.0, 1.1, 1.2), 1.0, 1.0),  # clocks have a grain
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from statistics import fmean
+from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +45,7 @@ from loader_gate.statistics.sequences import (
     BETS,
     CLIPPED_AT,
     ERROR,
+    LEAST_DEVIATION,
     MIXED_OVER,
     MOST_STEPS,
     ROOT_TOLERANCE,
@@ -52,7 +53,7 @@ from loader_gate.statistics.sequences import (
     robust_estimate_at_any_look,
     t_bound,
 )
-from loader_gate.statistics.session_error import failing_error
+from loader_gate.statistics.session_error import failing_error, times_as_wide
 from loader_gate.verdict.change import RESOLUTION, judge_change
 from loader_gate.verdict.verdict import judge
 
@@ -325,6 +326,12 @@ def test_the_bound_of_a_growing_sample_by_hand() -> None:
     assert likelihood == pytest.approx(1 / 0.02)
 
 
+def test_a_bound_that_no_t_statistic_reaches_is_none() -> None:
+    """Four blocks make an effect less than 2 sqrt(2) times as likely, however well they agree."""
+    assert t_bound(0.25 / math.sqrt(0.5), 4) == math.inf
+    assert t_bound(0.36, 4) < math.inf
+
+
 def test_the_interval_of_blocks_by_hand() -> None:
     """Where nothing is clipped, it is the mean's, of as many blocks as would tell as much on their own."""
     ratios = [0.5, 0.7, 0.4, 0.6] * 5
@@ -339,6 +346,32 @@ def test_the_interval_of_blocks_by_hand() -> None:
     assert list(map(math.log, (found.low, found.ratio, found.high))) == pytest.approx(expected)
     assert found.blocks == count
     assert block_estimate(ratios, 0.02).half_width < found.half_width
+
+
+@pytest.mark.parametrize("ratios", [[0.05, 0.07, 0.04, 0.06] * 5, [0.0, 0.1]])
+@pytest.mark.parametrize(("is_long", "weight"), [(True, 0), (False, DEVIATION_WEIGHT)])
+def test_one_look_at_blocks_by_hand(ratios: list[float], is_long: bool, weight: int) -> None:
+    """Student's t; short blocks are no calmer than so many usual ones beside them allow, long ones are."""
+    from scipy.stats import t
+
+    mean, blocks = fmean(ratios), len(ratios)
+    off = [ratio - mean for ratio in ratios]
+    squares = sum(each**2 for each in off)
+    own = sum(one * other for one, other in pairwise(off)) / squares
+    shared = max(0.0, (blocks * own + 50 * USUAL_RESEMBLANCE) / (blocks + 50))
+    alone = blocks * (1 - shared) / (1 + shared)
+    variance = squares / (blocks - 1)
+    usual = (blocks * variance + weight * USUAL_DEVIATION**2) / (blocks + weight)
+    half = float(t.ppf(1 - 0.02 / 2, blocks - 1)) * math.sqrt(max(variance, usual) / alone)
+    found = block_estimate(ratios, 0.02, is_long=is_long)
+    expected = [mean - half, mean, mean + half]
+    assert list(map(math.log, (found.low, found.ratio, found.high))) == pytest.approx(expected)
+    assert found.blocks == blocks
+
+
+def test_one_look_at_one_block() -> None:
+    """It says something about the ratio and nothing about how sure it is."""
+    assert block_estimate([0.1], ERROR) == Estimate(math.exp(0.1), 0.0, math.inf, 1)
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.4])
@@ -420,6 +453,40 @@ def test_the_interval_of_scores_by_hand() -> None:
     assert centre == pytest.approx(fmean(np.clip(ratios, centre - bound, centre + bound)))
     assert found.low < found.ratio < found.high
     assert found.blocks == 20
+    assert isinstance(found.blocks, int)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 100.0])
+def test_the_middle_by_hand(scale: float) -> None:
+    """Three of seven are clipped, and what is within would sum up to one bound less; whatever the unit."""
+    ratios = [-3.0, -1.0, 0.0, 1.4, 2.0, 50.0, 60.0]
+    bound = CLIPPED_AT * TO_DEVIATION * 2.4
+    centre = (-1.0 + 0.0 + 1.4 + 2.0 + bound) / 4
+    found = middle([scale * ratio for ratio in ratios])
+    assert found == pytest.approx((scale * centre, scale * bound), rel=1e-12)
+
+
+def test_the_middle_of_what_agrees_but_for_one() -> None:
+    """It is next to what they agree on, however far off the one is."""
+    assert middle([0.0, 17.0, 17.0])[0] == pytest.approx(17.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1.0, 20.0])
+def test_the_ratio_of_sessions_by_hand(scale: float) -> None:
+    """A session that is half as noisy has four times the say, whatever the unit."""
+    calm = [scale * each for each in (-0.1, 0.1)] * 10
+    noisy = [scale * (0.04 + each) for each in (-0.2, 0.2)] * 10
+    for sessions_in_order in ((calm, noisy), (noisy, calm)):
+        last, earlier = sessions_in_order
+        found = robust_estimate_at_any_look(last, ERROR, earlier=[earlier])
+        assert math.log(found.ratio) == pytest.approx(scale * 0.04 / 5, rel=1e-4)
+        assert found.low < found.ratio < found.high
+
+
+def test_the_ratio_of_sessions_that_hardly_differ() -> None:
+    """It is between them, exactly as a share of the distance at which passes that agree are clipped."""
+    found = robust_estimate_at_any_look([0.0] * 20, ERROR, earlier=[[1e-12] * 20])
+    assert math.log(found.ratio) == pytest.approx(0.5e-12, abs=2 * ROOT_TOLERANCE * LEAST_DEVIATION)
 
 
 def test_a_robust_estimate_hardly_heeds_what_is_far_off() -> None:
@@ -438,6 +505,14 @@ def test_passes_that_agree_exactly() -> None:
     assert [found.low, found.high] == pytest.approx([1.1, 1.1])
 
 
+@pytest.mark.parametrize("error", [ERROR, FAILING_ERROR])
+def test_the_ends_of_hardly_any_width_by_hand(error: float) -> None:
+    """They are exact as a share of the width, not only of the ratio."""
+    found = robust_estimate_at_any_look([0.0] * 40, error)
+    for end in (-math.log(found.low), math.log(found.high)):
+        assert most_won(end / LEAST_DEVIATION, 40) == pytest.approx(2 / error, rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("estimator", "per_block"), [(block_estimate_at_any_look, 1), (robust_estimate_at_any_look, 2)]
 )
@@ -453,6 +528,20 @@ def test_a_handful_is_not_enough_for_any_look(estimator: Callable[..., Estimate]
     assert estimator([0.1] * (fewest[0] - 1), ERROR).high == math.inf
 
 
+def most_won(score: float, blocks: int) -> float:
+    """Return what the bets win if so many blocks have the same score, by the formula."""
+    return fmean((1 + math.tanh(bet * score)) ** blocks for bet in BETS)
+
+
+@pytest.mark.parametrize("error", [ERROR, FAILING_ERROR])
+def test_the_fewest_that_are_enough_by_hand(error: float) -> None:
+    """As many as win more than 2 / error if all are clipped on one side; what they are is known of fewer."""
+    fewest = next(blocks for blocks in range(1, 50) if most_won(1, blocks) > 2 / error)
+    assert robust_estimate_at_any_look([0.1] * fewest, error).low > 0
+    too_few = robust_estimate_at_any_look([0.1] * (fewest - 1), error)
+    assert too_few == Estimate(math.exp(0.1), 0.0, math.inf, fewest - 1)
+
+
 @pytest.mark.parametrize(
     ("budget", "block", "planned"),
     [(60, 2.3, 26), (60, 0.01, MOST_BLOCKS), (1, 60, 1), (60, 5e-324, MOST_BLOCKS)],
@@ -465,9 +554,9 @@ def test_planned_blocks(budget: float, block: float, planned: int) -> None:
 
 def test_log_ratios() -> None:
     """Half the seconds is twice the speed; the passes of a block are averaged on the log scale."""
-    sides = [4.0, 1.0, 3.0, 3.0], [1.0, 1.0, 3.0, 3.0]
-    assert log_ratios(*sides) == pytest.approx([math.log(2), 0])
-    assert pair_log_ratios(*sides) == pytest.approx([math.log(4), 0, 0, 0])
+    sides = [8.0, 2.0, 3.0, 6.0], [1.0, 1.0, 3.0, 3.0]
+    assert log_ratios(*sides) == pytest.approx([math.log(4), math.log(2) / 2])
+    assert pair_log_ratios(*sides) == pytest.approx([math.log(8), math.log(2), 0, math.log(2)])
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
@@ -501,6 +590,13 @@ def test_interval_by_hand() -> None:
     assert found.half_width == pytest.approx(math.exp(half) - 1)
 
 
+def test_two_blocks_by_hand() -> None:
+    """They have an interval already: Student's t with one degree of freedom, which is Cauchy's."""
+    found = estimate([0.0, 0.2], 0.05)
+    half = math.tan(math.pi * (0.975 - 0.5)) * 0.1
+    assert [math.log(found.low), math.log(found.high)] == pytest.approx([0.1 - half, 0.1 + half])
+
+
 def test_one_block_has_no_interval() -> None:
     """One block says something about the speedup and nothing about how sure it is."""
     assert estimate([0.0], ERROR) == Estimate(1.0, 0.0, math.inf, 1)
@@ -522,7 +618,9 @@ def test_wild_blocks_are_unbounded() -> None:
 
 def test_no_blocks_and_bad_ratios_are_errors() -> None:
     """There is no speedup of nothing."""
-    with pytest.raises(ValueError, match="at least one log-ratio"):
+    with pytest.raises(
+        ValueError, match=r"^no block to estimate a ratio from: expected at least one log-ratio$"
+    ):
         estimate([], ERROR)
     with pytest.raises(ValueError, match="block 1 is nan"):
         estimate([0.0, math.nan], ERROR)
@@ -583,11 +681,22 @@ def test_processes_that_move_together() -> None:
     assert not read_control([one, [1 / seconds for seconds in opposite]]).moved
 
 
+@pytest.mark.parametrize(
+    ("first", "blocks", "moved"),
+    [(1.25, FEWEST_BLOCKS, True), (1.25, FEWEST_BLOCKS - 1, False), (1.0, FEWEST_BLOCKS, False)],
+)
+def test_passes_of_a_control_that_agree_exactly(first: float, blocks: int, moved: bool) -> None:
+    """As many blocks as a verdict takes may show a move; an interval that is 1 alone shows none."""
+    assert read_control([[first, 1.0] * blocks]).moved is moved
+
+
 def test_half_a_control_is_an_error() -> None:
-    """Two passes a block, and at least one block."""
+    """Two passes a block, and at least one block, of each process the same."""
     for passes in ([], [1.0, 1.0, 1.0]):
         with pytest.raises(ValueError, match="expected two a block"):
             read_control([passes])
+    with pytest.raises(ValueError, match="longer"):
+        read_control([[1.0] * 4, [1.0] * 6])
 
 
 @pytest.mark.parametrize(
@@ -597,6 +706,7 @@ def test_half_a_control_is_an_error() -> None:
         ([1.0], False),
         ([5.0, 1.0], False),
         ([5.0, 1.0, 0.95], True),
+        ([5.0, 1.0, 0.9], True),
         ([5.0, 1.0, 0.8], False),
         ([1.0, 1.3], True),
         ([2.0 * 0.8**index for index in range(MOST_WARMUP_PASSES)], True),
@@ -631,6 +741,11 @@ def test_epochs_in_rounds(seconds: float, epochs: tuple[int, int]) -> None:
     assert epochs_in_rounds(seconds) == epochs
 
 
+def test_longer_passes_have_more_rounds() -> None:
+    """Of as many epochs each."""
+    assert epochs_in_rounds(0.01, 0.5) == (5, 10)
+
+
 def test_epochs_per_pass_refuses_impossible_seconds() -> None:
     """An epoch takes time."""
     with pytest.raises(ValueError, match=r"a pass took 0\.0 seconds"):
@@ -643,6 +758,20 @@ def test_a_wider_interval() -> None:
     assert (wider.ratio, wider.blocks) == (2.0, 5)
     assert (wider.low, wider.high) == pytest.approx((0.5, 8.0))
     for times in (1e6, math.inf):
-        unbounded = Estimate(2.0, 1.0, 4.0, 5).widened(times)
-        assert (unbounded.low, unbounded.high) == (0, math.inf)
-    assert Estimate(2.0, 0.0, math.inf, 2).widened(3) == Estimate(2.0, 0.0, math.inf, 2)
+        assert Estimate(2.0, 1.0, 4.0, 5).widened(times) == Estimate(2.0, 0.0, math.inf, 5)
+    for low, high in ((0.0, math.inf), (0.0, 4.0), (1.0, math.inf)):
+        assert Estimate(2.0, low, high, 2).widened(3) == Estimate(2.0, low, high, 2)
+
+
+def test_times_a_ratio() -> None:
+    """All of it is multiplied, and comes from as many blocks."""
+    assert Estimate(2.0, 1.5, 4.0, 5).times(3) == Estimate(6.0, 4.5, 12.0, 5)
+
+
+@pytest.mark.parametrize("comparisons", [1, 2, 40])
+def test_the_error_of_a_session_is_shared(comparisons: int) -> None:
+    """One in two hundred fails, by one side of any interval; so these are wider than those of 95 %."""
+    assert failing_error(comparisons) == pytest.approx(0.01 / comparisons)
+    quantile = NormalDist().inv_cdf
+    wider = quantile(1 - 0.005 / comparisons) / quantile(0.975)
+    assert times_as_wide(comparisons) == pytest.approx(wider)

@@ -71,7 +71,7 @@ class AmdahlFit:
             return 1.0
         within = max(ratio, self.least / self.most)
         above, below = within / self.least - 1 / self.most, 1 - 1 / self.most - within * (1 - 1 / self.least)
-        return min(max(above / below, 0.0), 1.0)
+        return max(above / below, 0.0)
 
 
 def fit_amdahl(seconds: Mapping[int, Sequence[float]], *, is_long: bool = False) -> AmdahlFit:

@@ -92,7 +92,7 @@ def _estimate(log_ratios: Sequence[float], most_t: Callable[[int], float], devia
 
     blocks = count_blocks(log_ratios, 1)
     centre, bound = middle_of_blocks(log_ratios)
-    scores = scores_of(np.asarray(log_ratios, dtype=float), centre, bound)
+    scores = scores_of(np.asarray(log_ratios), centre, bound)
     unclipped = int(np.count_nonzero(np.abs(scores) < 1))
     most = most_t(unclipped) if unclipped > 1 else math.inf
     if math.isinf(most):

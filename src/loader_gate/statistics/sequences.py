@@ -148,7 +148,7 @@ class _Session:
         """Return a session with its middle."""
         import numpy as np
 
-        return cls(np.asarray(log_ratios, dtype=float), per_block, *middle(log_ratios))
+        return cls(np.asarray(log_ratios), per_block, *middle(log_ratios))
 
     @property
     def reach(self) -> float:
@@ -175,7 +175,7 @@ def _pooled(sessions: Sequence[_Session]) -> float:
     def pull(ratio: float) -> float:
         return sum(each.pull(ratio) for each in sessions)
 
-    if least.centre == most.centre or pull(least.centre) <= 0:
+    if pull(least.centre) <= 0:
         return least.centre
     if pull(most.centre) >= 0:
         return most.centre
@@ -199,18 +199,16 @@ def middle(
     median = _median(ordered)
     deviation = TO_DEVIATION * _median(sorted(abs(ratio - median) for ratio in ordered))
     bound = max((clipped_at or CLIPPED_AT) * deviation, least)
-    # The sum of scores falls with the ratio, in straight pieces: Newton's steps, and halves where they fail.
+    # The sum of scores falls with the ratio, in straight pieces: Newton's steps end on the right one.
     sums = [0.0, *accumulate(ratio - median for ratio in ordered)]
-    centre, low, high = median, ordered[0], ordered[-1]
-    for attempt in range(2 * MOST_STEPS):
+    centre = median
+    for _ in range(MOST_STEPS):
         first, last = bisect_left(ordered, centre - bound), bisect_right(ordered, centre + bound)
         within = last - first
         total = (sums[last] - sums[first] - within * (centre - median)) / bound + len(ordered) - last - first
-        if abs(total) <= ROOT_TOLERANCE or high - low <= ROOT_TOLERANCE * bound:
+        if abs(total) <= ROOT_TOLERANCE:
             break
-        low, high = (centre, high) if total > 0 else (low, centre)
-        step = centre + bound * total / max(within, 1)
-        centre = step if low < step < high and attempt < MOST_STEPS else (low + high) / 2
+        centre += bound * total / max(within, 1)
     return centre, bound
 
 
