@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -87,6 +88,17 @@ def test_a_system_without_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         check_places(options())
     monkeypatch.setattr(places, "PROC", None)
     check_places(options())
+
+
+def test_a_system_without_semaphores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where /dev/shm is read-only: Keras' generator could not be built."""
+
+    def none(_: str) -> NoReturn:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(multiprocessing, "get_context", none)
+    with pytest.raises(PlaceError, match=r"no semaphore can be made \(.*Read-only.*/dev/shm"):
+        check_places(options())
 
 
 def test_closed_streams(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -23,7 +24,7 @@ class PlaceError(Exception):
 
 
 def check_places(options: argparse.Namespace) -> None:
-    """Look at the folders of temporary files and of what is kept, and for the system's own.
+    """Look at the folders of temporary files and of what is kept, and for the system's own: what all need.
 
     Args:
         options: Every option by its plain name.
@@ -41,6 +42,13 @@ def check_places(options: argparse.Namespace) -> None:
         tried = f"TMPDIR is {os.environ['TMPDIR']}" if "TMPDIR" in os.environ else "TMPDIR is not set"
         raise PlaceError(
             f"there is no folder that temporary files can be written to ({tried}): set TMPDIR to one."
+        ) from error
+    try:
+        multiprocessing.get_context("fork").Lock()
+    except (ImportError, OSError) as error:
+        raise PlaceError(
+            f"no semaphore can be made ({error}), which Keras' generator and pools of processes need: Linux "
+            "has them in /dev/shm, which has to be writable (`mount -t tmpfs none /dev/shm`)."
         ) from error
     if options.benchmark_json is not None:
         _check(f"--benchmark-json {options.benchmark_json}", Path(options.benchmark_json))
