@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from docs.surroundings.repository import LOADERS
 from docs.surroundings.trial import Trial
 
 _GIT = "git -c user.name=n -c user.email=n@example.org -c protocol.file.allow=always"
@@ -72,7 +73,7 @@ REPOSITORIES = (
         environment=_OTHERS,
         said="--against: git will not look at .{1,300}?safe.directory",
     ),
-    _Against("uncommitted work", before="echo '# more' >> loaders.py"),
+    _Against("uncommitted work", files={"loaders.py": f"{LOADERS}# more\n"}),
     _Against("a hook that fails", before=_HOOK),
     _Against("a blank and a quote in its name", before='cp -r . "$WORK/it\'s here"; cd "$WORK/it\'s here"'),
     _Against("through a link", before='ln -s "$PWD" "$WORK/link"; cd "$WORK/link"'),
