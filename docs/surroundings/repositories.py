@@ -34,7 +34,7 @@ _POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
 _HOOK = "printf '#!/bin/sh\\nexit 1\\n' > .git/hooks/post-checkout; chmod +x .git/hooks/post-checkout"
 _OTHERS = {"GIT_CONFIG_GLOBAL": "/dev/null"}
 
-_Against = partial(Trial, pytest=("--against=HEAD~1", "--compare-unchanged", "--tolerance=100"))
+_Against = partial(Trial, pytest=("--against=HEAD~1", "--compare-unchanged", "--tolerance=60"))
 
 REPOSITORIES = (
     _Against("against", whole=True),
