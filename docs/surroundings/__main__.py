@@ -9,7 +9,7 @@ from concurrent.futures import as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docs.cases.row import WRONG, Row, read_rows, write_rows
+from docs.cases.row import RIGHT, WRONG, Row, read_rows, write_rows
 from docs.held import several_at_once
 from docs.surroundings import repository
 from docs.surroundings.machines import MACHINES
@@ -65,7 +65,7 @@ def _held(group: str, trial: Trial, template: Path, folder: Path) -> Row:
 
 
 def _is_right(row: Row | None) -> bool:
-    return row is not None and row.outcome != WRONG
+    return row is not None and row.outcome == RIGHT
 
 
 def _in_order(every: Sequence[tuple[str, Trial]], found: Mapping[tuple[str, str], Row]) -> list[Row]:
