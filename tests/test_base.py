@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -436,6 +438,21 @@ def test_worktrees_go_after_an_exception(error: type[BaseException], suite: Path
         with pytest.raises(error):
             fail(prepare)
         assert not left_over(suite, temporary)
+
+
+def test_where_no_process_can_be_started_any_more(suite: Path, temporary: Path) -> None:
+    """The folder goes, and git's entry of it with the next session."""
+
+    def full(*_: Any, **__: Any) -> NoReturn:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    base = base_of("main", None, [built_in("first")], [], package_parent=suite / "src")
+    with pytest.MonkeyPatch.context() as system, base:
+        system.setattr(subprocess, "Popen", full)
+    assert not [*temporary.glob(f"{PREFIX}*")]
+    with base_of("main", None, [built_in("first")], [], package_parent=suite / "src"):
+        pass
+    assert not left_over(suite, temporary)
 
 
 def test_what_a_kill_leaves_goes_with_the_next_session(suite: Path, temporary: Path, tmp_path: Path) -> None:

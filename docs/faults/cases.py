@@ -182,11 +182,19 @@ def _processes() -> Iterator[Case]:
             r"killed|\d passed", {"stage": stage, "do": "kill_helpers", "value": int(signal.SIGKILL)},
             **_at(stage),
         )  # fmt: skip
-    for stage in ("starting", "passes", "fresh processes", "diagnosis", "writing dumps"):
+    killed = r"was killed by SIG(KILL|TERM)|closed its connection"
+    unknown = f"could not be observed: its worker ({killed})"
+    for stage, expected, codes, said in (
+        ("starting", "fails, and names the signal", (FAILED,), killed),
+        ("passes", "fails, and names the signal", (FAILED,), killed),
+        ("fresh processes", "fails, and names the signal", (FAILED,), killed),
+        ("diagnosis", "keeps its verdict, and says what is not known", (0,), unknown),
+        # Whoever has written all of it by then is not needed any more.
+        ("writing dumps", "fails, and names the signal, or goes on", (0, FAILED), rf"{killed}|\d passed"),
+    ):
         for number in (signal.SIGKILL, signal.SIGTERM):
             yield Case(
-                f"all workers killed ({number.name})", stage, "fails, and names the signal", (FAILED,),
-                r"was killed by SIG(KILL|TERM)|closed its connection",
+                f"all workers killed ({number.name})", stage, expected, codes, said,
                 {"stage": stage, "do": "kill_helpers", "value": int(number)}, **_at(stage),
             )  # fmt: skip
     for stage in ("drawing", "reference", "fresh processes", "writing dumps"):

@@ -174,12 +174,16 @@ class Repository:
                 raise
 
     def _remove(self, folder: Path) -> None:
-        """Remove a worktree and git's entry of it, even if one of them is only half there."""
+        """Remove a worktree and git's entry of it, even if one of them is only half there.
+
+        Where no process can be started, the entry stays: the next session removes it.
+        """
         # Twice --force: when an `add` is interrupted its entry stays locked.
         remove = ("worktree", "remove", "--force", "--force", str(folder))
-        if self.git(*remove).returncode:
-            shutil.rmtree(folder, ignore_errors=True)
-            self.git(*remove)
+        with contextlib.suppress(OSError):
+            if self.git(*remove).returncode:
+                shutil.rmtree(folder, ignore_errors=True)
+                self.git(*remove)
         shutil.rmtree(folder, ignore_errors=True)
 
     def _forget_lost(self) -> None:
