@@ -261,6 +261,7 @@ def hands_over_sockets(tree: Tree, spec: Spec) -> Epochs:
             child = context.Process(target=_hand_over, args=(queue,), daemon=True)
             child.start()
             queue.get().close()
+            child.terminate()
             child.join()
             yield from super().__iter__()
 

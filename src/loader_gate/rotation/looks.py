@@ -221,7 +221,7 @@ class _Look:
         earliest = EARLIEST_WHEN_BUSY_SECONDS if busy else EARLIEST_CHANGE_SECONDS
         if not last and self.spent_seconds < earliest:
             return None
-        change = self._unless_moved(change, surely, base)
+        change = _unless_moved(change, surely, self.contestant.head, base)
         return change if last or change.outcome != "undecided" else None
 
     @property
@@ -238,25 +238,6 @@ class _Look:
     @cached_property
     def _found(self) -> Estimate:
         return self._estimate_change(self._ratios, ERROR)
-
-    def _unless_moved(self, change: Change, surely: Estimate, base: Arm) -> Change:
-        """Return a change, but a regression that a move of the machine may be why of is undecided.
-
-        Each side's two passes of a block are the same code twice, and feel whatever such a loader feels,
-        which a baseline of one thread need not.
-
-        Args:
-            change: What became of a figure.
-            surely: By the interval by which a session may fail.
-            base: What head is compared with.
-        """
-        if change.outcome != "regression":
-            return change
-        head = self.contestant.head.passes[: len(base.passes)]
-        control = read_control([_seconds(head), _seconds(base.passes)])
-        if surely.low / control.most_bias > 1 + change.tolerance:
-            return change
-        return replace(change, outcome="undecided", reason=moved_reason(control, "its"))
 
     def _estimate_speedup(self, ratios: Sequence[float], error: float) -> Estimate:
         """Return the speedup from a log-ratio a block, valid for as often as it is looked at."""
@@ -306,7 +287,7 @@ class _Look:
             found = _estimate_once(above, below, error) if above and below else None
             if found is not None:
                 change = judge_once(name, found, max(figure.tolerance, self.pace.tolerance))
-                changes.append(self._unless_moved(change, found, base))
+                changes.append(_unless_moved(change, found, self.contestant.head, base))
         memory = peak_memory(head, base.passes, self.pace.failing_error)
         if memory is not None:
             changes.append(judge_peak_memory(memory, max(PEAK_MEMORY_TOLERANCE, self.pace.tolerance)))
@@ -324,6 +305,26 @@ class _Look:
         if any(change.outcome == "regression" for change in changes):  # it fails, whatever its memory is
             return False
         return any(change.figure == PEAK_MEMORY and change.outcome == "undecided" for change in changes)
+
+
+def _unless_moved(change: Change, surely: Estimate, head: Arm, base: Arm) -> Change:
+    """Return a change, but a regression that a move of the machine may be why of is undecided.
+
+    Each side's two passes of a block are the same code twice, and feel whatever such a loader feels, which a
+    baseline of one thread need not.
+
+    Args:
+        change: What became of a figure.
+        surely: Head / base, with the interval by which a session may fail.
+        head: One side.
+        base: The other side, which may have fewer passes.
+    """
+    if change.outcome != "regression":
+        return change
+    control = read_control([_seconds(head.passes[: len(base.passes)]), _seconds(base.passes)])
+    if surely.low / control.most_bias > 1 + change.tolerance:
+        return change
+    return replace(change, outcome="undecided", reason=moved_reason(control, "its"))
 
 
 def _estimate_once(above: Sequence[float], below: Sequence[float], error: float) -> Estimate | None:

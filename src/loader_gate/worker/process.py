@@ -55,6 +55,10 @@ _HINTS: dict[int, str] = {
 _NO_ROOM = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 #: What Python says, in a thread that nobody waits for, where processes should hand each other memory.
 _NAME_TOO_LONG = "AF_UNIX path too long"
+_OF_NAMES = (
+    "; sockets lie in temporary folders, and their names hold about 100 bytes: set TMPDIR to a shorter path "
+    "than {}"
+)
 
 
 class WorkerError(Exception):
@@ -230,14 +234,9 @@ class WorkerProcess:
         self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - 16_384))
         lines = self._stderr.read().decode(errors="replace").splitlines()
         words = [line.strip() for line in lines if line.strip() and not _TENSORFLOW_LOG.match(line)]
-        tail = words[-STDERR_LINES:]
-        said = f"; its last words: {' | '.join(tail)}" if tail else ""
-        if any(_NAME_TOO_LONG in line for line in tail):
-            said += (
-                f"; sockets lie in temporary folders, and their names hold about 100 bytes: set TMPDIR to a "
-                f"shorter path than {tempfile.gettempdir()}"
-            )
-        return printable(f"its worker {what}{said}")
+        said = f"; its last words: {' | '.join(words[-STDERR_LINES:])}" if words else ""
+        advice = _OF_NAMES.format(tempfile.gettempdir()) if _NAME_TOO_LONG in said else ""
+        return printable(f"its worker {what}{said}{advice}")
 
     def close(self) -> None:
         """Ask the process to leave by closing the connection; does not wait."""
