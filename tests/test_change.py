@@ -263,6 +263,7 @@ FOUND = Estimate(1.071, 1.042, 1.101, LOOK)
             "seconds 1.000 times base's, too short",
         ),
         (Change("seconds", "undecided", None, 0.1, "it hung"), "seconds not compared with base: it hung"),
+        (Change("seconds", "unchanged", None, 0.1), "the same code as at base"),
     ],
 )
 def test_a_change_in_words(change: Change, said: str) -> None:

@@ -20,8 +20,12 @@ from loader_gate.verdict.floors import (
     FloorsError,
     OwnFloor,
     Profile,
+    checked_floor,
+    differ,
+    joined,
     pick_profile,
     supported_floor,
+    unknown,
 )
 from loader_gate.verdict.floors_file import load_floors, write_floors
 
@@ -92,6 +96,13 @@ def test_floors_hold_for_like_work_only() -> None:
         (Conditions(150_000, 224, 100_000, 32), []),
         (Conditions(150_000, 224, 127, 32), ["the number of images"]),
         (Conditions(150_000, 224, 256, 16), ["the batch size"]),
+        (Conditions(300_000, 224, 256, 32), []),
+        (Conditions(300_001, 224, 256, 32), ["the size of an image file"]),
+        (Conditions(75_000, 224, 256, 32), []),
+        (Conditions(74_999, 224, 256, 32), ["the size of an image file"]),
+        (Conditions(150_000, 224, None, 32), []),
+        (Conditions(150_000, 224, 256, None), []),
+        (Conditions(150_000, 224, 256, 32, "crop-flip"), ["what is done to images (--augment)"]),
         (
             Conditions(74_000, 96, 12, 8),
             ["the size of an image file", "the image size", "the number of images", "the batch size"],
@@ -106,6 +117,34 @@ def test_what_work_has_to_have_in_common(work: Conditions, differences: list[str
     assert bool(misfit) == bool(differences)
     assert all(each in misfit for each in differences)
     assert ("256 images of 150 KB loaded at 224x224, 32 a batch" in misfit) == bool(differences)
+
+
+@pytest.mark.parametrize(
+    ("work", "words"),
+    [
+        (Conditions(150_000, 224), "images of 150 KB loaded at 224x224"),
+        (
+            Conditions(12_340_000, 96, 10_000, 32, "crop-flip"),
+            "10,000 images of 12,340 KB loaded at 96x96, 32 a batch, crop-flip",
+        ),
+    ],
+)
+def test_work_in_words(work: Conditions, words: str) -> None:
+    """All that is known of it is said, and whole pictures go without saying."""
+    assert str(work) == words
+
+
+def test_why_floors_do_not_hold() -> None:
+    """Whose they are, both works, what differs, what to do; those of unknown work are of whole pictures."""
+    whole, parts = Conditions(150_000, 224), Conditions(150_000, 224, augment="crop-flip")
+    silent = Profile("ci")
+    assert silent.misfit("loading", whole) == ""
+    assert silent.misfit("loading", parts) == (
+        f"No floors: those of profile ci, loading, were measured on {whole}, and these are {parts}: what is "
+        "done to images (--augment) differs. Write some with --profile NAME --update-floors, give --floor "
+        "VARIANT=X, or use them all the same with --profile ci."
+    )
+    assert Profile("ci", measured_on={"loading": parts}).misfit("loading", parts) == ""
 
 
 def test_a_stamp_that_does_not_say_all() -> None:
@@ -125,8 +164,13 @@ def test_what_floors_were_measured_on_is_written_and_read(tmp_path: Path) -> Non
     )
     assert load_floors(path, KNOWN).profiles["mine"].measured_on["dump"] == Conditions(150_000, 224, 256, 32)
     path.write_text(path.read_text().replace("image_size = 224\n", ""))
-    with pytest.raises(FloorsError, match="image_bytes and image_size"):
+    half = "profiles.mine.measured.{} has {} only: expected image_bytes and image_size too, or none of them."
+    with pytest.raises(FloorsError) as error:
         load_floors(path, KNOWN)
+    assert str(error.value) == f"{path}: {half.format('loading', 'image_bytes')}"
+    with pytest.raises(FloorsError) as error:
+        write_floors(path, "mine", "dump", estimates, MACHINE, TODAY, conditions=Conditions(150_000, 224))
+    assert str(error.value) == f"{path}: {half.format('dump', 'image_bytes, images and batch_size')}"
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "1.5", "true", "'32'"])
@@ -162,16 +206,13 @@ def test_one_stamp_is_of_one_work(tmp_path: Path, work: Conditions, difference: 
     both = dict.fromkeys(("tfdata_no_cache", "tfdata_memory_cache"), ESTIMATE)
     write_floors(path, "mine", "loading", both, MACHINE, TODAY, conditions=WORK)
     before = path.read_bytes()
-    with pytest.raises(FloorsError, match=difference) as error:
+    with pytest.raises(FloorsError) as error:
         write_floors(path, "mine", "loading", {"tfdata_no_cache": ESTIMATE}, MACHINE, TODAY, conditions=work)
-    for part in (
-        "floors.toml: profiles.mine.loading",
-        "tfdata_memory_cache",
-        str(WORK),
-        str(work),
-        "--profile",
-    ):
-        assert part in str(error.value)
+    assert str(error.value) == (
+        f"{path}: profiles.mine.loading: no floors were written. Those of tfdata_memory_cache would stay, "
+        f"and were measured on {WORK}, but these are {work}: {difference}. Measure all of them in one "
+        "session, take the others out, or write into another profile with --profile NAME."
+    )
     assert path.read_bytes() == before
     # Nothing else stands in the way: all at once, another workload, or another profile.
     one = {"tfdata_no_cache": ESTIMATE}
@@ -208,6 +249,9 @@ def test_load(toml: Callable[[str], Path]) -> None:
         ("[profile.x]", r"floors.toml: profile: no such key; did you mean profiles\?"),
         ("profiles = 1", "profiles is 1, expected a table"),
         ("[profiles]\nx = 1", "profiles.x is 1, expected a table"),
+        ("[profiles.x]\nloading = 1", "profiles.x.loading is 1, expected a table"),
+        ("[profiles.x]\nmeasured = 1", "profiles.x.measured is 1, expected a table"),
+        ("[profiles.x.measured]\nloading = 1", "profiles.x.measured.loading is 1, expected a table"),
         (
             "[profiles.x]\nmin_core = 1",
             r"profiles.x.min_core: no such key or workload; did you mean min_cores\?",
@@ -222,7 +266,7 @@ def test_load(toml: Callable[[str], Path]) -> None:
         ),
         (
             "[profiles.x.loading]\nzzz = 1",
-            "no such variant; known: keras_image_data_generator, tfdata_no_cache",
+            f'no such variant; known: {", ".join(KNOWN)}; a loader of your own goes by "MODULE:FUNCTION".$',
         ),
         (f"[profiles.x.loading]\n{BASELINE} = 1", "is the baseline, whose speedup is 1 by definition"),
         (
@@ -237,17 +281,37 @@ def test_load(toml: Callable[[str], Path]) -> None:
         ("[profiles.x.measured.loading]\nday = 1", "measured.loading.day: no such key; known: date, machine"),
         ("[profiles.x.measured.loadin]", "measured.loadin: no such workload"),
         (
-            "[profiles.x]\nmin_cores = 2\n[profiles.y]\nmin_cores = 2",
-            "profiles.x and profiles.y are for the same",
+            "[profiles.w]\n[profiles.x]\nmin_cores = 2\n[profiles.y]\nmin_cores = 2\ngpu = false",
+            "profiles.x and profiles.y are for the same machines: give one another min_cores or gpu, or take "
+            "min_cores out of one to use it by --profile only.$",
         ),
         ("[profiles.x", "floors.toml is not TOML: "),
     ],
 )
 def test_bad_files_are_named(toml: Callable[[str], Path], text: str, message: str) -> None:
     """Each error names the file and the key, and the nearest known names."""
+    path = toml(text)
     with pytest.raises(FloorsError, match=message) as error:
-        load_floors(toml(text), KNOWN)
-    assert "floors.toml" in str(error.value)
+        load_floors(path, KNOWN)
+    assert str(error.value).startswith((f"{path}: ", f"{path} is not TOML: "))
+
+
+def test_what_need_not_be_said(toml: Callable[[str], Path]) -> None:
+    """One core is enough, machines differ in their GPUs, too, and a stamp need not say what was measured."""
+    path = toml(
+        "[profiles.a]\nmin_cores = 1\n[profiles.b]\nmin_cores = 1\ngpu = true\n"
+        "[profiles.b.measured.loading]\n[profiles.b.measured.dump]\nimage_bytes = 1\nimage_size = 1\n"
+    )
+    b = Profile("b", 1, gpu=True, measured_on={"dump": Conditions(1, 1)})
+    assert load_floors(path, KNOWN) == Floors(path, {"a": Profile("a", 1), "b": b})
+    assert load_floors(path, KNOWN, may_be_new=True) == load_floors(path, KNOWN)
+
+
+def test_a_file_that_is_to_be_created(tmp_path: Path) -> None:
+    """It has no profiles yet, and is not created by reading it."""
+    path = tmp_path / "floors.toml"
+    assert load_floors(path, KNOWN, may_be_new=True) == Floors(path, {})
+    assert not path.exists()
 
 
 def test_missing_and_binary_files(tmp_path: Path) -> None:
@@ -260,24 +324,30 @@ def test_missing_and_binary_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cores", "gpu", "expected"),
+    ("cores", "gpu", "expected", "machine"),
     [
-        (1, False, None),
-        (2, False, "small"),
-        (7, False, "small"),
-        (8, False, "large"),
-        (1, True, None),
-        (2, True, "small"),
-        (64, True, "gpu"),
+        (1, False, None, "1 core without a GPU"),
+        (2, False, "small", "2 cores without a GPU"),
+        (7, False, "small", "7 cores without a GPU"),
+        (8, False, "large", "8 cores without a GPU"),
+        (1, True, None, "1 core and a GPU"),
+        (2, True, "small", "2 cores and a GPU"),
+        (64, True, "gpu", "64 cores and a GPU"),
     ],
 )
-def test_pick_by_machine(tmp_path: Path, cores: int, gpu: bool, expected: str | None) -> None:
-    """The most demanding profile that fits is picked; one without min_cores never is."""
-    profiles = (Profile("named"), Profile("small", 2), Profile("gpu", 4, True), Profile("large", 8))
+def test_pick_by_machine(tmp_path: Path, cores: int, gpu: bool, expected: str | None, machine: str) -> None:
+    """The most demanding profile that fits is picked, the first of two; one without min_cores never is."""
+    same = Profile("small too", 2)
+    profiles = (Profile("named"), Profile("small", 2), same, Profile("gpu", 4, True), Profile("large", 8))
     floors = Floors(tmp_path / "floors.toml", {profile.name: profile for profile in profiles})
     choice = pick_profile(floors, None, cores, gpu)
     assert (choice.profile and choice.profile.name) == expected
-    assert choice.reason.startswith("No floors: " if expected is None else f"Profile {expected}: picked for ")
+    assert choice.reason == (
+        f"No floors: no profile in {floors.path} is for a machine with {machine}; choose one with --profile, "
+        "or create one with --profile NAME --update-floors."
+        if expected is None
+        else f"Profile {expected}: picked for {machine}."
+    )
 
 
 def test_pick_by_name(toml: Callable[[str], Path]) -> None:
@@ -285,10 +355,16 @@ def test_pick_by_name(toml: Callable[[str], Path]) -> None:
     floors = load_floors(toml(GOOD), KNOWN)
     choice = pick_profile(floors, "article", 1, False)
     assert choice.profile is floors.profiles["article"]
-    with pytest.raises(FloorsError, match=r"--profile ci-2cores: no such profile; did you mean ci-2core\?"):
+    assert choice.reason == "Profile article: asked for with --profile."
+    with pytest.raises(FloorsError) as error:
         pick_profile(floors, "ci-2cores", 2, False)
+    assert str(error.value) == (
+        f"--profile ci-2cores: no such profile; did you mean ci-2core? in {floors.path}; or create it with "
+        "--update-floors."
+    )
     new = pick_profile(floors, "mine", 2, False, may_be_new=True)
     assert new.profile == Profile("mine")
+    assert new.reason == "Profile mine: new, without floors yet."
 
 
 PHOTOS = Variant("photos", "my_package.loaders", "photos")
@@ -321,15 +397,17 @@ def test_a_floor_of_one_run(text: str, expected: OwnFloor) -> None:
         ("/photos=1.5", "expected VARIANT=X"),
         ("my-loader=1.5", "expected VARIANT=X"),
         ("my_package.loaders:=1.5", "expected VARIANT=X"),
-        ("lading/photos=1.5", "--floor lading/photos=1.5: no such workload; did you mean loading"),
+        ("lading/photos=1.5", "^--floor lading/photos=1.5: no such workload; did you mean loading"),
         ("a/loading/photos=1.5", "no such workload; did you mean loading"),
         ("my_package.loader:photos=2", "no such variant; did you mean my_package.loaders:photos"),
         ("dump/foto=2", "--floor dump/foto=2: no such variant; did you mean photos"),
+        ("a=b=1.5", "expected VARIANT=X"),
+        ("a:b:c=1.5", "expected VARIANT=X"),
         ("tfdata_no_cache=", "the floor is '', expected a number above 0"),
         ("tfdata_no_cache=fast", "the floor is 'fast', expected a number"),
-        ("tfdata_no_cache=0", "the floor is 0.0, expected a number"),
+        ("tfdata_no_cache=0", r"^--floor tfdata_no_cache=0: the floor is 0\.0, expected a number above 0\.$"),
         ("tfdata_no_cache=nan", "the floor is nan, expected a number"),
-        ("tfdata_nocache=1", "no such variant; did you mean tfdata_no_cache"),
+        ("tfdata_nocache=1", "^--floor tfdata_nocache=1: no such variant; did you mean tfdata_no_cache"),
         (f"{BASELINE}=1", "is the baseline"),
         (f"loading/{BASELINE}=1", "is the baseline"),
     ],
@@ -345,6 +423,47 @@ def test_a_floor_of_a_name_that_two_have() -> None:
     both = [Variant(f"{module}:photos", module, "photos") for module in ("a.loaders", "b.loaders")]
     with pytest.raises(FloorsError, match=r"did you mean a\.loaders:photos or b\.loaders:photos"):
         OwnFloor.parse("photos=2").check(both)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "expected"),
+    [
+        ("b", ("tree", "house"), "no such kind; known: tree, house"),
+        ("b", (), "no such kind; known: none"),
+        ("tre", ("house", "tree"), "no such kind; did you mean tree?"),
+        ("tree", ("tree1", "tree2", "tree3", "tree4"), "no such kind; did you mean tree4 or tree3 or tree2?"),
+        ("tree", ("tree1", "a:trees", "a:tree", "b:tree"), "no such kind; did you mean a:tree or b:tree?"),
+    ],
+)
+def test_what_was_meant(name: str, known: tuple[str, ...], expected: str) -> None:
+    """Loaders of that name, or else the three names most like it, or else all there are."""
+    assert unknown(name, known, "kind") == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [(["one"], "one differs"), (["one", "two"], "one and two differ"), (list("abc"), "a, b and c differ")],
+)
+def test_what_differs(words: list[str], sentence: str) -> None:
+    """There are commas, but before the last one, and one thing alone is one."""
+    assert differ(words) == sentence
+    assert sentence.startswith(f"{joined(words)} differ")
+
+
+@pytest.mark.parametrize("floor", [True, "2", None, 0, -0.5, math.nan, math.inf])
+def test_what_is_no_floor(floor: object) -> None:
+    """The message says where it stands, what it is and what was expected."""
+    with pytest.raises(FloorsError) as error:
+        checked_floor(floor, "here")
+    assert str(error.value) == f"here: the floor is {floor!r}, expected a number above 0."
+
+
+@pytest.mark.parametrize("floor", [1e-9, 1, 2.5])
+def test_what_is_a_floor(floor: float) -> None:
+    """Any number above 0 is, and is a float from then on."""
+    found = checked_floor(floor, "here")
+    assert found == floor
+    assert isinstance(found, float)
 
 
 @pytest.mark.parametrize(
@@ -410,6 +529,63 @@ def test_write_a_new_profile(tmp_path: Path, text: str | None, workload: str) ->
     assert picked.name == ("ci-2core" if text == GOOD else "mine")
 
 
+BARE = dataclasses.replace(MACHINE, versions={})
+TAKEN = "# Used by --profile only: another profile is picked for such machines.\n"
+
+
+def stamp_of(machine: Machine) -> str:
+    """Return the lines that say where floors come from, of a machine without versions."""
+    return f'date = 2026-11-23\nmachine = "{machine.describe()}"\nversions = {{}}\n'
+
+
+@pytest.mark.parametrize(
+    ("other", "gpu", "needs"),
+    [
+        ("min_cores = 2\n", None, f"{TAKEN}gpu = false\n"),
+        ("min_cores = 2\n", "A GPU", "min_cores = 2\ngpu = true\n"),
+        ("min_cores = 2\ngpu = true\n", None, "min_cores = 2\ngpu = false\n"),
+        ("min_cores = 2\ngpu = true\n", "A GPU", f"{TAKEN}gpu = true\n"),
+        ("min_cores = 3\n", None, "min_cores = 2\ngpu = false\n"),
+        ("", None, "min_cores = 2\ngpu = false\n"),
+        (None, None, "min_cores = 2\ngpu = false\n"),
+    ],
+)
+def test_whom_a_new_profile_is_for(
+    toml: Callable[[str], Path], other: str | None, gpu: str | None, needs: str
+) -> None:
+    """For machines like this one, if none is yet; the file begins with its first line."""
+    before = "" if other is None else f"[profiles.other]\n{other}\n"
+    path, machine = toml(before), dataclasses.replace(BARE, gpu=gpu)
+    low = Estimate(0.6, 0.5, 0.7, 9)
+    write_floors(path, "mine", "loading", {"tfdata_no_cache": low}, machine, TODAY)
+    assert path.read_text(encoding="utf-8") == (
+        f"{before}[profiles.mine]\n{needs}\n[profiles.mine.loading]\ntfdata_no_cache = 0.45\n\n"
+        f"[profiles.mine.measured.loading]\n{stamp_of(machine)}"
+    )
+
+
+def test_what_is_below_a_table_stays_below_it(toml: Callable[[str], Path]) -> None:
+    """All comments above the next table are there afterwards, in their order, whatever is measured."""
+    floors, others = "[profiles.a.loading]\ntfdata_no_cache = 1\n", "\n# One.\n\n# Two.\n[profiles.b]\n"
+    path, memory = toml(f"{floors}{others}"), "tfdata_memory_cache = 1.8\n"
+    for work in (None, Conditions(150_000, 224)):
+        sizes = "" if work is None else "image_bytes = 150000\nimage_size = 224\n"
+        one = {"tfdata_memory_cache": ESTIMATE}
+        write_floors(path, "a", "loading", one, BARE, TODAY, conditions=work)
+        assert path.read_text(encoding="utf-8") == (
+            f"{floors}{memory}\n[profiles.a.measured.loading]\n{stamp_of(BARE)}{sizes}{others}"
+        )
+
+
+def test_what_is_below_a_stamp_stays_below_it(toml: Callable[[str], Path]) -> None:
+    """Where stamps come first, a comment above the floors stays there; so do the first line's spaces."""
+    stamp = f"  # Ours.\n[profiles.a.measured.loading]\n{stamp_of(BARE)}"
+    floors = "\n# Mine.\n[profiles.a.loading]\ntfdata_no_cache = 1.8\n"
+    path, one = toml(f"{stamp}{floors}"), {"tfdata_no_cache": ESTIMATE}
+    write_floors(path, "a", "loading", one, BARE, TODAY, conditions=Conditions(150_000, 224))
+    assert path.read_text(encoding="utf-8") == f"{stamp}image_bytes = 150000\nimage_size = 224\n{floors}"
+
+
 def test_written_tables_look_hand_made(toml: Callable[[str], Path]) -> None:
     """A comment above the next profile stays there, and headers have one empty line above them."""
     path = toml(
@@ -417,8 +593,8 @@ def test_written_tables_look_hand_made(toml: Callable[[str], Path]) -> None:
     )
     estimates = {"tfdata_no_cache": Estimate(2.2, 2.0, 2.4, 9)}
     for profile, workload in (("a", "loading"), ("a", "dump"), ("new", "loading")):
-        write_floors(path, profile, workload, estimates, dataclasses.replace(MACHINE, versions={}), TODAY)
-    stamp = f'date = 2026-11-23\nmachine = "{MACHINE.describe()}"\nversions = {{}}\n'
+        write_floors(path, profile, workload, estimates, BARE, TODAY)
+    stamp = stamp_of(BARE)
     assert path.read_text(encoding="utf-8") == (
         "[profiles.a]\nmin_cores = 4\n\n"
         "[profiles.a.loading]\ntfdata_no_cache = 1.8\n\n"
@@ -442,8 +618,12 @@ def test_written_tables_look_hand_made(toml: Callable[[str], Path]) -> None:
 def test_write_does_no_harm(toml: Callable[[str], Path], text: str) -> None:
     """A file whose spelling does not allow for new tables is refused, not scrambled."""
     path = toml(text)
-    with pytest.raises(FloorsError, match=r"such as \[profiles.a.loading\]"):
+    with pytest.raises(FloorsError) as error:
         write_floors(path, "a", "loading", {"tfdata_no_cache": Estimate(2.2, 2.0, 2.4, 9)}, MACHINE, TODAY)
+    assert str(error.value) == (
+        f"{path}: profiles.a.loading cannot be written without harm to the rest: write every profile and "
+        "workload there under a header of its own, such as [profiles.a.loading]."
+    )
     assert path.read_text(encoding="utf-8") == text
 
 
@@ -458,8 +638,9 @@ def test_write_errors(toml: Callable[[str], Path], tmp_path: Path) -> None:
     """A bad file is left as it is, and a folder that is not there is named."""
     estimates = {"tfdata_no_cache": Estimate(2.2, 2.0, 2.4, 9)}
     path = toml("[profiles.x")
-    with pytest.raises(FloorsError, match="is not TOML"):
+    with pytest.raises(FloorsError) as error:
         write_floors(path, "mine", "loading", estimates, MACHINE, TODAY)
+    assert str(error.value).startswith(f"{path} is not TOML: ")
     assert path.read_text(encoding="utf-8") == "[profiles.x"
     with pytest.raises(FloorsError, match=r"floors.toml cannot be written: No such file"):
         write_floors(tmp_path / "no" / "floors.toml", "mine", "loading", estimates, MACHINE, TODAY)

@@ -39,10 +39,6 @@ ROOMS = (
             "test_confirmation.py::test_it_refuses_before_the_clock_starts",
             "test_confirmation.py::test_another_tree",
         ),
-        (
-            *("beyond_limit", "change", "dump_size", "earlier", "excuses", "headspace", "idle", "rules"),
-            *("sentence", "share", "verdict"),
-        ),
     ),
     Room(
         "statistics",

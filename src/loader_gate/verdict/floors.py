@@ -205,7 +205,7 @@ class OwnFloor:
         option = f"--floor {text}"
         names, equals, value = (part.strip() for part in text.rpartition("="))
         workload, slash, key = (part.strip() for part in names.rpartition("/"))
-        parts = [part for side in key.split(":", 1) for part in side.split(".")]
+        parts = key.replace(":", ".", 1).split(".")
         if not equals or not all(map(str.isidentifier, parts)) or (slash and not workload):
             raise FloorsError(
                 f"{option}: expected VARIANT=X, such as tfdata_no_cache=1.5, or WORKLOAD/VARIANT=X."
@@ -239,10 +239,7 @@ def supported_floor(estimate: Estimate, margin: float = MARGIN) -> float:
 
     Rounded down to three significant digits, so that it is never above what was measured.
     """
-    floor = estimate.low * (1 - margin)
-    if floor <= 0:
-        return 0.0
-    exact = Decimal(floor)
+    exact = Decimal(estimate.low * (1 - margin))
     return float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 2), rounding=ROUND_DOWN))
 
 
@@ -271,6 +268,6 @@ def checked_floor(floor: object, where: str) -> float:
 def unknown(name: str, known: Collection[str], kind: str) -> str:
     """Return that there is no such name among those of a kind, and which was meant."""
     of_modules = [each for each in known if each.endswith(f":{name}")]  # a name that several loaders have
-    near = of_modules or difflib.get_close_matches(name, known, n=3)
+    near = of_modules or difflib.get_close_matches(name, known)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
-    return f"no such {kind}; {hint}".removesuffix(".")
+    return f"no such {kind}; {hint}"

@@ -279,7 +279,7 @@ def _enter(
     """Enter floors and their stamp into a document, which may also be a plain dict."""
     import tomlkit
 
-    profiles = _table(document, "profiles", of_tables=True)
+    profiles = _table(document, "profiles")
     if profile not in profiles:
         free = _is_free(profiles, machine)
         table = _table(profiles, profile)
@@ -292,7 +292,7 @@ def _enter(
     with _tail_kept(table):
         with _tail_kept(_table(table, workload)):
             table[workload].update(floors)
-        measured = _table(_table(table, "measured", of_tables=True), workload)
+        measured = _table(_table(table, "measured"), workload)
         with _tail_kept(measured):
             measured.update(stamp)
             if "augment" not in stamp:  # floors of before may have been of parts of pictures
@@ -307,15 +307,11 @@ def _is_free(profiles: Mapping[str, Any], machine: Machine) -> bool:
     )
 
 
-def _table(parent: MutableMapping[str, Any], key: str, of_tables: bool = False) -> Any:
+def _table(parent: MutableMapping[str, Any], key: str) -> Any:
     import tomlkit
 
     if key not in parent:
-        first = not parent
-        parent[key] = tomlkit.table(is_super_table=of_tables)
-        if not first and not of_tables:
-            # An empty line before its header; the first one below a super table has one already.
-            parent[key].trivia.indent = "\n"
+        parent[key] = tomlkit.table()
     return parent[key]
 
 
