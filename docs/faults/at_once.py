@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 #: What the names of these faults begin with.
 AT_ONCE = "two sessions at once"
+#: What the first one is ahead by, which comes first to what both would do.
+HEAD_START_SECONDS = 0.5
 
 
 def tried_at_once(case: Case, place: Place) -> list[Row]:
@@ -27,14 +30,16 @@ def tried_at_once(case: Case, place: Place) -> list[Row]:
     before = place.kept()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(place.run, case, "first.json")
+        time.sleep(HEAD_START_SECONDS)
         second = pool.submit(place.run, other, "second.json")
         ended = first.result(), second.result()
     found: list[Found] = [
         place.found(which, each, before, name)
         for which, each, name in zip((case, other), ended, ("first.json", "second.json"), strict=True)
     ]
-    rows = [*judged(case, found[0], None), *judged(other, found[1], None)]
     saved = len([*place.storage.rglob("*.json")])
+    afterwards = place.hold(other) if case.stays and any(each.left for each in found) else None
+    rows = [*judged(case, found[0], afterwards), *judged(other, found[1], afterwards)]
     expected = 1 + sum(each.code == 0 for each in found)
     wrong = "; ".join(filter(None, [row.wrong for row in rows]))
     if saved != expected:
