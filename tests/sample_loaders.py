@@ -301,6 +301,17 @@ def dies_beside_a_child(tree: Tree, spec: Spec) -> Epochs:
     return type("Dies", (TroubledEpochs,), {"trouble": staticmethod(trouble)})(tree, spec)  # type: ignore[no-any-return]
 
 
+def dies_beside_a_nameless_daemon(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that is killed beside a process without a parent, a session or variables of ours."""
+
+    def trouble() -> None:
+        daemon = "import os, time\nif os.fork() == 0:\n  os.setsid()\n  time.sleep(600)  # nameless"
+        subprocess.run([sys.executable, "-c", daemon], check=True, env={})
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return type("Dies", (TroubledEpochs,), {"trouble": staticmethod(trouble)})(tree, spec)  # type: ignore[no-any-return]
+
+
 class Lazy:
     """Images that are only made when somebody asks for an array of them."""
 

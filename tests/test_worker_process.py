@@ -168,6 +168,17 @@ def test_a_worker_that_dies_beside_a_child(tiny_tree: Tree, spec: Spec, referenc
     assert gone(lambda: processes_with("of a session of its own"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody sees what is open in a process")
+def test_a_worker_that_dies_beside_a_nameless_daemon(tiny_tree: Tree, spec: Spec, reference: str) -> None:
+    """What nobody knows any more is found by where its errors go."""
+    with opened("dies_beside_a_nameless_daemon", tiny_tree, spec) as worker:
+        worker.ask("check", reference=reference)
+        with pytest.raises(WorkerError, match="SIGKILL"):
+            worker.ask("pass", epochs=1)
+        assert processes_with("# nameless")
+    assert gone(lambda: processes_with("# nameless"))
+
+
 def test_a_one_shot_loader_pays_for_its_own_beginning(tiny_tree: Tree, spec: Spec) -> None:
     """A generator is called anew for each epoch, on the clock: what it decodes there counts."""
     with opened("photos", tiny_tree, spec) as kept, opened("one_shot", tiny_tree, spec) as anew:

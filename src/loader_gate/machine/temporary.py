@@ -19,8 +19,8 @@ import signal
 import stat
 import tempfile
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 #: What the names of our temporary folders begin with.
 PREFIX = "loader-gate-"
@@ -123,14 +123,19 @@ def remove_abandoned() -> None:
                 _remove(str(folder), lock)
 
 
-def end_processes_in(folder: Path) -> None:
+def end_processes_in(folder: Path, stderr: IO[bytes] | None = None) -> None:
     """Kill every process of this user whose temporary folder this is: workers have one each (Linux only).
 
     What a worker has started inherits the variable, also if it is no descendant any more, as a process that
-    was forked twice in a session of its own.
+    was forked twice in a session of its own. One that was started with no variables has its standard error.
+
+    Args:
+        folder: The folder.
+        stderr: The file that standard error of that worker goes to, and of nobody else.
     """
+    entry, file = f"TMPDIR={folder}".encode(), None if stderr is None else os.fstat(stderr.fileno())
     for _ in range(_TRIES):
-        found = [*_processes_with(f"TMPDIR={folder}".encode())]
+        found = [pid for pid in _others() if _has_entry(pid, entry) or (file and _has_stderr(pid, file))]
         if not found:
             return
         for pid in found:
@@ -138,15 +143,30 @@ def end_processes_in(folder: Path) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
-def _processes_with(entry: bytes) -> Iterator[int]:
-    """Yield the processes that have an entry in the environment that they were started with."""
+def _others() -> list[int]:
+    """Return every process but this one; none where the system does not show them."""
     with contextlib.suppress(OSError):
-        for name in os.listdir("/proc"):  # noqa: PTH208 (a Path a process takes longer than reading its file)
-            if name.isdecimal() and int(name) != os.getpid():
-                # Not those of other users; and one that has ended has none any more.
-                with contextlib.suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:  # noqa: PTH123
-                    if entry in file.read().split(b"\0"):
-                        yield int(name)
+        # A Path a process would take longer than reading its file.
+        numbers = [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
+        return [pid for pid in numbers if pid != os.getpid()]
+    return []
+
+
+def _has_entry(pid: int, entry: bytes) -> bool:
+    """Return whether a process has an entry in the environment that it was started with.
+
+    It is not to be seen of those of other users; and one that has ended has none any more.
+    """
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
+        return entry in file.read().split(b"\0")
+    return False
+
+
+def _has_stderr(pid: int, file: os.stat_result) -> bool:
+    """Return whether standard error of a process is a file."""
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.stat(f"/proc/{pid}/fd/2"), file)  # noqa: PTH116
+    return False
 
 
 def _locked(folder: Path, flags: int) -> int | None:

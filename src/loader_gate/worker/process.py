@@ -260,8 +260,8 @@ class WorkerProcess:
             with contextlib.suppress(psutil.Error):
                 child.kill()  # unless its number is another's by now
         self._process.wait()
+        end_processes_in(Path(self._temporary.name), self._stderr)
         self._stderr.close()
-        end_processes_in(Path(self._temporary.name))
         self._temporary.cleanup()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
