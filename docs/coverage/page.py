@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 #: The name of what lies beside the rooms.
 BESIDE = "beside the rooms"
+_PACKAGE = ("src", "loader_gate")
 _INTRODUCTION = """\
 # Branch coverage
 
@@ -62,9 +63,9 @@ def read_report(report: Path) -> list[File]:
     files = []
     for path, each in found.items():
         of, parts = each["summary"], PurePath(path).parts
-        if "loader_gate" not in parts:  # what tests have written, and run in our name
+        if parts[:2] != _PACKAGE:  # what tests have written, and copies of the package
             continue
-        inside = PurePath(*parts[parts.index("loader_gate") + 1 :]).as_posix()
+        inside = PurePath(*parts[2:]).as_posix()
         branches = tuple((start, end) for start, end in each["missing_branches"])
         files.append(
             File(
