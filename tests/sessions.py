@@ -35,6 +35,17 @@ TINY_TREE = ("--tree=small", "--tree-images=24", "--classes=2", "--image-size=32
 
 ONLY_BASELINE = ("--variant", BASELINE)
 
+#: Files of a repository with one loader, as `pytester.makepyfile` takes them.
+ONE_LOADER = {
+    "conftest": 'pytest_plugins = ["loader_gate"]',
+    "test_it": """
+        import loader_gate
+
+        @loader_gate.loading
+        def photos(tree, spec): ...
+        """,
+}
+
 #: What a process says is read when it has ended.
 KEPT_OUTPUT: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 

@@ -20,7 +20,7 @@ from loader_gate.workloads.backend import BACKENDS, backend_of
 from loader_gate.workloads.device import Device, DeviceError
 from loader_gate.workloads.known import known_workloads, workload
 from loader_gate.workloads.workload import WorkloadOptions
-from tests.sessions import ROOT
+from tests.sessions import ONE_LOADER, ROOT
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -80,15 +80,7 @@ def test_a_session_says_that_a_backend_is_not_installed(
     """Its tests fail in that sentence, and show no code."""
     installed.discard("jax")
     monkeypatch.setattr("loader_gate.plugin.trees.provided_tree", lambda _: Tree)
-    pytester.makepyfile(
-        conftest='pytest_plugins = ["loader_gate"]',
-        test_it="""
-            import loader_gate
-
-            @loader_gate.loading
-            def photos(tree, spec): ...
-            """,
-    )
+    pytester.makepyfile(**ONE_LOADER)
     said = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--backend", "jax").stdout.str()
     assert "--backend jax: it is not installed" in said
     assert "DeviceError" not in said

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from loader_gate.machine.cores import cores
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
 from loader_gate.registry.variant import BASELINE, Variant
@@ -28,6 +29,7 @@ from loader_gate.session.guard import (
 )
 from loader_gate.sizes import format_size
 from loader_gate.variants.tfdata_service import SERVICE_BYTES, SERVICE_WORKER_BYTES
+from loader_gate.variants.torch_pillow import PROCESS_BYTES
 from loader_gate.worker.limits import WorkerLimits
 
 GB = 10**9
@@ -257,6 +259,19 @@ def test_processes_that_a_worker_starts_count(article: Spec) -> None:
     free = round(LEAST_SHARE * (2 * WORKER_BYTES + more))
     assert names_refused([Need(VARIANTS[BASELINE], 24, 0), need], free) == {}
     assert list(names_refused([Need(VARIANTS[BASELINE], 24, 0), need], free - 1)) == [service.name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("torch_pillow", "torch_simplejpeg", "torch_torchvision"),
+        *("litdata_streaming", "mosaicml_streaming", "webdataset_shards"),
+    ],
+)
+def test_worker_processes_of_torch_count(name: str, article: Spec) -> None:
+    """One a core, with what it takes itself and two batches of float32 that wait."""
+    batch = 256 * 256 * 256 * 3 * 4
+    assert need_of(VARIANTS[name], 24, article).worker == WORKER_BYTES + cores() * (PROCESS_BYTES + 2 * batch)
 
 
 def test_both_processes_of_a_variant_count() -> None:

@@ -23,6 +23,7 @@ from loader_gate.plugin.places import PlaceError, check_places
 from loader_gate.plugin.suite import Suite
 from loader_gate.session.dump_writer import about_disk
 from loader_gate.trees.tree import Tree
+from tests.sessions import ONE_LOADER
 
 pytest_plugins = ("pytester",)
 
@@ -145,15 +146,7 @@ def test_what_the_system_refuses(pytester: pytest.Pytester, monkeypatch: pytest.
 
     monkeypatch.setattr(Suite, "measure", full)
     monkeypatch.setattr("loader_gate.plugin.trees.provided_tree", lambda _: Tree)
-    pytester.makepyfile(
-        conftest='pytest_plugins = ["loader_gate"]',
-        test_it="""
-            import loader_gate
-
-            @loader_gate.loading
-            def photos(tree, spec): ...
-            """,
-    )
+    pytester.makepyfile(**ONE_LOADER)
     said = pytester.runpytest_inprocess("-p", "no:cacheprovider").stdout.str()
     assert "The workload loading could not be measured: [Errno 28] No space left on device" in said
     assert "free some of that disk, or set TMPDIR" in said

@@ -2,7 +2,7 @@
 
 After every block each variant is looked at. The intervals of all its looks have one error together (see
 ``statistics/sequences.py``), so that measuring may stop at the first look that is clear. A verdict that fails
-somebody takes a second interval, which is surer, and a machine that neither moved nor was busy.
+somebody takes a second interval, which is surer, and more than a machine explains that moved or was busy.
 """
 
 from __future__ import annotations
