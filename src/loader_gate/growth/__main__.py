@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 SIZES = (1_000, 10_000, 117_266)
 ROUNDS = 2
 BUDGET = 20.0
-#: What is measured if nothing is said: one that decodes in each epoch, and one that writes a dump. Both can be
-#: measured by parts of epochs, which a set too large for whole ones takes.
+#: What is measured if nothing is said: one that decodes in each epoch, and one that writes a dump. Of both,
+#: parts of epochs can be measured, as a set that is too large for whole ones takes.
 VARIANTS = ("tfdata_no_cache", "resized_jpeg_simplejpeg")
 #: What pytest runs if nothing is said, in a checkout of the suite.
 TESTS = ("benchmarks/test_loading.py", "benchmarks/test_dump.py")

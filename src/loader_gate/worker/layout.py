@@ -9,6 +9,7 @@ Berger, "Stabilizer", 2013).
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 from random import SystemRandom
 from typing import TypeAlias
@@ -19,6 +20,28 @@ Kept: TypeAlias = tuple[mmap.mmap, list[bytearray]]
 _HUGE_PAGE = 2**21
 #: Small enough that the allocator takes it from the heap, and maps nothing for it.
 _PIECE = 2**16
+#: Pieces of these sizes are what is free taken in, from the largest on.
+_SIZES = tuple(_PIECE >> halvings for halvings in range(7))
+#: No more bytes of each size are taken: not every library for C moves the end of its heap.
+_MOST_FREE = 2**27
+
+
+def fill_heap() -> list[bytearray]:
+    """Take what is free in the heap, and return what has to be kept for as long as workers are forked.
+
+    They would take it before anything else, at places that are the same in all of them, and what each has
+    drawn would be taken from it as well. Much of it is free where many modules had to be compiled.
+    """
+    program_break = ctypes.CDLL(None).sbrk
+    program_break.argtypes, program_break.restype = [ctypes.c_ssize_t], ctypes.c_void_p
+    taken = []
+    for size in _SIZES:
+        end = program_break(0)
+        for _ in range(_MOST_FREE // size):
+            taken.append(bytearray(size))
+            if program_break(0) != end:  # nothing of this size was free any more
+                break
+    return taken
 
 
 def draw_layout() -> Kept:

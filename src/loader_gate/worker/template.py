@@ -24,6 +24,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from loader_gate.machine.processes import adopt_orphans, children
+from loader_gate.worker.layout import fill_heap
 from loader_gate.worker.loader import without_collecting
 from loader_gate.worker.serve import serve
 
@@ -130,12 +131,14 @@ def main() -> None:
     """Serve on the socket that the command line names, with the modules and files that it lists, as JSON."""
     template = Template(socket.socket(fileno=int(sys.argv[1])))
     _import(json.loads(sys.argv[3]))
+    filled = fill_heap()
     connection = template.fork()
     if connection is not None:
         _settle_in(**json.loads(connection.recv_bytes()))
         serve(connection)
         atexit._run_exitfuncs()
         os._exit(0)  # to take TensorFlow apart would take a third of a second
+    del filled
 
 
 if __name__ == "__main__":
