@@ -246,7 +246,7 @@ def test_load(toml: Callable[[str], Path]) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[profile.x]", r"floors.toml: profile: no such key; did you mean profiles\?"),
+        ("[profile.x]", r"floors.toml: profile: no such key; nearest: profiles"),
         ("profiles = 1", "profiles is 1, expected a table"),
         ("[profiles]\nx = 1", "profiles.x is 1, expected a table"),
         ("[profiles.x]\nloading = 1", "profiles.x.loading is 1, expected a table"),
@@ -254,15 +254,15 @@ def test_load(toml: Callable[[str], Path]) -> None:
         ("[profiles.x.measured]\nloading = 1", "profiles.x.measured.loading is 1, expected a table"),
         (
             "[profiles.x]\nmin_core = 1",
-            r"profiles.x.min_core: no such key or workload; did you mean min_cores\?",
+            r"profiles.x.min_core: no such key or workload; nearest: min_cores",
         ),
         ("[profiles.x]\nmin_cores = 0", "profiles.x.min_cores is 0, expected a whole number above 0"),
         ("[profiles.x]\nmin_cores = true", "profiles.x.min_cores is True"),
         ("[profiles.x]\ngpu = 1", "profiles.x.gpu is 1, expected true or false"),
-        ("[profiles.x.load]", r"profiles.x.load: no such key or workload; did you mean loading\?"),
+        ("[profiles.x.load]", r"profiles.x.load: no such key or workload; nearest: loading"),
         (
             "[profiles.x.loading]\ntfdata_nocache = 1",
-            r"profiles.x.loading.tfdata_nocache: no such variant; did you mean tfdata_no_cache",
+            r"profiles.x.loading.tfdata_nocache: no such variant; nearest: tfdata_no_cache",
         ),
         (
             "[profiles.x.loading]\nzzz = 1",
@@ -359,7 +359,7 @@ def test_pick_by_name(toml: Callable[[str], Path]) -> None:
     with pytest.raises(FloorsError) as error:
         pick_profile(floors, "ci-2cores", 2, False)
     assert str(error.value) == (
-        f"--profile ci-2cores: no such profile; did you mean ci-2core? in {floors.path}; or create it with "
+        f"--profile ci-2cores: no such profile; nearest: ci-2core in {floors.path}; or create it with "
         "--update-floors."
     )
     new = pick_profile(floors, "mine", 2, False, may_be_new=True)
@@ -397,17 +397,17 @@ def test_a_floor_of_one_run(text: str, expected: OwnFloor) -> None:
         ("/photos=1.5", "expected VARIANT=X"),
         ("my-loader=1.5", "expected VARIANT=X"),
         ("my_package.loaders:=1.5", "expected VARIANT=X"),
-        ("lading/photos=1.5", "^--floor lading/photos=1.5: no such workload; did you mean loading"),
-        ("a/loading/photos=1.5", "no such workload; did you mean loading"),
-        ("my_package.loader:photos=2", "no such variant; did you mean my_package.loaders:photos"),
-        ("dump/foto=2", "--floor dump/foto=2: no such variant; did you mean photos"),
+        ("lading/photos=1.5", "^--floor lading/photos=1.5: no such workload; nearest: loading"),
+        ("a/loading/photos=1.5", "no such workload; nearest: loading"),
+        ("my_package.loader:photos=2", "no such variant; nearest: my_package.loaders:photos"),
+        ("dump/foto=2", "--floor dump/foto=2: no such variant; nearest: photos"),
         ("a=b=1.5", "expected VARIANT=X"),
         ("a:b:c=1.5", "expected VARIANT=X"),
         ("tfdata_no_cache=", "the floor is '', expected a number above 0"),
         ("tfdata_no_cache=fast", "the floor is 'fast', expected a number"),
         ("tfdata_no_cache=0", r"^--floor tfdata_no_cache=0: the floor is 0\.0, expected a number above 0\.$"),
         ("tfdata_no_cache=nan", "the floor is nan, expected a number"),
-        ("tfdata_nocache=1", "^--floor tfdata_nocache=1: no such variant; did you mean tfdata_no_cache"),
+        ("tfdata_nocache=1", "^--floor tfdata_nocache=1: no such variant; nearest: tfdata_no_cache"),
         (f"{BASELINE}=1", "is the baseline"),
         (f"loading/{BASELINE}=1", "is the baseline"),
     ],
@@ -421,7 +421,7 @@ def test_a_wrong_floor_of_one_run(text: str, message: str) -> None:
 def test_a_floor_of_a_name_that_two_have() -> None:
     """Which of them is meant has to be said."""
     both = [Variant(f"{module}:photos", module, "photos") for module in ("a.loaders", "b.loaders")]
-    with pytest.raises(FloorsError, match=r"did you mean a\.loaders:photos or b\.loaders:photos"):
+    with pytest.raises(FloorsError, match=r"nearest: a\.loaders:photos or b\.loaders:photos"):
         OwnFloor.parse("photos=2").check(both)
 
 
@@ -430,9 +430,9 @@ def test_a_floor_of_a_name_that_two_have() -> None:
     [
         ("b", ("tree", "house"), "no such kind; known: tree, house"),
         ("b", (), "no such kind; known: none"),
-        ("tre", ("house", "tree"), "no such kind; did you mean tree?"),
-        ("tree", ("tree1", "tree2", "tree3", "tree4"), "no such kind; did you mean tree4 or tree3 or tree2?"),
-        ("tree", ("tree1", "a:trees", "a:tree", "b:tree"), "no such kind; did you mean a:tree or b:tree?"),
+        ("tre", ("house", "tree"), "no such kind; nearest: tree"),
+        ("tree", ("tree1", "tree2", "tree3", "tree4"), "no such kind; nearest: tree4 or tree3 or tree2"),
+        ("tree", ("tree1", "a:trees", "a:tree", "b:tree"), "no such kind; nearest: a:tree or b:tree"),
     ],
 )
 def test_what_was_meant(name: str, known: tuple[str, ...], expected: str) -> None:
@@ -644,7 +644,7 @@ def test_write_errors(toml: Callable[[str], Path], tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "[profiles.x"
     with pytest.raises(FloorsError, match=r"floors.toml cannot be written: No such file"):
         write_floors(tmp_path / "no" / "floors.toml", "mine", "loading", estimates, MACHINE, TODAY)
-    with pytest.raises(FloorsError, match="no such workload; did you mean loading"):
+    with pytest.raises(FloorsError, match="no such workload; nearest: loading"):
         write_floors(path, "mine", "load", estimates, MACHINE, TODAY)
 
 

@@ -399,7 +399,7 @@ def test_what_no_loader_can_be(code: str, message: str, tmp_path: Path, run_here
         (
             {"pyproject.toml": "[tool.loader-gate]\nbatch-sise = 3\n"},
             (),
-            "pyproject.toml: [tool.loader-gate] batch-sise: there is no such setting; did you mean batch-",
+            "pyproject.toml: [tool.loader-gate] batch-sise: there is no such setting; nearest: batch-",
         ),
         (
             {"pyproject.toml": "[tool.loader-gate]\nvariants = ['tfdata_no_cash']\n"},
@@ -412,7 +412,7 @@ def test_what_no_loader_can_be(code: str, message: str, tmp_path: Path, run_here
             "test_more.py: a variant is named tfdata_no_cache already; rename the function.",
         ),
         ({}, ("--loader=test_loaders:photos",), "--loader test_loaders:photos: it is given already, and "),
-        ({"more/test_more.py": LOADERS}, ("--floor=photos=2",), "did you mean more.test_more:photos or test"),
+        ({"more/test_more.py": LOADERS}, ("--floor=photos=2",), "nearest: more.test_more:photos or test"),
         ({}, ("--benchmark-compare-fail=mean:5%",), "--benchmark-compare-fail: there is nothing to compare"),
         ({}, ("--against=HEAD~1",), "--against HEAD~1: "),
     ],

@@ -213,8 +213,8 @@ def test_a_report_of_nothing(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--variant tfdata_no_cash", "--variant tfdata_no_cash: no such variant; did you mean tfdata_no_cac"),
-        ("--variant fats --loader my_loaders:fast", "--variant fats: no such variant; did you mean fast"),
+        ("--variant tfdata_no_cash", "--variant tfdata_no_cash: no such variant; nearest: tfdata_no_cac"),
+        ("--variant fats --loader my_loaders:fast", "--variant fats: no such variant; nearest: fast"),
         ("--device emulated --weights imagenet", "--weights imagenet: the emulated accelerator has no model"),
         ("--device emulated:9 --weights imagenet", "--weights imagenet: the emulated accelerator has no mod"),
         ("--profile laptop", "--profile: there is no file of floors; give one with --floors FILE, or as"),
@@ -228,11 +228,11 @@ def test_a_report_of_nothing(pytester: pytest.Pytester) -> None:
         ("--floor tfdata_no_cache=nan", "expected a number above 0"),
         ("--floor keras_image_data_generator=1", "is the baseline"),
         ("--floor my-loader=2", "--floor my-loader=2: expected VARIANT=X"),
-        ("--floor lading/tfdata_no_cache=2", "no such workload; did you mean loading"),
+        ("--floor lading/tfdata_no_cache=2", "no such workload; nearest: loading"),
         ("--floors nowhere.toml", "nowhere.toml cannot be read"),
         ("--floors broken.toml", "broken.toml is not TOML"),
-        ("--floors unknown_variant.toml", "tfdata_no_cash: no such variant; did you mean tfdata_no_cache"),
-        ("--floors unknown_workload.toml", "lading: no such key or workload; did you mean loading"),
+        ("--floors unknown_variant.toml", "tfdata_no_cash: no such variant; nearest: tfdata_no_cache"),
+        ("--floors unknown_workload.toml", "lading: no such key or workload; nearest: loading"),
         ("--floors not_a_number.toml", "the floor is 'high', expected a number above 0"),
         ("--floors empty.toml --update-floors", "--update-floors: No floors: no profile in"),
         ("--loader my_loaders", "--loader my_loaders: expected MODULE:FUNCTION"),
@@ -282,7 +282,7 @@ def test_wrong_options(options: str, message: str, user_folder: Path, pytester: 
     [
         (
             "--floor tfdata_no_cash=2",
-            "--floor tfdata_no_cash=2: no such variant; did you mean tfdata_no_cache",
+            "--floor tfdata_no_cash=2: no such variant; nearest: tfdata_no_cache",
         ),
         (
             "--floor tfdata_no_cache=1 --variant tfdata_file_cache",
@@ -292,7 +292,7 @@ def test_wrong_options(options: str, message: str, user_folder: Path, pytester: 
         ("--floor loading/my_loaders:fast=2", "--floor loading/my_loaders:fast=2: no such variant"),
         (
             "--loader my_loaders:fast --loader more_loaders:fast --floor fast=2",
-            "--floor fast=2: no such variant; did you mean my_loaders:fast or more_loaders:fast?",
+            "--floor fast=2: no such variant; nearest: my_loaders:fast or more_loaders:fast",
         ),
     ],
 )

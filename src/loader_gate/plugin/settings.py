@@ -121,7 +121,7 @@ def _checked(name: str, value: object, file: Path) -> Any:
     option = _KNOWN.get(name)
     if option is None:
         near = difflib.get_close_matches(name.replace("_", "-"), _ALLOWED, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(_ALLOWED)}."
+        hint = f"nearest: {' or '.join(near)}." if near else f"known: {', '.join(_ALLOWED)}."
         raise SettingsError(f"{where}: there is no such setting; {hint}")
     if not option.in_file:
         hint = "; what is measured beside your own loaders is variants" if name == "variant" else ""

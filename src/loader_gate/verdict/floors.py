@@ -269,5 +269,5 @@ def unknown(name: str, known: Collection[str], kind: str) -> str:
     """Return that there is no such name among those of a kind, and which was meant."""
     of_modules = [each for each in known if each.endswith(f":{name}")]  # a name that several loaders have
     near = of_modules or difflib.get_close_matches(name, known)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
+    hint = f"nearest: {' or '.join(near)}" if near else f"known: {', '.join(known) or 'none'}"
     return f"no such {kind}; {hint}"
