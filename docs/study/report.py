@@ -130,7 +130,7 @@ def _targets(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> str
     calm = [session for session in done if not session.slowdown]
     live_alarms = Rate(sum(map(_alarm, calm)), len(calm))
     planted = [session for session in done if session.slowdown]
-    live_found = Rate(sum(session.outcome == "regression" for session in planted), len(planted))
+    live_found = Rate(sum(session.status == "fail" for session in planted), len(planted))
     budget = f"{replayed.pace.budget_seconds:g} s"
     failing = replayed.tally(Situation(EVERY)).status("fail")
     rows = [
@@ -154,7 +154,7 @@ def _targets(trace: Trace, replayed: Replay, live: Sequence[LiveSession]) -> str
         ),
         (
             f"planted slowdowns, live, in {live_sessions.SESSIONS} sessions",
-            "found",
+            "the test fails",
             _of(live_found),
             _reached(live_found.count == live_found.of, live_found.of),
         ),
