@@ -146,9 +146,10 @@ def _said(name: str, found: Bottleneck) -> dict[str, str]:
 
 
 def _limits(tree: Tree, folder: Path) -> Iterator[tuple[Variant, float]]:
-    """Yield how many images a second each limit that can be measured deals with."""
+    """Yield how many images a second each limit that can be measured deals with, but those of cold passes."""
     for variant in built_in_variants():
-        if variant.traits.is_limit and not variant.absence() and variant.can_bound(tree):
+        bounds = variant.traits.is_limit and variant.cache != "cold" and variant.can_bound(tree)
+        if bounds and not variant.absence():
             worker = WorkerProcess(variant, module_search_path(PROJECT), WorkerLimits(60.0))
             try:
                 worker.open(tree, Spec((224, 224), BATCH_SIZE, True, 0, folder).for_variant(variant.name))
