@@ -124,7 +124,8 @@ class Host:
             f"{milliseconds:g}ms",
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        return done.stderr.strip().replace("\n", " ")
+        said = done.stderr.strip().replace("\n", " ")
+        return f"left out: netem is not to be had here ({said})" if said else ""
 
     def received(self) -> int:
         """Return how many bytes have come from it."""
