@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Iterator
@@ -225,7 +226,32 @@ def test_a_small_buffer_is_no_sample() -> None:
         problems.append(beginnings.problem(np.array(list(buffer)[:600]), np.arange(20_000), shuffle=True))
     assert problems[0] is None
     assert problems[1] is not None
-    assert Beginnings().problem(np.arange(600), np.arange(20_000), shuffle=False) is not None
+    assert Beginnings().problem(np.arange(600), np.arange(20_000), shuffle=False) == (
+        "Its passes are parts of epochs in the order of the files: they have the first files only."
+    )
+
+
+def test_what_is_said_of_the_same_beginning() -> None:
+    """How many images are in common, of how many that are known, and what helps."""
+    beginnings, groups = Beginnings(), np.arange(20_000)
+    assert beginnings.problem(np.array([-1, *range(1_000)]), groups, shuffle=True) is None
+    assert beginnings.problem(np.array([*range(1_200), -1, -1]), groups, shuffle=True) == (
+        "Its passes are parts of epochs, and two of 1,200 and 1,000 images have 1,000 in common, expected "
+        "about 60 of 20,000 by chance: they are no samples of all images. Shuffle all files anew for each "
+        "epoch, or let whole ones be timed (a larger --budget, or fewer --tree-images)."
+    )
+
+
+def test_which_parts_are_held_against() -> None:
+    """The first four and the last four of nine, so that what a part costs does not grow."""
+
+    def is_told(again: int) -> bool:
+        beginnings, groups = Beginnings(), np.arange(1_000)
+        parts = groups[:900].reshape(9, 100)
+        assert [beginnings.problem(part, groups, shuffle=True) for part in parts] == [None] * 9
+        return beginnings.problem(parts[again], groups, shuffle=True) is not None
+
+    assert [is_told(again) for again in range(9)] == [True] * 4 + [False] + [True] * 4
 
 
 def test_how_many_are_in_common_by_chance() -> None:
@@ -235,6 +261,22 @@ def test_how_many_are_in_common_by_chance() -> None:
     numbers = [common(one, other, groups) for one, other in zip(pairs[::2], pairs[1::2], strict=True)]
     assert fmean(same for same, _ in numbers) == pytest.approx(fmean(each for _, each in numbers), rel=0.2)
     assert max(same for same, _ in numbers) < most_by_chance(numbers[0][1]) < 90
+
+
+def test_what_two_parts_have_in_common() -> None:
+    """Groups count, not files; one of two files is missing less often than one of one."""
+    same, expected = common(np.array([0, 2, 4]), np.array([1, 5]), np.array([0, 0, 2, 2, 4, 5]))
+    assert same == 1
+    # Of six files three and two: two groups have two files each, and two have one.
+    assert expected == pytest.approx(2 * (1 - (1 / 2) ** 2) * (1 - (2 / 3) ** 2) + 2 * (1 / 2) * (1 / 3))
+
+
+@pytest.mark.parametrize("expected", [0.0, 1.0, 18.0, 500.0])
+def test_how_many_are_too_many(expected: float) -> None:
+    """As many as Bernstein's inequality says come by chance in one of 10^9 sessions of 10^4 comparisons."""
+    beyond = most_by_chance(expected) - expected
+    assert beyond > 0
+    assert beyond**2 / 2 / (expected + beyond / 3) == pytest.approx(math.log(10**9 * 10**4))
 
 
 def test_parts_are_never_compared_with_whole_epochs() -> None:

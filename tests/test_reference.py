@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from pathlib import Path
@@ -12,7 +13,17 @@ import pytest
 from PIL import Image
 
 from loader_gate.same_work import reference
-from loader_gate.same_work.reference import INTERPOLATIONS, Reference, build_reference
+from loader_gate.same_work.reference import (
+    INTERPOLATIONS,
+    Reference,
+    _neighbours,
+    build_reference,
+    decode_box,
+    decode_image,
+    distinct_pictures,
+    pooled,
+    resize_bilinear,
+)
 from loader_gate.trees.tree import Tree, TreeError
 
 
@@ -52,7 +63,25 @@ def test_links_and_copies_are_one_picture(tree: Tree, tmp_path: Path) -> None:
     made = build_reference(tree, (16, 24), tmp_path / "ref", lambda done, total: told.append((done, total)))
     assert made.picture_of.tolist() == [0, 1, 2, 0, 1, 1]
     assert made.pixels["nearest"].shape == (3, 16, 24, 3)
-    assert told[-1] == (3, 3)
+    assert told == [(3, 3)]
+    assert made.file_sizes.tolist() == [[60, 80]] * 3
+    assert {each.dtype for each in (made.picture_of, made.pixel_row, made.file_sizes)} == {np.dtype(np.int64)}
+
+
+def test_only_files_of_equal_size_are_read(tmp_path: Path) -> None:
+    """Those that are a copy of no other by their size need not be: here is one that cannot be."""
+    for name, content in (
+        ("a", "same size"),
+        ("b", "same SIZE"),
+        ("c", "same size"),
+        ("d", "longer than others"),
+    ):
+        (tmp_path / name).write_text(content)
+    (tmp_path / "folder").mkdir()
+    names = ["folder", "d", "a", "b", "c", "d"]
+    pictures, first = distinct_pictures([f"{tmp_path / name}" for name in names])
+    assert (pictures.tolist(), pictures.dtype) == ([0, 1, 2, 3, 2, 1], np.dtype(np.int64))
+    assert first == [0, 1, 2, 3]
 
 
 def test_equals_a_plain_decode(tree: Tree, tmp_path: Path) -> None:
@@ -65,17 +94,80 @@ def test_equals_a_plain_decode(tree: Tree, tmp_path: Path) -> None:
     assert np.abs(made.descriptors["nearest"][2] - grid).max() <= 0.51
 
 
+@pytest.fixture
+def many(tmp_path: Path) -> Tree:
+    """Return 35 small images, of one grey level each."""
+    for number in range(35):
+        Image.new("RGB", (4, 2), (number + 1,) * 3).save(tmp_path / f"{number}.png")
+    return tree_of(tmp_path, [f"{number}.png" for number in range(35)])
+
+
 def test_larger_trees_keep_a_sample_of_pixels(
-    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    many: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every picture has a grid, a seeded sample has pixels."""
-    monkeypatch.setattr(reference, "PIXEL_SAMPLE", 2)
-    made = build_reference(tree, (16, 24), tmp_path / "ref")
-    again = build_reference(tree, (16, 24), tmp_path / "again")
-    assert [len(made.pixels[name]) for name in INTERPOLATIONS] == [2, 2, 2]
-    assert sorted(made.pixel_row.tolist()) == [-1, 0, 1]
-    assert made.pixel_row.tolist() == again.pixel_row.tolist()
-    assert [len(made.descriptors[name]) for name in INTERPOLATIONS] == [3, 3, 3]
+    monkeypatch.setattr(reference, "PIXEL_SAMPLE", 20)
+    for seed, made in (
+        (0, build_reference(many, (2, 4), tmp_path / "ref")),
+        (7, build_reference(many, (2, 4), tmp_path / "seven", seed=7)),
+    ):
+        drawn = np.sort(np.random.default_rng(seed).choice(35, 20, replace=False))
+        assert np.flatnonzero(made.pixel_row >= 0).tolist() == drawn.tolist()
+        assert made.pixel_row[drawn].tolist() == list(range(20))
+        assert set(made.pixel_row.tolist()) == set(range(-1, 20))
+        for name in INTERPOLATIONS:
+            assert made.pixels[name].shape == (20, 2, 4, 3)
+            assert made.pixels[name][:, 1, 3, 2].tolist() == (drawn + 1).tolist()
+            assert made.descriptors[name].shape == (35, 2, 4, 3)
+            assert made.descriptors[name][:, 1, 3, 2].tolist() == list(range(1, 36))
+
+
+@pytest.mark.parametrize("handed_out", [16, 128])
+def test_what_is_done_is_told(
+    many: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handed_out: int
+) -> None:
+    """After every sixteen pictures and at the end; until then nothing is there that could be opened."""
+    monkeypatch.setattr(reference, "_HANDED_OUT", handed_out)
+    folder = tmp_path / "new" / "own" / "ref"
+    told: list[tuple[int, int]] = []
+
+    def tell(done: int, total: int) -> None:
+        told.append((done, total))
+        (building,) = folder.parent.iterdir()
+        assert building.name.startswith("ref.building-")
+
+    build_reference(many, (8, 8), folder, tell)
+    assert told == [(16, 35), (32, 35), (35, 35)]
+    assert list(folder.parent.iterdir()) == [folder]
+    one = tree_of(tmp_path, ["0.png"])
+    build_reference(one, (8, 8), tmp_path / "one", lambda *progress: told.append(progress))
+    assert told[3:] == [(1, 1)]
+
+
+def test_is_mapped_and_not_pickled(many: Tree, tmp_path: Path) -> None:
+    """Pixels are read when they are looked at, and cannot be written; no file is code."""
+    made = build_reference(many, (8, 8), tmp_path / "ref")
+    for array in (*made.pixels.values(), *made.descriptors.values()):
+        assert isinstance(array, np.memmap)
+        assert not array.flags.writeable
+    size = (tmp_path / "ref" / "pixels_area.npy").stat().st_size
+    assert size == 128 + 35 * 8 * 8 * 3
+    np.save(tmp_path / "ref" / "pixel_row.npy", np.array([{}], object), allow_pickle=True)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        Reference.open(tmp_path / "ref")
+
+
+def test_another_version(many: Tree, tmp_path: Path) -> None:
+    """A reference of another version is no finished one, and is replaced."""
+    folder = tmp_path / "ref"
+    build_reference(many, (8, 8), folder)
+    meta = folder / "reference.json"
+    assert json.loads(meta.read_text()) == {"schema": 2, "digest": "d", "height": 8, "width": 8}
+    meta.write_text('{"schema": 1}')
+    with pytest.raises(FileNotFoundError) as raised:
+        Reference.open(folder)
+    assert f"{raised.value}" == f"{folder} holds a reference of schema 1, expected 2: delete it."
+    assert build_reference(many, (8, 8), folder).image_size == (8, 8)
 
 
 def test_is_made_once(tree: Tree, tmp_path: Path) -> None:
@@ -85,6 +177,8 @@ def test_is_made_once(tree: Tree, tmp_path: Path) -> None:
     build_reference(tree, (16, 24), tmp_path / "ref", lambda *progress: told.append(progress))
     assert told == []
     assert build_reference(tree, (8, 8), tmp_path / "ref").image_size == (8, 8)
+    other = tree_of(tmp_path, ["0.png"], "another")
+    assert build_reference(other, (8, 8), tmp_path / "ref").digest == "another"
 
 
 def test_a_broken_file_is_named_and_leaves_nothing(tree: Tree, tmp_path: Path) -> None:
@@ -93,17 +187,78 @@ def test_a_broken_file_is_named_and_leaves_nothing(tree: Tree, tmp_path: Path) -
     with pytest.raises(TreeError, match=r"2\.png cannot be decoded"):
         build_reference(tree, (16, 24), tmp_path / "made" / "ref")
     assert list((tmp_path / "made").iterdir()) == []
-    with pytest.raises(FileNotFoundError, match="no reference decode"):
+    with pytest.raises(FileNotFoundError) as raised:
         Reference.open(tmp_path / "made" / "ref")
+    assert f"{raised.value}" == f"{tmp_path / 'made' / 'ref'} holds no reference decode: build it first."
 
 
 def test_a_folder_of_something_else_is_left_alone(tree: Tree, tmp_path: Path) -> None:
     """Only a reference is replaced."""
     (tmp_path / "ref").mkdir()
     (tmp_path / "ref" / "thesis.txt").write_text("mine")
-    with pytest.raises(OSError, match="ref"):
+    with pytest.raises(OSError, match="ref") as raised:
         build_reference(tree, (16, 24), tmp_path / "ref")
+    assert raised.value.errno in (errno.ENOTEMPTY, errno.EEXIST)
     assert (tmp_path / "ref" / "thesis.txt").read_text() == "mine"
+
+
+def test_the_ways_of_resizing(tmp_path: Path) -> None:
+    """Nearest and area are Pillow's, and bilinear has no antialiasing; a part is cut out first."""
+    draw(tmp_path / "x.png", 1)
+    with Image.open(tmp_path / "x.png") as image:
+        whole = image.convert("RGB")
+    part = whole.crop((30, 20, 70, 50))
+    for box, source in ((None, whole), ((20, 30, 30, 40, 0), part)):
+        path = f"{tmp_path / 'x.png'}"
+        images = decode_image(path, (15, 20)) if box is None else decode_box(path, box, (15, 20))
+        assert list(images) == list(INTERPOLATIONS)
+        for name, filter_ in (("nearest", Image.Resampling.NEAREST), ("area", Image.Resampling.HAMMING)):
+            assert np.array_equal(images[name], np.asarray(source.resize((20, 15), filter_)))
+        assert np.array_equal(images["bilinear"], resize_bilinear(np.asarray(source), (15, 20)))
+    mirrored = decode_box(path, (20, 30, 30, 40, 1), (30, 40), ["area"])
+    assert list(mirrored) == ["area"]
+    assert np.array_equal(mirrored["area"], np.asarray(part)[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "resized"),
+    [
+        ([0, 100], 4, [0, 25, 75, 100]),
+        ([0, 100, 50, 200], 2, [50, 125]),
+        ([200, 10, 80], 3, [200, 10, 80]),
+        ([0, 90, 30], 2, [22, 45]),  # 22.5 is rounded to the even one
+        ([7], 3, [7, 7, 7]),
+    ],
+)
+def test_bilinear(old: list[int], new: int, resized: list[int]) -> None:
+    """Between the middles of the two nearest pixels, in rows and in columns."""
+    image = np.array(old, np.uint8)[:, np.newaxis, np.newaxis] + np.zeros((1, 2, 3), np.uint8)
+    expected = np.array(resized, np.uint8)[:, np.newaxis, np.newaxis] + np.zeros((1, 2, 3), np.uint8)
+    for found, wanted in (
+        (resize_bilinear(image, (new, 2)), expected),
+        (resize_bilinear(image.swapaxes(0, 1), (2, new)), expected.swapaxes(0, 1)),
+    ):
+        assert found.dtype == np.uint8
+        assert np.array_equal(found, wanted)
+
+
+def test_neighbours_take_no_more_memory_than_they_need() -> None:
+    """Shares are single floats, as whole images are multiplied by them."""
+    low, high, share = _neighbours(3, 4)
+    assert (low.tolist(), high.tolist()) == ([0, 0, 1, 2], [1, 1, 2, 2])
+    assert share.tolist() == [0, 0.625, 0.375, 0]
+    assert (low.dtype, share.dtype) == (np.dtype(np.int64), np.dtype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_pooled(dtype: type[np.generic]) -> None:
+    """Cells are as equal as whole pixels allow, and no more than there are pixels."""
+    images = np.random.default_rng(0).integers(0, 256, (2, 7, 3, 3)).astype(dtype)
+    found = pooled(images, 4)
+    assert (found.shape, found.dtype) == ((2, 4, 3, 3), np.dtype(np.float32))
+    for row, (start, end) in enumerate([(0, 1), (1, 3), (3, 5), (5, 7)]):
+        np.testing.assert_allclose(found[:, row], images[:, start:end].mean(axis=1), rtol=1e-6)
+    assert pooled(np.zeros((1, 20, 9, 3))).shape == (1, 8, 8, 3)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK"])
@@ -142,3 +297,16 @@ def test_a_full_disk_is_an_error_before_anything_is_decoded(
         build_reference(tree, (16, 24), tmp_path / "own" / "ref", lambda done, _: told.append(done))
     assert told == []
     assert list((tmp_path / "own").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP])
+def test_a_file_system_that_cannot_reserve(
+    many: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Then nothing is reserved."""
+
+    def cannot(*_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "posix_fallocate", cannot, raising=False)
+    assert len(build_reference(many, (8, 8), tmp_path / "ref").pixels["area"]) == 35

@@ -15,7 +15,7 @@ from docs.study.__main__ import main
 from loader_gate.same_work.check import SameWork
 from loader_gate.same_work.declared import DeclaredOutput
 from loader_gate.same_work.detail import detail, differences, steps
-from loader_gate.same_work.reference import Bytes, resize_bilinear
+from loader_gate.same_work.reference import Bytes, Floats, resize_bilinear
 from tests.test_same_work import SIZE, Case, picture
 
 BYTES = DeclaredOutput("area", "uint8", (0, 255))
@@ -163,6 +163,60 @@ def test_equal_and_unlike() -> None:
     assert detail(one, other) == pytest.approx(0, abs=0.05)
 
 
+def parts_of(values: Any) -> tuple[Floats, Floats]:
+    """Return differences down and across that are both these."""
+    return (np.array(values, np.float32),) * 2
+
+
+def test_the_share_of_detail() -> None:
+    """At most 1, whether an image has too little or too much; none of a reference with too little to tell."""
+    wanted = parts_of([14, 6, 2, 2])  # of a mean square of 60
+    assert [detail(parts_of(np.multiply(wanted[0], by)), wanted) for by in (0.5, 1, 2, -2)] == [
+        *(0.5, 1, 0.5),
+        -0.5,
+    ]
+    assert np.isnan(detail(wanted, parts_of([14, 6, 2, 1])))
+    assert np.isnan(detail(parts_of([]), parts_of([])))
+
+
+def mean_of_blocks(planes: np.ndarray, down: int, across: int) -> np.ndarray:
+    """Return the mean of each whole block of the last two axes."""
+    *others, height, width = planes.shape
+    rows, columns = height // down, width // across
+    some = planes[..., : rows * down, : columns * across]
+    means: np.ndarray = some.reshape(*others, rows, down, columns, across).mean(axis=(-3, -1))
+    return means
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+@pytest.mark.parametrize(
+    ("height", "step", "place", "strips"),
+    [
+        (127, (1, 1), 0.3, [(0, 127)]),
+        (130, (1, 1), 0.3, [(14, 30), (78, 94)]),
+        (192, (1, 1), 1.0, [(48, 64), (112, 128), (176, 192)]),
+        (130, (1, 2), 0.0, [(0, 16), (64, 80)]),
+        (255, (2, 1), 0.5, [(0, 255)]),
+        (256, (2, 1), 0.3, [(28, 60), (156, 188)]),
+        (30, (2, 3), 0.5, [(0, 30)]),
+    ],
+)
+def test_what_is_taken_of_an_image(
+    height: int, step: tuple[int, int], place: float, strips: list[tuple[int, int]], dtype: type
+) -> None:
+    """Second differences of luma, and of red and blue less it at half the size, of these rows."""
+    image: np.ndarray = np.random.default_rng(0).integers(0, 256, (height, 17, 3)).astype(dtype)
+    some = np.stack([image[begin:end] for begin, end in strips]).astype(np.float64)
+    luma = mean_of_blocks(some @ [0.299, 0.587, 0.114], *step)
+    red, blue = (mean_of_blocks(some[..., channel], *step) for channel in (0, 2))
+    chroma = mean_of_blocks(np.stack([red - luma, blue - luma]), 2, 2)
+    found = differences(image, step, place)
+    for planes, own in ((luma, found.luma), (chroma, found.chroma)):
+        for axis, each in zip((-2, -1), own, strict=True):
+            assert each.dtype == np.float32
+            np.testing.assert_allclose(each, np.diff(planes, 2, axis), atol=1e-3)
+
+
 def test_which_rows_are_looked_at() -> None:
     """Of a tall image a few; who knows which may keep those and nothing else, so that they are drawn."""
     whole = picture(1, 30, height=256)
@@ -175,6 +229,8 @@ def test_which_rows_are_looked_at() -> None:
     )
     assert in_the_middle > 0.95
     assert elsewhere < 0.05 or np.isnan(elsewhere)
+    told, untold = (differences(whole, (1, 1), *place).luma for place in ((0.5,), ()))
+    assert all(map(np.array_equal, told, untold))
 
 
 def test_steps() -> None:
@@ -182,6 +238,7 @@ def test_steps() -> None:
     assert steps((120, 160), (64, 64)) == (1, 1)
     assert steps((60, 32), (64, 64)) == (1, 2)
     assert steps((28, 28), (224, 224)) == (8, 8)
+    assert steps((50, 50), (60, 61)) == (1, 2)
 
 
 def test_bilinear_of_a_half(textured: Case) -> None:

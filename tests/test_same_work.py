@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,9 @@ from PIL import Image
 from loader_gate.registry.spec import Spec
 from loader_gate.same_work import identity, recognition
 from loader_gate.same_work import reference as reference_module
-from loader_gate.same_work.check import SameWork, check_epoch
+from loader_gate.same_work.check import SameWork, check_epoch, same_work
 from loader_gate.same_work.declared import DeclaredOutput
-from loader_gate.same_work.pixels import Pixels
+from loader_gate.same_work.pixels import Compared, Pixels
 from loader_gate.same_work.recognition import Match
 from loader_gate.same_work.reference import Reference, build_reference, decode_image, resize_bilinear
 from loader_gate.trees.tree import Tree
@@ -135,6 +137,24 @@ class TestHonest:
         order = np.random.default_rng(0).permutation(36)
         assert case.check(case.batches(order=order)).reason is None
 
+    def test_which_files_came(self, case: Case) -> None:
+        """It is learned batch by batch, and known in the end: of what is no file of its label, none is."""
+        order = np.random.default_rng(1).permutation(36)
+        images, labels = case.images.copy(), case.labels.copy()
+        images[order[3]] = 1 - images[order[3]]
+        labels[order[9]] = np.roll(labels[order[9]], 1)
+        batches = list(case.batches(images, labels, order))
+        learned: list[tuple[np.ndarray, np.ndarray]] = []
+
+        def learn(some: np.ndarray, files: np.ndarray) -> None:
+            learned.append((some, files))
+
+        found = check_epoch(batches, case.tree, case.spec, BILINEAR, case.reference, learn)
+        order[[3, 9]] = -1
+        assert (found.order.dtype, found.order.tolist()) == (np.int64, order.tolist())
+        assert np.concatenate([files for _, files in learned]).tolist() == order.tolist()
+        assert all(some is batch[0] for (some, _), batch in zip(learned, batches, strict=True))
+
     def test_tensors(self, case: Case) -> None:
         """Anything NumPy converts will do, and lists for pairs."""
         assert (
@@ -170,7 +190,8 @@ class TestHonest:
         files: dict[str, np.ndarray | str] = {"a/0.jpg": picture(1), "b/0.jpg": picture(2)}
         files |= {f"a/{number}.jpg": "a/0.jpg" for number in range(1, 9)} | {"b/1.jpg": "a/0.jpg"}
         case = Case(tmp_path, files)
-        assert case.check(case.batches()).reason is None
+        result = case.check(case.batches())
+        assert (result.reason, result.not_told_apart) == (None, 10)
         assert "a/0.jpg 8 times, expected 9" in case.reason(case.batches(order=[*range(8), 9, 9, 10]))
 
     def test_near_duplicates(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,9 +229,13 @@ class TestForm:
 
     def test_not_a_pair(self, case: Case) -> None:
         """Images alone, triples and dictionaries are named."""
-        assert "is a ndarray, expected a pair" in case.reason(images for images, _ in case.batches())
-        assert "is a tuple of 3" in case.reason((*batch, 1) for batch in case.batches())
-        assert "is a dict of 2" in case.reason({"x": 1, "y": 2} for _ in range(2))
+        for batch, what in (
+            (case.images[:8] * 255, "ndarray"),
+            ((case.images[:8] * 255, case.labels[:8], 1), "tuple of 3"),
+            ({"x": 1, "y": 2}, "dict of 2"),
+        ):
+            reason = case.reason([*islice(case.batches(), 1), batch])
+            assert reason == f"Batch 2 is a {what}, expected a pair (images, labels)."
 
     def test_shape(self, case: Case) -> None:
         """The usual slips have a hint."""
@@ -280,7 +305,12 @@ class TestEpoch:
 
     def test_nothing(self, case: Case) -> None:
         """An empty epoch lacks everything."""
-        assert "36 of 36 images are missing" in case.reason([])
+        result = case.check([])
+        assert (result.reason or "").startswith(
+            "36 of 36 images are missing (ant/00.jpg, ant/01.jpg, ant/02.jpg"
+        )
+        assert result == SameWork(result.reason, 0, None, 0, None, None)
+        assert (result.order.dtype, result.order.shape) == (np.int64, (0,))
 
     def test_endless(self, case: Case) -> None:
         """An iterator that does not end is left."""
@@ -313,8 +343,13 @@ class TestEpoch:
     def test_another_tree(self, case: Case) -> None:
         """A reference of another size is a mistake of the caller."""
         spec = Spec((32, 32), BATCH, shuffle=False, seed=1, cache_dir=Path())
-        with pytest.raises(ValueError, match="another tree or size"):
+        with pytest.raises(
+            ValueError, match=r"^The reference is of another tree or size \(\(64, 64\)\): build it"
+        ):
             check_epoch([], case.tree, spec, BILINEAR, case.reference)
+        tree = replace(case.tree, digest="another")
+        with pytest.raises(ValueError, match="another tree or size"):
+            check_epoch([], tree, case.spec, BILINEAR, case.reference)
 
     def test_stops_early(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
         """An epoch that is wrong throughout is not searched to its end."""
@@ -441,3 +476,18 @@ def test_pixels_of_a_sample_of_very_many(case: Case) -> None:
     found = pixels.best()
     assert found is not None
     assert 160 < len(found.psnr) < 320  # 240 of 720
+
+
+def test_figures() -> None:
+    """The lowest and the median of what is known, rounded; nothing where nothing is."""
+    order = np.array([2, 0, 1])
+    psnr, detail = [30.1264, 22.3443, 25.5671], [math.nan, 0.51249, 0.70082]
+    compared = Compared("area", *np.array([psnr, detail, [math.nan] * 3], np.float32))
+    found = same_work("why", 4, compared, order)
+    assert found == SameWork("why", 4, "area", 3, 22.34, 25.57, (0.512, 0.607), None)
+    assert found.order is order
+    swapped = replace(compared, detail=compared.chroma, chroma=compared.detail)
+    assert same_work(None, 4, swapped, order).chroma == (0.512, 0.607)
+    found = same_work("why", 4, None, order)
+    assert found == SameWork("why", 4, None, 0, None, None, None, None, 0)
+    assert found.order is order

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from loader_gate.same_work.alike import Points
 from loader_gate.same_work.declared import DeclaredOutput
 from loader_gate.same_work.fingerprints import FAR, Fingerprints
 from loader_gate.same_work.order import order_problem, shuffle_quality
-from loader_gate.same_work.reference import build_reference
+from loader_gate.same_work.recognition import Miscount
+from loader_gate.same_work.reference import Ints, build_reference
 from loader_gate.same_work.timed import TimedEpoch
-from loader_gate.same_work.words import DifferenceError
+from loader_gate.same_work.words import DifferenceError, listed
 from loader_gate.trees.tree import Tree
 
 SIZE, BATCH = (96, 96), 8
@@ -313,6 +315,21 @@ class TestForm:
         with pytest.raises(DifferenceError, match="class numbers"):
             case.epoch([(photos[:8], case.labels[:8].argmax(1))])
 
+    def test_no_pixels(self, case: Case, photos: Pixels) -> None:
+        """Images that have the right shape, but of which none were taken, do not count as looked at."""
+        epoch = TimedEpoch(case.prints)
+        with pytest.raises(DifferenceError) as raised:
+            epoch.add(photos[:8], case.labels[:8], case.prints.sample(photos[:7]))
+        assert f"{raised.value}" == "A batch of shape (8, 96, 96, 3) came, of which no pixels can be taken."
+
+    def test_images_that_do_not_come_by(self, case: Case, photos: Pixels) -> None:
+        """Pixels and classes that a training loop has kept are looked at as batches are."""
+        epoch, order = TimedEpoch(case.prints), case.random.permutation(60)
+        for some in np.split(order, [8, 16]):
+            epoch.keep(case.prints.sample(photos[some]), case.labels[some].argmax(1))
+        assert epoch.problem() is None
+        assert epoch.order().tolist() == order.tolist()
+
 
 class TestCheats:
     """What an epoch shows when it has ended."""
@@ -389,10 +406,264 @@ class TestCheats:
         assert order_problem(orders, True, case.prints.groups) is None
 
 
+def greys(levels: Sequence[int]) -> Pixels:
+    """Return images of one grey level each, so that a distance is a difference of levels."""
+    return np.full((len(levels), *SIZE, 3), np.reshape(levels, (-1, 1, 1, 1)), np.uint8)
+
+
+def looked_at(
+    checked: Sequence[int], came: Sequence[int], classes: str = "", *, shuffle: bool = True
+) -> TimedEpoch:
+    """Return an epoch of a tree of these levels, whose files come, in its order, as these.
+
+    Args:
+        checked: The level of each file.
+        came: The level of each image.
+        classes: The class of each image; then half of the files are of class a, the others of b.
+        shuffle: Whether another order was asked for.
+    """
+    case = Case(greys(checked), 2 if classes else 1, shuffle=shuffle)
+    labels = np.eye(2, dtype=np.float32)[["ab".index(one) for one in classes]] if classes else case.labels
+    return case.epoch(case.batches(greys(came), labels, range(len(came))))
+
+
+class TestGreys:
+    """Files of one grey level each: where the limits lie, and what is said beyond them."""
+
+    @pytest.mark.parametrize(
+        ("closest_of_b", "came", "problem"),
+        [
+            (221, 140, ""),
+            (
+                *(221, 141),
+                "1 images of a timed epoch look like no file of the tree (one is 41.0 grey levels from the "
+                "closest at the 16 pixels looked at, expected 40 or less): each has to be what it was when "
+                "it was checked.",
+            ),
+            (161, 120, ""),
+            (
+                *(160, 120),
+                "1 images of a timed epoch are not what they were when they were checked: at the 16 pixels "
+                "looked at they are a median of 40.0 grey levels off, expected 25.0 or less. Are they kept "
+                "smaller, or compressed more?",
+            ),
+            (115, 104, ""),
+            (
+                *(114, 104),
+                "1 of 4 images are missing from a timed epoch (b/003.jpg) and others came too often "
+                "(b/002.jpg 2 times, expected 1).",
+            ),
+        ],
+    )
+    def test_a_wrong_label(self, closest_of_b: int, came: int, problem: str) -> None:
+        """An image is of another class if a file of it is near, and less than half as far as all others."""
+        wrong = "Images of a timed epoch have a wrong label (a/001.jpg came as 'b', expected 'a')."
+        checked = (0, 100, closest_of_b, 255)
+        assert looked_at(checked, (*checked[:3], came), "aabb").problem() == (problem or wrong)
+
+    @pytest.mark.parametrize(("classes", "more"), [("bbabbbbb", ""), ("bbbbbbbb", ", ...")])
+    def test_several_wrong_labels(self, classes: str, more: str) -> None:
+        """Three of them are named, and whether there are others."""
+        levels = range(0, 256, 36)
+        names = "a/000.jpg", "a/001.jpg", "a/002.jpg" if more else "a/003.jpg"
+        told = ", ".join(f"{name} came as 'b', expected 'a'" for name in names)
+        assert looked_at(levels, levels, classes).problem() == (
+            f"Images of a timed epoch have a wrong label ({told}{more})."
+        )
+
+    def test_unknown_images(self) -> None:
+        """How far off they are is told unless more images have changed, and first what others have lost."""
+        begins = "1 images of a timed epoch look like no file of the tree"
+        ends = "each has to be what it was when it was checked."
+        checked = (0, 50, 100, 150)
+        assert looked_at(checked, (0, 51, 100, 255)).problem() == (
+            f"{begins} (one is 105.0 grey levels from the closest at the 16 pixels looked at, expected 40 or "
+            f"less): {ends}"
+        )
+        assert (
+            looked_at(checked, (0, 51, 101, 255)).problem() == f"{begins} at the 16 pixels looked at: {ends}"
+        )
+        assert looked_at((0, 60, 150), (20, 80, 255)).problem() == (
+            "2 images of a timed epoch are not what they were when they were checked: at the 16 pixels "
+            "looked at they are a median of 20.0 grey levels off, expected 16.2 or less. Are they kept "
+            "smaller, or compressed more?"
+        )
+
+    @pytest.mark.parametrize(
+        ("images", "off", "problem"),
+        [
+            (19, [24], None),
+            (19, [26], "1 median of 26.0 25.0"),
+            (19, [1, 31], None),
+            (19, [2, 31], "2 median of 16.5 16.2"),
+            (7, [9] * 7, None),
+            (7, [11] * 7, "7 median of 11.0 10.0"),
+            (19, [11] * 3, None),
+            (20, [9] * 3, None),
+            (20, [11] * 3, "11.0"),
+            (20, [16] * 2, None),
+            (20, [14] * 3, "3 median of 14.0 13.3"),
+        ],
+    )
+    def test_lost_detail(self, images: int, off: list[int], problem: str | None) -> None:
+        """The fewer images have changed, the more chance may do; of many, a tenth may be off by 10."""
+        checked = [180 // len(off) * number for number in range(len(off))]
+        others = range(200, 200 + images - len(off))
+        came = [level + more for level, more in zip(checked, off, strict=True)]
+        found = looked_at([*checked, *others], [*came, *others]).problem()
+        if problem is None:
+            assert found is None
+        elif "median" in problem:
+            number, _, _, median, limit = problem.split()
+            assert found == (
+                f"{number} images of a timed epoch are not what they were when they were checked: at the 16 "
+                f"pixels looked at they are a median of {median} grey levels off, expected {limit} or less. "
+                "Are they kept smaller, or compressed more?"
+            )
+        else:
+            assert found == (
+                f"A tenth of the images of a timed epoch are {problem} grey levels or more off what they "
+                "were when they were checked, at the 16 pixels looked at, expected 10 or less: are some kept "
+                "smaller, or compressed more?"
+            )
+
+    def test_luma_counts(self) -> None:
+        """As much of blue, which JPEG keeps less of, is no lost detail; of red it is."""
+        checked = greys([0, 120, 240])
+        case = Case(checked, 1)
+        blue, red = checked.copy(), checked.copy()
+        blue[..., 2] = red[..., 0] = np.reshape([60, 60, 180], (3, 1, 1))
+        assert case.epoch(case.batches(blue)).problem() is None
+        assert "a median of 17.9 grey levels off, expected 13.3 or less" in case.reason(case.batches(red))
+
+    @pytest.mark.parametrize(
+        ("off", "near", "far"),
+        [
+            ((0, 0), 1, 2),
+            ((1, 0), 2, 3),
+            ((7, 0), 16, 17),
+            ((7, 1), 16, 17),
+            ((20, 2), 20, 21),
+            ((0, 45), 1, 2),
+        ],
+    )
+    def test_noise(self, off: tuple[int, int], near: int, far: int) -> None:
+        """Two files are told apart if they are further than noise may swap; what is no file is no noise."""
+        for apart, same in ((near, True), (far, False)):
+            checked = [0, 60, 150, 150 + apart]
+            epoch = looked_at(checked, [off[0], 60 + off[1], *checked[2:]], shuffle=False)
+            assert epoch.order().tolist() == [0, -1 if off[1] == 45 else 1, 2, 3]
+            groups = epoch.fingerprints.groups
+            assert (groups[2] == groups[3]) == same
+
+    def test_noise_is_allowed_for_only_where_it_is_needed(self) -> None:
+        """If each file has come, those that are near to each other are told apart, in a part too."""
+        checked = [0, 60, 150, 151, 200, 200]
+        for came in ([0, 60, 151, 150, 200, 200], [1, 60, 151, 150, 200, 200]):
+            epoch = looked_at(checked, came)
+            assert epoch.problem() is None
+            assert epoch.order().tolist() == [0, 1, 3, 2, 4, 5]
+        swapped = looked_at(checked, [0, 60, 150, 150, 200, 200])
+        assert swapped.problem() is None
+        assert swapped.order().tolist() == [0, 1, 2, 3, 4, 5]
+
+    @pytest.mark.parametrize(
+        ("checked", "came", "missing", "extra"),
+        [
+            ((0, 60, 150, 220), (0, 60, 150, 150), "1: a/003.jpg", "a/002.jpg 2 times, expected 1"),
+            ((0, 60, 150, 150), (0, 150, 150, 150), "1: a/001.jpg", "a/002.jpg 3 times, expected 2"),
+            (
+                (0, 0, 60, 150),
+                (0, 60, 60, 150),
+                "1: a/000.jpg 1 times, expected 2",
+                "a/002.jpg 2 times, expected 1",
+            ),
+            (
+                *(range(0, 240, 30), (0, 0, 0, 90, 120, 150, 180, 210)),
+                *("2: a/001.jpg, a/002.jpg", "a/000.jpg 3 times, expected 1"),
+            ),
+        ],
+    )
+    def test_miscounts(self, checked: Sequence[int], came: Sequence[int], missing: str, extra: str) -> None:
+        """Of files that are the same the first is named; a tree of one batch gives none again and again."""
+        number, _, names = missing.partition(": ")
+        assert looked_at(checked, came).problem() == (
+            f"{number} of {len(checked)} images are missing from a timed epoch ({names}) and others came too "
+            f"often ({extra})."
+        )
+
+    @pytest.mark.parametrize(
+        ("came", "problem", "order"),
+        [
+            ((1, 0, 30, 30, 120, 150, 180, 210), None, [1, 0, 2, 3, 6, 7, 8, 9]),
+            ((0, 0, 30, 30, 120, 150, 180, 210), None, [0, 1, 2, 3, 6, 7, 8, 9]),
+            ((0, 1, 30, 30, 30, 150, 180, 210), "1 a/002.jpg", [0, 1, 2, 3, -1, 7, 8, 9]),
+            ((0, 60, 60, 90, 90, 90, 180, 210), "3 a/005.jpg", [0, 4, -1, 5, -1, -1, 8, 9]),
+        ],
+    )
+    def test_parts(self, came: Sequence[int], problem: str | None, order: list[int]) -> None:
+        """Of a part, no file comes more often than it is there; noise may have swapped some."""
+        checked = [0, 1, 30, 30, 60, 90, 120, 150, 180, 210, 240, 240]
+        epoch = looked_at(checked, came)
+        found = epoch.part_problem(8)
+        if problem is None:
+            assert found is None
+        else:
+            number, name = problem.split()
+            assert found == (
+                f"{number} images of a part of an epoch came too often, such as {name}: each should come "
+                "once."
+            )
+        assert epoch.order().tolist() == order
+
+
+class TestNothingLearned:
+    """Without a checked epoch the images of each class are counted."""
+
+    @pytest.mark.parametrize(
+        ("classes", "problem", "of_a_part"),
+        [
+            ("aaabbbcc", None, None),
+            ("aaabbbbc", "4 images of class 'b' came in a timed epoch, expected 3.", True),
+            ("aaabbccc", "2 images of class 'b' came in a timed epoch, expected 3.", False),
+            ("aaabbbbb", "5 images of class 'b' came in a timed epoch, expected 3.", True),
+        ],
+    )
+    def test_labels(self, photos: Pixels, classes: str, problem: str | None, of_a_part: bool | None) -> None:
+        """The first class of which another number came is named; in a part, of which too many did."""
+        case = Case(photos[:8])
+        tree = replace(case.tree, class_names=("a", "b", "c", "none"))
+        case.prints = Fingerprints(tree, case.spec, UINT8, 0)
+        labels = np.eye(4, dtype=np.float32)[["abc".index(one) for one in classes]]
+        assert case.epoch(case.batches(labels=labels)).problem() == problem
+        of_the_part = case.epoch(case.batches(labels=labels)).part_problem(8)
+        too_many_of_c = "3 images of class 'c' came in a timed epoch, expected 2."
+        assert of_the_part == (problem if of_a_part is not False else too_many_of_c)
+
+    def test_a_part(self, photos: Pixels) -> None:
+        """Too few of a class, or none of the last one, are no problem of a part."""
+        case = Case(photos[:16])
+        case.prints = Fingerprints(case.tree, case.spec, UINT8, 0)
+        assert case.epoch(case.batches(order=range(8))).part_problem(8) is None
+
+    def test_nothing_came(self, photos: Pixels) -> None:
+        """An epoch without a batch is none; of a part, nothing has come that is wrong."""
+        case = Case(photos[:16])
+        epoch = case.epoch([])
+        assert epoch.problem() == "No images came in a timed epoch, expected the 16 of the tree."
+        assert epoch.part_problem(0) is None
+        assert epoch.order().tolist() == []
+
+
+def levels(*places: float) -> Pixels:
+    """Return points of four coordinates that are the same, so that distances are those of the places."""
+    return np.repeat(np.array(places)[:, np.newaxis], 4, axis=1)
+
+
 class TestPoints:
     """The search for the closest, and groups of near ones."""
 
-    @pytest.fixture(params=[2048, 10])
+    @pytest.fixture(params=[2048, 3])
     def many(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
         """Look through all of them, or search by SciPy's tree."""
         monkeypatch.setattr(alike, "_MOST_LOOKED_THROUGH", request.param)
@@ -422,6 +693,50 @@ class TestPoints:
         assert len(np.unique(Points(chain).groups(1.0))) == 1
         assert len(np.unique(Points(chain).groups(0.4))) == 30
 
+    @pytest.mark.usefixtures("many")
+    @pytest.mark.parametrize("at_once", [4_000_000, 8, 1])
+    def test_as_far_as_is_asked(self, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is exactly as far as asked is found, and nothing further; however many are taken at once."""
+        monkeypatch.setattr(alike, "_AT_ONCE", at_once)
+        found, distances = Points(levels(10, 20, 30, 40)).closest(levels(8, 23, 42, 100, 38, 12), 2.0)
+        assert found.tolist() == [0, -1, 3, -1, 3, 0]
+        assert distances[[0, 2, 4, 5]].tolist() == [2.0] * 4
+        assert (distances[[1, 3]] > 2).all()
+        assert distances.dtype == np.float32
+
+    @pytest.mark.usefixtures("many")
+    @pytest.mark.parametrize(
+        ("places", "numbers"),
+        [
+            pytest.param((0, 3, 30, 33), (0, 0, 2, 2), id="within reach"),
+            pytest.param((0, 5, 30, 35), (0, 1, 2, 3), id="further"),
+            pytest.param((0, 3, 9, 12), (0, 0, 0, 0), id="within twice the reach of one looked around"),
+            pytest.param((0, 3, 10, 13), (0, 0, 2, 2), id="further than twice"),
+            pytest.param((0, 11, 3, 8), (0, 1, 0, 1), id="within twice, but not looked around"),
+            pytest.param((50, 10, 90, 13, 93), (0, 1, 2, 1, 2), id="in any order"),
+        ],
+    )
+    def test_who_shares_a_number(self, places: tuple[float, ...], numbers: tuple[int, ...]) -> None:
+        """The same, whichever way neighbours are searched."""
+        assert Points(levels(*places)).groups(3.0).tolist() == list(numbers)
+
+    def test_heaps_that_are_too_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of more than can be looked around, all that have another one near are counted together."""
+        points = Points(levels(90, 0, 2, 20, 22, 50))
+        for most, numbers in ((4, [0, 1, 1, 3, 3, 5]), (3, [0, 1, 1, 1, 1, 5])):
+            monkeypatch.setattr(alike, "_MOST_CROWDED", most)
+            assert points.groups(2.0).tolist() == numbers
+
+
+def test_files_that_are_named() -> None:
+    """By their names within the tree, as a terminal may show them: three at most, and how often they came."""
+    names = ("/tree/X/x.jpg", "/tree\\a\\y.jpg", "/else/where/\a.jpg", "/tree/b/z.jpg")
+    tree = Tree(Path("/tree"), names, (0,) * 4, ("a",), "")
+    miscounts = [Miscount(0, 0, 1), Miscount(1, 1, 1), Miscount(2, 0, 2), Miscount(3, 2, 1)]
+    three = "X/x.jpg, a\\y.jpg 1 times, expected 1, /else/where/\\x07.jpg 0 times, expected 2"
+    assert listed(tree, miscounts[:3]) == three
+    assert listed(tree, miscounts) == f"{three}, ..."
+
 
 @pytest.mark.parametrize("batch_size", [1, 60])
 def test_any_batch_size(photos: Pixels, batch_size: int) -> None:
@@ -439,12 +754,13 @@ def test_a_whole_image_of_every_epoch(tmp_path: Path) -> None:
     """One drawn image is compared with the reference, so that what the drawn pixels miss is seen in time."""
     folder = tmp_path / "tree"
     images = np.stack([drawn(seed) for seed in range(12)])
+    images[1] = images[0] ^ 1  # by a level
     for number, image in enumerate(images):
         file = folder / "a" / f"{number:02}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(file)
     tree = Tree.read(folder, "digest")
-    spec = Spec(SIZE, BATCH, shuffle=True, seed=0, cache_dir=tmp_path)
+    spec = Spec(SIZE, 2, shuffle=True, seed=0, cache_dir=tmp_path)
     reference = build_reference(tree, SIZE, tmp_path / "reference")
     prints = Fingerprints(tree, spec, UINT8, 3)
     prints.begin(reference)
@@ -454,14 +770,24 @@ def test_a_whole_image_of_every_epoch(tmp_path: Path) -> None:
     seen.reshape(-1)[prints.places] = True
     empty = np.where(seen[:, :, np.newaxis], images, 90).astype(np.uint8)
     random = np.random.default_rng(1)
-    for batches, problem in ((images, None), (empty, "Pixels of")):
-        epoch = TimedEpoch(prints)
-        order = random.permutation(len(images))
-        for start in range(0, len(order), BATCH):
-            some = order[start : start + BATCH]
+
+    def problem(epoch: TimedEpoch, batches: Pixels, files: Ints, *, is_part: bool = False) -> str | None:
+        prints.hold_against(reference)  # what has been looked at is forgotten
+        for start in range(0, len(files), 2):
+            some = files[start : start + 2]
             epoch.add(batches[some], labels[some], prints.sample(batches[some]))
-        found = epoch.problem()
-        assert found is None if problem is None else problem in (found or "")
+        return epoch.part_problem(len(files)) if is_part else epoch.problem()
+
+    for _ in range(4):
+        order = random.permutation(len(images))
+        for files in (order, np.where(order == 1, 0, order)):  # files 0 and 1 are told apart no more
+            assert problem(TimedEpoch(prints), images, files) is None
+            assert "Of timed epochs: Pixels of" in (problem(TimedEpoch(prints), empty, files) or "")
+            assert problem(TimedEpoch(prints, whole=False), empty, files) is None
+        for files in (order[:2], np.array([0, 0])):
+            assert problem(TimedEpoch(prints, 2), images, files, is_part=True) is None
+            found = problem(TimedEpoch(prints, 2), empty, files, is_part=True)
+            assert "Of timed epochs: Pixels of" in (found or "")
 
 
 class TestParts:

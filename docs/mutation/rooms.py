@@ -60,9 +60,10 @@ ROOMS = (
     Room(
         "same_work",
         (
-            *("test_boxes.py", "test_cropped.py", "test_declared.py", "test_look_alikes.py", "test_order.py"),
-            *("test_parts.py", "test_recognition.py", "test_reference.py", "test_resolution.py"),
-            *("test_same_work.py", "test_shards.py", "test_timed.py"),
+            *("test_batch.py", "test_boxes.py", "test_cropped.py", "test_declared.py"),
+            *("test_fingerprints.py", "test_identity.py", "test_look_alikes.py", "test_order.py"),
+            *("test_parts.py", "test_pixels.py", "test_recognition.py", "test_reference.py"),
+            *("test_resolution.py", "test_same_work.py", "test_shards.py", "test_timed.py"),
         ),
         (
             "test_boxes.py::test_tensorflow_draws_in_its_own_way",

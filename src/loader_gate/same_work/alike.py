@@ -48,7 +48,7 @@ class Points:
         return np.where(distances <= furthest, found, -1), distances
 
     def groups(self, reach: float) -> Ints:
-        """Return for each point a number that it shares at least with those that are within ``reach``.
+        """Return for each point the first one of those that are counted as one: all within ``reach``.
 
         Chains of such points have one number, and so may points within twice the reach: to look around a
         few that lie apart is enough, however many there are in one heap.

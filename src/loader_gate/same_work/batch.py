@@ -92,7 +92,7 @@ class Batches:
         shape = self._declared.channels_last(images).shape[1:]
         if shape != self._shape:
             height, width, _ = self._shape
-            hint = ""
+            hint = "."
             if images.shape[1:] == (3, height, width):
                 hint = ": are the channels first?"
             elif images.shape[1:] == (height, width, 3):
@@ -102,7 +102,7 @@ class Batches:
             elif shape[2] in (1, 4):
                 hint = ": are they grey?" if shape[2] == 1 else ": is there an alpha channel?"
             raise DifferenceError(
-                f"Images of batch {self._batch} have shape {images.shape}, {self._expected()}{hint or '.'}"
+                f"Images of batch {self._batch} have shape {images.shape}, {self._expected()}{hint}"
             )
         found, wanted = images.dtype, self._declared.dtype
         if _name(found) != wanted:
@@ -143,8 +143,7 @@ class Batches:
             )
         self.lowest, self.highest = min(self.lowest, lowest), max(self.highest, highest)
         black, white = self._declared.bounds
-        slack = (white - black) / 255
-        if (lowest < black - slack or highest > white + slack) and not self._overshoots(images):
+        if self._is_outside(images, lowest, highest):
             hint = "."
             if 1.5 < highest < 256 and lowest >= 0:
                 hint = ": are they 0 to 255, not divided by 255?"
@@ -155,14 +154,16 @@ class Batches:
                 f"expected {black:g} to {white:g}{hint}"
             )
 
-    def _overshoots(self, images: Array) -> bool:
-        """Return whether values are outside only as a cubic filter makes them: few, and by little."""
+    def _is_outside(self, images: Array, lowest: float, highest: float) -> bool:
+        """Return whether values are outside, other than as a cubic filter makes them: few, and by little."""
         black, white = self._declared.bounds
         most, slack = _OVERSHOOT * (white - black), (white - black) / 255
-        if images.min() < black - most or images.max() > white + most:
+        if lowest >= black - slack and highest <= white + slack:
             return False
+        if lowest < black - most or highest > white + most:
+            return True
         outside = np.count_nonzero((images < black - slack) | (images > white + slack))
-        return bool(outside <= _MOST_OVERSHOOTING * images.size)
+        return bool(outside > _MOST_OVERSHOOTING * images.size)
 
     def _classes(self, labels: Array, size: int) -> Ints:
         """Return the ``(batch,)`` int64 classes of labels."""

@@ -20,7 +20,7 @@ from loader_gate.same_work.order import CHANCE
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from loader_gate.same_work.reference import Floats, Ints
+    from loader_gate.same_work.reference import Ints
 
 #: By so much the share of boxes up to any size, or ratio, may differ from torchvision's, beyond chance.
 OTHER_SHAPES = 0.3
@@ -37,6 +37,8 @@ _REMEMBERED_FILES, _REMEMBERED_EPOCHS = 256, 64
 # From so many boxes it is known how the sizes of those that torchvision draws are distributed.
 _DRAWN = 4096
 _CELLS = 64
+# Where less is left of a picture beside a box, there is hardly a choice, and a place is none.
+_LEAST_LEFT_OVER = _CELLS // 4
 
 
 class Boxes:
@@ -99,12 +101,12 @@ class Boxes:
 
     def _outside(self, boxes: Ints, sizes: Ints) -> str | None:
         """Return why a box is none that can be drawn: one along a whole side may be of a long picture."""
-        height, width = boxes[:, 3].astype(float), boxes[:, 4].astype(float)
+        height, width = boxes[:, 3], boxes[:, 4]
         along = (boxes[:, 3:5] == sizes).any(axis=1)
         # What is drawn is rounded to whole pixels.
         small = (height + 1) * (width + 1) < AREA[0] * sizes.prod(axis=1)
-        narrow = (width + 1) / np.maximum(height - 1, 0.5) < RATIO[0]
-        wide = np.maximum(width - 1, 0.5) / (height + 1) > RATIO[1]
+        narrow = width + 1 < RATIO[0] * (height - 1)
+        wide = (width - 1) / (height + 1) > RATIO[1]
         bad = np.flatnonzero((small | narrow | wide) & ~along)
         if not len(bad):
             return None
@@ -189,24 +191,19 @@ def _tail(least: int, count: int, share: float) -> float:
     )
 
 
-def _distributions(boxes: Ints, sizes: Ints) -> dict[str, npt.NDArray[np.float64]]:
+def _distributions(boxes: Ints, sizes: Ints) -> dict[str, Ints]:
     """Return how many boxes are in each cell of what is looked at, by name."""
     height, width = boxes[:, 3], boxes[:, 4]
     left_over = sizes - boxes[:, 3:5]
-    values: dict[str, tuple[Floats, float, float]] = {
-        "area": ((height * width / sizes.prod(axis=1)).astype(np.float32), 0.0, 1.0),
-        "ratio": (
-            np.log(width / height).astype(np.float32),
-            1.5 * math.log(RATIO[0]),
-            1.5 * math.log(RATIO[1]),
-        ),
+    values: dict[str, tuple[npt.NDArray[np.float64], float, float]] = {
+        "area": (height * width / sizes.prod(axis=1), 0.0, 1.0),
+        "ratio": (np.log(width / height), 1.5 * math.log(RATIO[0]), 1.5 * math.log(RATIO[1])),
     }
     for axis, name in enumerate(("down", "across")):
-        # Where there is hardly a choice, a place is none.
-        free = left_over[:, axis] >= _CELLS // 4
+        free = left_over[:, axis] >= _LEAST_LEFT_OVER
         place = (boxes[free, 1 + axis] + 0.5) / (left_over[free, axis] + 1)
-        values[name] = place.astype(np.float32), 0.0, 1.0
+        values[name] = place, 0.0, 1.0
     return {
-        name: np.histogram(np.clip(value, low, high), _CELLS, (low, high))[0].astype(np.float64)
+        name: np.histogram(np.clip(value, low, high), _CELLS, (low, high))[0]
         for name, (value, low, high) in values.items()
     }

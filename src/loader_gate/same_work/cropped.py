@@ -61,15 +61,16 @@ class Crops(Fingerprints):
 
     Attributes:
         boxes: The boxes of its epochs so far; None before its files' sizes are known.
-        file_sizes: ``(images, 2)`` int64, height and width of each file of the tree.
+        file_sizes: ``(images, 2)`` int64, height and width of each file of the tree; not there before.
     """
+
+    file_sizes: Ints
 
     def __init__(self, tree: Tree, spec: Spec, declared: DeclaredOutput, seed: int) -> None:
         """Draw the pixels to look at; see `Fingerprints`."""
         super().__init__(tree, spec, declared, seed)
         self.groups = np.arange(len(tree))  # each file is told from all others, as it is said which it is
         self.boxes: Boxes | None = None
-        self.file_sizes: Ints = np.empty((0, 2), np.int64)
         self._seed = seed
 
     def begin(self, reference: Reference) -> None:
@@ -195,14 +196,14 @@ class CroppedEpoch:
         tree, files = self.fingerprints.tree, boxes[:, 0]
         found = np.bincount(files, minlength=len(tree))
         counts = [Miscount(int(file), int(found[file]), 1) for file in np.flatnonzero(found != 1)]
-        missing = [each for each in counts if each.found < 1]
+        missing = [each for each in counts if not each.found]
         if missing:
-            extra = [each for each in counts if each.found > 1]
+            extra = [each for each in counts if each.found]
             return (
                 f"By their boxes, {len(missing)} of {len(tree)} images are missing ({listed(tree, missing)}) "
                 f"and others came too often ({listed(tree, extra)})."
             )
-        classes, labels = np.concatenate(self._labels), np.asarray(tree.labels, np.int64)
+        classes, labels = np.concatenate(self._labels), np.array(tree.labels)
         wrong = np.flatnonzero(classes != labels[files])
         if not len(wrong):
             return None
@@ -227,7 +228,7 @@ class CroppedEpoch:
             return None
         return (
             f"Of images held against the parts that their boxes name: {problem} {_hint(crops, levels, rows)}"
-        )
+        ).rstrip()
 
     def _samples_problem(self, boxes: Ints) -> str | None:
         """Say the same of images of which only some pixels are known, as a model was trained on them."""
@@ -299,14 +300,13 @@ def _lines(crops: Crops, images: npt.NDArray[Any], labels: npt.NDArray[Any], box
     known = crops.boxes
     if known is None or boxes.shape != (len(images), 6) or known.form_problem(boxes) is not None:
         return ""
-    few = slice(0, _FEW)
     return lines_to_add(
-        images[few],
-        labels[few],
+        images[:_FEW],
+        labels[:_FEW],
         len(crops.tree.class_names),
         crops.spec,
         crops.declared,
-        lambda levels: _fits(crops, [*levels], boxes[few]),
+        lambda levels: _fits(crops, [*levels], boxes[:_FEW]),
     )
 
 
@@ -345,6 +345,9 @@ def compared(
 
 def _hint(crops: Crops, levels: Sequence[Floats], rows: Ints) -> str:
     """Say what may have been done to images that are not what their boxes say, or nothing."""
+    known = crops.boxes
+    if known is None:
+        return ""
     changes: dict[str, Callable[[list[int]], list[int]]] = {
         "They fit if the last number of a box is turned round: 1 is mirrored.": _flipped,
         "They fit if top and left are swapped: a box is file, top, left, height, width, mirrored.": (
@@ -354,11 +357,9 @@ def _hint(crops: Crops, levels: Sequence[Floats], rows: Ints) -> str:
             lambda row: [row[0], 0, 0, *crops.file_sizes[row[0]].tolist(), row[5]]
         ),
     }
-    few = slice(0, _FEW)
     for hint, change in changes.items():
-        changed = np.array([change(row) for row in rows[few].tolist()], np.int64)
-        known = crops.boxes
-        if known is not None and known.form_problem(changed) is None and _fits(crops, levels[few], changed):
+        changed = np.array([change(row) for row in rows[:_FEW].tolist()])
+        if known.form_problem(changed) is None and _fits(crops, levels[:_FEW], changed):
             return hint
     return ""
 

@@ -49,8 +49,8 @@ class Fingerprints:
         tree: The images.
         spec: The epoch that is delivered.
         declared: What the variant says it delivers.
-        groups: ``(images,)`` int64, a number for each file of the tree that it shares with those that cannot
-            be told apart from it, by the pixels that are looked at and the noise that has been seen in them.
+        groups: ``(images,)`` int64, for each file of the tree the first of those that cannot be told apart
+            from it, by the pixels that are looked at and the noise that has been seen in them.
         places: ``(POINTS,)`` int64, where these pixels are in an image whose rows lie one behind another;
             fewer of a smaller image.
     """
@@ -73,8 +73,7 @@ class Fingerprints:
         self._known: KnownFiles | None = None
         self.groups: Ints = np.zeros(len(tree), np.int64)
         self._random = np.random.default_rng((seed, 1))
-        self._reference: Reference | None = None
-        self._whole: Pixels | None = None
+        self._held: tuple[Reference, Pixels] | None = None
         self._copy: npt.NDArray[Any] | None = None
         self._distinguish(np.arange(len(tree)))
 
@@ -93,7 +92,8 @@ class Fingerprints:
         """Return a sample in whole grey levels, ``(batch, POINTS * 3)`` uint8."""
         levels = self.declared.levels(sample)
         np.rint(levels, out=levels)
-        np.fmin(np.fmax(levels, 0, out=levels), 255, out=levels)  # what is no number becomes 0
+        np.fmax(levels, 0, out=levels)  # what is no number becomes 0
+        np.fmin(levels, 255, out=levels)
         return levels.astype(np.uint8).reshape(len(sample), -1)
 
     def begin(self, reference: Reference) -> None:
@@ -104,9 +104,8 @@ class Fingerprints:
     def hold_against(self, reference: Reference) -> None:
         """Let one image of each timed pass be compared with a reference decode, too."""
         names = (self.declared.interpolation,) if self.declared.interpolation else INTERPOLATIONS
-        self._reference = reference
         place = float(self._random.random())
-        self._whole = Pixels(self.tree, reference, names, place, most=len(self.tree))
+        self._held = reference, Pixels(self.tree, reference, names, place, most=len(self.tree))
 
     def drawn_epoch(self, epochs: int) -> int:
         """Return the number of the epoch of a pass of which an image is to be looked at as a whole."""
@@ -134,20 +133,21 @@ class Fingerprints:
             image: ``(height, width, 3)``, as delivered but channels last.
             file: The position in the tree of a file that it may be.
         """
-        if self._reference is None or self._whole is None:
+        if self._held is None:
             return None
+        reference, whole = self._held
         alike = np.flatnonzero(self.groups == self.groups[file])
-        pictures = np.unique(self._reference.picture_of[alike])
+        pictures = np.unique(reference.picture_of[alike])
         try:
-            self._whole.add(self.declared.levels(image), Match(file, True, pictures))
-            self._whole.check()
+            whole.add(self.declared.levels(image), Match(file, True, pictures))
+            whole.check()
         except DifferenceError as difference:
             return f"Of timed epochs: {difference}"
         return None
 
     def _distinguish(self, picture_of: Ints) -> None:
-        keys = self._labels * (int(picture_of.max(initial=0)) + 1) + picture_of
-        self._pictures: Ints = np.unique(keys, return_inverse=True)[1].astype(np.int64)
+        keys = self._labels * len(picture_of) + picture_of
+        self._pictures: Ints = np.unique(keys, return_inverse=True)[1]
         self._learning: list[tuple[Bytes, Ints]] = []
 
     def learn(self, images: npt.NDArray[Any], files: Ints) -> None:
@@ -157,7 +157,7 @@ class Fingerprints:
             images: As they were delivered.
             files: ``(batch,)``, the position in the tree of a file that each may be, -1 if it is none.
         """
-        self._learning.append((self.levels(self.sample(images)), np.array(files, np.int64)))
+        self._learning.append((self.levels(self.sample(images)), files.copy()))
         if sum(len(some) for _, some in self._learning) >= len(self.tree):
             pixels, found = (np.concatenate(each) for each in zip(*self._learning, strict=True))
             self._learning = []
@@ -166,16 +166,16 @@ class Fingerprints:
 
     def save(self, file: Path) -> None:
         """Write what was learned to a ``.npz`` file, for a fresh process of the same code."""
-        known = self._known
-        pixels = np.empty((0, 3 * len(self._rows)), np.uint8) if known is None else known.pixels
-        mixed = np.zeros(len(pixels), bool) if known is None else known.mixed
         with file.open("wb") as opened:
-            np.savez(opened, pixels=pixels, mixed=mixed)
+            if self._known is None:
+                np.savez(opened)
+            else:
+                np.savez(opened, pixels=self._known.pixels, mixed=self._known.mixed)
 
     def load(self, file: Path) -> None:
         """Read what `save` has written: same tree, spec, declaration and seed."""
-        with np.load(file, allow_pickle=False) as saved:
-            if len(saved["pixels"]):
+        with np.load(file) as saved:
+            if saved.files:
                 self._known = KnownFiles(saved["pixels"], saved["mixed"], self._labels)
                 self.groups = self._known.groups(0.0)
 
@@ -226,13 +226,13 @@ class KnownFiles:
         self._members: dict[int, Ints] = {}
         self._points: dict[int, Points] = {}
         self._reach = -1.0
-        self._groups: Ints = self.slots
+        self._groups: Ints
 
     def closest(self, pixels: Bytes, classes: Ints) -> tuple[Ints, Floats]:
         """Return for each image the closest slot of its label, -1 if none is near, and how far it is."""
         slots = np.array([self._first.get(key, -1) for key in _keys(pixels, classes)], np.int64)
         distances = np.where(slots >= 0, 0.0, np.inf).astype(np.float32)
-        others = np.flatnonzero(slots < 0)
+        others = np.flatnonzero(slots == -1)
         for label in np.unique(classes[others]).tolist():
             members, points = self._of(label)
             some = others[classes[others] == label]
@@ -246,7 +246,7 @@ class KnownFiles:
         return Points(self.pixels).closest(pixels, math.inf)
 
     def groups(self, reach: float) -> Ints:
-        """Return a number for each file that it shares with those within ``reach``, or a step further.
+        """Return for each file the first of those within ``reach``, or a step further.
 
         What has been put together before stays so.
         """
@@ -259,7 +259,7 @@ class KnownFiles:
                 if reach > 0:
                     of_slot[members] = members[points.groups(reach)]
                 mixed = np.unique(of_slot[self.slots[self.mixed & (self.labels == label)]])
-                if len(mixed) > 1:
+                if len(mixed):
                     of_slot[members[np.isin(of_slot[members], mixed)]] = mixed[0]
             self._groups = of_slot[self.slots]
         return self._groups

@@ -100,8 +100,8 @@ class Identities:
             DifferenceError: Not so.
         """
         miscounts = self._recogniser.miscounts()
-        self._check_known([one for one in miscounts if one.found < one.expected])
         missing = [one for one in miscounts if one.found < one.expected]
+        self._check_known(missing)
         extra = [one for one in miscounts if one.found > one.expected]
         if miscounts:
             parts = []
@@ -113,8 +113,8 @@ class Identities:
             if extra:
                 number = sum(one.found - one.expected for one in extra)
                 parts.append(f"{number} came too often ({listed(self._tree, extra)})")
-            full, rest = divmod(len(self._tree), batch_size)
-            dropped = rest and not extra and self._batches.images == full * batch_size
+            full = len(self._tree) // batch_size * batch_size
+            dropped = not extra and self._batches.images == full
             hint = ": is the last, smaller batch dropped?" if dropped else "."
             raise DifferenceError(" and ".join(parts) + hint)
 

@@ -80,7 +80,7 @@ def order_problem(orders: Sequence[Ints], shuffle: bool, groups: Ints | None = N
     if not orders:
         return None
     groups = np.arange(len(orders[0])) if groups is None else groups
-    came = [groups[order] for order in orders if len(order) == len(groups) and order.min(initial=0) >= 0]
+    came = [groups[order] for order in orders if len(order) == len(groups) and (order >= 0).all()]
     return _not_shuffled(came, groups) if shuffle else _not_the_trees(came, groups)
 
 
@@ -117,7 +117,7 @@ def repeated(order: Ints, earlier: Ints, batch: int, groups: Ints | None = None)
 def _same_batch(order: Ints, earlier: Ints, batch: int) -> float:
     """Return which share of pairs that are of one batch were so in an earlier epoch, beyond chance."""
     of_batch = np.arange(len(order)) // batch
-    before = np.empty(len(order), np.int64)
+    before = np.empty_like(of_batch)
     before[earlier] = of_batch
     both = of_batch * len(order) + before[order]
     together = np.unique(both, return_counts=True)[1]
@@ -144,7 +144,7 @@ def may_be_judged(order: Ints, groups: Ints | None = None) -> bool:
         groups: Likewise.
     """
     groups = np.arange(len(order)) if groups is None else groups
-    return bool(order.min(initial=0) >= 0) and _log_orders(groups) > math.log(_MANY_EPOCHS**2 / CHANCE)
+    return bool((order >= 0).all()) and _log_orders(groups) > math.log(_MANY_EPOCHS**2 / CHANCE)
 
 
 def in_turn(came: Ints, expected: Ints) -> Ints:
@@ -157,7 +157,7 @@ def in_turn(came: Ints, expected: Ints) -> Ints:
     Returns:
         ``(images,)``, -1 where a number came more often than it was expected.
     """
-    longest = max(len(came), len(expected), 1)
+    longest = max(len(came), len(expected))
     # The numbers, each made unique by how often it has been there before.
     left, right = (_times_before(numbers) + numbers * longest for numbers in (came, expected))
     order = np.argsort(right)
@@ -170,11 +170,8 @@ def _times_before(numbers: Ints) -> Ints:
     """Return how often each number has been there before."""
     order = np.argsort(numbers, kind="stable")
     ordered = numbers[order]
-    places = np.arange(len(numbers))
-    begins = np.ones(len(numbers), bool)
-    begins[1:] = ordered[1:] != ordered[:-1]
-    times = np.empty(len(numbers), np.int64)
-    times[order] = places - np.maximum.accumulate(np.where(begins, places, 0))
+    times: Ints = np.empty_like(order)
+    times[order] = np.arange(len(order)) - np.searchsorted(ordered, ordered)
     return times
 
 
@@ -213,8 +210,10 @@ def _measures(places: Ints) -> tuple[float, float]:
 def _score(measures: tuple[float, float], random: tuple[float, float]) -> float:
     """Return the lesser of two measures relative to those of random permutations."""
     displacement = measures[0] / random[0]
+    if not displacement:
+        return 0.0
     # Backwards, images are further away than by chance, which is no better than nearer.
-    return min(displacement, 1 / displacement if displacement else 0.0, measures[1] / random[1])
+    return min(displacement, 1 / displacement, measures[1] / random[1])
 
 
 def _not_shuffled(came: Sequence[Ints], groups: Ints) -> str | None:
@@ -238,7 +237,7 @@ def _not_shuffled(came: Sequence[Ints], groups: Ints) -> str | None:
     first: dict[bytes, int] = {}
     same = [(first.setdefault(each.tobytes(), number), number) for number, each in enumerate(came, 1)]
     same = [(earlier, later) for earlier, later in same if earlier != later]
-    if len(same) == len(came) - 1 > 0 and {earlier for earlier, _ in same} == {1}:
+    if len(same) == len(came) - 1 > 0:  # then all are like the first
         return f"Every epoch comes in the same order {asked}."
     if same:
         return f"Epoch {same[0][1]} comes in the same order as epoch {same[0][0]}, {asked}."

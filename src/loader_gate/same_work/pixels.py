@@ -194,4 +194,4 @@ def psnr_of(image: Floats, pixels: npt.NDArray[np.uint8]) -> float:
     """Return the PSNR of an image in 0 to 255 to reference pixels, in dB."""
     difference = (image - pixels).ravel()
     error = float(np.einsum("i,i", difference, difference)) / difference.size
-    return PSNR_EQUAL if error < 255**2 / 10 ** (PSNR_EQUAL / 10) else 10 * math.log10(255**2 / error)
+    return min(PSNR_EQUAL, 10 * math.log10(255**2 / error)) if error else PSNR_EQUAL

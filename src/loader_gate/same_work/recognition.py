@@ -21,6 +21,10 @@ from loader_gate.same_work.reference import Floats, Ints, Reference, pooled
 _MOST_MEASURED = 256
 # Among so many pictures, looking through all takes less than importing SciPy: a second in every worker.
 _MOST_LOOKED_THROUGH = 2048
+# Of how many pictures the distances are taken at once.
+_AT_ONCE = 4096
+# How much further away than is close pictures are searched for, as distances are rounded.
+_SLACK = 0.01
 # What an image costs as a picture it cannot be: more than all distances of a sharing out together.
 _FAR = 1e6
 
@@ -91,12 +95,11 @@ class Recogniser:
         self._close, self._too_close_to_tell = close, too_close_to_tell
         self._most_told_apart = most_told_apart
         self._keys, self._first, self._expected = np.unique(
-            np.asarray(labels, np.int64) * self._count + self._picture_of,
+            np.asarray(labels) * self._count + self._picture_of,
             return_index=True,
             return_counts=True,
         )
-        shared = np.bincount(self._keys % self._count, minlength=self._count) > 1
-        self._has_other_labels = shared
+        self._has_other_labels = np.bincount(self._keys % self._count) > 1
         self._entries: list[int] = []
         self._likely: dict[int, tuple[Ints, Floats]] = {}
         # Of each entry: entries have the same number if some image may be either, or by way of others.
@@ -113,7 +116,7 @@ class Recogniser:
             What each image is, None if no picture is close. Only those whose label fits are counted.
         """
         found = self.near(grids, labels)
-        return [self._match(label, *near) for label, near in zip(labels.tolist(), found, strict=True)]
+        return [self._match(label, *found[row]) for row, label in enumerate(labels.tolist())]
 
     def _match(self, label: int, pictures: Ints, distances: Floats) -> Match | None:
         """Say what one image is, of the pictures that are close, and count it."""
@@ -134,8 +137,9 @@ class Recogniser:
         """Count an image that is one of these entries, closest first."""
         if len(entries) > 1:
             groups = self._groups[entries]
-            if (groups != groups[0]).any():
-                self._groups[np.isin(self._groups, groups)] = groups.min()
+            first = groups.min()
+            if first != groups.max():
+                self._groups[np.isin(self._groups, groups)] = first
             # Of more, nothing but their number will be compared.
             if len(entries) <= self._most_told_apart:
                 self._likely[len(self._entries)] = entries, distances
@@ -151,17 +155,19 @@ class Recogniser:
             labels: ``(batch,)``, the labels they came with, whose pictures are then among those some.
         """
         coarse = _coarse(grids)
-        # This only narrows the search down; the slack is for rounding.
-        near = [search(coarse, self._close + 0.01) for search in self._searches]
+        # This only narrows the search down.
+        near = [search(coarse, self._close + _SLACK) for search in self._searches]
         found = []
         for row, grid in enumerate(grids):
             pictures = np.unique(np.concatenate([some[row] for some in near]))
             if len(pictures) > 2 * _MOST_MEASURED:
-                own = None if labels is None else self._entries_of(pictures, int(labels[row])) >= 0
+                own = np.zeros(len(pictures), bool)
+                if labels is not None:
+                    own = self._entries_of(pictures, int(labels[row])) >= 0
                 distances = self._some_distances(grid, coarse[row], pictures, own)
             else:
                 distances = self._distances(grid, pictures)
-            order = np.argsort(distances, kind="stable")
+            order = np.lexsort((pictures, distances))
             order = order[distances[order] <= self._close]
             found.append((pictures[order], distances[order]))
         return found
@@ -173,13 +179,13 @@ class Recogniser:
         return np.where(self._keys.take(entries, mode="clip") == keys, entries, -1)
 
     def _some_distances(
-        self, grid: Floats, coarse: Floats, pictures: Ints, own: npt.NDArray[np.bool_] | None
+        self, grid: Floats, coarse: Floats, pictures: Ints, own: npt.NDArray[np.bool_]
     ) -> Floats:
-        """Return the distance to those that seem closest, and of the others the least that it can be."""
+        """Return the distance to the own and the others that seem closest, and else the least it can be."""
         squares = [np.sum((points[pictures] - coarse) ** 2, axis=1) for points in self._coarse]
         distances: Floats = np.sqrt(np.min(squares, axis=0))
         taken = np.zeros(len(pictures), bool)
-        for some in (np.ones(len(pictures), bool),) if own is None else (own, ~own):
+        for some in (own, ~own):
             positions = np.flatnonzero(some)
             taken[positions[np.argsort(distances[positions])[:_MOST_MEASURED]]] = True
         distances[taken] = self._distances(grid, pictures[taken])
@@ -188,8 +194,8 @@ class Recogniser:
 
     def least_distance(self, grid: Floats) -> float:
         """Return the distance of a grid to the closest picture of all."""
-        parts = np.array_split(np.arange(self._count), self._count // 4096 + 1)
-        return min(float(self._distances(grid, part).min()) for part in parts)
+        every, starts = np.arange(self._count), range(0, self._count, _AT_ONCE)
+        return min(float(self._distances(grid, every[start : start + _AT_ONCE]).min()) for start in starts)
 
     def _distances(self, grid: Floats, pictures: Ints) -> Floats:
         """Return the distance of a grid to each picture, in the interpolation that fits best."""
@@ -208,7 +214,7 @@ class Recogniser:
     def extra(self) -> list[Miscount]:
         """Return which of what cannot be told apart came more often than it should, by its first file."""
         numbers, first, members = np.unique(self._groups, return_index=True, return_inverse=True)
-        expected = np.bincount(members, self._expected, len(numbers)).astype(np.int64)
+        expected = np.bincount(members, self._expected)
         found = np.bincount(members[np.asarray(self._entries, np.int64)], minlength=len(numbers))
         return [
             Miscount(int(self._first[first[group]]), int(found[group]), int(expected[group]))
@@ -219,14 +225,13 @@ class Recogniser:
         """Count the images of each entry; those that may be of several go to the ones that lack some."""
         count = len(self._expected)
         entries = np.asarray(self._entries, np.int64)
-        found = np.bincount(entries, minlength=count)
-        for group in np.unique(self._groups[found != self._expected]):
+        for group in np.unique(self._groups[np.bincount(entries, minlength=count) != self._expected]):
             members = np.flatnonzero(self._groups == group)
             if len(members) > 1:
                 images = np.flatnonzero(self._groups[entries] == group)
                 # In the order of the files: of equal ones, it decides which is said to be missing.
                 slots = np.repeat(members, self._expected[members])
-                slots = slots[np.argsort(self._first[slots], kind="stable")]
+                slots = slots[np.argsort(self._first[slots])]
                 entries[images] = self._shared_out(entries[images], images, slots)
         return np.bincount(entries, minlength=count)
 
@@ -244,8 +249,8 @@ class Recogniser:
 
         costs = np.full((len(images), len(slots)), _FAR)
         of_entry = np.full(len(self._expected), _FAR)
-        for row, (image, entry) in enumerate(zip(images.tolist(), own.tolist(), strict=True)):
-            likely, distances = self._likely.get(image, (entry, 0.0))
+        for row, image in enumerate(images.tolist()):
+            likely, distances = self._likely.get(image, (own[row], 0.0))
             of_entry[likely] = distances
             costs[row] = of_entry[slots]
             of_entry[likely] = _FAR
@@ -279,7 +284,7 @@ def _search_among(points: Floats) -> Callable[[Floats, float], Sequence[Ints]]:
 def _coarse(grids: npt.NDArray[Any]) -> Floats:
     """Return ``(batch, at most 12)`` float32, no further apart than the grids (Jensen's inequality)."""
     batch, rows, columns, _ = grids.shape
-    even = grids[:, : max(1, rows // 2 * 2), : max(1, columns // 2 * 2)]
+    even = grids[:, : max(2, rows // 2 * 2), : max(2, columns // 2 * 2)]
     cells = pooled(even, 2).reshape(batch, -1)
     cells *= np.float32(math.sqrt(even[0].size / (grids[0].size * cells.shape[1])))
     return cells

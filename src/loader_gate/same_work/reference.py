@@ -26,8 +26,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +45,8 @@ PIXEL_SAMPLE = 512
 #: Rows and columns of a descriptor, at most: three times 192 bytes a picture, 68 MB for 117,266.
 GRID = 8
 
+# Pictures are handed out so many at a time, so that an error or Ctrl-C stops the rest soon.
+_HANDED_OUT = 128
 _SCHEMA = 2
 _META = "reference.json"
 
@@ -83,7 +87,7 @@ class Reference:
             FileNotFoundError: The folder holds no finished reference, or one of another version.
         """
         try:
-            meta = json.loads((folder / _META).read_text(encoding="utf-8"))
+            meta = json.loads((folder / _META).read_bytes())
         except FileNotFoundError:
             raise FileNotFoundError(f"{folder} holds no reference decode: build it first.") from None
         if meta["schema"] != _SCHEMA:
@@ -92,18 +96,17 @@ class Reference:
                 f"{folder} holds a reference of schema {found}, expected {_SCHEMA}: delete it."
             )
 
-        def mapped(name: str) -> npt.NDArray[np.uint8]:
-            array: Bytes = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-            return array
+        def loaded(name: str, mode: Literal["r"] | None = None) -> Any:
+            return np.load(folder / f"{name}.npy", mode, allow_pickle=False)
 
         return cls(
             digest=meta["digest"],
             image_size=(meta["height"], meta["width"]),
-            picture_of=np.load(folder / "picture_of.npy", allow_pickle=False),
-            descriptors={name: mapped(f"descriptors_{name}") for name in INTERPOLATIONS},
-            pixels={name: mapped(f"pixels_{name}") for name in INTERPOLATIONS},
-            pixel_row=np.load(folder / "pixel_row.npy", allow_pickle=False),
-            file_sizes=np.load(folder / "file_sizes.npy", allow_pickle=False),
+            picture_of=loaded("picture_of"),
+            descriptors={name: loaded(f"descriptors_{name}", "r") for name in INTERPOLATIONS},
+            pixels={name: loaded(f"pixels_{name}", "r") for name in INTERPOLATIONS},
+            pixel_row=loaded("pixel_row"),
+            file_sizes=loaded("file_sizes"),
         )
 
 
@@ -170,13 +173,12 @@ def _write(
     height, width = image_size
     picture_of, first = distinct_pictures(tree.paths)
     count = len(first)
-    sampled = np.arange(count)
-    if count > PIXEL_SAMPLE:
-        sampled = np.sort(np.random.default_rng(seed).choice(count, PIXEL_SAMPLE, replace=False))
-    pixel_row = np.full(count, -1, np.int64)
+    drawn = np.random.default_rng(seed).choice(count, min(count, PIXEL_SAMPLE), replace=False)
+    sampled = np.sort(drawn)
+    pixel_row = np.full(count, -1)
     pixel_row[sampled] = np.arange(len(sampled))
-    np.save(folder / "picture_of.npy", picture_of, allow_pickle=False)
-    np.save(folder / "pixel_row.npy", pixel_row, allow_pickle=False)
+    np.save(folder / "picture_of.npy", picture_of)
+    np.save(folder / "pixel_row.npy", pixel_row)
 
     def create(name: str, shape: tuple[int, ...]) -> Bytes:
         file = folder / f"{name}.npy"
@@ -198,22 +200,21 @@ def _write(
             if pixel_row[picture] >= 0:
                 pixels[name][pixel_row[picture]] = image
 
-    # Pictures are handed out some hundred at a time, so that an error or Ctrl-C stops the rest soon.
     todo, done = iter(range(count)), 0
     with warnings.catch_warnings(), ThreadPoolExecutor(cores()) as pool:
         # Pillow warns of odd metadata and large images, which pytest may turn into errors; decoding decides.
         warnings.simplefilter("ignore")
-        while some := list(islice(todo, 128)):
+        while some := list(islice(todo, _HANDED_OUT)):
             for _ in pool.map(decode, some):
                 done += 1
                 if on_progress is not None and (done % 16 == 0 or done == count):
                     on_progress(done, count)
-    np.save(folder / "file_sizes.npy", file_sizes, allow_pickle=False)
+    np.save(folder / "file_sizes.npy", file_sizes)
     for array in (*descriptors.values(), *pixels.values()):
         if isinstance(array, np.memmap):
             array.flush()
     meta = {"schema": _SCHEMA, "digest": tree.digest, "height": height, "width": width}
-    (folder / _META).write_text(json.dumps(meta), encoding="utf-8")
+    (folder / _META).write_bytes(json.dumps(meta).encode())
 
 
 def _reserve(file: Path) -> None:
@@ -240,14 +241,14 @@ def distinct_pictures(paths: Sequence[str]) -> tuple[Ints, list[int]]:
         The picture of each file, ``(files,)`` int64 numbered from 0 in order of appearance, and the
         position of each picture's first file.
     """
-    stats = [Path(path).stat() for path in paths]
-    inodes = [(stat.st_dev, stat.st_ino) for stat in stats]
-    sizes = Counter({inode: stat.st_size for inode, stat in zip(inodes, stats, strict=True)}.values())
+    files = [(path, Path(path).stat()) for path in paths]
+    sizes = Counter({(stat.st_dev, stat.st_ino): stat.st_size for _, stat in files}.values())
     contents: dict[tuple[int, int], object] = {}
     numbers: dict[object, int] = {}
     picture_of = np.empty(len(paths), np.int64)
     first: list[int] = []
-    for position, (path, inode, stat) in enumerate(zip(paths, inodes, stats, strict=True)):
+    for position, (path, stat) in enumerate(files):
+        inode = stat.st_dev, stat.st_ino
         if inode not in contents:
             alone = sizes[stat.st_size] == 1
             contents[inode] = inode if alone else hashlib.blake2b(Path(path).read_bytes()).digest()
@@ -311,8 +312,8 @@ def _resized(image: Image.Image, image_size: tuple[int, int]) -> dict[str, Bytes
     return {name: resize(image, image_size) for name, resize in _RESIZE.items()}
 
 
-def _by_pillow(filter_: Image.Resampling) -> Callable[[Image.Image, tuple[int, int]], Bytes]:
-    return lambda image, size: np.asarray(image.resize(size[::-1], filter_))
+def _by_pillow(filter_: Image.Resampling, image: Image.Image, size: tuple[int, int]) -> Bytes:
+    return np.asarray(image.resize(size[::-1], filter_))
 
 
 def resize_bilinear(image: Bytes, image_size: tuple[int, int]) -> Bytes:
@@ -326,7 +327,7 @@ def resize_bilinear(image: Bytes, image_size: tuple[int, int]) -> Bytes:
         ``(height, width, channels)`` uint8, rounded to the nearest.
     """
     low, high, share = _neighbours(image.shape[0], image_size[0])
-    above = image[low].astype(np.float32)
+    above = np.asarray(image[low], np.float32)
     rows = above + (image[high] - above) * share[:, np.newaxis, np.newaxis]
     low, high, share = _neighbours(image.shape[1], image_size[1])
     left = rows[:, low]
@@ -335,9 +336,9 @@ def resize_bilinear(image: Bytes, image_size: tuple[int, int]) -> Bytes:
 
 
 _RESIZE: dict[str, Callable[[Image.Image, tuple[int, int]], Bytes]] = {
-    "nearest": _by_pillow(Image.Resampling.NEAREST),
+    "nearest": partial(_by_pillow, Image.Resampling.NEAREST),
     "bilinear": lambda image, size: resize_bilinear(np.asarray(image), size),
-    "area": _by_pillow(Image.Resampling.HAMMING),
+    "area": partial(_by_pillow, Image.Resampling.HAMMING),
 }
 
 

@@ -50,7 +50,7 @@ FAR_LUMA, FAR_LUMA_MEDIAN = 25.0, 7.5
 #: Nine of ten images, changed or not, may be off by so much at most.
 FAR_LUMA_NINTH = 10.0
 _ENOUGH_FOR_A_TENTH = 20
-_LUMA = (0.299, 0.587, 0.114)
+_LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 
 
 class TimedEpoch:
@@ -112,12 +112,11 @@ class TimedEpoch:
             return _label_problem(self._tree, self._labels)
         slots, distances = self._closest(known)
         if (slots >= 0).all() and not self._luma_problem(known, slots, distances):
-            if np.array_equal(np.bincount(slots, minlength=wanted), known.sizes):
+            if np.array_equal(np.sort(slots), np.sort(known.slots)):
                 return self._whole_problem(slots)
             self._allow_for_noise(slots, distances)
             groups = self.fingerprints.groups
-            expected = np.bincount(groups, minlength=wanted)
-            if np.array_equal(np.bincount(groups[slots], minlength=wanted), expected):
+            if np.array_equal(np.sort(groups[slots]), np.sort(groups)):
                 return self._whole_problem(slots)
         return self._difference(known, slots, distances)
 
@@ -145,10 +144,9 @@ class TimedEpoch:
         extra = np.bincount(groups[slots], minlength=wanted) - np.bincount(groups, minlength=wanted)
         if (extra <= 0).all():
             return self._whole_problem(slots)
-        number, first = int(extra[extra > 0].sum()), int(np.argmax(groups == np.argmax(extra)))
         return (
-            f"{number} images of a part of an epoch came too often, such as "
-            f"{file_name(self._tree, first)}: each should come once."
+            f"{np.maximum(extra, 0).sum()} images of a part of an epoch came too often, such as "
+            f"{file_name(self._tree, int(np.argmax(extra)))}: each should come once."
         )
 
     def _whole_problem(self, slots: Ints) -> str | None:
@@ -164,7 +162,7 @@ class TimedEpoch:
         """
         known = self.fingerprints.known()
         if known is None:
-            return np.full(self._batches.images, -1, np.int64)
+            return np.full(self._batches.images, -1)
         slots, _ = self._closest(known)
         groups = self.fingerprints.groups
         return in_turn(np.where(slots >= 0, groups[slots], -1), groups)
@@ -186,7 +184,7 @@ class TimedEpoch:
     def _allow_for_noise(self, slots: Ints, distances: Floats) -> None:
         """Tell files apart no more that noise may swap: those nearer than twice as far as it reaches."""
         strange = distances[(distances > 0) & (slots >= 0)]
-        noise = min(float(np.quantile(strange, 0.95)), MOST_NOISE) if len(strange) else 0.0
+        noise = float(np.quantile(strange, 0.95)) if len(strange) else 0.0
         self.fingerprints.blur(max(2 * noise, LEAST_NOISE))
 
     def _difference(self, known: KnownFiles, slots: Ints, distances: Floats) -> str:
@@ -198,8 +196,9 @@ class TimedEpoch:
         if relabelled.any():
             names, tree = self._tree.class_names, self._tree
             told = [
-                f"{file_name(tree, file)} came as {names[label]!r}, expected {names[tree.labels[file]]!r}"
-                for file, label in zip(files[relabelled], classes[suspects][relabelled], strict=True)
+                f"{file_name(tree, files[one])} came as {names[classes[suspects[one]]]!r}, "
+                f"expected {names[tree.labels[files[one]]]!r}"
+                for one in np.flatnonzero(relabelled).tolist()
             ]
             more = ", ..." if len(told) > FILES_NAMED else ""
             return f"Images of a timed epoch have a wrong label ({', '.join(told[:FILES_NAMED])}{more})."
@@ -227,38 +226,39 @@ class TimedEpoch:
         changed = np.flatnonzero((distances > 0) & (slots >= 0))
         if not len(changed):
             return ""
-        gaps = self._pixels[changed].astype(np.float32) - known.pixels[slots[changed]]
-        luma = gaps.reshape(len(changed), -1, 3) @ np.array(_LUMA, np.float32)
-        median = float(np.median(np.sqrt(np.mean(luma**2, axis=1))))
+        gaps = np.subtract(self._pixels[changed], known.pixels[slots[changed]], dtype=np.float32)
+        luma = gaps.reshape(len(changed), len(self.fingerprints.places), 3) @ _LUMA
+        off = np.zeros(len(slots))
+        off[changed] = np.sqrt(np.mean(luma**2, axis=1))
+        median = float(np.median(off[changed]))
         # Of few images, chance counts.
         limit = FAR_LUMA_MEDIAN + (FAR_LUMA - FAR_LUMA_MEDIAN) / len(changed)
-        off = np.zeros(len(slots), np.float32)
-        off[changed] = np.sqrt(np.mean(luma**2, axis=1))
-        ninth = float(np.quantile(off, 0.9)) if len(off) >= _ENOUGH_FOR_A_TENTH else 0.0
-        if median <= limit and ninth <= FAR_LUMA_NINTH:
-            return ""
-        if median <= limit:
+        if median > limit:
+            return (
+                f"{len(changed)} images of a timed epoch are not what they were when they were checked: at "
+                f"the {luma.shape[1]} pixels looked at they are a median of {median:.1f} grey levels off, "
+                f"expected {limit:.1f} or less. Are they kept smaller, or compressed more?"
+            )
+        ninth = float(np.quantile(off, 0.9))
+        if len(off) >= _ENOUGH_FOR_A_TENTH and ninth > FAR_LUMA_NINTH:
             return (
                 f"A tenth of the images of a timed epoch are {ninth:.1f} grey levels or more off what they "
                 f"were when they were checked, at the {luma.shape[1]} pixels looked at, expected "
                 f"{FAR_LUMA_NINTH:.0f} or less: are some kept smaller, or compressed more?"
             )
-        return (
-            f"{len(changed)} images of a timed epoch are not what they were when they were checked: at the "
-            f"{luma.shape[1]} pixels looked at they are a median of {median:.1f} grey levels off, expected "
-            f"{limit:.1f} or less. Are they kept smaller, or compressed more?"
-        )
+        return ""
 
 
 def _label_problem(tree: Tree, labels: Sequence[Ints], *, is_part: bool = False) -> str | None:
     """Say which class came too often, or not often enough in a whole epoch."""
     names = tree.class_names
-    found = np.bincount(np.concatenate(labels), minlength=len(names)).tolist()
-    expected = np.bincount(tree.labels, minlength=len(names)).tolist()
-    for name, one, other in zip(names, found, expected, strict=True):
-        if one > other or (one < other and not is_part):
-            return f"{one} images of class {name!r} came in a timed epoch, expected {other}."
-    return None
+    found = np.bincount(np.concatenate(labels), minlength=len(names))
+    expected = np.bincount(tree.labels, minlength=len(names))
+    wrong = np.flatnonzero(found > expected if is_part else found != expected)
+    if not len(wrong):
+        return None
+    one = wrong[0]
+    return f"{found[one]} images of class {names[one]!r} came in a timed epoch, expected {expected[one]}."
 
 
 def _miscount(fingerprints: Fingerprints, slots: Ints) -> str:
@@ -266,14 +266,10 @@ def _miscount(fingerprints: Fingerprints, slots: Ints) -> str:
     groups = fingerprints.groups
     size = len(groups)
     found, expected = np.bincount(groups[slots], minlength=size), np.bincount(groups, minlength=size)
-    first = np.full(size, size)
-    np.minimum.at(first, groups, np.arange(size))
-    miscounts = [
-        Miscount(int(first[group]), int(found[group]), int(expected[group]))
-        for group in np.flatnonzero(found != expected)
-    ]
-    missing = [one for one in miscounts if one.found < one.expected]
-    extra = [one for one in miscounts if one.found > one.expected]
+    missing, extra = (
+        [Miscount(int(file), int(found[file]), int(expected[file])) for file in np.flatnonzero(wrong)]
+        for wrong in (found < expected, found > expected)
+    )
     repeated = len(np.unique(slots)) <= fingerprints.spec.batch_size < len(slots)
     hint = ": is one batch given again and again?" if repeated else "."
     number = sum(one.expected - one.found for one in missing)

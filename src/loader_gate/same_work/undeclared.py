@@ -49,25 +49,18 @@ def lines_to_add(
     Returns:
         Nothing if no declaration would help.
     """
-    height, width = spec.image_size
-    form = declared
-    if not images.size:
+    dtype = str(images.dtype)
+    if not images.size or images.ndim != 4 or dtype not in DTYPES:
         return ""
-    if images.ndim == 4 and images.shape[1:] in ((height, width, 3), (3, height, width)):
-        form = replace(form, layout="NHWC" if images.shape[-1] == 3 else "NCHW")
-    elif images.ndim != 4:
+    form = replace(_of_type(declared, dtype), layout="NHWC" if images.shape[-1] == 3 else "NCHW")
+    last = form.channels_last(images)
+    if last.shape[1:] != (*spec.image_size, 3):
         return ""
-    if str(images.dtype) not in DTYPES:
-        return ""
-    form = replace(form, dtype=str(images.dtype))
     is_index = labels.shape in ((len(images),), (len(images), 1)) and np.issubdtype(labels.dtype, np.integer)
-    if is_index and labels.size and labels.min() >= 0 and labels.max() < classes:
+    if is_index and labels.min() >= 0 and labels.max() < classes:
         form = replace(form, labels="index")
     elif labels.shape == (len(images), classes) and labels.dtype == np.float32:
         form = replace(form, labels="one-hot")
-    last = form.channels_last(images)
-    if last.shape[1:] != (height, width, 3):
-        return ""
     found = next((each for each in _candidates(form) if _is(each, last, fits)), None)
     if found is None and _is_caffe(last, fits):
         return (
@@ -110,11 +103,18 @@ def _lines(declared: DeclaredOutput, found: DeclaredOutput) -> str:
     ):
         if before != after:
             lines.append(f"{declared.prefix}{name} = {_written(after)}")
-    white = 255.0 if found.dtype == "uint8" else 1.0
-    if found.value_range != declared.value_range and found.value_range != (0.0, white):
-        black, white = found.value_range
+    black, white = found.value_range
+    # A mean is of images of 0 to 1, and no range may be declared beside it.
+    if found.mean == DeclaredOutput.mean and (black, white) != _of_type(declared, found.dtype).value_range:
         lines.append(f"{declared.prefix}VALUE_RANGE = ({black:g}, {white:g})")
     return " and ".join(lines)
+
+
+def _of_type(declared: DeclaredOutput, dtype: str) -> DeclaredOutput:
+    """Return what is declared once another type is: who declares no range has that of the type."""
+    own, new = ((0.0, 255.0 if each == "uint8" else 1.0) for each in (declared.dtype, dtype))
+    black_and_white = new if declared.value_range == own else declared.value_range
+    return replace(declared, dtype=dtype, value_range=black_and_white)
 
 
 def _written(value: object) -> str:
