@@ -233,9 +233,9 @@ def test_labels_that_are_not_one_hot() -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64])
 def test_class_numbers(classes: tuple[int, ...], shape: tuple[int, ...], dtype: type) -> None:
     """In a row or a column, from the first class to the last."""
-    given = np.array(classes, dtype).reshape(shape)
+    given: np.ndarray = np.array(classes, dtype).reshape(shape)
     found = Batches(TREE, SPEC, INDEX).add((images(), given))[1]
-    assert (found.dtype, found.tolist()) == (np.int64, list(classes))
+    assert (found.dtype.name, found.tolist()) == ("int64", list(classes))
 
 
 @pytest.mark.parametrize(

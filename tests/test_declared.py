@@ -411,7 +411,7 @@ def test_classes() -> None:
     column = np.array([[3], [0], [2]], np.uint8)
     for declared, labels in (("one-hot", one_hot), ("index", column), ("index", column[:, 0])):
         found = DeclaredOutput(labels=declared).classes(labels)
-        assert (found.dtype, found.tolist()) == (np.int64, [3, 0, 2])
+        assert (found.dtype.name, found.tolist()) == ("int64", [3, 0, 2])
 
 
 def test_axes_in_words() -> None:

@@ -151,7 +151,7 @@ class TestHonest:
 
         found = check_epoch(batches, case.tree, case.spec, BILINEAR, case.reference, learn)
         order[[3, 9]] = -1
-        assert (found.order.dtype, found.order.tolist()) == (np.int64, order.tolist())
+        assert (found.order.dtype.name, found.order.tolist()) == ("int64", order.tolist())
         assert np.concatenate([files for _, files in learned]).tolist() == order.tolist()
         assert all(some is batch[0] for (some, _), batch in zip(learned, batches, strict=True))
 
@@ -310,7 +310,7 @@ class TestEpoch:
             "36 of 36 images are missing (ant/00.jpg, ant/01.jpg, ant/02.jpg"
         )
         assert result == SameWork(result.reason, 0, None, 0, None, None)
-        assert (result.order.dtype, result.order.shape) == (np.int64, (0,))
+        assert (result.order.dtype.name, result.order.shape) == ("int64", (0,))
 
     def test_endless(self, case: Case) -> None:
         """An iterator that does not end is left."""
