@@ -174,7 +174,7 @@ class Fingerprints:
 
     def load(self, file: Path) -> None:
         """Read what `save` has written: same tree, spec, declaration and seed."""
-        with np.load(file) as saved:
+        with np.load(file, allow_pickle=False) as saved:
             if saved.files:
                 self._known = KnownFiles(saved["pixels"], saved["mixed"], self._labels)
                 self.groups = self._known.groups(0.0)
