@@ -20,7 +20,7 @@ TREE = Tree(Path("tree"), ("tree/a/0.png",) * 12, (0, 1, 2) * 4, ("a", "b", "c")
 SPEC = Spec((4, 6), 5, shuffle=False, seed=0, cache_dir=Path())
 #: Black and white are 255 apart, so that all limits are whole numbers, and neither is 0.
 WIDE = DeclaredOutput(value_range=(64, 319))
-FIRST, INDEX = DeclaredOutput(layout="NCHW"), DeclaredOutput(labels="index")
+PLAIN, FIRST, INDEX = DeclaredOutput(), DeclaredOutput(layout="NCHW"), DeclaredOutput(labels="index")
 
 
 def images(*shape: int, value: float = 0.5) -> np.ndarray:
@@ -34,7 +34,7 @@ def labels(*classes: int) -> np.ndarray:
     return one_hot
 
 
-def refusal(*batches: Any, declared: DeclaredOutput = DeclaredOutput()) -> str:  # noqa: B008 (frozen)
+def refusal(*batches: Any, declared: DeclaredOutput = PLAIN) -> str:
     """Return why the last of some batches is refused, where all before pass."""
     epoch = Batches(TREE, SPEC, declared)
     for batch in batches[:-1]:
@@ -46,7 +46,7 @@ def refusal(*batches: Any, declared: DeclaredOutput = DeclaredOutput()) -> str: 
 
 def test_batches_that_are_as_asked_for() -> None:
     """Each class is told, and of all so far how many there were, the lowest and the highest value."""
-    epoch = Batches(TREE, SPEC, DeclaredOutput())
+    epoch = Batches(TREE, SPEC, PLAIN)
     found = []
     for batch in (
         (images(value=0.5), labels(0, 2, 1, 1, 2)),
@@ -225,7 +225,7 @@ def test_labels_that_are_not_one_hot() -> None:
             "Labels of batch 1 are not one-hot: expected a single 1 a row, else 0."
         )
     signed = np.where(labels() == 1, labels(), np.float32(-0.0))
-    assert Batches(TREE, SPEC, DeclaredOutput()).add((images(), signed))[1].tolist() == [2, 0, 1, 1, 0]
+    assert Batches(TREE, SPEC, PLAIN).add((images(), signed))[1].tolist() == [2, 0, 1, 1, 0]
 
 
 @pytest.mark.parametrize("classes", [(0, 1, 2, 1, 0), (0, 0, 0, 0, 0), (2, 2, 2, 2, 2)])
