@@ -36,6 +36,8 @@ from loader_gate.workloads.training import WORKLOAD as TRAINING
 from tests.sessions import ROOT
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows what threads do")
+#: How often a cause is looked at beside a busy neighbour before it counts as not found.
+TRIES = 8
 
 #: A loader that keeps two cores busy, with nothing that stands out.
 BUSY = Evidence(2, 1.9, 2.0, decoding=0.3, pixels=0.3, lock=0.1, reading=0.0, asleep=0.0)
@@ -292,9 +294,16 @@ def test_a_worker_is_observed(rehearsed: Any) -> None:
     ("cause", "word"), [("slow_storage", "read-bound"), ("held_lock", "interpreter-bound")]
 )
 def test_a_planted_cause(cause: str, word: str, rehearsed: Any) -> None:
-    """It is named; `python -m docs.diagnosis` plants all of them, in loaders of all kinds."""
-    with rehearsed(f"threads_{cause}", "docs.diagnosis.planted") as (_, found):
-        assert bottleneck(evidence_of(found, 2, {})).word == word, found
+    """It is named; `python -m docs.diagnosis` plants all of them, in loaders of all kinds.
+
+    On a busy machine the word may be "unclear", which another look mends, but never another one.
+    """
+    for _ in range(TRIES):
+        with rehearsed(f"threads_{cause}", "docs.diagnosis.planted") as (_, found):
+            seen = bottleneck(evidence_of(found, 2, {})).word
+        if seen != "unclear":
+            break
+    assert seen == word, found
 
 
 def test_a_loader_that_ignores_the_tree(rehearsed: Any) -> None:
