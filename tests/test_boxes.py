@@ -132,8 +132,8 @@ def of_two_files() -> Boxes:
             (
                 (0, top, left, height, width, 0),
                 f"a box has top {top}, left {left}, height {height} and width {width}, expected a part of "
-                "its file's 100 rows and 200 columns, in pixels: are height and width, or top and left, "
-                "swapped?",
+                "its file's 100 rows and 200 columns, in pixels; height and width, or top and left, "
+                "may be swapped",
             )
             for top, left, height, width in (
                 *((-1, 0, 9, 9), (0, -1, 9, 9), (0, 0, 0, 9), (0, 0, 9, 0)),
@@ -225,8 +225,8 @@ def test_which_are_not_drawn_at_random(
     problem = boxes.problem(drawn_from(800, **shares))  # type: ignore[arg-type]
     assert problem == (
         f"boxes are not drawn at random: {told} is distributed in another way (Kolmogorov-Smirnov distance "
-        f"{boxes.distances()[name]:.2f} over 800 images, expected {allowed} or less). Is it always the same "
-        "part?"
+        f"{boxes.distances()[name]:.2f} over 800 images, expected {allowed} or less); it may always be the "
+        "same part"
     )
 
 

@@ -83,7 +83,7 @@ class Boxes:
         if not is_file[bad]:
             return f"a box is of file {file}, expected 0 to {len(self._sizes) - 1}: a position in tree.paths"
         if not is_inside[bad]:
-            hint = ": are height and width, or top and left, swapped?" if rows != columns else ""
+            hint = "; height and width, or top and left, may be swapped" if rows != columns else ""
             return (
                 f"a box has top {top}, left {left}, height {height} and width {width}, expected a part of "
                 f"its file's {rows} rows and {columns} columns, in pixels{hint}"
@@ -140,7 +140,7 @@ class Boxes:
                 return (
                     f"boxes are not drawn at random: {told} is distributed in another way (Kolmogorov-"
                     f"Smirnov distance {furthest:.2f} over {self._count:,} images, expected "
-                    f"{allowed + slack:.2f} or less). Is it always the same part?"
+                    f"{allowed + slack:.2f} or less); it may always be the same part"
                 )
         return None
 

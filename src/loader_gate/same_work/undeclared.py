@@ -67,8 +67,8 @@ def lines_to_add(
             'They are blue, green and red less their means (Keras\' "caffe" mode), which cannot be declared: '
             "leave that to the model, and deliver red, green and blue."
         )
-    lines = _lines(declared, form if found is None else found)
-    return f"If that is what is meant, add {lines} to say so." if lines else ""
+    change = _change(declared, form if found is None else found)
+    return f"If that is what is meant, {change} to say so." if change else ""
 
 
 def _candidates(form: DeclaredOutput) -> list[DeclaredOutput]:
@@ -91,9 +91,9 @@ def _is_caffe(images: npt.NDArray[Any], fits: Callable[[Floats], bool]) -> bool:
     return bool(levels.min() > -8 and levels.max() < 263) and fits(levels)
 
 
-def _lines(declared: DeclaredOutput, found: DeclaredOutput) -> str:
-    """Return the lines that declare the one in place of the other."""
-    lines = []
+def _change(declared: DeclaredOutput, found: DeclaredOutput) -> str:
+    """Return what to add to a declaration, and what to remove from it, to make it the other one."""
+    added, removed = [], []
     for name, before, after in (
         ("LAYOUT", declared.layout, found.layout),
         ("DTYPE", declared.dtype, found.dtype),
@@ -101,20 +101,28 @@ def _lines(declared: DeclaredOutput, found: DeclaredOutput) -> str:
         ("STD", declared.std, found.std),
         ("LABELS", declared.labels, found.labels),
     ):
-        if before != after:
-            lines.append(f"{declared.prefix}{name} = {_written(after)}")
+        if name in ("MEAN", "STD") and before != after == getattr(DeclaredOutput, name.lower()):
+            removed.append(f"{declared.prefix}{name}")
+        elif before != after:
+            added.append(f"{declared.prefix}{name} = {_written(after)}")
     black, white = found.value_range
-    # A mean is of images of 0 to 1, and no range may be declared beside it.
-    if found.mean == DeclaredOutput.mean and (black, white) != _of_type(declared, found.dtype).value_range:
-        lines.append(f"{declared.prefix}VALUE_RANGE = ({black:g}, {white:g})")
-    return " and ".join(lines)
+    if (black, white) != _of_type(declared, found.dtype).value_range:
+        # A mean is of images of 0 to 1, and no range may be declared beside it.
+        if found.mean == DeclaredOutput.mean:
+            added.append(f"{declared.prefix}VALUE_RANGE = ({black:g}, {white:g})")
+        else:
+            removed.append(f"{declared.prefix}VALUE_RANGE")
+    sentences = {"add": added, "remove": removed}
+    return " and ".join(f"{verb} {' and '.join(lines)}" for verb, lines in sentences.items() if lines)
 
 
 def _of_type(declared: DeclaredOutput, dtype: str) -> DeclaredOutput:
     """Return what is declared once another type is: who declares no range has that of the type."""
     own, new = ((0.0, 255.0 if each == "uint8" else 1.0) for each in (declared.dtype, dtype))
     black_and_white = new if declared.value_range == own else declared.value_range
-    return replace(declared, dtype=dtype, value_range=black_and_white)
+    form = replace(declared, dtype=dtype, value_range=black_and_white)
+    # Of bytes no mean may be declared.
+    return replace(form, mean=DeclaredOutput.mean, std=DeclaredOutput.std) if dtype == "uint8" else form
 
 
 def _written(value: object) -> str:
