@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from loader_gate.history.permutation_test import (
+    Alike,
     Fit,
     autocorrelation_of,
     permutation_test,
@@ -56,12 +57,16 @@ _OF_NORMAL_NOISE = 1.4826
 #: The median of only nine neighbours follows them a little, which makes distances from it too small.
 #: They are multiplied by this.
 _OF_FEW_NEIGHBOURS = 1.1
-#: What each change point of a model adds to the bias of the residuals' autocorrelation.
-_BIAS = 3.5
+#: What each change point of a model adds to the bias of the residuals' autocorrelation, and how many points
+#: it costs: of made-up noise, whose change points are placed where they fit best.
+_BIAS, _LOST = 2.8, 5.0
 #: Noise is what is left with one change point for so many points, and at most so many: a window may have more
 #: change points than are being tested, and these must not count as noise.
 _POINTS_A_STEP = 15
 _MOST_STEPS_IN_NOISE = 6
+#: Of series that are alike, those of so many points tell how much neighbours resemble each other; one may
+#: differ from all of them together by such a standard deviation at least.
+_SHORTEST_ALIKE, _LEAST_UNLIKE = 20, 0.1
 #: A window of more points is searched with its neighbours averaged.
 _MOST_POINTS = 250
 #: The 95 % confidence set of a change point holds every place whose likelihood-ratio statistic against the
@@ -99,25 +104,50 @@ class ChangePoint:
 
 @functools.lru_cache(maxsize=1024)
 def detect(
-    numbers: tuple[float, ...], error: float, seed: int = 0
+    numbers: tuple[float, ...], error: float, seed: int = 0, alike: Alike | None = None
 ) -> tuple[tuple[ChangePoint, ...], Trend | None]:
     """Return the change points of a series, and its trend: since the last change point, if there is any.
 
     Args:
         numbers: The series, on the log scale.
-        error: The chance that a window without any change point is said to have one.
+        error: The chance that a window without any change point is said to have one, or one without a trend.
         seed: Of what is drawn.
+        alike: How much neighbours resemble each other in the series that this one is one of, if it is.
     """
     if is_too_short(numbers) or max(numbers) - min(numbers) < SMALLEST_CHANGE:
         return (), None
-    series = _without_outliers(np.asarray(numbers))
-    found = _significant_together(series, _segment(series, 0, len(series), error, seed), error, seed)
-    trend = find_trend(series, 0, SMALLEST_CHANGE, error, seed)
+    series = without_outliers(np.asarray(numbers))
+    places = _segment(series, 0, len(series), error, seed, alike)
+    found = _significant_together(series, places, error, seed, alike)
+    trend = find_trend(series, 0, SMALLEST_CHANGE, error, seed, alike)
     if not found:
         return (), trend
     if trend is not None and _is_line(series, [each.index for each in found]):
         return (), trend
-    return found, find_trend(series, found[-1].index, SMALLEST_CHANGE, error, seed)
+    return found, find_trend(series, found[-1].index, SMALLEST_CHANGE, error, seed, alike)
+
+
+def alike_in(many: Iterable[tuple[float, ...]]) -> Alike | None:
+    """Return how much neighbours resemble each other in series of the same sessions; None of fewer than two.
+
+    A bad week is one for all of them, so that each tells of the others. It is a random-effects model
+    (DerSimonian and Laird, "Meta-analysis in clinical trials", 1986).
+
+    Args:
+        many: The series, on the log scale.
+    """
+    found = []
+    for numbers in many:
+        if _SHORTEST_ALIKE <= len(numbers) <= _MOST_POINTS:
+            series = without_outliers(np.asarray(numbers))
+            fit = _fit_steps(series[None], (1, 2), FEWEST_A_SIDE)
+            found.append((fit.autocorrelation, fit.uncertainty))
+    if len(found) < 2:
+        return None
+    values, errors = (np.concatenate(each) for each in zip(*found, strict=True))
+    within = float((errors**2).mean())
+    between = max(float(values.var(ddof=1)) - within, _LEAST_UNLIKE**2)
+    return Alike(float(values.mean()), math.sqrt(between + within / len(values)))
 
 
 def is_too_short(numbers: Sequence[float]) -> bool:
@@ -125,19 +155,19 @@ def is_too_short(numbers: Sequence[float]) -> bool:
     return len(numbers) < 2 * FEWEST_A_SIDE
 
 
-def _without_outliers(series: Array) -> Array:
+def without_outliers(series: Array) -> Array:
     """Return a series whose outliers are pulled in: one bad run is no change, and hides none."""
-    from scipy.ndimage import median_filter
-
     if len(series) < _NEIGHBOURS:
         return series
-    middle = median_filter(series, _NEIGHBOURS, mode="nearest")
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(series, _NEIGHBOURS), axis=1)
+    # At the ends of a series its first and its last neighbours are all: none may count more than once.
+    middle = np.pad(medians, _NEIGHBOURS // 2, mode="edge")
     deviation = float(np.median(np.abs(series - middle)))
     spread = _OUTLIER * _OF_FEW_NEIGHBOURS * _OF_NORMAL_NOISE * deviation
     return np.clip(series, middle - spread, middle + spread) if spread > 0 else series
 
 
-def _segment(series: Array, start: int, end: int, error: float, seed: int) -> list[int]:
+def _segment(series: Array, start: int, end: int, error: float, seed: int, alike: Alike | None) -> list[int]:
     """Return the change points between two places."""
     window = series[start:end]
     if len(window) < 2 * FEWEST_A_SIDE:
@@ -145,9 +175,10 @@ def _segment(series: Array, start: int, end: int, error: float, seed: int) -> li
     averaged, group = _averaged(window)
     skipped = len(window) % group
     fewest = max(2, math.ceil(FEWEST_A_SIDE / group))
-    forms = (1, 2) if len(averaged) >= 3 * fewest else (1,)
+    forms = (1, 2) if len(averaged) >= 5 * fewest else (1,)
     model = functools.partial(_fit_steps, forms=forms, fewest=fewest)
-    p_values, fit = permutation_test(averaged, model, (seed, start, end), error)
+    alike_here = alike if group == 1 else None
+    p_values, fit = permutation_test(averaged, model, (seed, start, end), error, alike_here)
     # Bonferroni: as many chances to be misled as there are forms.
     best = int(p_values.argmin())
     if p_values[best] * len(forms) > error:
@@ -155,7 +186,7 @@ def _segment(series: Array, start: int, end: int, error: float, seed: int) -> li
     edges = [start, *(start + skipped + group * place for place in fit.places[best][0].tolist()), end]
     found = []
     for left, right in pairwise(edges):
-        found += [*_segment(series, left, right, error, seed), right]
+        found += [*_segment(series, left, right, error, seed, alike), right]
     return found[:-1]
 
 
@@ -166,7 +197,7 @@ def _averaged(window: Array) -> tuple[Array, int]:
 
 
 def _significant_together(
-    series: Array, found: Sequence[int], error: float, seed: int
+    series: Array, found: Sequence[int], error: float, seed: int, alike: Alike | None
 ) -> tuple[ChangePoint, ...]:
     """Return the change points, placed together, that are significant and large enough beside each other."""
     places = [*found]
@@ -174,7 +205,7 @@ def _significant_together(
         (places,) = _best_places(series, [len(places)], FEWEST_A_SIDE)
         edges = [0, *places, len(series)]
         steps = [
-            _change_point(series, *around, error, seed)
+            _change_point(series, *around, error, seed, alike)
             for around in zip(edges, edges[1:], edges[2:], strict=False)
         ]
         worst = max(steps, key=lambda step: (abs(step.after - step.before) < SMALLEST_CHANGE, step.p_value))
@@ -184,16 +215,19 @@ def _significant_together(
     return ()
 
 
-def _change_point(series: Array, start: int, place: int, end: int, error: float, seed: int) -> ChangePoint:
+def _change_point(
+    series: Array, start: int, place: int, end: int, error: float, seed: int, alike: Alike | None
+) -> ChangePoint:
     """Return the change point at a place between its neighbours."""
     from scipy.stats import t
 
     window, left = series[start:end], place - start
     averaged, group = _averaged(window)
     model = functools.partial(_fit_steps, forms=(1,), fewest=max(2, math.ceil(FEWEST_A_SIDE / group)))
-    p_values, _ = permutation_test(averaged, model, (seed, start, end), error)
+    alike_here = alike if group == 1 else None
+    p_values, _ = permutation_test(averaged, model, (seed, start, end), error, alike_here)
     residuals = _residuals(window[None], np.array([[left]]))
-    inflation = variance_inflation(float(autocorrelation_of(residuals, _BIAS)[0]))
+    inflation = variance_inflation(float(autocorrelation_of(residuals, _BIAS, _LOST)[0][0]))
     variance = float((residuals**2).sum()) / (len(window) - 2) * inflation
     right = len(window) - left
     half = float(t.ppf(0.975, len(window) - 2)) * math.sqrt(variance * (1 / left + 1 / right))
@@ -239,11 +273,11 @@ def _fit_steps(many: Array, forms: Sequence[int], fewest: int) -> Fit:
     found = [_best_places(row, (*forms, more), fewest) for row in many]
     places = tuple(map(np.array, zip(*found, strict=True)))
     *left, noise = [_residuals(many, each) for each in places]
-    autocorrelation = autocorrelation_of(noise, _BIAS * more)
-    rest = positive((noise**2).sum(axis=1)) * variance_inflation(autocorrelation)
+    autocorrelation, uncertainty = autocorrelation_of(noise, _BIAS * more, _LOST * more)
+    rest = positive((noise**2).sum(axis=1))
     whole = ((many - many.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
     statistic = np.stack([(whole - (each**2).sum(axis=1)) / rest for each in left], axis=1)
-    return Fit(statistic, autocorrelation, noise, places[:-1])
+    return Fit(statistic, autocorrelation, uncertainty, noise, places[:-1])
 
 
 def _residuals(many: Array, places: NDArray[np.int64]) -> Array:
@@ -261,9 +295,8 @@ def _is_line(series: Array, places: Sequence[int]) -> bool:
     """Return whether a line explains a series better than its change points do: by penalised likelihood."""
     line = fit_line(series[None])
     residuals = _residuals(series[None], np.array([places]))
-    autocorrelation = min(
-        float(line.autocorrelation[0]), float(autocorrelation_of(residuals, _BIAS * len(places))[0])
-    )
+    of_steps, _ = autocorrelation_of(residuals, _BIAS * len(places), _LOST * len(places))
+    autocorrelation = min(float(line.autocorrelation[0]), float(of_steps[0]))
     effective_points = len(series) / float(variance_inflation(autocorrelation))
     more = effective_points * math.log(_sum_of_squares(line.residuals) / _sum_of_squares(residuals))
     return more + _PENALTY_OF_A_LINE < _PENALTY_OF_A_STEP * len(places)

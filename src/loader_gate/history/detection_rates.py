@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from loader_gate.history.change_points import FEWEST_A_SIDE, detect
+from loader_gate.history.change_points import FEWEST_A_SIDE, alike_in, detect
 from loader_gate.history.steps import error_of_each
 from loader_gate.text import text_table
 
@@ -106,15 +106,16 @@ def measure_rates(
 
 def _rates(noise: str, change: str, count: int, series: int, rng: np.random.Generator) -> DetectionRates:
     step, drift = CHANGES[change]
-    looked_at = 1 if step or drift else series
     runs = np.arange(RUNS)
     stepped = placed = drifted = 0
     for _ in range(count):
         place = int(rng.integers(2 * FEWEST_A_SIDE, RUNS - 2 * FEWEST_A_SIDE + 1))
-        found = []
-        for _ in range(looked_at):
-            numbers = NOISES[noise](rng) + step * (runs >= place) + drift * runs
-            found.append(detect(tuple(numbers.tolist()), error_of_each(series)))
+        history = [NOISES[noise](rng) for _ in range(series)]
+        history[0] += step * (runs >= place) + drift * runs
+        many = [tuple(each.tolist()) for each in history]
+        alike = alike_in(many)
+        looked_at = many[:1] if step or drift else many
+        found = [detect(each, error_of_each(series), alike=alike) for each in looked_at]
         steps = found[0][0]
         stepped += any(changes for changes, _ in found)
         placed += len(steps) == 1 and steps[0].earliest <= place <= steps[0].latest

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from loader_gate.history.change_points import detect, is_too_short
+from loader_gate.history.change_points import alike_in, detect, is_too_short
 from loader_gate.runs.comparison import Ratio
 from loader_gate.runs.saved import Checkout, WorkKey
 
 if TYPE_CHECKING:
+    from loader_gate.history.change_points import ChangePoint
     from loader_gate.history.series import Series, SeriesPoint
+    from loader_gate.history.trend import Trend
 
 #: The error of a history: all series that are searched together share it.
 ERROR = 0.01
@@ -123,7 +125,11 @@ def find_changes(many: Sequence[Series], seed: int = 0) -> list[Changes]:
     """
     logs = [tuple(math.log(point.speedup) for point in series.points) for series in many]
     error = error_of_each(sum(not is_too_short(each) for each in logs))
-    return [_changes(series, of_series, error, seed) for series, of_series in zip(many, logs, strict=True)]
+    alike = alike_in(logs)
+    return [
+        _changes(series, *detect(of_series, error, seed, alike))
+        for series, of_series in zip(many, logs, strict=True)
+    ]
 
 
 def error_of_each(series: int) -> float:
@@ -131,8 +137,7 @@ def error_of_each(series: int) -> float:
     return ERROR / max(series, 1)
 
 
-def _changes(series: Series, logs: tuple[float, ...], error: float, seed: int) -> Changes:
-    found, trend = detect(logs, error, seed)
+def _changes(series: Series, found: Sequence[ChangePoint], trend: Trend | None) -> Changes:
     points = series.points
     steps = [
         Step(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from loader_gate.history.permutation_test import (
+    Alike,
     Fit,
     autocorrelation_of,
     permutation_test,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 #: The fewest points that a trend is looked for in.
 FEWEST_POINTS = 30
 #: What fitting a line adds to the bias of the residuals' autocorrelation.
-_BIAS = 3.0
+_BIAS, _LOST = 3.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class Trend:
     p_value: float
 
 
-def find_trend(series: Array, start: int, smallest: float, error: float, seed: int) -> Trend | None:
+def find_trend(
+    series: Array, start: int, smallest: float, error: float, seed: int, alike: Alike | None = None
+) -> Trend | None:
     """Return the linear trend of a series from a place on; None if there is none.
 
     Args:
@@ -55,18 +58,20 @@ def find_trend(series: Array, start: int, smallest: float, error: float, seed: i
         smallest: A smaller rise is none.
         error: The largest p-value of a trend.
         seed: Of what is drawn.
+        alike: What is known of the group of the series, if it is of one.
     """
     from scipy.stats import t
 
     window = series[start:]
     if len(window) < FEWEST_POINTS:
         return None
-    p_values, fit = permutation_test(window, fit_line, (seed, start), error)
+    p_values, fit = permutation_test(window, fit_line, (seed, start), error, alike)
     rise = float((window - fit.residuals[0])[-1] - (window - fit.residuals[0])[0])
     if p_values[0] > error or abs(rise) < smallest:
         return None
     freedom = len(window) - 2
-    half = float(t.ppf(0.975, freedom)) * abs(rise) / math.sqrt(float(fit.statistic[0, 0]) * freedom)
+    inflation = variance_inflation(float(fit.autocorrelation[0]))
+    half = float(t.ppf(0.975, freedom)) * abs(rise) * math.sqrt(inflation / fit.statistic[0, 0] / freedom)
     return Trend(start, len(series) - 1, rise, half, float(p_values[0]))
 
 
@@ -77,7 +82,6 @@ def fit_line(many: Array) -> Fit:
     level = many - many.mean(axis=1, keepdims=True)
     slope = level @ moments / (moments @ moments)
     residuals = level - slope[:, None] * moments
-    autocorrelation = autocorrelation_of(residuals, _BIAS)
-    explained = slope**2 * (moments @ moments)
-    statistic = explained / positive((residuals**2).sum(axis=1)) / variance_inflation(autocorrelation)
-    return Fit(statistic[:, None], autocorrelation, residuals)
+    autocorrelation, uncertainty = autocorrelation_of(residuals, _BIAS, _LOST)
+    statistic = slope**2 * (moments @ moments) / positive((residuals**2).sum(axis=1))
+    return Fit(statistic[:, None], autocorrelation, uncertainty, residuals)
