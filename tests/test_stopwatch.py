@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator
 
 import pytest
 
+from loader_gate.machine.processes import Read
 from loader_gate.worker import stopwatch as stopwatches
 from loader_gate.worker.stopwatch import LONGEST_LOOK, Stopwatch
 
@@ -17,6 +19,7 @@ class Made:
     def __init__(self) -> None:
         self.wall = self.thread = self.process = self.children = self.harness = 100.0
         self.read = 100
+        self.own_read = self.aside_read = Read()
 
     def perf_counter(self) -> float:
         """Return the time."""
@@ -59,6 +62,12 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
     monkeypatch.setattr(stopwatches, "time", clocks)
     monkeypatch.setattr(stopwatches, "cpu_seconds_of_children", lambda: clocks.children)
     monkeypatch.setattr(stopwatches, "bytes_read", lambda: clocks.read)
+    own = threading.get_native_id()
+    monkeypatch.setattr(
+        stopwatches,
+        "read_by_thread",
+        lambda thread: clocks.own_read if thread == own else clocks.aside_read,
+    )
     monkeypatch.setattr(stopwatches, "peak_memory", lambda _: 7)
     yield clocks
     gc.enable()
@@ -217,6 +226,28 @@ def test_what_is_read_between_epochs(made: Made) -> None:
     assert watch.idle_read_bytes == 23
     watch.forget_idle()
     assert watch.idle_read_bytes == 0
+
+
+def test_what_the_harness_reads(made: Made) -> None:
+    """Its own pages, where memory is short: that is not the loader's, but for tearing down and handlers."""
+
+    def read(own: int = 0, aside: int = 0, loader: int = 0, calls: int = 0) -> None:
+        made.own_read = Read(made.own_read.disk + own, made.own_read.calls + calls)
+        made.aside_read = Read(made.aside_read.disk + aside)
+        made.read += own + aside + loader
+
+    watch = Stopwatch()
+    watch.start()
+    read(own=10_000)
+    watch.stop(then=lambda: read(aside=5_000))
+    read(own=300)
+    watch.torn_down()
+    read(own=7_000, loader=40)
+    watch.aside(lambda: read(own=2, aside=9_000, calls=2))
+    with watch.waiting():
+        read(own=1_000, calls=1)
+    watch.start()
+    assert watch.idle_read_bytes == 300 + 40 + 2 + 1
 
 
 def test_work_while_tearing_down_is_the_loaders(made: Made) -> None:

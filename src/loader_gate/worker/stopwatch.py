@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from loader_gate.machine.processes import (
@@ -17,6 +18,7 @@ from loader_gate.machine.processes import (
     held_memory,
     page_faults,
     peak_memory,
+    read_by_thread,
 )
 from loader_gate.worker.part import Mark
 
@@ -74,7 +76,8 @@ class Stopwatch:
     An epoch goes through `start`, `stop` and `torn_down`, with `pause` and `go_on` in between, all of them
     called by one thread: its CPU time outside of epochs is the harness' own, but for tearing down and
     `waiting`, and so is that of what is done `aside`. All other CPU time there is the loader's, which should
-    be idle then. The collector is off there.
+    be idle then. So it is with what they read: where memory is short, the harness has to read its own pages
+    again, of programs and of the reference. The collector is off there.
 
     Attributes:
         seconds: What the last epoch took, when it has been stopped.
@@ -99,6 +102,8 @@ class Stopwatch:
         self._looks_again_at, self._watched_bytes = 0.0, 0
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="harness")
         self._aside_seconds = _seconds_of(self._aside.submit(threading.get_ident).result())
+        self._own_read = partial(read_by_thread, threading.get_native_id())
+        self._aside_read = partial(read_by_thread, self._aside.submit(threading.get_native_id).result())
         self._own_at = self._children_at = 0.0
         self.forget_idle()
         self._rest()
@@ -157,6 +162,7 @@ class Stopwatch:
         if then is not None:
             self.aside(then)
         self.peak_bytes = max(self.peak_bytes, self.aside(lambda: peak_memory(os.getpid())))
+        self._teardown_read_at = self._own_read().disk
         self._teardown_cpu_at = time.thread_time()
         self._teardown_at = time.perf_counter()
         return self.seconds
@@ -204,6 +210,7 @@ class Stopwatch:
         self._idle_at = time.perf_counter()
         self.teardown_seconds = self._idle_at - self._teardown_at
         self._loaders_cpu += time.thread_time() - self._teardown_cpu_at
+        self._loaders_read += self._own_read().disk - self._teardown_read_at
         self._collector.hold()
 
     def aside(self, work: Callable[[], Result]) -> Result:
@@ -218,15 +225,16 @@ class Stopwatch:
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """Let this thread wait for a request: CPU time that it uses meanwhile is not the harness' own.
+        """Let this thread wait for a request: what it uses or reads meanwhile is not the harness' own.
 
-        A loader may have a handler of a signal.
+        A loader may have a handler of a signal. Pages that this thread wakes up without are not of one.
         """
-        began = time.thread_time()
+        read, began = self._own_read(), time.thread_time()
         try:
             yield
         finally:
             self._loaders_cpu += time.thread_time() - began
+            self._loaders_read += min(now - then for now, then in zip(self._own_read(), read, strict=True))
 
     @contextlib.contextmanager
     def set_aside(self) -> Iterator[None]:
@@ -255,14 +263,18 @@ class Stopwatch:
         self._idle_own_at = time.process_time() if own is None else own
         self._idle_thread_at = time.thread_time()
         self._loaders_cpu = 0.0
+        self._loaders_read = 0
         self._aside_at = self._aside_seconds()
+        self._harness_read_at = self._own_read().disk + self._aside_read().disk
         self._idle_children_at, self._idle_read_at = self.aside(_used)
         self._idle_at = time.perf_counter()
 
     def _count_idle(self, children_now: float, read_now: int) -> None:
         """Let idleness end, when children have used so many CPU seconds, and all have read so many bytes."""
         self.idle_seconds += time.perf_counter() - self._idle_at
-        self.idle_read_bytes += read_now - self._idle_read_at
+        harness_read = self._own_read().disk + self._aside_read().disk - self._harness_read_at
+        harness_read -= self._loaders_read
+        self.idle_read_bytes += max(0, read_now - self._idle_read_at - harness_read)
         children = children_now - self._idle_children_at
         harness = time.thread_time() - self._idle_thread_at - self._loaders_cpu
         harness += self._aside_seconds() - self._aside_at
