@@ -7,7 +7,7 @@ import pytest
 
 from loader_gate.history.change_points import alike_in, detect, without_outliers
 from loader_gate.history.detection_rates import NOISES, autocorrelated, measure_rates
-from loader_gate.history.steps import ERROR
+from loader_gate.history.steps import ERROR, error_of_each
 
 
 @pytest.mark.parametrize("noise", [*NOISES])
@@ -35,18 +35,24 @@ def test_a_history_of_many_series_has_one_error() -> None:
 
 @pytest.mark.parametrize("autocorrelation", [0.0, 0.3, 0.6])
 def test_series_tell_of_each_other(autocorrelation: float) -> None:
-    """A dozen tell how long noise lasts, though some have a step; one alone, or short ones, do not."""
+    """A dozen tell how long noise lasts, though some have a step; a few, or short ones, do not."""
     rng = np.random.default_rng(0)
-    many = [
-        autocorrelated(autocorrelation)(rng) - 0.3 * (np.arange(60) >= 40) * (each % 2) for each in range(12)
-    ]
-    series = [tuple(each.tolist()) for each in many]
+    steps = [0.3 * (number % 2) * (np.arange(60) >= 40) for number in range(12)]
+    series = [tuple((autocorrelated(autocorrelation)(rng) - step).tolist()) for step in steps]
     found = alike_in(series)
     assert found is not None
     assert abs(found.autocorrelation - autocorrelation) < 0.1
-    assert 0.1 < found.spread < 0.2
-    assert alike_in(series[:1]) is None
+    assert found.spread < 0.2
+    assert alike_in(series[:4]) is None
     assert alike_in([each[:19] for each in series]) is None
+
+
+def test_flat_series_tell_nothing() -> None:
+    """As the baseline's of itself."""
+    rng = np.random.default_rng(0)
+    series = [tuple(autocorrelated(0.6)(rng).tolist()) for _ in range(5)]
+    assert alike_in([*series, (0.0,) * 60, (0.7,) * 60]) == alike_in(series)
+    assert alike_in([(0.0,) * 60] * 5) is None
 
 
 def test_more_unlike_series_tell_less() -> None:
@@ -56,6 +62,17 @@ def test_more_unlike_series_tell_less() -> None:
     found = alike_in([tuple(each.tolist()) for each in unlike])
     assert found is not None
     assert found.spread > 0.25
+
+
+def test_noise_that_series_share() -> None:
+    """Of 12 histories whose 17 series have half of their lasting noise in common, at most one has a step."""
+    rng, lasts, histories = np.random.default_rng(0), autocorrelated(0.5), 0
+    for _ in range(12):
+        baseline = lasts(rng)
+        series = [tuple(((baseline + lasts(rng)) / 2**0.5).tolist()) for _ in range(17)]
+        alike = alike_in(series)
+        histories += any(detect(each, error_of_each(17), alike=alike)[0] for each in series)
+    assert histories <= 1
 
 
 @pytest.mark.parametrize("places", [(0,), (59,), (30,), (0, 2), (56, 58), (55, 57, 58), (1, 2, 4, 7)])
@@ -76,11 +93,11 @@ def test_one_bad_run_is_no_step(place: int) -> None:
     assert detect(tuple(numbers.tolist()), ERROR) == ((), None)
 
 
-@pytest.mark.parametrize("runs", [12, 15, 20])
+@pytest.mark.parametrize("runs", [10, 12, 15, 20, 24, 25])
 def test_a_short_series_has_steps_too(runs: int) -> None:
-    """As soon as there are five runs on either side, at its first run."""
+    """A halved speedup, as soon as there are five runs on either side."""
     numbers = np.random.default_rng(1).normal(0, 0.05, runs)
-    numbers[runs // 2 :] -= 0.4
+    numbers[runs // 2 :] -= 0.7
     (step,), _ = detect(tuple(numbers.tolist()), ERROR)
     assert step.index == runs // 2
 

@@ -37,7 +37,7 @@ from tests.sessions import ROOT
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows what threads do")
 #: How often a cause is looked at beside a busy neighbour before it counts as not found.
-TRIES = 8
+TRIES = 4
 
 #: A loader that keeps two cores busy, with nothing that stands out.
 BUSY = Evidence(2, 1.9, 2.0, decoding=0.3, pixels=0.3, lock=0.1, reading=0.0, asleep=0.0)

@@ -14,10 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from loader_gate.history.__main__ import main
 from loader_gate.history.all_runs import find_run, load_runs
+from loader_gate.history.detection_rates import autocorrelated
 from loader_gate.history.series import Series, series_of
 from loader_gate.history.steps import AnotherBottleneck, find_changes
 from loader_gate.registry.variant import BASELINE
@@ -196,6 +198,28 @@ def test_a_planted_step_is_found_and_the_upgrade_named(eventful: Path) -> None:
         (changes,) = find_changes(series_in(eventful, variant)[:1])
         assert changes.steps == []
         assert changes.drift is None
+
+
+def test_series_of_a_storage_tell_of_each_other(tmp_path: Path) -> None:
+    """Beside others whose noise lasts, a step is known less well than alone; be they told of, or not."""
+    names = [f"loader_{number}" for number in range(6)]
+    speedups = {BASELINE: 1.0, STREAMING: 2.0} | dict.fromkeys(names, 2.0)
+    Planted(speedups=speedups, steps={STREAMING: {30: 0.7}}).save(tmp_path)
+    (stepped,) = series_in(tmp_path, STREAMING)
+    others = [_lasting(series_in(tmp_path, name)[0], seed) for seed, name in enumerate(names)]
+    alone, beside, together = (
+        find_changes(many, beside=rest)[0].steps[0].ratio
+        for many, rest in (([stepped], []), ([stepped], others), ([stepped, *others], []))
+    )
+    assert beside == together
+    assert beside.low < alone.low < alone.high < beside.high
+
+
+def _lasting(series: Series, seed: int) -> Series:
+    """Return a series with noise that lasts."""
+    speedups = np.exp(autocorrelated(0.7)(np.random.default_rng(seed)))
+    points = zip(series.points, speedups.tolist(), strict=True)
+    return replace(series, points=tuple(replace(point, speedup=speedup) for point, speedup in points))
 
 
 def test_a_drift_is_no_step(eventful: Path) -> None:

@@ -7,20 +7,28 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from loader_gate.machine.page_cache import file_system_of
 from loader_gate.machine.processes import (
+    Read,
+    bytes_read,
     cpu_seconds_of_children,
     descendants,
     held_memory,
     ignores_ended_children,
     page_faults,
     peak_memory,
+    read_by_thread,
 )
+from loader_gate.session.cold import NEVER_COLD
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
@@ -212,3 +220,34 @@ def test_pages_are_faults_when_they_are_first_touched() -> None:
         for page in range(0, len(pages), mmap.PAGESIZE):
             assert pages[page] == ord("1")
         assert page_faults() - touched <= 2  # of the interpreter
+
+
+@linux
+def test_what_a_thread_reads(tmp_path: Path) -> None:
+    """By calls, be it in the page cache; of one thread, and not of another; nothing of one that is gone."""
+    file = tmp_path / "file"
+    file.write_bytes(b"1" * 300_000)
+    own = threading.get_native_id()
+    before = read_by_thread(own)
+    with ThreadPoolExecutor(1) as other:
+        number = other.submit(threading.get_native_id).result()
+        assert other.submit(file.read_bytes).result()
+        assert read_by_thread(number).calls >= 300_000
+    assert read_by_thread(own).calls - before.calls < 100_000
+    assert read_by_thread(number) == Read()
+
+
+@linux
+def test_what_a_thread_reads_from_a_disk(tmp_path: Path) -> None:
+    """What is not in the page cache, as of the whole process."""
+    if file_system_of(str(tmp_path)) in NEVER_COLD:
+        pytest.skip("temporary files are in memory")
+    file = tmp_path / "file"
+    file.write_bytes(b"1" * 300_000)
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
+        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        before, process = read_by_thread(threading.get_native_id()), bytes_read()
+        opened.read()
+    assert read_by_thread(threading.get_native_id()).disk - before.disk >= 300_000
+    assert bytes_read() - process >= 300_000

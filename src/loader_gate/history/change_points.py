@@ -67,6 +67,12 @@ _MOST_STEPS_IN_NOISE = 6
 #: Of series that are alike, those of so many points tell how much neighbours resemble each other; one may
 #: differ from all of them together by such a standard deviation at least.
 _SHORTEST_ALIKE, _LEAST_UNLIKE = 20, 0.1
+#: Fewer series tell nothing of each other. Their noise is not their own alone, as half of a speedup's is the
+#: baseline's, which is the same for all: this is the correlation of what two of them tell.
+_FEWEST_ALIKE, _SHARED = 5, 0.25
+#: Two change points at once are looked for in windows of so many times the fewest points between two: in
+#: shorter ones, noise is what a single one leaves, and what two explain would count as some.
+_PARTS_FOR_TWO = 5
 #: A window of more points is searched with its neighbours averaged.
 _MOST_POINTS = 250
 #: The 95 % confidence set of a change point holds every place whose likelihood-ratio statistic against the
@@ -114,7 +120,7 @@ def detect(
         seed: Of what is drawn.
         alike: How much neighbours resemble each other in the series that this one is one of, if it is.
     """
-    if is_too_short(numbers) or max(numbers) - min(numbers) < SMALLEST_CHANGE:
+    if is_too_short(numbers) or is_flat(numbers):
         return (), None
     series = without_outliers(np.asarray(numbers))
     places = _segment(series, 0, len(series), error, seed, alike)
@@ -128,26 +134,33 @@ def detect(
 
 
 def alike_in(many: Iterable[tuple[float, ...]]) -> Alike | None:
-    """Return how much neighbours resemble each other in series of the same sessions; None of fewer than two.
+    """Return how much neighbours resemble each other in series of the same sessions; None of a few.
 
     A bad week is one for all of them, so that each tells of the others. It is a random-effects model
     (DerSimonian and Laird, "Meta-analysis in clinical trials", 1986).
 
     Args:
-        many: The series, on the log scale.
+        many: The series, on the log scale; flat ones, as of the baseline, have no noise to tell of.
     """
     found = []
     for numbers in many:
-        if _SHORTEST_ALIKE <= len(numbers) <= _MOST_POINTS:
+        if _SHORTEST_ALIKE <= len(numbers) <= _MOST_POINTS and not is_flat(numbers):
             series = without_outliers(np.asarray(numbers))
             fit = _fit_steps(series[None], (1, 2), FEWEST_A_SIDE)
-            found.append((fit.autocorrelation, fit.uncertainty))
-    if len(found) < 2:
+            found.append((fit.autocorrelation[0], fit.uncertainty[0]))
+    if len(found) < _FEWEST_ALIKE:
         return None
-    values, errors = (np.concatenate(each) for each in zip(*found, strict=True))
+    values, errors = np.array(found).T
     within = float((errors**2).mean())
     between = max(float(values.var(ddof=1)) - within, _LEAST_UNLIKE**2)
-    return Alike(float(values.mean()), math.sqrt(between + within / len(values)))
+    # So many that shared nothing would tell as much.
+    apart = len(values) / (1 + (len(values) - 1) * _SHARED)
+    return Alike(float(values.mean()), math.sqrt(between + (between + within) / apart))
+
+
+def is_flat(numbers: Sequence[float]) -> bool:
+    """Return whether nothing in a series can be a change of level."""
+    return max(numbers) - min(numbers) < SMALLEST_CHANGE
 
 
 def is_too_short(numbers: Sequence[float]) -> bool:
@@ -175,7 +188,7 @@ def _segment(series: Array, start: int, end: int, error: float, seed: int, alike
     averaged, group = _averaged(window)
     skipped = len(window) % group
     fewest = max(2, math.ceil(FEWEST_A_SIDE / group))
-    forms = (1, 2) if len(averaged) >= 5 * fewest else (1,)
+    forms = (1, 2) if len(averaged) >= _PARTS_FOR_TWO * fewest else (1,)
     model = functools.partial(_fit_steps, forms=forms, fewest=fewest)
     alike_here = alike if group == 1 else None
     p_values, fit = permutation_test(averaged, model, (seed, start, end), error, alike_here)
@@ -225,9 +238,10 @@ def _change_point(
     averaged, group = _averaged(window)
     model = functools.partial(_fit_steps, forms=(1,), fewest=max(2, math.ceil(FEWEST_A_SIDE / group)))
     alike_here = alike if group == 1 else None
-    p_values, _ = permutation_test(averaged, model, (seed, start, end), error, alike_here)
+    p_values, fit = permutation_test(averaged, model, (seed, start, end), error, alike_here)
     residuals = _residuals(window[None], np.array([[left]]))
-    inflation = variance_inflation(float(autocorrelation_of(residuals, _BIAS, _LOST)[0][0]))
+    autocorrelation = fit.autocorrelation if group == 1 else autocorrelation_of(residuals, _BIAS, _LOST)[0]
+    inflation = variance_inflation(float(autocorrelation[0]))
     variance = float((residuals**2).sum()) / (len(window) - 2) * inflation
     right = len(window) - left
     half = float(t.ppf(0.975, len(window) - 2)) * math.sqrt(variance * (1 / left + 1 / right))

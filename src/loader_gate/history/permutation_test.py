@@ -17,7 +17,7 @@ Drawing stops early where the answer is clear, after Besag and Clifford, "Sequen
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -59,11 +59,11 @@ class Fit:
 
 @dataclass(frozen=True)
 class Alike:
-    """How much neighbours resemble each other in a group of series that this one is of.
+    """How much neighbours resemble each other in a group of series.
 
     Attributes:
         autocorrelation: Their mean lag-1 autocorrelation.
-        spread: The standard deviation of one series' own from it.
+        spread: The standard deviation of another series' from it.
     """
 
     autocorrelation: float
@@ -77,7 +77,7 @@ def permutation_test(
     error: float,
     alike: Alike | None = None,
 ) -> tuple[Array, Fit]:
-    """Return the p-value of each form of a model, and its fit to the series.
+    """Return the p-value of each form of a model, and its fit to the series, beside its group.
 
     Args:
         series: The series.
@@ -86,8 +86,8 @@ def permutation_test(
         error: With what the smallest p-value, times the number of forms, is going to be compared.
         alike: What is known of the group of the series, if it is of one.
     """
-    fit = model(series[None])
-    clarity, (autocorrelation,), (uncertainty,) = _judged(fit, alike)
+    fit = _beside(model(series[None]), alike)
+    clarity, autocorrelation = _clarity(fit), float(fit.autocorrelation[0])
     innovations = fit.residuals[0, 1:] - autocorrelation * fit.residuals[0, :-1]
     innovations -= innovations.mean()
     rng, hits, drawn = np.random.default_rng(seed), np.zeros(fit.statistic.shape[1]), 0
@@ -97,10 +97,10 @@ def permutation_test(
         before = innovations[rng.integers(0, len(innovations), (rows, _BURN_IN + 1))]
         permuted = rng.permuted(np.tile(innovations, (rows, 1)), axis=1)
         made = np.concatenate([before, permuted], axis=1)
-        each = np.clip(rng.normal(autocorrelation, uncertainty, rows), 0.0, _MOST_AUTOCORRELATION)
+        each = np.clip(rng.normal(autocorrelation, fit.uncertainty[0], rows), 0.0, _MOST_AUTOCORRELATION)
         for place in range(1, made.shape[1]):
             made[:, place] += each * made[:, place - 1]
-        hits += (_judged(model(made[:, _BURN_IN:]), alike)[0] >= clarity).sum(axis=0)
+        hits += (_clarity(_beside(model(made[:, _BURN_IN:]), alike)) >= clarity).sum(axis=0)
         drawn = number
         p_values = (hits + 1) / (drawn + 1)
         clearly_none = p_values.min() * len(p_values) > max(_MANY_HITS / (drawn + 1), error)
@@ -109,14 +109,18 @@ def permutation_test(
     return p_values, fit
 
 
-def _judged(fit: Fit, alike: Alike | None) -> tuple[Array, Array, Array]:
-    """Return how clear each form of a model is in each row, its autocorrelation and how uncertain it is."""
-    autocorrelation, uncertainty = fit.autocorrelation, fit.uncertainty
-    if alike is not None:
-        own, others = uncertainty**-2, alike.spread**-2
-        autocorrelation = (own * autocorrelation + others * alike.autocorrelation) / (own + others)
-        uncertainty = (own + others) ** -0.5
-    return fit.statistic / variance_inflation(autocorrelation)[:, None], autocorrelation, uncertainty
+def _beside(fit: Fit, alike: Alike | None) -> Fit:
+    """Return a fit whose autocorrelation is what the row and its group tell together."""
+    if alike is None:
+        return fit
+    own, others = fit.uncertainty**-2, alike.spread**-2
+    told = (own * fit.autocorrelation + others * alike.autocorrelation) / (own + others)
+    return replace(fit, autocorrelation=told, uncertainty=(own + others) ** -0.5)
+
+
+def _clarity(fit: Fit) -> Array:
+    """Return how clear each form of a model is in each row."""
+    return np.asarray(fit.statistic / variance_inflation(fit.autocorrelation)[:, None])
 
 
 def _looks(error: float) -> Iterator[int]:

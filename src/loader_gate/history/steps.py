@@ -7,7 +7,7 @@ though the speedup may have stayed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -114,22 +114,28 @@ class Changes:
     bottlenecks: Sequence[AnotherBottleneck] = ()
 
 
-def find_changes(many: Sequence[Series], seed: int = 0) -> list[Changes]:
+def find_changes(many: Sequence[Series], seed: int = 0, beside: Sequence[Series] = ()) -> list[Changes]:
     """Return the steps and the drift of each series.
 
-    The more series there are, the surer each of their steps has to be.
+    The more series there are, the surer each of their steps has to be; and all of a storage together tell how
+    long noise lasts in it.
 
     Args:
         many: All series of which somebody is going to be told.
         seed: Of what is drawn to tell changes from noise.
+        beside: The others of the same storage.
     """
-    logs = [tuple(math.log(point.speedup) for point in series.points) for series in many]
+    logs, others = map(_logs, (many, beside))
     error = error_of_each(sum(not is_too_short(each) for each in logs))
-    alike = alike_in(logs)
+    alike = alike_in([*logs, *others])
     return [
         _changes(series, *detect(of_series, error, seed, alike))
         for series, of_series in zip(many, logs, strict=True)
     ]
+
+
+def _logs(many: Iterable[Series]) -> list[tuple[float, ...]]:
+    return [tuple(math.log(point.speedup) for point in series.points) for series in many]
 
 
 def error_of_each(series: int) -> float:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: The fewest points that a trend is looked for in.
 FEWEST_POINTS = 30
-#: What fitting a line adds to the bias of the residuals' autocorrelation.
+#: What fitting a line adds to the bias of the residuals' autocorrelation, and how many points it costs.
 _BIAS, _LOST = 3.0, 5.0
 
 

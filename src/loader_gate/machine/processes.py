@@ -176,7 +176,7 @@ class Read(NamedTuple):
 
     Attributes:
         disk: Had from disks; what is in the page cache already does not count.
-        calls: Asked for by system calls, from wherever they came; what is mapped is not.
+        calls: That ``read`` and its like have given, from wherever it came; what is mapped is not.
     """
 
     disk: int = 0

@@ -34,6 +34,7 @@ class DeclaredOutput:
         layout: One of `LAYOUTS`.
         labels: One of `LABELS`.
         prefix: What comes before a name where it is declared, such as ``photos.``; nothing in a module.
+        said: The names that are declared, such as ``MEAN``, be it as what goes without saying.
     """
 
     interpolation: str | None = None
@@ -44,6 +45,7 @@ class DeclaredOutput:
     layout: str = "NHWC"
     labels: str = "one-hot"
     prefix: str = field(default="", compare=False)
+    said: frozenset[str] = field(default=frozenset(), compare=False)
 
     @classmethod
     def of(cls, holder: Any) -> DeclaredOutput:
@@ -75,6 +77,7 @@ class DeclaredOutput:
             layout=said.get("LAYOUT", LAYOUTS[0]),
             labels=said.get("LABELS", LABELS[0]),
             prefix=name,
+            said=frozenset(said),
         )
 
     def __post_init__(self) -> None:

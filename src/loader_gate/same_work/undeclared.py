@@ -93,35 +93,36 @@ def _is_caffe(images: npt.NDArray[Any], fits: Callable[[Floats], bool]) -> bool:
 
 def _change(declared: DeclaredOutput, found: DeclaredOutput) -> str:
     """Return what to add to a declaration, and what to remove from it, to make it the other one."""
-    added, removed = [], []
-    for name, before, after in (
-        ("LAYOUT", declared.layout, found.layout),
-        ("DTYPE", declared.dtype, found.dtype),
-        ("MEAN", declared.mean, found.mean),
-        ("STD", declared.std, found.std),
-        ("LABELS", declared.labels, found.labels),
-    ):
-        if name in ("MEAN", "STD") and before != after == getattr(DeclaredOutput, name.lower()):
-            removed.append(f"{declared.prefix}{name}")
-        elif before != after:
-            added.append(f"{declared.prefix}{name} = {_written(after)}")
-    black, white = found.value_range
-    if (black, white) != _of_type(declared, found.dtype).value_range:
-        # A mean is of images of 0 to 1, and no range may be declared beside it.
-        if found.mean == DeclaredOutput.mean:
-            added.append(f"{declared.prefix}VALUE_RANGE = ({black:g}, {white:g})")
-        else:
-            removed.append(f"{declared.prefix}VALUE_RANGE")
-    sentences = {"add": added, "remove": removed}
-    return " and ".join(f"{verb} {' and '.join(lines)}" for verb, lines in sentences.items() if lines)
+    changes = {
+        "LAYOUT": (declared.layout, found.layout),
+        "DTYPE": (declared.dtype, found.dtype),
+        "MEAN": (declared.mean, found.mean),
+        "STD": (declared.std, found.std),
+        "LABELS": (declared.labels, found.labels),
+    }
+    added = {name: _written(after) for name, (before, after) in changes.items() if before != after}
+    is_normalised = (found.mean, found.std) != (DeclaredOutput.mean, DeclaredOutput.std)
+    # A mean is of images of 0 to 1: no range may be declared beside it, and it is none of bytes.
+    if is_normalised:
+        removed = {"VALUE_RANGE"} & declared.said
+    else:
+        black, white = found.value_range
+        if (black, white) != _of_type(declared, found.dtype).value_range:
+            added["VALUE_RANGE"] = f"({black:g}, {white:g})"
+        has_other_values = {"MEAN", "STD", "VALUE_RANGE"} & {*added} or found.dtype == "uint8"
+        removed = {"MEAN", "STD"} & declared.said if has_other_values else set()
+    lines = [f"{declared.prefix}{name} = {value}" for name, value in added.items() if name not in removed]
+    names = [f"{declared.prefix}{name}" for name in ("MEAN", "STD", "VALUE_RANGE") if name in removed]
+    return " and ".join(
+        f"{verb} {' and '.join(what)}" for verb, what in (("add", lines), ("remove", names)) if what
+    )
 
 
 def _of_type(declared: DeclaredOutput, dtype: str) -> DeclaredOutput:
     """Return what is declared once another type is: who declares no range has that of the type."""
-    own, new = ((0.0, 255.0 if each == "uint8" else 1.0) for each in (declared.dtype, dtype))
-    black_and_white = new if declared.value_range == own else declared.value_range
+    white = 255.0 if dtype == "uint8" else 1.0
+    black_and_white = declared.value_range if "VALUE_RANGE" in declared.said else (0.0, white)
     form = replace(declared, dtype=dtype, value_range=black_and_white)
-    # Of bytes no mean may be declared.
     return replace(form, mean=DeclaredOutput.mean, std=DeclaredOutput.std) if dtype == "uint8" else form
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from loader_gate.machine.processes import (
     bytes_read,
@@ -37,9 +37,18 @@ EPOCHS_WATCHED = 2
 SECONDS_FOR_A_LOOK = 10
 
 
-def _used() -> tuple[float, int]:
-    """Return the CPU seconds of all child processes, and the bytes that all have read from disks."""
-    return cpu_seconds_of_children(), bytes_read()
+class _Used(NamedTuple):
+    """What had been used at some moment: CPU seconds of child processes, and bytes that were read from disks.
+
+    Attributes:
+        children: Of all child processes.
+        read: By them and this one.
+        harness_read: What of that the threads of the harness have read.
+    """
+
+    children: float
+    read: int
+    harness_read: int
 
 
 def _seconds_of(thread: int) -> Callable[[], float]:
@@ -111,8 +120,9 @@ class Stopwatch:
 
     def start(self) -> None:
         """Begin an epoch."""
-        self._children_at, self._read_at = self.aside(_used)
-        self._count_idle(self._children_at, self._read_at)
+        now = self.aside(self._used)
+        self._children_at, self._read_at = now.children, now.read
+        self._count_idle(now)
         self.paused_seconds = 0.0
         self.peak_bytes = self._watched_bytes
         self._looks_again_at = 0.0
@@ -155,9 +165,9 @@ class Stopwatch:
         self._collector.hold()
         self._rest(own)
         self.cpu_seconds = (
-            own - self._own_at + self._idle_children_at - self._children_at - self.paused_seconds
+            own - self._own_at + self._rested.children - self._children_at - self.paused_seconds
         )
-        self.read_bytes = self._idle_read_at - self._read_at
+        self.read_bytes = self._rested.read - self._read_at
         self._epochs += 1
         if then is not None:
             self.aside(then)
@@ -227,7 +237,8 @@ class Stopwatch:
     def waiting(self) -> Iterator[None]:
         """Let this thread wait for a request: what it uses or reads meanwhile is not the harness' own.
 
-        A loader may have a handler of a signal. Pages that this thread wakes up without are not of one.
+        A loader may have a handler of a signal. What it reads by system calls is seen, but not what it maps:
+        pages that this thread itself has lost while it slept, and reads again, look the same.
         """
         read, began = self._own_read(), time.thread_time()
         try:
@@ -239,7 +250,7 @@ class Stopwatch:
     @contextlib.contextmanager
     def set_aside(self) -> Iterator[None]:
         """Let something be done that is no epoch to time, and no idleness."""
-        self._count_idle(*self.aside(_used))
+        self._count_idle(self.aside(self._used))
         self._collector.release()
         yield
         self._collector.hold()
@@ -265,18 +276,21 @@ class Stopwatch:
         self._loaders_cpu = 0.0
         self._loaders_read = 0
         self._aside_at = self._aside_seconds()
-        self._harness_read_at = self._own_read().disk + self._aside_read().disk
-        self._idle_children_at, self._idle_read_at = self.aside(_used)
+        self._rested = self.aside(self._used)
         self._idle_at = time.perf_counter()
 
-    def _count_idle(self, children_now: float, read_now: int) -> None:
-        """Let idleness end, when children have used so many CPU seconds, and all have read so many bytes."""
+    def _count_idle(self, now: _Used) -> None:
+        """Let idleness end, when so much has been used."""
         self.idle_seconds += time.perf_counter() - self._idle_at
-        harness_read = self._own_read().disk + self._aside_read().disk - self._harness_read_at
-        harness_read -= self._loaders_read
-        self.idle_read_bytes += max(0, read_now - self._idle_read_at - harness_read)
-        children = children_now - self._idle_children_at
+        read = now.read - self._rested.read - (now.harness_read - self._rested.harness_read)
+        self.idle_read_bytes += max(0, read) + self._loaders_read
+        children = now.children - self._rested.children
         harness = time.thread_time() - self._idle_thread_at - self._loaders_cpu
         harness += self._aside_seconds() - self._aside_at
         own = time.process_time() - self._idle_own_at
         self.idle_cpu_seconds += max(0.0, children + own - harness)
+
+    def _used(self) -> _Used:
+        """Return what has been used until now; to be asked `aside`."""
+        harness_read = self._own_read().disk + self._aside_read().disk
+        return _Used(cpu_seconds_of_children(), bytes_read(), harness_read)

@@ -31,7 +31,7 @@ class PassTiming:
         idle_seconds: How long the worker was not asked for anything before this pass.
         idle_cpu_seconds: CPU time that it and its child processes used since the pass before ended, when
             they should have been idle: while the iterator was destroyed, and until this pass began.
-        idle_read_bytes: What they had read from disks then; 0 where the system does not show it.
+        idle_read_bytes: What they, but for the harness, had read from disks then; 0 where that is not shown.
         look_seconds: CPU time of the harness' own thread that went into looking at batches, an epoch; left
             out of ``seconds`` and ``cpu_seconds``.
         asking_cpu_seconds: What of ``cpu_seconds`` is the thread's that asks for batches, an epoch.

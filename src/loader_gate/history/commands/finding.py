@@ -15,10 +15,12 @@ from loader_gate.verdict.sentence import number
 def show_steps(options: argparse.Namespace) -> int:
     """Show the steps and the drift of every series of speedups."""
     _check_ruptures()
-    found = [each for each in series_of(runs_of(options)) if options.variant in (None, each.variant)]
+    many = series_of(runs_of(options))
+    found = [each for each in many if options.variant in (None, each.variant)]
     if not found:
         raise HistoryError(f"--variant {options.variant}: no run has it.")
-    for changes in find_changes(found, options.seed):
+    others = [each for each in many if options.variant not in (None, each.variant)]
+    for changes in find_changes(found, options.seed, others):
         series, steps, drift = changes.series, changes.steps, changes.drift
         last = series.points[-1].speedup if not steps else steps[-1].after
         count = len(series.points)
