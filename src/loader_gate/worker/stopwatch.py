@@ -8,7 +8,6 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from loader_gate.machine.processes import (
@@ -38,17 +37,60 @@ SECONDS_FOR_A_LOOK = 10
 
 
 class _Used(NamedTuple):
-    """What had been used at some moment: CPU seconds of child processes, and bytes that were read from disks.
+    """What had been used at some moment.
 
     Attributes:
-        children: Of all child processes.
-        read: By them and this one.
-        harness_read: What of that the threads of the harness have read.
+        children: CPU seconds of all child processes.
+        read: Bytes that they and this process had read from disks.
+        by_others: What of that the harness' threads did not.
     """
 
     children: float
     read: int
-    harness_read: int
+    by_others: int
+
+
+class _Reading:
+    """What the harness' threads read from disks, and what of it is the loader's.
+
+    Where memory is short, the harness has to read its own pages again, of programs and of the reference.
+
+    Attributes:
+        of_loader: Bytes that the thread which asks for batches has read for the loader.
+    """
+
+    def __init__(self, aside: int) -> None:
+        """Take the native number of the thread for work aside; this one asks for batches."""
+        self._asking, self._aside = threading.get_native_id(), aside
+        self.of_loader = self._torn_down_from = 0
+
+    def used(self) -> _Used:
+        """Return what has been used until now, by all."""
+        by_harness = read_by_thread(self._asking).disk + read_by_thread(self._aside).disk
+        read = bytes_read()
+        return _Used(cpu_seconds_of_children(), read, read - by_harness)
+
+    def begin_teardown(self) -> None:
+        """Let all that is read from now on be the loader's."""
+        self._torn_down_from = read_by_thread(self._asking).disk
+
+    def end_teardown(self) -> None:
+        """Let it be the harness' again."""
+        self.of_loader += read_by_thread(self._asking).disk - self._torn_down_from
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Let what a handler of a signal reads be the loader's.
+
+        It is seen if it does so by system calls, but not if it maps files: pages that this thread itself has
+        lost while it slept, and reads again, look the same.
+        """
+        before = read_by_thread(self._asking)
+        try:
+            yield
+        finally:
+            now = read_by_thread(self._asking)
+            self.of_loader += min(now.disk - before.disk, now.calls - before.calls)
 
 
 def _seconds_of(thread: int) -> Callable[[], float]:
@@ -85,8 +127,7 @@ class Stopwatch:
     An epoch goes through `start`, `stop` and `torn_down`, with `pause` and `go_on` in between, all of them
     called by one thread: its CPU time outside of epochs is the harness' own, but for tearing down and
     `waiting`, and so is that of what is done `aside`. All other CPU time there is the loader's, which should
-    be idle then. So it is with what they read: where memory is short, the harness has to read its own pages
-    again, of programs and of the reference. The collector is off there.
+    be idle then; so it is with what they read. The collector is off there.
 
     Attributes:
         seconds: What the last epoch took, when it has been stopped.
@@ -106,21 +147,19 @@ class Stopwatch:
         self.seconds = self.cpu_seconds = self.paused_seconds = self.teardown_seconds = 0.0
         self.peak_bytes = self.read_bytes = self._read_at = 0
         self._began = self._paused_at = self._asking_at = self.asking_cpu_seconds = 0.0
-        self._epochs = self._faults_at = 0
+        self._own_at = self._children_at = self._looks_again_at = 0.0
+        self._epochs = self._faults_at = self._watched_bytes = 0
         self._collector = Collector()
-        self._looks_again_at, self._watched_bytes = 0.0, 0
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="harness")
         self._aside_seconds = _seconds_of(self._aside.submit(threading.get_ident).result())
-        self._own_read = partial(read_by_thread, threading.get_native_id())
-        self._aside_read = partial(read_by_thread, self._aside.submit(threading.get_native_id).result())
-        self._own_at = self._children_at = 0.0
+        self._reading = _Reading(self._aside.submit(threading.get_native_id).result())
         self.forget_idle()
         self._rest()
         self._collector.release()
 
     def start(self) -> None:
         """Begin an epoch."""
-        now = self.aside(self._used)
+        now = self.aside(self._reading.used)
         self._children_at, self._read_at = now.children, now.read
         self._count_idle(now)
         self.paused_seconds = 0.0
@@ -172,15 +211,13 @@ class Stopwatch:
         if then is not None:
             self.aside(then)
         self.peak_bytes = max(self.peak_bytes, self.aside(lambda: peak_memory(os.getpid())))
-        self._teardown_read_at = self._own_read().disk
+        self._reading.begin_teardown()
         self._teardown_cpu_at = time.thread_time()
         self._teardown_at = time.perf_counter()
         return self.seconds
 
     def look_at_memory(self, is_last: bool) -> None:
-        """Let what is held now count for the peak of all epochs: some processes end with one, or in it.
-
-        Only first epochs are looked at so.
+        """Let what is held now, in first epochs, count for the peak of all: some processes end with one.
 
         Args:
             is_last: Whether nothing is left to be done in this epoch.
@@ -220,7 +257,7 @@ class Stopwatch:
         self._idle_at = time.perf_counter()
         self.teardown_seconds = self._idle_at - self._teardown_at
         self._loaders_cpu += time.thread_time() - self._teardown_cpu_at
-        self._loaders_read += self._own_read().disk - self._teardown_read_at
+        self._reading.end_teardown()
         self._collector.hold()
 
     def aside(self, work: Callable[[], Result]) -> Result:
@@ -235,22 +272,18 @@ class Stopwatch:
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """Let this thread wait for a request: what it uses or reads meanwhile is not the harness' own.
-
-        A loader may have a handler of a signal. What it reads by system calls is seen, but not what it maps:
-        pages that this thread itself has lost while it slept, and reads again, look the same.
-        """
-        read, began = self._own_read(), time.thread_time()
+        """Let this thread wait for a request; what it uses meanwhile is of a loader's handler of a signal."""
+        began = time.thread_time()
         try:
-            yield
+            with self._reading.waiting():
+                yield
         finally:
             self._loaders_cpu += time.thread_time() - began
-            self._loaders_read += min(now - then for now, then in zip(self._own_read(), read, strict=True))
 
     @contextlib.contextmanager
     def set_aside(self) -> Iterator[None]:
         """Let something be done that is no epoch to time, and no idleness."""
-        self._count_idle(self.aside(self._used))
+        self._count_idle(self.aside(self._reading.used))
         self._collector.release()
         yield
         self._collector.hold()
@@ -274,23 +307,17 @@ class Stopwatch:
         self._idle_own_at = time.process_time() if own is None else own
         self._idle_thread_at = time.thread_time()
         self._loaders_cpu = 0.0
-        self._loaders_read = 0
+        self._reading.of_loader = 0
         self._aside_at = self._aside_seconds()
-        self._rested = self.aside(self._used)
+        self._rested = self.aside(self._reading.used)
         self._idle_at = time.perf_counter()
 
     def _count_idle(self, now: _Used) -> None:
         """Let idleness end, when so much has been used."""
         self.idle_seconds += time.perf_counter() - self._idle_at
-        read = now.read - self._rested.read - (now.harness_read - self._rested.harness_read)
-        self.idle_read_bytes += max(0, read) + self._loaders_read
+        self.idle_read_bytes += max(0, now.by_others - self._rested.by_others) + self._reading.of_loader
         children = now.children - self._rested.children
         harness = time.thread_time() - self._idle_thread_at - self._loaders_cpu
         harness += self._aside_seconds() - self._aside_at
         own = time.process_time() - self._idle_own_at
         self.idle_cpu_seconds += max(0.0, children + own - harness)
-
-    def _used(self) -> _Used:
-        """Return what has been used until now; to be asked `aside`."""
-        harness_read = self._own_read().disk + self._aside_read().disk
-        return _Used(cpu_seconds_of_children(), bytes_read(), harness_read)
