@@ -273,12 +273,12 @@ class Stopwatch:
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
         """Let this thread wait for a request; what it uses meanwhile is of a loader's handler of a signal."""
-        began = time.thread_time()
-        try:
-            with self._reading.waiting():
+        with self._reading.waiting():
+            began = time.thread_time()
+            try:
                 yield
-        finally:
-            self._loaders_cpu += time.thread_time() - began
+            finally:
+                self._loaders_cpu += time.thread_time() - began
 
     @contextlib.contextmanager
     def set_aside(self) -> Iterator[None]:
