@@ -185,22 +185,43 @@ def _segment(series: Array, start: int, end: int, error: float, seed: int, alike
     window = series[start:end]
     if len(window) < 2 * FEWEST_A_SIDE:
         return []
-    averaged, group = _averaged(window)
+    p_values, fit, group = _tested(series, start, end, 2, error, seed, alike)
     skipped = len(window) % group
-    fewest = max(2, math.ceil(FEWEST_A_SIDE / group))
-    forms = (1, 2) if len(averaged) >= _PARTS_FOR_TWO * fewest else (1,)
-    model = functools.partial(_fit_steps, forms=forms, fewest=fewest)
-    alike_here = alike if group == 1 else None
-    p_values, fit = permutation_test(averaged, model, (seed, start, end), error, alike_here)
     # Bonferroni: as many chances to be misled as there are forms.
     best = int(p_values.argmin())
-    if p_values[best] * len(forms) > error:
+    if p_values[best] * len(p_values) > error:
         return []
     edges = [start, *(start + skipped + group * place for place in fit.places[best][0].tolist()), end]
     found = []
     for left, right in pairwise(edges):
         found += [*_segment(series, left, right, error, seed, alike), right]
     return found[:-1]
+
+
+def _tested(
+    series: Array, start: int, end: int, most: int, error: float, seed: int, alike: Alike | None
+) -> tuple[Array, Fit, int]:
+    """Return how likely noise alone is explained as well by one change point in a window, and by two.
+
+    Args:
+        series: The series.
+        start: Where the window begins.
+        end: Where it ends.
+        most: The most change points to try, 1 or 2; a short window has room for one.
+        error: As in `detect`.
+        seed: As in `detect`.
+        alike: As in `detect`.
+
+    Returns:
+        The p-values, the fit, and how many points each point of it is the mean of.
+    """
+    averaged, group = _averaged(series[start:end])
+    fewest = max(2, math.ceil(FEWEST_A_SIDE / group))
+    forms = (1, 2) if most == 2 and len(averaged) >= _PARTS_FOR_TWO * fewest else (1,)
+    model = functools.partial(_fit_steps, forms=forms, fewest=fewest)
+    # Means resemble their neighbours less than single points do.
+    known = alike if group == 1 else None
+    return *permutation_test(averaged, model, (seed, start, end), error, known), group
 
 
 def _averaged(window: Array) -> tuple[Array, int]:
@@ -235,10 +256,7 @@ def _change_point(
     from scipy.stats import t
 
     window, left = series[start:end], place - start
-    averaged, group = _averaged(window)
-    model = functools.partial(_fit_steps, forms=(1,), fewest=max(2, math.ceil(FEWEST_A_SIDE / group)))
-    alike_here = alike if group == 1 else None
-    p_values, fit = permutation_test(averaged, model, (seed, start, end), error, alike_here)
+    p_values, fit, group = _tested(series, start, end, 1, error, seed, alike)
     residuals = _residuals(window[None], np.array([[left]]))
     autocorrelation = fit.autocorrelation if group == 1 else autocorrelation_of(residuals, _BIAS, _LOST)[0]
     inflation = variance_inflation(float(autocorrelation[0]))
