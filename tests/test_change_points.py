@@ -42,7 +42,8 @@ def test_series_tell_of_each_other(autocorrelation: float) -> None:
     found = alike_in(series)
     assert found is not None
     assert abs(found.autocorrelation - autocorrelation) < 0.1
-    assert found.spread < 0.2
+    # As if they were three: they share the baseline's noise.
+    assert 0.13 < found.spread < 0.2
     assert alike_in(series[:4]) is None
     assert alike_in([each[:19] for each in series]) is None
 
