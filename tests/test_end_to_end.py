@@ -263,6 +263,7 @@ def check_its_end(ending: signal.Signals, doing: bytes, sessions: Sessions) -> N
     os.close(terminal)
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in out
+    assert "warning" not in out  # nor one of pytest-benchmark, that its fixture was not used
     sessions.check_nothing_is_left()
 
 

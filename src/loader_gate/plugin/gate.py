@@ -43,13 +43,11 @@ def check(
     """
     suite, slower = request.config.stash[SUITE], request.config.stash.setdefault(_SLOWER, {})
     if workload not in suite.results:
-        problem = is_of_other_tree(request.config, workload, tree)
-        if problem:
-            leave_out(benchmark)
-            pytest.exit(problem, returncode=pytest.ExitCode.USAGE_ERROR)
-        problem = _measured(request, suite, tree, workload)
-        if problem:
-            pytest.fail(problem, pytrace=False)
+        try:
+            _measure(request, suite, tree, workload)
+        finally:
+            if workload not in suite.results:
+                leave_out(benchmark)
     key = workload, variant
     if key in slower:  # the test runs again
         leave_out(benchmark)
@@ -67,16 +65,21 @@ def check(
             request.node.warn(UndecidedWarning(sentence))
 
 
-def _measured(request: pytest.FixtureRequest, suite: Suite, tree: Tree, workload: str) -> str:
-    """Measure a workload; return why the system, a device or a file did not let that be done, or nothing."""
+def _measure(request: pytest.FixtureRequest, suite: Suite, tree: Tree, workload: str) -> None:
+    """Measure a workload; end the test, or the session, with why it could not be."""
+    problem = is_of_other_tree(request.config, workload, tree)
+    if problem:
+        pytest.exit(problem, returncode=pytest.ExitCode.USAGE_ERROR)
     try:
         with showing_progress(request.config) as stream:
             suite.measure(workload, _selected(suite, request.session, workload), tree, stream)
     except OSError as error:
-        return printable_lines(f"The workload {workload} could not be measured: {error}: {remedy(error)}.")
+        problem = f"{error}: {remedy(error)}."
     except (DeviceError, TreeError) as error:  # such as a file that could be read when the tree was checked
-        return printable_lines(f"The workload {workload} could not be measured: {error}")
-    return ""
+        problem = str(error)
+    if problem:
+        reason = printable_lines(f"The workload {workload} could not be measured: {problem}")
+        pytest.fail(reason, pytrace=False)
 
 
 def _selected(suite: Suite, session: pytest.Session, workload: str) -> list[str]:
