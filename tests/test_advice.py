@@ -187,6 +187,7 @@ def test_a_cold_run_beside_it(
     colds = [{**each, "cache": "cold", "bytes_per_second": 3e8} for each in INFOS]
     cold_run = saved(*colds).rename(tmp_path / "cold.json")
     other = saved(*({**each, "tree": "another"} for each in colds)).rename(tmp_path / "other.json")
+    parts = saved(*({**each, "passes": "parts of epochs"} for each in colds)).rename(tmp_path / "parts.json")
     warm = saved(*INFOS)
     size = ["--images=2000000", "--file-size=50K", "--memory=8G", "--disk=3000G"]
     assert main([str(warm), *size]) == 0
@@ -194,6 +195,9 @@ def test_a_cold_run_beside_it(
     assert main([str(warm), f"--cold-run={cold_run}", *size]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "speeds are as measured with nothing there (--cold), which gave up to 300 MB/s" in said
+    assert "That was with 1,000 images: a disk may be slower" in said
+    assert main([str(warm), f"--cold-run={parts}", *size]) == 0
+    assert " ".join(capsys.readouterr().out.split()) == said
     assert main([str(warm), f"--cold-run={other}", *size]) == 1
     assert "it has no cold passes of the work of" in capsys.readouterr().err
     assert main([str(warm), f"--cold-run={tmp_path / 'missing'}"]) == 1

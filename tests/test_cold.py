@@ -186,6 +186,26 @@ def test_a_worker_begins_cold(tiny_tree: Tree, tmp_path: Path) -> None:
     assert (warm.epochs, warm.cached_share) == (3, None)
 
 
+@pytest.mark.usefixtures("on_a_disk")
+def test_a_part_of_an_epoch_begins_cold(tiny_tree: Tree, tmp_path: Path) -> None:
+    """Its bytes are those of the whole epoch that it tells of, as its seconds are."""
+    if file_system_of(str(tiny_tree.root)) in cold.NEVER_COLD:
+        pytest.skip("the tree is in memory")
+    worker = WorkerProcess(DISK, module_search_path(Path()), WorkerLimits(60.0))
+    try:
+        worker.open(tiny_tree, Spec((32, 32), 1, shuffle=True, seed=0, cache_dir=tmp_path))
+        worker.ask("check", reference="")
+        whole = PassTiming(**worker.ask("pass", epochs=1, cold=True))
+        part = PassTiming.of(worker.ask("pass", epochs=1, cold=True, part={"begin": 2, "timed": 4}))
+    finally:
+        worker.end()
+    assert part.part is not None
+    assert part.part.images == 6
+    assert part.cached_share is not None
+    assert part.cached_share <= MOST_CACHED
+    assert 0.5 < part.read_bytes / whole.read_bytes < 2
+
+
 def test_a_worker_that_cannot_begin_cold(tiny_tree: Tree, on_a_disk: Path) -> None:
     """Its variant is unmeasured for that, with the sentence alone."""
     held = written(on_a_disk)
@@ -288,6 +308,7 @@ def test_what_is_said_before_the_clock(
     assert unknown.startswith("Bytes a second are not known: fuse")
     assert "5 times --memory-limit are 5.0 GB" in mlperf
     assert "is not kept" in mlperf
+    assert "(--tree-images, --image-root)" in mlperf
     (*_, mlperf) = plan_cold(tiny_tree, [], tmp_path, None, 1000).notes
     assert mlperf.endswith("is kept.")
 
@@ -380,6 +401,8 @@ def test_what_the_json_says(make_measurement: Callable[..., Measurement], tiny_t
     assert "At most 1.0% of them was there when a pass began (tfdata_no_cache)" in evicted
     assert from_no_disk.startswith("Read from no disk")
     assert "in a pass: uint8_memory. " in from_no_disk
+    linked = replace(tiny_tree, paths=tiny_tree.paths * 10_000)  # of which nobody reads a hundredth twice
+    assert len([*about_cold({"a": reads}, {"a": infos["tfdata_no_cache"]}, linked)]) == 1
     assert [*about_cold({"warm": warm}, {"warm": {}}, tiny_tree)] == []
     assert cold_rows(infos.items()) == [
         ("tfdata_no_cache", "20.0", "10.0", "1.0%"),

@@ -59,8 +59,8 @@ class Clock:
         self.torn += 1
 
     def mark(self, images: int) -> Mark:
-        """Return the seconds so far, of which all is CPU time."""
-        return Mark(images, self.seconds, self.seconds)
+        """Return the seconds so far, of which all is CPU time, and in which a disk gave 1 MB each."""
+        return Mark(images, self.seconds, self.seconds, read=1e6 * self.seconds)
 
 
 class Loader:
@@ -106,7 +106,9 @@ def took(loader: Loader, part: Part | None = None) -> float:
         return loader.clock.seconds
     begun, last = epoch.marks
     assert epoch.images == (part.begin + part.timed) * SIZE
-    return begun.whole(last, loader.clock.mark(epoch.images), IMAGES).seconds
+    whole = begun.whole(last, loader.clock.mark(epoch.images), IMAGES)
+    assert whole.read == pytest.approx(1e6 * whole.seconds)
+    return whole.seconds
 
 
 def found(loader: Loader, budget: float) -> PassTiming:

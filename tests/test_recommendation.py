@@ -88,6 +88,13 @@ def test_what_does_not_fit_into_memory_is_as_fast_as_from_the_disk() -> None:
     )
     quick = advise(THE_BASELINE, point("streams", 1.2), large)
     assert quick.variant == "large"
+    as_many = advise(THE_BASELINE, STREAMS, replace(large, images_from_disk=10_001), images=100_000)
+    assert as_many.sentences == found.sentences
+    few = advise(THE_BASELINE, STREAMS, replace(large, images_from_disk=10_000), images=100_000)
+    assert few.sentences == (
+        *found.sentences,
+        "That was with 10,000 images: a disk may be slower where so many more are spread over it.",
+    )
     slow_baseline = replace(THE_BASELINE, from_disk=200.0)
     huge = {"images": 1_000_000, "file_bytes": 2_500_000.0, "free_disk": 1000 * GB}
     found = advise(slow_baseline, STREAMS, large, **huge)

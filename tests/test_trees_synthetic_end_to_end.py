@@ -14,7 +14,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -79,6 +81,25 @@ def test_hard_links_beyond_the_cap(kaggle: tuple[Tree, Path]) -> None:
         places.setdefault(Path(path).stat().st_ino, set()).add(Path(path).parent.name)
     assert len(places) == 6
     assert {"cats", "dogs"} in places.values()
+
+
+def test_no_links_for_cold_passes(kaggle: tuple[Tree, Path]) -> None:
+    """Each image is a file of its own then, with the same bytes, in a tree beside the other one."""
+    tree, cache = kaggle
+    asked = replace(small(10), no_links=True)
+    copied = prepare_tree(asked, quiet(), cache=cache, unique_images=6)
+    assert len({Path(path).stat().st_ino for path in copied.paths}) == 10
+    assert copied.root != tree.root
+    assert copied.digest == tree.digest
+    assert prepare_tree(asked, quiet(), cache=cache, unique_images=6) == copied
+
+
+def test_no_room_for_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said how much they take, and nothing stays of the tree."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(TreeError, match=r"10 images that are no links \(--cold\) takes .* has 1 KB free"):
+        prepare_tree(replace(small(10), no_links=True), quiet(), cache=tmp_path, unique_images=6)
+    assert [each.name for each in (tmp_path / "trees").iterdir()] == [".lock"]
 
 
 def test_second_session_draws_nothing(kaggle: tuple[Tree, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,7 @@ class MapPoint:
         cold_seconds: Seconds an image of the epoch that writes the dump; None if not measured.
         from_disk: Its throughput where a pass begins with nothing in the page cache; None if not measured.
         disk_bytes_per_second: What it had from the disk in such passes; None if that is not known.
+        images_from_disk: How many images an epoch had there; None likewise.
     """
 
     variant: str
@@ -58,6 +59,7 @@ class MapPoint:
     cold_seconds: float | None = None
     from_disk: float | None = None
     disk_bytes_per_second: float | None = None
+    images_from_disk: float | None = None
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,14 @@ def points_of(
         if dump_work == work:
             point = replace(point, disk_bytes=dumped.disk_bytes, cold_seconds=dumped.cold_seconds)
         cold, cold_work = colds.get((chosen, name), (point, work))
-        if replace(cold_work, cache=work.cache, rotation=work.rotation) == work:
-            point = replace(point, from_disk=cold.from_disk, disk_bytes_per_second=cold.disk_bytes_per_second)
+        # A pass from the disk may be a part of an epoch where one from memory is a whole one.
+        if replace(cold_work, cache=work.cache, rotation=work.rotation, passes=work.passes) == work:
+            point = replace(
+                point,
+                from_disk=cold.from_disk,
+                disk_bytes_per_second=cold.disk_bytes_per_second,
+                images_from_disk=cold.images_from_disk,
+            )
         points.append(point)
     return points
 
@@ -141,6 +149,7 @@ def _read(info: Mapping[str, Any]) -> tuple[MapPoint, WorkKey] | None:
         cold_seconds=cold / images if cold and images else None,
         from_disk=entry.images_per_second if is_cold else None,
         disk_bytes_per_second=_size(info.get("bytes_per_second")) if is_cold else None,
+        images_from_disk=images if is_cold else None,
     )
     return point, entry.work
 

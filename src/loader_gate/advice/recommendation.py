@@ -26,6 +26,9 @@ from loader_gate.verdict.sentence import number
 #: The share of free memory or disk that a variant may fill.
 FILLED = 0.9
 
+#: A tree of so many times the images that were measured from the disk may be another matter for it.
+_MANY_TIMES = 10
+
 _GENERATOR = "ImageDataGenerator"
 
 
@@ -181,7 +184,10 @@ def _fastest(points: Sequence[MapPoint], situation: Situation) -> Recommendation
     names = ", ".join(choice.point.variant for choice in tied if choice is not second)
     if names:
         sentences.append(f"About as fast as {best.point.variant}, and no smaller: {names}.")
-    sentences += [*_too_large(choices, best.point), *_about_the_disk(faster, [best, second])]
+    sentences += [
+        *_too_large(choices, best.point),
+        *_about_the_disk(faster, [best, second], situation.images),
+    ]
     next_best = None if second is None else second.point.variant
     return Recommendation(situation, best.point.variant, next_best, tuple(sentences))
 
@@ -229,12 +235,15 @@ def _to_choose_from(faster: Sequence[_Candidate]) -> list[_Candidate]:
     return known or [choice for choice in faster if choice.read_bytes <= SAME_BYTES * least]
 
 
-def _about_the_disk(faster: Sequence[_Candidate], named: Sequence[_Candidate | None]) -> list[str]:
+def _about_the_disk(
+    faster: Sequence[_Candidate], named: Sequence[_Candidate | None], images: int
+) -> list[str]:
     """Return what is known of the disk where not all fits into memory, and what is not.
 
     Args:
         faster: Those that are faster than the baseline.
         named: Those of them that have been told of.
+        images: How many images the situation has.
     """
     sentences = []
     unknown = [choice for choice in faster if not choice.is_known]
@@ -255,6 +264,10 @@ def _about_the_disk(faster: Sequence[_Candidate], named: Sequence[_Candidate | N
         sentences.append(
             f"Where not all fits into memory, speeds are as measured with nothing there (--cold){gave}."
         )
+        fewest = min((each.images_from_disk or images for each in from_disk), default=images)
+        if fewest * _MANY_TIMES <= images:
+            few = f"That was with {fewest:,.0f} images"
+            sentences.append(f"{few}: a disk may be slower where so many more are spread over it.")
     fitting = [choice for choice in faster if not choice.read_bytes and choice.point.memory_bytes == 0]
     if any(choice.point.from_disk == choice.point.images_per_second for choice in fitting):
         sentences.append(

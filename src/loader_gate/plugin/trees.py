@@ -79,6 +79,7 @@ def tree_request(config: pytest.Config) -> TreeRequest:
         tree_seed=options.tree_seed,
         skip_bad_images=options.skip_bad_images,
         most_pixels=options.most_pixels,
+        no_links=options.cold,
     )
 
 

@@ -155,7 +155,8 @@ class Runner:
         for contestant in contestants:
             warm, images, spec = [], len(self._job.tree), self._workers.spec(contestant.variant, False)
             batches = math.ceil(images / spec.batch_size)
-            may_find = _may_be_parted(self._job, spec) and may_be_parts(batches, budget_seconds)
+            # A part would be too little to hold its boxes against chance.
+            may_find = spec.augment == AUGMENTS[0] and may_be_parts(batches, budget_seconds)
             for arm in contestant.arms_to_measure():
                 seconds: list[float] = []
                 while contestant.goes_on_with(arm) and not steady(seconds):
@@ -312,11 +313,3 @@ def _awaited(job: Future[str], tell: Callable[[], None]) -> str:
     while not wait([job], TELL_SECONDS).done:
         tell()
     return job.result()
-
-
-def _may_be_parted(job: Job, spec: Spec) -> bool:
-    """Return whether a part of an epoch may tell of all of it.
-
-    What a cold pass reads has to be that of an epoch, and so do boxes that are held against chance.
-    """
-    return not job.is_cold and spec.augment == AUGMENTS[0]

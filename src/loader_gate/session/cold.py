@@ -125,8 +125,13 @@ def plan_cold(
             "it reads for a process."
         )
     if memory_limit is not None:
-        notes.append(_about_mlperf(sum(map(os.path.getsize, files)), memory_limit))
+        notes.append(_about_mlperf(_bytes_on_disk(tree), memory_limit))
     return ColdPlan("", refused, counts_bytes, tuple(notes))
+
+
+def _bytes_on_disk(tree: Tree) -> int:
+    """Return the bytes of a tree's files, of which links to one count once."""
+    return sum(map(os.path.getsize, without_doubles(tree.paths)))
 
 
 def _never_cold(folder: Path, what: str, hint: str) -> str:
@@ -155,8 +160,8 @@ def _stays(file: str, share: float | None) -> str:
 def _about_links(images: int, files: int) -> Iterator[str]:
     if files < images:
         yield (
-            f"The tree's {images:,} images are {files:,} files on the disk, and hard links to them: what a "
-            "pass has read once, it finds in the page cache. Of as many files it would read more."
+            f"The tree's {images:,} images are {files:,} files on the disk, and links to them: what a pass "
+            "has read once, it finds in the page cache. Of as many files it would read more."
         )
 
 
@@ -170,7 +175,10 @@ def _about_mlperf(data: int, limit: int) -> str:
     )
     if is_kept:
         return found + "kept."
-    return found + "not kept. Passes begin cold all the same; a larger tree (--tree-images) keeps it."
+    return (
+        f"{found}not kept. Passes begin cold all the same; a larger tree (--tree-images, --image-root) keeps "
+        "it."
+    )
 
 
 def cold_figures(measurement: Measurement, plan: ColdPlan) -> dict[str, Any]:
@@ -208,7 +216,7 @@ def about_cold(
         "Cold: before each pass the tree's files and the variant's dump were evicted from the page cache. "
         f"At most {shares[most]:.1%} of them was there when a pass began ({most})."
     )
-    little = _READS_NOTHING * tree.mean_bytes() * len(tree)
+    little = _READS_NOTHING * _bytes_on_disk(tree)
     held = [
         name
         for name in shares

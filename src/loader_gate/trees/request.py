@@ -51,6 +51,8 @@ class TreeRequest:
         tree_seed: ``--tree-seed``, of drawing and of choosing.
         skip_bad_images: ``--skip-bad-images``.
         most_pixels: ``--most-pixels``, of one image.
+        no_links: Whether each image of a synthetic tree is a file of its own, as for ``--cold``, which of two
+            links to one file would read a single one.
         libraries: Those that are going to decode its images.
     """
 
@@ -63,6 +65,7 @@ class TreeRequest:
     tree_seed: int = 0
     skip_bad_images: bool = False
     most_pixels: int | None = None
+    no_links: bool = False
     libraries: tuple[str, ...] = LIBRARIES
 
     @property

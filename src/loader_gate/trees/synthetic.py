@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from loader_gate.progress import Display
+from loader_gate.sizes import format_size
 from loader_gate.trees.cache import FORMAT, built
 from loader_gate.trees.digests import content_digest, key_digest, tree_digest
 from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.tree import Tree, TreeError, list_images
 
-#: How many images of a tree are drawn; the others are hard links to these. As many pictures as this differ
-#: enough for a loader, and drawing more would only take time and disk.
+#: How many images of a tree are drawn; the others are hard links to these, or copies. As many pictures as
+#: this differ enough for a loader, and drawing more would only take time and disk.
 UNIQUE_IMAGES = 1024
 
 _RECORD = "tree.json"
@@ -48,7 +49,10 @@ def synthetic_tree(
     drawn_with = [version("numpy"), version("pillow")]
     # The code counts as it stands: a change to it that leaves old trees in place would never be noticed.
     code = content_digest(Path(picture.__file__).read_bytes())
-    key = key_digest([FORMAT, code, preset.style, drawn_with, images, class_names, unique, request.tree_seed])
+    copies = ["copies"] if request.no_links and unique < images else []
+    key = key_digest(
+        [FORMAT, code, preset.style, drawn_with, images, class_names, unique, request.tree_seed, *copies]
+    )
     name = f"{request.tree or 'small'}-{images}x{classes}-seed{request.tree_seed}-{key[:12]}"
     files = [f"{class_names[number % classes]}/{number:06}.jpg" for number in range(images)]
 
@@ -72,8 +76,15 @@ def synthetic_tree(
             of_pictures = drawn.shared(pictures, tasks, unique, display)
             # Each round of links is shifted by one, so that a picture gets to different classes.
             originals = [(number + number // unique) % unique for number in range(images)]
-            for file, original in zip(files, originals, strict=True):
-                _link(pictures / f"{original:06}.jpg", train / file)
+            pairs = [
+                (pictures / f"{original:06}.jpg", train / file)
+                for file, original in zip(files, originals, strict=True)
+            ]
+            if copies:
+                _copy(pairs, display)
+            else:
+                for pair in pairs:
+                    _link(*pair)
             digests = [of_pictures[original] for original in originals]
         record = {
             "digest": tree_digest(zip(files, digests, strict=True)),
@@ -83,6 +94,27 @@ def synthetic_tree(
 
     place = built(cache / "trees", name, lambda folder: _digest(folder) is not None, build, display)
     return Tree.read(place / "train", _digest(place) or "")
+
+
+def _copy(pairs: Sequence[tuple[Path, Path]], display: Display) -> None:
+    """Copy each picture to its place.
+
+    Raises:
+        TreeError: The disk has no room for all.
+    """
+    needed = sum(original.stat().st_size for original, _ in pairs)
+    folder = pairs[0][1].parent
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise TreeError(
+            f"a tree of {len(pairs):,} images that are no links (--cold) takes {format_size(needed)}, and "
+            f"{folder} has {format_size(free)} free: take fewer --tree-images, or set LOADER_GATE_CACHE to a "
+            "folder on a larger disk."
+        )
+    with display.progress("Copying images", len(pairs)) as progress:
+        for number, (original, place) in enumerate(pairs, 1):
+            shutil.copy2(original, place)
+            progress.update(number)
 
 
 def _link(original: Path, place: Path) -> None:

@@ -62,6 +62,7 @@ class Mark:
         cpu: Of all processes of the worker.
         asking: Of the thread that asks for batches.
         looked: Of the harness, left out of the others.
+        read: Bytes that all processes of the worker have had read from disks.
     """
 
     images: int = 0
@@ -69,6 +70,7 @@ class Mark:
     cpu: float = 0.0
     asking: float = 0.0
     looked: float = 0.0
+    read: float = 0.0
 
     def whole(self, last: Mark, end: Mark, images: int) -> Mark:
         """Return what a whole epoch would take, of which this mark is where timing began.
@@ -89,6 +91,7 @@ class Mark:
             grown(self.cpu, last.cpu, end.cpu),
             grown(self.asking, last.asking, end.asking),
             grown(self.looked, last.looked, end.looked),
+            grown(self.read, last.read, end.read),
         )
 
 

@@ -89,8 +89,8 @@ class Passes:
             DifferenceError: One of them was no whole epoch as it was asked for.
         """
         clock = self._stopwatch
-        seconds = first = cpu = asking = teardown = looked = 0.0
-        peak = read = 0
+        seconds = first = cpu = asking = teardown = looked = read = 0.0
+        peak = 0
         waits: list[float] = []
         busy: list[float] = []
         qualities: list[float] = []
@@ -109,7 +109,7 @@ class Passes:
             asking += took.asking
             teardown += clock.teardown_seconds
             looked += took.looked
-            read += clock.read_bytes
+            read += took.read
             peak = max(peak, clock.peak_bytes)
             waits += epoch.waits[1:]
             busy += [] if epoch.utilisation is None else [epoch.utilisation]
@@ -131,7 +131,7 @@ class Passes:
             idle_read_bytes=clock.idle_read_bytes,
             look_seconds=looked / epochs,
             asking_cpu_seconds=max(0.0, asking) / epochs,
-            read_bytes=max(0, read) // epochs,
+            read_bytes=round(max(0.0, read) / epochs),
             part=of_part,
             gpu=epoch.gpu,
         )

@@ -278,12 +278,12 @@ class Worker:
 
         A cold one begins with nothing of its data in the page cache, and has one epoch.
         """
+        asked = None if part is None else Part(len(self._tree), **part)
         if not cold:
-            asked = None if part is None else Part(len(self._tree), **part)
             return asdict(self._passes.run(epochs, asked))
         with self._stopwatch.set_aside():
             cached = self._cold_start.evict()
-        return {**asdict(self._passes.run(epochs=1)), "cached_share": cached}
+        return {**asdict(self._passes.run(1, asked)), "cached_share": cached}
 
     def do_record(self, seconds: float) -> dict[str, Any]:
         """Record what tf.data does for so many seconds, see ``operations.py``."""

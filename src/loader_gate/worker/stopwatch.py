@@ -236,13 +236,15 @@ class Stopwatch:
         """Return what the epoch has taken until now, when so many images have come."""
         began, cpu, paused = time.perf_counter(), time.thread_time(), self.paused_seconds
         used = time.process_time() - self._own_at + cpu_seconds_of_children() - self._children_at
-        mark = Mark(images, self.now(), used - paused, cpu - self._asking_at - paused, paused)
+        read = bytes_read() - self._read_at
+        mark = Mark(images, self.now(), used - paused, cpu - self._asking_at - paused, paused, read)
         self._leave_out(began, cpu)
         return mark
 
     def end_mark(self, images: int) -> Mark:
         """Return what the last epoch, of so many images, has taken in all."""
-        return Mark(images, self.seconds, self.cpu_seconds, self.asking_cpu_seconds, self.paused_seconds)
+        times = self.seconds, self.cpu_seconds, self.asking_cpu_seconds, self.paused_seconds
+        return Mark(images, *times, self.read_bytes)
 
     def _leave_out(self, began: float, cpu: float) -> float:
         """Leave out what this thread has done since then, by both clocks; return how long that was."""
