@@ -380,8 +380,9 @@ def main(arguments: list[str]) -> int:
     found, absent = measured(resized(paths, size), size, options.rounds, options.images)
     text = (
         "# Ways to keep an image\n\n"
-        f"{len(paths)} photographs at {size[0]}x{size[1]}, {options.rounds} rounds of {options.images}, "
-        f"{cores()} cores, by `python -m docs.half_the_bytes`.{absent}\n\n{table(found, size)}"
+        f"{len(paths)} photographs at {size[0]}x{size[1]}, {cores()} cores, by "
+        f"`python -m docs.half_the_bytes PHOTOS --rounds {options.rounds} --images {options.images}`."
+        f"{absent}\n\n{table(found, size)}"
     )
     FILE.write_text(text, encoding="utf-8")
     print(text)
