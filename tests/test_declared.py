@@ -131,6 +131,10 @@ CIFAR, CLIP = (
     ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
 )
 
+#: Images that are normalised as nobody would guess.
+OWN_MEAN, OWN_STD = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
+OWN = ((PLAIN - OWN_MEAN) / OWN_STD).astype(np.float32)
+
 
 def to_add(
     images: Floats,
@@ -176,8 +180,11 @@ def sentence(*lines: str) -> str:
         (((PLAIN - CLIP[0]) / CLIP[1]).astype(np.float32), {}, [f"MEAN = {CLIP[0]}", f"STD = {CLIP[1]}"]),
         (PLAIN, {"MEAN": MEAN, "STD": STD}, ["MEAN", "STD"]),
         (PLAIN, {"STD": STD}, ["STD"]),
+        (PLAIN, {"MEAN": MEAN}, ["MEAN"]),
+        (channels_first(OWN), {"MEAN": OWN_MEAN, "STD": OWN_STD}, ['LAYOUT = "NCHW"']),
         (PLAIN, {"MEAN": 0.0, "LAYOUT": "NCHW"}, ['LAYOUT = "NHWC"']),
         (LEVELS, {"MEAN": 0.0}, ["VALUE_RANGE = (0, 255)", "MEAN"]),
+        (LEVELS.astype(np.uint8), {"MEAN": 0.0}, ['DTYPE = "uint8"', "MEAN"]),
         (LEVELS.astype(np.uint8), {"MEAN": 0.0, "STD": STD}, ['DTYPE = "uint8"', "MEAN", "STD"]),
         (normalised(PLAIN), {"VALUE_RANGE": (0, 1)}, [f"MEAN = {MEAN}", f"STD = {STD}", "VALUE_RANGE"]),
         (
