@@ -523,14 +523,28 @@ def test_it_refuses_before_the_clock_starts(options: tuple[str, ...], words: str
 
 
 def test_another_tree(suite: Suite) -> None:
-    """It is known only when it has been built; then the session ends."""
+    """It is known only when it has been built; then the session ends, and no name in the run is a command."""
     data = earlier_run()
     for each in data["benchmarks"]:
         each["extra_info"]["tree"] = "another"
+    data["benchmarks"].append(benchmark("\n::stop-commands::x", tree="another"))
     written(suite.folder, data)
     result = suite.run(*AGAINST)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "tree another then, 0123456789ab… now" in " ".join(result.outlines)
+    assert r"\x3a:stop-commands::x" in str(result.stdout)
+    assert "\n::" not in f"{result.stdout}{result.stderr}"
+
+
+def test_a_stranger_s_run_gives_no_commands(suite: Suite) -> None:
+    """What the run has left open is text, whatever it is called."""
+    data = earlier_run()
+    data["benchmarks"][1]["extra_info"]["variant"] = "\n::stop-commands::x"
+    written(suite.folder, data)
+    result = suite.run(*AGAINST, "-k", FILE)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert r"\x3a:stop-commands::x" in str(result.stderr)
+    assert "\n::" not in f"{result.stdout}{result.stderr}"
 
 
 def test_seconds_of_both_sides_are_paired() -> None:

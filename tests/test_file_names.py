@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fixtures.trees import NewFolder, NewTree, write_image
+from loader_gate.advice.__main__ import main as advice
+from loader_gate.bisect.__main__ import main as bisect
+from loader_gate.capacity.__main__ import main as capacity
+from loader_gate.copy_variant import main as copy_variant
+from loader_gate.doctor.__main__ import main as doctor
+from loader_gate.growth.__main__ import main as growth
 from loader_gate.progress import Display
+from loader_gate.registry.variant import BASELINE
+from loader_gate.report.__main__ import main as report
 from loader_gate.text import one_line, printable, printable_lines
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.tree import TreeError
 from loader_gate.worker.serve import _in_words
+from tests.made_up_runs import made_up_run
 
+#: At the beginning of a line of a log it would switch off our own annotations.
+COMMAND = "\n::stop-commands::x"
 NAMES = (
     unicodedata.normalize("NFD", "né.jpg"),
     unicodedata.normalize("NFC", "né.jpg"),
@@ -112,6 +125,40 @@ def test_lines() -> None:
 def test_exception_of_a_loader() -> None:
     """Its newline would put a command at column 0 of the log, which switches off our own annotations."""
     assert _in_words(ValueError("no\n::stop-commands::token")) == r"ValueError: no \x3a:stop-commands::token"
+
+
+@only_linux
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (advice, ["run.json"]),
+        (capacity, ["run.json", "--variant=a"]),
+        (report, ["run.json"]),
+        (doctor, [f"--variant={COMMAND}"]),
+        (growth, [COMMAND]),
+        (bisect, ["good", "bad", "--loader=a:b"]),
+        (copy_variant, [BASELINE, "FOLDER"]),
+    ],
+)
+def test_errors_of_commands(
+    command: Callable[[list[str]], int],
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """None begins a line with a command for the runner, be it in a saved run, an option or the folder."""
+    folder = tmp_path / COMMAND
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    run = made_up_run()
+    run["benchmarks"][0] |= {"fullname": COMMAND, "stats": {}}
+    Path("run.json").write_text(json.dumps(run), encoding="utf-8")
+    Path("tree.py").touch()
+    assert command([each.replace("FOLDER", str(folder)) for each in arguments]) > 0
+    said = capsys.readouterr().err
+    assert COMMAND.strip() in said.replace(r"\x3a", ":")
+    assert COMMAND not in said
 
 
 def test_what_is_passed_over_is_said(new_folder: NewFolder) -> None:

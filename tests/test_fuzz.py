@@ -53,9 +53,11 @@ settings.register_profile(
 )
 settings.load_profile("ours")
 
+#: At the beginning of a line of a log it would switch off our own annotations.
+COMMAND = "\n::stop-commands::x"
 texts = st.one_of(
     st.text(max_size=12),
-    st.sampled_from(["", HOSTILE, "]]>", "\n::stop-commands::x", "\x1b[31m", "\u202e", "../../x"]),
+    st.sampled_from(["", HOSTILE, "]]>", COMMAND, "\x1b[31m", "\u202e", "../../x"]),
 )
 numbers = st.one_of(
     st.integers(-3, 3), st.integers(), st.sampled_from([10**400, -(10**20)]), st.floats(), st.booleans()
@@ -97,10 +99,14 @@ def run_of(data: Any, folder: Path) -> Path:
     return path
 
 
-@given(those=changes)
-def test_saved_runs(those: list[tuple[float, Any]], tmp_path: Path) -> None:
+@given(name=texts.map(f"{COMMAND}{{}}".format), missing=st.sampled_from(["", "mean"]), those=changes)
+def test_saved_runs(name: str, missing: str, those: list[tuple[float, Any]], tmp_path: Path) -> None:
     """All that reads a run: the list, the steps, the map, the summary and the page."""
-    path = run_of(changed(made_up_run(), those), tmp_path)
+    run = made_up_run()
+    for each in run["benchmarks"]:
+        each["fullname"] = name
+        each["stats"].pop(missing, None)  # which is said of it by its name
+    path = run_of(changed(run, those), tmp_path)
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
         assert history(["--storage", str(tmp_path)]) in (0, 1, 2)
         assert advise([str(path)]) in (0, 1)
@@ -108,12 +114,12 @@ def test_saved_runs(those: list[tuple[float, Any]], tmp_path: Path) -> None:
     summary = summary_of_file(path)
     assert HOSTILE not in summary
     assert not re.search(r"^::", summary, re.MULTILINE)
-    run = run_or_problem(path)
-    if isinstance(run, str):
-        assert str(path) in run
+    found = run_or_problem(path)
+    if isinstance(found, str):
+        assert str(path) in found
         return
     page = tmp_path / "report.html"
-    write_report(page, json.loads(path.read_text(encoding="utf-8")), [run], [])
+    write_report(page, json.loads(path.read_text(encoding="utf-8")), [found], [])
     assert HOSTILE not in page.read_text(encoding="utf-8")
 
 

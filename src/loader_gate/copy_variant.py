@@ -14,6 +14,7 @@ from pathlib import Path
 from loader_gate import HOMES
 from loader_gate.kept_files import write_whole
 from loader_gate.registry.built_in import built_in_variants
+from loader_gate.text import printable
 
 #: The folder that holds the package.
 _PROJECT = Path(__file__).resolve().parents[1]
@@ -114,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not file.exists():
                 write_whole(file, text)
     except (CopyError, OSError, UnicodeDecodeError) as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     print(f"{options.folder}: {', '.join(sorted(files))}")
     return 0

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run, data, infos = _read(options.run)
         cold_infos = [] if options.cold_run is None else _read(options.cold_run)[2]
     except RunError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return 1
     images, file_bytes = measured_tree(data, infos)
     situation = Situation(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from loader_gate.argument_types import positive
 from loader_gate.commands import split_at_dashes
+from loader_gate.text import printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return search_packages(repository, asked, options.good_python, options.bad_python)
         return search_commits(repository, asked, options.good, options.bad)
     except BisectError as error:
-        print(error, file=sys.stderr)
+        print(printable_lines(str(error)), file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
         print("Interrupted: nothing is left behind.", file=sys.stderr)

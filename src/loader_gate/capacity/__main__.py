@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             run = _run(options.run)
         except RunError as error:
-            print(error, file=sys.stderr)
+            print(printable(str(error)), file=sys.stderr)
             return WRONG
         names = variants_in(run)
         if options.variant not in names:

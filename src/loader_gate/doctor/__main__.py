@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from loader_gate.argument_types import count, positive
 from loader_gate.kept_files import write_whole
+from loader_gate.text import printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,12 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asked = _asked(options)
     except (RegistryError, TreeError) as error:
-        print(error, file=sys.stderr)
+        print(printable_lines(str(error)), file=sys.stderr)
         return 2
     try:
         findings = examine(asked, sys.stderr)
     except RecordingError as error:
-        print(f"{error}.", file=sys.stderr)
+        print(printable_lines(f"{error}."), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted: nothing is known.", file=sys.stderr)

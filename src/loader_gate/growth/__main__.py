@@ -15,6 +15,7 @@ from loader_gate.argument_types import count, positive
 from loader_gate.commands import split_at_dashes
 from loader_gate.kept_files import write_whole
 from loader_gate.pictures import picture_file
+from loader_gate.text import printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check(options)
         measured = measure(_asked(options, extra), sys.stderr)
     except (AskedError, TreeError) as error:
-        print(error, file=sys.stderr)
+        print(printable_lines(str(error)), file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
         print("Interrupted: nothing is left behind.", file=sys.stderr)

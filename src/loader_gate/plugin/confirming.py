@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     problem = _why_in_vain(run, [*ours.values()])
     if problem:
         items.clear()  # pytest goes on to list them
-        raise pytest.UsageError(f"--confirm {run.path}: {problem}.")
+        raise pytest.UsageError(printable_lines(f"--confirm {run.path}: {problem}."))
     left_out = [item for item, key in ours.items() if key not in run.left_open]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

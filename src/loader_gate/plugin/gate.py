@@ -69,7 +69,7 @@ def _measure(request: pytest.FixtureRequest, suite: Suite, tree: Tree, workload:
     """Measure a workload; end the test, or the session, with why it could not be."""
     problem = is_of_other_tree(request.config, workload, tree)
     if problem:
-        pytest.exit(problem, returncode=pytest.ExitCode.USAGE_ERROR)
+        pytest.exit(printable_lines(problem), returncode=pytest.ExitCode.USAGE_ERROR)
     try:
         with showing_progress(request.config) as stream:
             suite.measure(workload, _selected(suite, request.session, workload), tree, stream)
