@@ -7,11 +7,13 @@ import multiprocessing
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,6 +157,18 @@ def raises(tree: Tree, spec: Spec) -> Epochs:
         raise OSError("the disk went away")
 
     return type("Raises", (TroubledEpochs,), {"trouble": staticmethod(trouble)})(tree, spec)  # type: ignore[no-any-return]
+
+
+def writes_elsewhere(tree: Tree, spec: Spec) -> Epochs:
+    """Return a loader that writes to sockets that it has not opened, in the middle of a pass."""
+
+    def trouble() -> None:
+        for each in Path("/dev/fd").iterdir():
+            with suppress(OSError):  # the one that lists them is closed by now
+                if stat.S_ISSOCK(os.fstat(int(each.name)).st_mode):
+                    os.write(int(each.name), b"Epoch 1 of 3\n")
+
+    return type("WritesElsewhere", (TroubledEpochs,), {"trouble": staticmethod(trouble)})(tree, spec)  # type: ignore[no-any-return]
 
 
 def fills_the_disk(tree: Tree, spec: Spec) -> Epochs:

@@ -12,7 +12,9 @@ import io
 import json
 import os
 import re
+import subprocess
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +27,20 @@ from PIL import Image
 from loader_gate import argument_types
 from loader_gate.advice.__main__ import main as advise
 from loader_gate.history.__main__ import main as history
+from loader_gate.registry.variant import Variant
 from loader_gate.report.make import write_report
 from loader_gate.report.summary import summary_of_file
 from loader_gate.runs.confirmation import ConfirmError, read_earlier_run
 from loader_gate.runs.parsing import run_or_problem
 from loader_gate.sizes import parse_size
+from loader_gate.trees.coco import coco_images
 from loader_gate.trees.look import look
 from loader_gate.trees.request import PRESETS, TreeRequest
 from loader_gate.trees.tree import TreeError
 from loader_gate.verdict.floors import FloorsError, OwnFloor
 from loader_gate.verdict.floors_file import load_floors
+from loader_gate.worker.limits import WorkerLimits
+from loader_gate.worker.process import WorkerError, WorkerProcess
 from loader_gate.workloads.device import DeviceError, parse_device
 from tests.made_up_runs import HOSTILE, made_up_run
 from tests.test_saved_runs import INFO, write_run
@@ -132,6 +138,67 @@ def test_runs_to_go_on_with(those: list[tuple[float, Any]], tmp_path: Path) -> N
     path.write_text(json.dumps(data), encoding="utf-8")
     with contextlib.suppress(ConfirmError):
         read_earlier_run(path)
+
+
+COCO = {
+    "images": [{"id": number, "file_name": f"{number}.jpg"} for number in (1, 2, 3)],
+    "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+    "annotations": [
+        {"id": 1, "image_id": 1, "category_id": 1, "area": 5.5, "iscrowd": 0},
+        {"id": 2, "image_id": 2, "category_id": 2, "bbox": [1, 1, 2, 2]},
+        {"id": 3, "image_id": 2, "category_id": 1, "area": 90, "iscrowd": 1},
+        {"id": 4, "image_id": 3, "category_id": 2, "area": 7},
+    ],
+}
+
+
+@given(those=changes, cut=st.floats(0, 1))
+def test_coco_annotations(those: list[tuple[float, Any]], cut: float, tmp_path: Path) -> None:
+    """Any JSON, whole or cut: no image is looked for elsewhere, and each has a class."""
+    for number in (1, 2, 3):
+        (tmp_path / f"{number}.jpg").touch()
+    text = json.dumps(changed(COCO, those))
+    path = tmp_path / "instances.json"
+    path.write_text(text[: 1 + int(cut * len(text))] if cut < 0.3 else text, encoding="utf-8")
+    with contextlib.suppress(TreeError):
+        for image in coco_images(tmp_path, path, tmp_path / "cache", skip_missing=True).images:
+            assert Path(image.path).resolve().parent == tmp_path.resolve()
+            assert image.class_name
+
+
+ANSWERS: list[dict[str, Any]] = [
+    {"kind": "streaming", "build_seconds": 0.1},
+    {"seconds": 0.5, "epochs": 1, "batch_seconds": {"p50": 0.03}, "shuffle_quality": None},
+    {"error": "ValueError: no image"},
+    {"difference": "3 images are missing"},
+    {"not_cold": "its data was in the page cache"},
+]
+
+
+@given(
+    answer=st.one_of(st.sampled_from(ANSWERS), values),
+    those=changes,
+    cut=st.floats(0, 1),
+    before=st.sampled_from([b"", b"", b"Hello.\n", b"{}", b"1"]),
+)
+def test_answers_of_workers(answer: Any, those: list[tuple[float, Any]], cut: float, before: bytes) -> None:
+    """Whatever a loader makes its process write to the connection: an answer, or an error that says so."""
+    message = json.dumps(changed(answer, those)).encode()
+
+    def answering(_: object, __: object, connection: Connection, stderr: int) -> Any:
+        os.write(connection.fileno(), before)
+        connection.send_bytes(message[: int(cut * len(message))] if cut < 0.3 else message)
+        # It reads what it is asked until the connection is closed.
+        own = {"stdin": connection.fileno(), "stdout": stderr, "start_new_session": True}
+        return subprocess.Popen(["/bin/cat"], **own)  # type: ignore[call-overload]
+
+    variant = Variant("any", "any", "any")
+    worker = WorkerProcess(variant, [], WorkerLimits(0.2), fork=answering)  # type: ignore[arg-type]
+    try:
+        with contextlib.suppress(WorkerError):
+            assert isinstance(worker.ask("pass", epochs=1), dict)
+    finally:
+        worker.end()
 
 
 FLOORS: dict[str, Any] = {

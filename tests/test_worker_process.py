@@ -225,6 +225,14 @@ def test_a_worker_that_raises_says_what(tiny_tree: Tree, spec: Spec, reference: 
             worker.ask("pass", epochs=1)
 
 
+def test_a_worker_whose_connection_is_written_to(tiny_tree: Tree, spec: Spec, reference: str) -> None:
+    """It is no answer, and no more than a text is waited for; the reason says what to look for."""
+    with opened("writes_elsewhere", tiny_tree, spec) as worker:
+        worker.ask("check", reference=reference)
+        with pytest.raises(WorkerError, match=r"no answer of it: .* file descriptor that it has not opened"):
+            worker.ask("pass", epochs=1)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
 def test_a_worker_that_fills_the_disk(tiny_tree: Tree, spec: Spec, reference: str, tmp_path: Path) -> None:
     """The reason says that it was the disk and what to do; what it has written goes when it does."""

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 STDERR_LINES = 5
 GRACE_SECONDS = 5.0
 WATCH_SECONDS = 0.1
+#: No answer has so many bytes; any text, taken for the length of a message, says more.
+_MOST_BYTES = 2**26
 _TENSORFLOW_LOG = re.compile(
     r"[IWE]0000 00:00:|\d{4}-\d\d-\d\d \S+: [IWE] |WARNING: All log messages before absl::"
 )
@@ -157,13 +159,21 @@ class WorkerProcess:
         """Send one request, and return the answer.
 
         Raises:
-            WorkerError: The worker raised, died or hung, or a timed epoch was not what was asked for.
+            WorkerError: The worker raised, died or hung, or sent what is no answer, or a timed epoch was not
+                what was asked for.
         """
         try:
             self._send(do=do, **arguments)
             while True:
                 self._wait()
-                answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
+                answer = _answer(self._connection)
+                if answer is None:
+                    raise WorkerError(
+                        self._explain(
+                            "sent what is no answer of it: something else writes to its connection, such as "
+                            "a loader to a file descriptor that it has not opened"
+                        )
+                    )
                 if "alive" not in answer:
                     self._note_children()
                     break
@@ -265,6 +275,25 @@ class WorkerProcess:
         self._temporary.cleanup()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _answer(connection: Connection) -> dict[str, Any] | None:
+    """Return what a worker has answered; None if it is no answer.
+
+    Raises:
+        EOFError: There is nothing left to read.
+        OSError: It cannot be read.
+    """
+    try:
+        answer = json.loads(connection.recv_bytes(_MOST_BYTES))
+    except (ValueError, RecursionError):
+        return None
+    except OSError as error:
+        if error.errno is None and not connection.closed:  # the length of the message is none
+            return None
+        raise
+    is_answer = isinstance(answer, dict) and isinstance(answer.get("error", ""), str)
+    return answer if is_answer else None
 
 
 def _undo(stderr: IO[bytes], temporary: OwnedFolder, connection: Connection) -> None:
