@@ -509,6 +509,9 @@ class Timeout:
 def pytest_addhooks(pluginmanager):
     pluginmanager.add_hookspecs(Timeout)
 
+def pytest_configure(config):
+    config._env_timeout = 2.5
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
     settings = types.SimpleNamespace(timeout=2.5)
@@ -518,12 +521,17 @@ def pytest_runtest_protocol(item):
 
 
 def test_a_timeout_is_of_other_tests(tmp_path: Path, run_here: Run) -> None:
-    """What pytest-timeout asks before it sets a timer is answered for benchmarks alone, and said."""
+    """What pytest-timeout asks before it sets a timer is answered for benchmarks alone, and said first."""
     write(tmp_path, {"conftest.py": CONFTEST + TIMEOUT, "test_loaders.py": LOADERS})
     done = run_here(tmp_path, *STRICT, "--setup-plan", "-s")
     assert "test_plain timer: None" in done.stdout
     assert "photos[loading] timer: True" in done.stdout
-    assert done.stdout.count("pytest-timeout's 2.5 s do not count for benchmarks") == 1
+    start, timer, rest = done.stdout.partition("timer:")
+    assert start.count("pytest-timeout's 2.5 s do not count for benchmarks") == 1
+    assert timer
+    assert "do not count" not in rest
+    done = run_here(tmp_path, *STRICT, "--setup-plan", "-k", "test_plain")
+    assert "do not count" not in done.stdout
 
 
 def test_without_pytest_benchmark(tmp_path: Path, run_here: Run) -> None:
