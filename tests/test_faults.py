@@ -53,6 +53,7 @@ def test_what_is_right() -> None:
         (replace(RIGHT, code=1), "exit code 1, not 2"),
         (replace(RIGHT, said="."), "nothing like “interrupted” was said"),
         (replace(RIGHT, said="interrupted\nTraceback (most recent call last):\n"), "without a sentence"),
+        (replace(RIGHT, said="interrupted\nF Traceback (most recent call last):\n"), "without a sentence"),
         (replace(RIGHT, said="interrupted\nINTERNALERROR> x"), "without a sentence"),
         (replace(RIGHT, said="interrupted\nE   OSError: x"), "without a sentence"),
         (replace(RIGHT, reached=False), "the session never came to where it was to happen"),

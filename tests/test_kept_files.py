@@ -207,7 +207,9 @@ def test_runs_saved_at_once_have_a_number_each(tmp_path: Path) -> None:
     def save(session: int) -> None:
         logger = SimpleNamespace(info=lambda *_, **__: None)
         storage = FileStorage(tmp_path, logger=logger, default_machine_id="here")
-        books = SimpleNamespace(storage=storage, json=tmp_path / "run.json", logger=logger)
+        books = SimpleNamespace(
+            storage=storage, json=tmp_path / "run.json", logger=logger, handle_saving=None
+        )
         save_whole(books)
         start.wait()
         books.storage.save({"session": session}, "mine")
@@ -261,7 +263,7 @@ def test_a_disk_that_fills_up_while_it_is_saved(tmp_path: Path, monkeypatch: pyt
     """pytest-benchmark goes on to its tables; what could not be written is said, and nothing is half."""
     logger = SimpleNamespace(info=lambda *_, **__: None)
     storage = FileStorage(tmp_path, logger=logger, default_machine_id="here")
-    books = SimpleNamespace(storage=storage, json=tmp_path / "run.json", logger=logger)
+    books = SimpleNamespace(storage=storage, json=tmp_path / "run.json", logger=logger, handle_saving=None)
     problems = save_whole(books)
     books.storage.save({"session": 1}, "mine")
     before = {file: file.read_bytes() for file in tmp_path.rglob("*.json")}
@@ -276,3 +278,17 @@ def test_a_disk_that_fills_up_while_it_is_saved(tmp_path: Path, monkeypatch: pyt
     assert all("This run could not be saved: --benchmark-" in each for each in problems)
     assert all("No space left on device" in each for each in problems)
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+
+
+def test_no_process_that_tells_what_machine_it_is() -> None:
+    """pytest-benchmark starts programs before it saves: that it may not is said, and its tables come."""
+
+    def handle_saving() -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    books = SimpleNamespace(storage=None, json=None, handle_saving=handle_saving)
+    problems = save_whole(books)
+    books.handle_saving()
+    (problem,) = problems
+    assert problem.startswith("This run could not be saved: [Errno")
+    assert "`ulimit -u`" in problem

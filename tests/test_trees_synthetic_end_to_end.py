@@ -6,6 +6,7 @@ import contextlib
 import io
 import itertools
 import os
+import re
 import shutil
 import signal
 import statistics
@@ -245,11 +246,19 @@ def test_what_a_killed_session_has_drawn_is_used(tmp_path: Path, monkeypatch: py
 
 
 def test_failed_drawing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error in a worker names the picture and leaves neither tree nor temporary folder."""
+    """An error in a worker names the picture, its place and what to do, and leaves nothing behind."""
     monkeypatch.setattr(drawn, "results", lambda *_: BrokenPool())
-    with pytest.raises(TreeError, match=r"picture 0 .* could not be drawn: MemoryError"):
+    place = re.escape(str(tmp_path / "trees"))
+    with pytest.raises(TreeError, match=rf"picture 0 .*{place}.*: MemoryError.*set LOADER_GATE_CACHE"):
         prepare_tree(small(4), quiet(), cache=tmp_path)
     assert [path.name for path in (tmp_path / "trees").iterdir()] in ([".lock"], [])
+
+
+def test_no_process_to_draw_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no picture's fault: the message says which limits to raise."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    with pytest.raises(TreeError, match=r"^pictures cannot be drawn, as no process .*no-python.*`ulimit -u`"):
+        prepare_tree(small(4), quiet(), cache=tmp_path / "cache")
 
 
 class BrokenPool:

@@ -200,7 +200,7 @@ def _processes() -> Iterator[Case]:
     for stage in ("drawing", "reference", "fresh processes", "writing dumps"):
         yield Case(
             "no more processes (EAGAIN)", stage, "fails with a sentence that says so", (FAILED,),
-            "Resource temporarily unavailable",
+            r"`ulimit -u`",
             {"stage": stage, "do": "fail_to_start", "value": errno.EAGAIN},
             stays=stage == "fresh processes", **_at(stage),  # git, which forgets a worktree, is one more
         )  # fmt: skip

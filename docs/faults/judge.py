@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 #: What pytest and Python say of an error that nobody has put into words.
 _UNFORESEEN = re.compile(
-    r"^(Traceback \(most recent call last\)|INTERNALERROR|E   .*|Exception ignored .*|Fatal Python error)",
+    r"Traceback \(most recent call last\)|^(INTERNALERROR|E   .*|Exception ignored .*|Fatal Python error)",
     re.MULTILINE,
 )
 #: Letters of what was said that a table has room for.

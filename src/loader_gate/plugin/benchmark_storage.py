@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader_gate.kept_files import alone, replace_whole, write_whole
+from loader_gate.machine.lacking import remedy
 from loader_gate.runs.acceptance import mark_accepted
 from loader_gate.runs.choosing import (
     ChosenRuns,
@@ -112,7 +113,8 @@ def save_whole(books: Any) -> list[str]:
     """Let pytest-benchmark save whole or not at all, and under a number that no other session takes.
 
     By itself it empties the file that it writes into, two sessions that end at once may take one number, and
-    where a disk is full it ends pytest with a traceback, before any table is shown.
+    where a disk is full, or no more process can be started, it ends pytest with a traceback, before any
+    table is shown.
 
     Args:
         books: Its session, before it saves.
@@ -142,6 +144,15 @@ def save_whole(books: Any) -> list[str]:
                 replace_whole(file, as_text(output_json))
             storage.logger.info(f"Saved benchmark data in: {file}")
 
+    handle_saving = books.handle_saving
+
+    def save_all() -> None:
+        try:
+            handle_saving()
+        except OSError as error:  # it starts programs that tell what machine and which commit this is
+            problems.append(f"{_NOT_SAVED}: {error}: {remedy(error)}.")
+
+    books.handle_saving = save_all
     if isinstance(books.json, Path):  # older ones have opened it by now
         books.save_json = save_json
     if isinstance(books.storage, FileStorage):

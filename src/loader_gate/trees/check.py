@@ -15,14 +15,9 @@ from loader_gate.trees.cache import FORMAT, locked, usable
 from loader_gate.trees.digests import key_digest
 from loader_gate.trees.kinds import LIBRARIES, ODD
 from loader_gate.trees.listing import listed
-from loader_gate.trees.pool import Failure, results
+from loader_gate.trees.pool import UNSTARTED, Failure, results
 from loader_gate.trees.tree import TreeError
 
-#: What is said where it is no file's fault that it cannot be looked at.
-_UNSTARTED = (
-    "images cannot be checked, as no process can be started for it ({}): raise the limits of open files and "
-    "processes (`ulimit -n`, `ulimit -u`), or set TMPDIR to a folder with room."
-)
 #: Part of the key of a record: raise it when what is looked for in a file changes.
 _LOOKS = 2
 
@@ -96,7 +91,7 @@ def check_files(
         ):
             for done, (place, answer) in enumerate(found, 1):
                 if isinstance(answer, Failure) and answer.unstarted:
-                    raise TreeError(_UNSTARTED.format(answer.reason))
+                    raise TreeError(UNSTARTED.format("images cannot be checked", answer.reason))
                 digest, kind, reason = (None, "", answer.reason) if isinstance(answer, Failure) else answer
                 for path in groups[place]:
                     if reason is None:

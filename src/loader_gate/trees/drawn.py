@@ -14,7 +14,7 @@ from typing import Any
 from loader_gate.progress import Display
 from loader_gate.trees.cache import locked
 from loader_gate.trees.digests import content_digest
-from loader_gate.trees.pool import Failure, results
+from loader_gate.trees.pool import UNSTARTED, Failure, results
 from loader_gate.trees.tree import TreeError
 
 _RECORD = "drawn.json"
@@ -85,10 +85,14 @@ def _draw(tasks: Sequence[Sequence[object]], keep: Callable[[int, str], None], d
         display.progress("Drawing images", len(tasks)) as progress,
     ):
         for done, (place, answer) in enumerate(drawn, 1):
+            if isinstance(answer, Failure) and answer.unstarted:
+                raise TreeError(UNSTARTED.format("pictures cannot be drawn", answer.reason))
             if isinstance(answer, Failure):
-                number = tasks[place][2]
+                _, _, number, file = tasks[place]
                 raise TreeError(
-                    f"picture {number} of the synthetic tree could not be drawn: {answer.reason}."
+                    f"picture {number} of the synthetic tree could not be drawn into the cache folder, as "
+                    f"{file}: {answer.reason}. Make that folder writable and give it room, or set "
+                    "LOADER_GATE_CACHE to another one; where memory has run out, let there be more."
                 )
             keep(place, answer)
             progress.update(done)

@@ -25,6 +25,11 @@ from typing import IO, Any
 
 from loader_gate.machine.cores import cores
 
+#: What is said where no process can be started, which is no item's fault: what cannot be done, and why.
+UNSTARTED = (
+    "{}, as no process can be started for it ({}): raise the limits of open files and processes "
+    "(`ulimit -n`, `ulimit -u`), or set TMPDIR to a folder with room."
+)
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from loader_gate.trees.pool import serve; serve(sys.argv[2])"
