@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from docs.faults import loaders
-from docs.faults.cases import SAID_OF, Case, all_cases
+from docs.faults.cases import FAILED, SAID_OF, Case, all_cases
 from docs.faults.judge import Row, judged
 from docs.faults.places import PREPARATIONS
 from docs.faults.sessions import SESSIONS, Found, Left
@@ -37,6 +37,7 @@ def test_a_case_has_what_it_needs() -> None:
         assert case.session in SESSIONS, case.name
         assert case.before in ("", *PREPARATIONS), case.name
         assert all(hasattr(loaders, each) for each in case.loaders), case.name
+        assert case.words or case.loaders or FAILED not in case.codes, f"{case.name}: any failure is right"
     assert {*SAID_OF} <= {*loaders.TROUBLES}
     for fault in ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"):
         assert {case.stage for case in cases if case.fault == fault} == {*STAGES}
