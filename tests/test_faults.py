@@ -39,7 +39,7 @@ def test_a_case_has_what_it_needs() -> None:
         assert all(hasattr(loaders, each) for each in case.loaders), case.name
         assert case.words or case.loaders or FAILED not in case.codes, f"{case.name}: any failure is right"
     assert {*SAID_OF} <= {*loaders.TROUBLES}
-    for fault in ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"):
+    for fault in ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL", "SIGQUIT", "SIGUSR1"):
         assert {case.stage for case in cases if case.fault == fault} == {*STAGES}
 
 

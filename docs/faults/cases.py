@@ -23,6 +23,8 @@ _SESSION_OF = {
     "report": "report",
 }
 INTERRUPTED, FAILED = 2, 1
+#: What comes of a session that is not asked to end.
+_ENDED = "ended; no process is left, and the next session removes the rest"
 #: What a session says that has nowhere to write.
 _NO_ROOM = r"No space left on device|does not fit|filled the disk"
 
@@ -107,15 +109,12 @@ def _signals() -> Iterator[Case]:
             "KeyboardInterrupt|was interrupted",
             {"stage": stage, "do": "send_twice", "value": int(signal.SIGINT)}, **_at(stage),
         )  # fmt: skip
-        deadly = {"SIGKILL": int(signal.SIGKILL)}
-        if stage in ("drawing", "passes", "fresh processes", "writing dumps", "saving"):
-            deadly |= {"SIGQUIT": int(signal.SIGQUIT), "SIGUSR1": int(signal.SIGUSR1)}
-            deadly |= {"SIGRTMIN+5": signal.SIGRTMIN + 5} if sys.platform == "linux" else {}
+        deadly = {each.name: int(each) for each in (signal.SIGKILL, signal.SIGQUIT, signal.SIGUSR1)}
+        deadly |= {"SIGRTMIN+5": signal.SIGRTMIN + 5} if sys.platform == "linux" else {}
         for name, deadly_number in deadly.items():
             yield Case(
-                name, stage, "ended; no process is left, and the next session removes the rest",
-                (-deadly_number,), "", {"stage": stage, "do": "send", "value": deadly_number}, stays=True,
-                **_at(stage),
+                name, stage, _ENDED, (-deadly_number,), "",
+                {"stage": stage, "do": "send", "value": deadly_number}, stays=True, **_at(stage),
             )  # fmt: skip
         yield Case(
             "SIGSTOP for 3 s", stage, "goes on as if nothing had been", (0,), r"\d passed",
@@ -205,6 +204,12 @@ def _processes() -> Iterator[Case]:
 
 
 def _memory() -> Iterator[Case]:
+    """The system ends pytest itself, or a loader."""
+    for stage in ("drawing", "checking", "reference", "writing dumps"):
+        yield Case(
+            "out of memory", stage, _ENDED, (-int(signal.SIGKILL),), "", {"stage": stage, "do": "hoard"},
+            needs=CONTROL_GROUP, stays=True, **_at(stage),
+        )  # fmt: skip
     for stage in ("built", "checked", "timed"):
         name = f"hoards_{stage}"
         yield Case(
@@ -257,11 +262,12 @@ def _loaders() -> Iterator[Case]:
                 session="troubled", loaders=loaders,
                 options=(*(f"--loader=loaders:{each}" for each in loaders), "--hang-after=15"),
             )  # fmt: skip
-    for name in ("killed", "real_time", "hangs", "io_error", "full_disk", "exits", "dies_beside_daemon"):
+    names = ("killed", "real_time", "hangs", "io_error", "full_disk", "exits", "dies_beside_daemon", "hoards")
+    for name in names:
         yield Case(
             name, "writing dumps", "unmeasured, with what happened, and nothing of the dump left", (FAILED,),
-            SAID_OF[name], session="dump", options=("--hang-after=15",),
-            variables={"LOADER_GATE_FAULT_OF_DUMP": name},
+            SAID_OF.get(name, "was killed by SIGKILL"), session="dump", options=("--hang-after=15",),
+            variables={"LOADER_GATE_FAULT_OF_DUMP": name}, needs=CONTROL_GROUP if name == "hoards" else "",
         )  # fmt: skip
 
 

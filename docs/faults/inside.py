@@ -201,6 +201,12 @@ class Fault:
         time.time = lambda: seconds() + by
         time.time_ns = lambda: nanoseconds() + by * 10**9
 
+    def hoard(self) -> None:
+        """Take memory until the system ends this process."""
+        held = []
+        while True:
+            held.append(b"x" * 2**24)
+
     def kill_helpers(self) -> None:
         """Kill every process that this one has started."""
         from loader_gate.machine.processes import descendants
