@@ -262,8 +262,8 @@ def _loaders() -> Iterator[Case]:
                 session="troubled", loaders=loaders,
                 options=(*(f"--loader=loaders:{each}" for each in loaders), "--hang-after=15"),
             )  # fmt: skip
-    names = ("killed", "real_time", "hangs", "io_error", "full_disk", "exits", "dies_beside_daemon", "hoards")
-    for name in names:
+    of_dumps = ("killed", "real_time", "hangs", "io_error", "full_disk", "exits", "hoards")
+    for name in (*of_dumps, "dies_beside_daemon"):
         yield Case(
             name, "writing dumps", "unmeasured, with what happened, and nothing of the dump left", (FAILED,),
             SAID_OF.get(name, "was killed by SIGKILL"), session="dump", options=("--hang-after=15",),

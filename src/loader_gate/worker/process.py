@@ -55,6 +55,10 @@ _HINTS: dict[int, str] = {
 }
 #: How any library spells it, as it is the C library's text.
 _NO_ROOM = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+_NO_ANSWER = (
+    "sent what is no answer of it: something else writes to its connection, such as a loader to a file "
+    "descriptor that it has not opened"
+)
 #: What Python says, in a thread that nobody waits for, where processes should hand each other memory.
 _NAME_TOO_LONG = "AF_UNIX path too long"
 _OF_NAMES = (
@@ -102,9 +106,8 @@ class WorkerProcess:
                 harness is from here on both sides: a change of it can never look like one of a loader.
             fork: Forks it, if there is something to fork it from; else an interpreter is started.
         """
-        self.variant = variant
         self._origin = origin or Origin((*variant.path, *search_path), sys.executable)
-        self._limits, self._disk_folder = limits, disk_folder
+        self.variant, self._limits, self._disk_folder = variant, limits, disk_folder
         self._children: list[psutil.Process] = []
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
         # A worker that is killed cannot remove its temporary files, such as TensorFlow's generated code.
@@ -159,8 +162,7 @@ class WorkerProcess:
         """Send one request, and return the answer.
 
         Raises:
-            WorkerError: The worker raised, died or hung, or sent what is no answer, or a timed epoch was not
-                what was asked for.
+            WorkerError: The worker raised, died, hung or garbled, or an epoch was not what was asked for.
         """
         try:
             self._send(do=do, **arguments)
@@ -168,12 +170,7 @@ class WorkerProcess:
                 self._wait()
                 answer = _answer(self._connection)
                 if answer is None:
-                    raise WorkerError(
-                        self._explain(
-                            "sent what is no answer of it: something else writes to its connection, such as "
-                            "a loader to a file descriptor that it has not opened"
-                        )
-                    )
+                    raise WorkerError(self._explain(_NO_ANSWER))
                 if "alive" not in answer:
                     self._note_children()
                     break
@@ -200,8 +197,7 @@ class WorkerProcess:
     def _wait(self) -> None:
         """Wait until the worker says something, and watch over it meanwhile."""
         limits = self._limits
-        on_disk = limits.disk_limit is not None and self._disk_folder is not None
-        watched = limits.memory_limit is not None or on_disk
+        watched = limits.memory_limit is not None or None not in (limits.disk_limit, self._disk_folder)
         hung_at = time.monotonic() + limits.hang_seconds
         while not self._connection.poll(WATCH_SECONDS if watched else min(1.0, limits.hang_seconds)):
             if self._process.poll() is not None and not self._connection.poll():
