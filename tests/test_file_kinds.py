@@ -22,7 +22,7 @@ from loader_gate.trees.look import look
 from loader_gate.trees.pixels import VARIABLE, allow_pixels, allow_pixels_as_told
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
-from loader_gate.trees.tree import TreeError
+from loader_gate.trees.tree import IMAGE_SUFFIXES, TreeError
 
 #: What is large takes seconds.
 SMALL = [name for name in SAMPLES if "million" not in name]
@@ -65,6 +65,23 @@ def test_what_is_no_image_is_called_what_it_is(tmp_path: Path, name: str, reason
     found = looked_at(name, tmp_path)[2]
     assert found is not None
     assert re.search(reason, found)
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+def test_what_is_renamed_is_called_what_it_is(
+    new_folder: NewFolder, new_subset: NewTree, suffix: str
+) -> None:
+    """Under each of the names that count as images, and the error says which."""
+    root = new_folder("a", x=2, y=2)
+    kinds = ("WebP", "HEIC", "AVIF", "TIFF", "HTML")
+    for kind in kinds:
+        (root / "x" / f"{kind}{suffix}").write_bytes(SAMPLES[kind]())
+    with pytest.raises(TreeError, match="5 files are not usable images") as caught:
+        new_subset(root)
+    said = [line.rpartition("/")[2] for line in str(caught.value).splitlines()[1:]]
+    assert sorted(line.partition(":")[0] for line in said) == sorted(
+        f"{kind}{suffix} is {kind}, named {suffix}" for kind in kinds
+    )
 
 
 @pytest.mark.parametrize(
