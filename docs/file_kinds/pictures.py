@@ -44,28 +44,83 @@ def jpeg(**options: Any) -> bytes:
     return saved(image(), "JPEG", **{"quality": 90, **options})
 
 
-def with_frame(marker: int, precision: int = 8) -> bytes:
-    """Return a JPEG whose frame header says another process or precision; what follows is as it was."""
-    data = bytearray(jpeg(subsampling=0))
-    at = data.index(b"\xff\xc0")
-    data[at + 1], data[at + 4] = marker, precision
-    return bytes(data)
+#: JPEGs that no library at hand writes: 64x48 pixels by the arithmetic coder of libjpeg-turbo's `cjpeg`, 32x24
+#: by `jpeg8_encode` of imagecodecs.
+_RARE = {
+    "arithmetic": (
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxO"
+        "UlNSMj5aYVpQYEpRUk//2wBDAQ4ODhMREyYVFSZPNS01T09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09P"
+        "T09PT09PT0//yQARCAAwAEADASIAAhEBAxEB/8wACgAQEAUBEBEF/9oADAMBAAIRAxEAPwD/ALDl6bDkm/HilsJtCO+hpIiU8lWK"
+        "AHmf/wC96LQ6uFH+gOul6OyVGOD6KODiBae7E1hWp3+IC6v4YpKCdGW9Ye2QRT6YbTkUTUnUT5XZ+VpqjcCh3cxQQ+XustaSnBzM"
+        "aCOWD/jPZas33AmLts1WigLxTjqgXckw8Ma5raCGGMXkIqy1kYyJh+lMGghRjOIglLj/ADzQO6jKbVcutyrtdNJSMeWODCL/APN0"
+        "EfsBXba7tydXnQOTKBFWhhJOB6vyzHBQNBt24h/wbIhrn2/JYlHkpmykOtfs+QLQ/9k="
+    ),
+    "arithmetic progressive": (
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwcKDcpLDAx"
+        "NDQ0Hyc5PTgyPC4zNDL/2wBDAQkJCQwLDBgNDRgyIRwhMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIy"
+        "MjIyMjIyMjL/ygARCAAwAEADASIAAhEBAxEB/8wABgAQARD/2gAMAwEAAhADEAAAAdFu+2oEGpwJKnu8skv9iA6p4M2/OOif0fPo"
+        "9oCmhdLrfqy4zlnqgJFqazXgDoEyi+a60zp/NBvaQpxr88tUgP/MAAQQBf/aAAgBAQABBQKWh12urUAy3b9P9SdvbERhaH5A8IR5"
+        "53W6ELU7RRSnmWjn6psI/8wABBEF/9oACAEDAQE/AR5vK/gEWa75MP4zT4Tx6+kWbAZQTwyY66s3CTDn7Tr/AFSzeP/MAAQRBf/a"
+        "AAgBAgEBPwE2sIe7XLEt3cCZY8jggynhW/J2T6t+pA9e67dFO26p8cD/zAAEEAX/2gAIAQEABj8C9xHPwqiFy7ru/8wABBAF/9oA"
+        "CAEBAAE/IQOskl2JR1jvwHHz99efGpz5X4SCl2VVj17abkD/2gAMAwEAAgADAAAAEDsnRKRahqsSe//MAAQRBf/aAAgBAwEBPxC3"
+        "44VSBerJIAV/Q0K6h43FU1ScEq06deJVAVsNL2vI/8wABBEF/9oACAECAQE/EDErgDFXLafwOyMz4H3VW/rFk9zo0MTAEi0256ux"
+        "IKD/zAAEEAX/2gAIAQEAAT8Qbbhybc5X928yTSts876Zc1FlR10nVJvK3IH+6Gkq7GNzO6BuPvfp0JXMSoQy+g4ZolRyuOWym06N"
+        "r6/y022Bcvie5KD/2Q=="
+    ),
+    "lossless": (
+        "/9j/7gAOQWRvYmUAZAAAAAAA/8MAEQgAGAAgA1IRAEcRAEIRAP/EABwAAAMBAQEBAQEAAAAAAAAAAAIDBAABBwUGCP/aAAwDUgBH"
+        "AEIAAQAA/WfX/CIPs5snY2U3Sm+Y6JSomOmc6p+0pKlRUgVAdo2d0mnmMxN3X7j+DTwKeKq4moUU8npGekJaBmeErRmXSU5nObZj"
+        "dIVEp0SnTN2mY6p+0qKlXaF9oDr+dds0sxmJvOu5n4KRXRxdQpqGekUVDNSE1ASvCZwTMCZVLJzbMbpieLWzlRN2mcqJ+0p7RHyy"
+        "TWBnjnbNLGQm3Zw8fwaBXQKqhTUKKQmqCekZaFzUBK4JmrnYE6qHTE6XtHGs9V+7+foMB3du8712X5XB+28q+f8Auz6WFncwuEwc"
+        "0ePEaBXQKagTSKKgmpCapc1ATULleEzQnaqcwQlz5+vj7V1h+x/d/J1knm7tts8leR/M/feQfM9Dd3YTLhMHMDjhCgV0AmkE0gip"
+        "c1QzVLmoCalcr1zOXO1c5rQQKUdEvaZNT02ez/c/FWEkd3bbZ5K8j+V6D5D8r0R+EhIgzRFoC8F0AmkEUgipc1ITVLmpXNSEr1zP"
+        "XO1c7FoJaugtBVTaiPVmRe2/c/A2mgd3bm2eSvIfj+i+Q/G9Go4sgzAFog9a3gmkEUrRUE1K5qlzUrlpXNQuZ652rnatJAklrwAn"
+        "VTcpjGsiL2j7fn9ZoHFzbcziX5T8b0Dyr4noFHFGsWgDgU8FUrnoWipc1QTUqmqCWlc1C5qFzuXOxaWLUQLwBwOJCuXlMw0zjR3p"
+        "KFyRcoWgB8AkKclLTAWrW0FPWmgE0LnqXNSuapc1S5aVy0LnoXO8ENWhgKJa+gPA4IZCqp+UyhTONEoUJB6QasDFZ8DvQFiwYC2r"
+        "W5aaFooXPSuapc1S5aQmqXNQuagJ3rQ4ENBZLWQhgwh0BJSapQpmCicXoW5QNUBisxDZfCWJgtq1OWl60ULnqXNUEtK5qly1LmpC"
+        "ahaKAncCWgpgAQiIbg9ASWLET1TBROt6AalbVAxayENl86sTWti0tWl60ULmoXOxMtC5qQmpCekJ3hPQCXApoqMQMRIdVwB4QC1W"
+        "amWmcHTrclbVAalkK9xfMsDWti1MBD1oeuaoJyRJ+B+BGlfO953nO7bc7tuc7tth3beq96f+aq3UccrOVJRODELakDWsgXhWOWJL"
+        "Wa0tWhoIeuakJ6QlJM3mvxVzju7bbm22223dtth3buq/oR35qrpIz0Z6pHTgxKyUsgXgWOWHVrMEsBDVoeE1ATUBNUEpLn8x+Y2Y"
+        "e922222222222w7t3V/0A/4FPTn7QjtKpGIA1L6teBY8WGBRgk1paE7gmoCagZqQlrGboI8rhtm4XdttttttttttsO13Q99p+PQb"
+        "Zipn7SqQ1B1SsACIBgSS1GCGBO4ZnhNQM1Iy0jNXybAnyWb60vD7tttttttttubYdruj75d855vlKmc6VydWGWAAAZauikwQwJ2j"
+        "M4ZqOTUBLVyark1XJ+8V5Sj7U2Ittt3bbbbbu22w7tZc9u+khrKJTqmOkJuLAQBfAVhSQIYM7RmdyZ4zUclp5NVyarT1ZFGT3C7A"
+        "/ot7ml0+kRM3WCThJ6jes6DZShlMx1THQEwAICKcCSFBcnaMzeTUclo5NRpqtNTp6sinqaurp6ujovLjS6zpmbMTeG4SoWdCWUpO"
+        "mY6pmVTMpmOgUrEVcFHRQXJ2aZozP0tGmo01Omq7PV1NOTSSqehQQvLNLrTMyZ0243ibwZSo6EnVOymdlUx0zNomOgVJ4KdpyGZm"
+        "nbpW6ajS0dnp7NVp6STV1NRLoIKCGgs4yaZGbCN2N/GPA6VMoUdSGUzsqnZTKyiZlEpu4E+4jumPTN0zuyu7NR2ans9PUVEiok0k"
+        "ukhpMXnnmTTNhsJjum/MeB0rZSplKWVTspnZTKyiZlEpvmNm5P3TlpmFK3TO7LQU9BTUkiokVEqk11EFJ8eeeZOYbTaTHEbsygWU"
+        "AypTKUspQymdlUzKJjfKx8rGzGf/2Q=="
+    ),
+    "12 bits": (
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwcKDcpLDAx"
+        "NDQ0Hyc5PTgyPC4zNDL/wQALDAAYACABAREA/8QAGAAAAwEBAAAAAAAAAAAAAAAABwgJBQr/xAAvEAAABAMHAQgCAwAAAAAAAAAB"
+        "AgMEBQYRAAcICRITIRQKFRYiMTJBYTZxQmPw/9oACAEBAAA/AOrjL2y2Li8W728tpeJGY/C/C4Q7o+5XjdDX1HUa9zdSPWmyWlKU"
+        "qPrZOMzK426HA9jIiF0kkRaIP4K2gcOiRHMYcorOBO4IYxyiZIhC6QEoU8tlehGKGWZd0iV2iAlp/IA/VsydMxqGwCHnI3iZC6Q4"
+        "0npafmJPNBZsHTwrOOilURANtYS1+uB5/f3ac0+5lL+Ku3KycWUXOUphATrCYRoFQCo2jfEe01T0qsqQ1whhEDCX8xHmg/bT5sf8"
+        "I+aZOWOdpPQeBlpUGWOjChYwL7qOo3f6k9GnZ+66villTnbEpOE/RxQiDtwoChqe4ef8FipczdlOk+u0hOi4UIqPIDX0GzRXOdn/"
+        "AMPc6oprxe6FdcynmMPfMQLUR5+FgtQ/DRkmXUYY2scVurkFWADMAIDEtyIOXe/s69qgLqH003T+2ldXPpb/2Q=="
+    ),
+    "lossless, 16 bits": (
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/wwALEAAYACABAREA/8QAGgAAAwEBAQEAAAAAAAAAAAAAAAkKCw4NDP/aAAgBAQABAAD1JQAX"
+        "8L+GAr+GAsBYCwGgJgLAaAqAmA0BUBMBYCwFgIL+NAQCf0F/C/mAgwFgIwGgJgLAaAmAsBYCwFgLARfy/l/L+0BAX9YGL+F/Efk/"
+        "oDASgIYCwFgLAWAgwFfy/l/T+r+0BCf2wPpyfQEX8MBYD4fH4fHQEv5gIDAWAjAWAgv4X8v5f0/s/tga/p/bA+qKrAwLA+f3+f37"
+        "A1/ADAQABf0/q/p/Z/Z/WAr+j8sD6kp0BAKAuf3+e3qAhfwv4AAX8T+r+n9n9n9n9F/R+UBdUVagoFAXO7vOblAU/oL+BfwL+F/L"
+        "+X9P7P6v6Pyf0j8j8oC6go0BF/BQFz29zu6wFfy/l/Av5fzAZ/QX8v6f1f0/s/s/s/sfk/sfkfjAZ/Z/Z/Z/Z/c/vL6X9P6L+F/L"
+        "+F/C/l/L+J/V/T+z+z+z+5/a/s/uPzP7n9j8j8j8n9X9P6v5fy/l/L+X8L+Bfwv5fy/p/V/T+z+z+x+Z/ef3P7n9x+R+T+x+T+z+"
+        "z+r+X8v5fwL+X8C/hfy/l/Efi/p/Z/cfnP7z+4/I/I/M/uf2f2Pyf1f0/q/l/L+j8X8Av4F/C/igJf0/q/sPiPzP7z+4/I/I/I/I"
+        "/J/V/T+r+X8ZfXM7Of2wEAX8wEX9oCdISWBz+mHxH5n95/cfkfkfkfk/s/s/q/l/Bn98zs5/bARfwAGgJ05PoCT+r+w+M/vP7j8j"
+        "8z+4/J/Z/V/T+i/gj853dj8AABf2oL05PYGv4+f3j8z+4/M/uPyf2f2f1fy/gGAx+eBwR+AAAv7UF6go0BBf2HxH5l9R+T+x+T+z"
+        "+r+X8AwFgM/vg8MfgAAGgJ1hZoCL+YD8/vH5H5H5H4v6f2f0X8wEYCwGgJf3ick/oMBABf2oL1RVqChj8x+R+R+T+z+r+AKAmA0B"
+        "UBUBDAbA6ArA2A2BsBYCwFgNAWgIwFgJj8x+T+x+L+X8v4YCwFgNAVAVAVAWgJQFYHYHYHQFYHQFQFQEwGgJgIwEMvqf2Pxfy/hf"
+        "zAaAmA0BUBWB0BWB2B6AlgdgdgdgdgdAVAVgbAWAsBYCMBM/uf1f0/owEYDQFYHQFYHYHoCWB2B6AmgJYHYHYHYHYGwGgKgJgLAW"
+        "AjAV/R+T+gMBoCoCoCoC0BLA9ASwPQE0BNATQEsD0BLA7A6AqAqAqAmAsBGAr+J/RfzAWAsBsDoCsD0BLA9ATQE1BbA9ATUF0BLA"
+        "7A9ASgKwOgJgNATAQA//2Q=="
+    ),
+}
 
 
-#: 64x48 pixels by the arithmetic coder of libjpeg-turbo, which no library at hand would let write.
-_ARITHMETIC = (
-    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxO"
-    "UlNSMj5aYVpQYEpRUk//2wBDAQ4ODhMREyYVFSZPNS01T09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09P"
-    "T09PT09PT0//yQARCAAwAEADASIAAhEBAxEB/8wACgAQEAUBEBEF/9oADAMBAAIRAxEAPwD/ALDl6bDkm/HilsJtCO+hpIiU8lWK"
-    "AHmf/wC96LQ6uFH+gOul6OyVGOD6KODiBae7E1hWp3+IC6v4YpKCdGW9Ye2QRT6YbTkUTUnUT5XZ+VpqjcCh3cxQQ+XustaSnBzM"
-    "aCOWD/jPZas33AmLts1WigLxTjqgXckw8Ma5raCGGMXkIqy1kYyJh+lMGghRjOIglLj/ADzQO6jKbVcutyrtdNJSMeWODCL/APN0"
-    "EfsBXba7tydXnQOTKBFWhhJOB6vyzHBQNBt24h/wbIhrn2/JYlHkpmykOtfs+QLQ/9k="
-)
-
-
-def arithmetic() -> bytes:
-    """Return a JPEG that is coded arithmetically."""
-    return base64.b64decode(_ARITHMETIC)
+def rare(kind: str) -> bytes:
+    """Return a JPEG of a kind that no library at hand writes: ``arithmetic``, ``lossless``, ``12 bits``, …"""
+    return base64.b64decode(_RARE[kind])
 
 
 def damaged(data: bytes) -> bytes:

@@ -19,7 +19,7 @@ from loader_gate.trees.pool import UNSTARTED, Failure, results
 from loader_gate.trees.tree import TreeError
 
 #: Part of the key of a record: raise it when what is looked for in a file changes.
-_LOOKS = 2
+_LOOKS = 3
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ _REFUSES = {"TensorFlow": "refuses it"}
 #: Every kind that not all libraries read alike, by a word for records.
 ODD: Mapping[str, Odd] = MappingProxyType(
     {
+        "jpeg-lossless": Odd("a lossless JPEG", _REFUSES, seen=("JPEG, lossless",)),
         "png-grey16": Odd(
             "a PNG of 16 bits of grey",
             {"Pillow": "clips it to white"},
@@ -156,19 +157,8 @@ def what_it_is(data: bytes) -> tuple[str, str] | None:
 
 def why_no_library(data: bytes) -> str | None:
     """Return what it is about a file of the four formats that no library reads it; None if it is damaged."""
-    if not data.startswith(b"\xff\xd8"):
-        return None
-    at = 2
-    while at + 9 < len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            if data[at + 4] != 8:
-                return f"a JPEG of {data[at + 4]} bits a sample"
-            if marker not in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA):
-                return "a lossless or hierarchical JPEG"
-            return None
-        at += 2 + length
-    return None
+    _, bits = _jpeg_frame(data)
+    return None if bits in (0, 8) else f"a JPEG of {bits} bits a sample"
 
 
 def odd_kind(data: bytes, transparent: float = 0.0) -> str:
@@ -179,12 +169,23 @@ def odd_kind(data: bytes, transparent: float = 0.0) -> str:
         transparent: The share of pixels of its first frame that are transparent; of a GIF only.
     """
     if data.startswith(b"\xff\xd8"):
-        return ""
+        return "jpeg-lossless" if _jpeg_frame(data)[0] == 0xC3 else ""
     if data.startswith(b"\x89PNG"):
         return _odd_png(data)
     if data.startswith(b"BM"):
         return _odd_bmp(data)
     return _odd_gif(data, transparent) if data.startswith(b"GIF8") else ""
+
+
+def _jpeg_frame(data: bytes) -> tuple[int, int]:
+    """Return the marker of a JPEG's frame, and the bits of a sample; zeros if there is none."""
+    at = 2 if data.startswith(b"\xff\xd8") else len(data)
+    while (at := data.find(b"\xff", at)) >= 0 and at + 4 < len(data):
+        marker = data[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return marker, data[at + 4]
+        at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return 0, 0
 
 
 def _odd_png(data: bytes) -> str:

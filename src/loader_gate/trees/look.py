@@ -53,8 +53,6 @@ def _decoded(data: bytes, suffix: str, most_pixels: int | None) -> tuple[str, st
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 image.load()
-                if image.format == "JPEG":
-                    return "", None
                 kind = odd_kind(data, _transparent(image) if image.format == "GIF" else 0.0)
                 # TensorFlow decodes every frame of a GIF even if it keeps only the first.
                 for frame in range(1, getattr(image, "n_frames", 1) if image.format == "GIF" else 1):
