@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,17 @@ from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.tree import Tree, TreeError
 
 Data = dict[str, Any]
+
+#: Reads files of annotations, and says after each how much memory it has held at most.
+PEAKS = """
+import os, sys
+from pathlib import Path
+from loader_gate.machine.processes import peak_memory_alone
+from loader_gate.trees.annotations import classes_of
+for file in sys.argv[1:]:
+    assert len(classes_of(Path(file))) == 50
+    print(peak_memory_alone(os.getpid()))
+"""
 
 
 def annotation(number: int, image: int, category: int, area: float, iscrowd: int = 0) -> Data:
@@ -371,3 +384,26 @@ def test_not_a_coco_file(tmp_path: Path, text: str, message: str) -> None:
     """Cut short, or something else altogether."""
     with pytest.raises(TreeError, match=message):
         prepare(text, tmp_path)
+
+
+def test_memory_does_not_grow_with_the_annotations(tmp_path: Path) -> None:
+    """A file of 60 MB of outlines takes little more than one of the same images with few."""
+    outline = json.dumps([[number / 7 for number in range(600)]])
+    images = [{"id": number, "file_name": f"{number}.jpg"} for number in range(50)]
+    files = {}
+    for count in (50, 6000):
+        files[count] = tmp_path / f"{count}.json"
+        with files[count].open("w", encoding="utf-8") as file:
+            file.write(f'{{"images": {json.dumps(images)}, "annotations": [')
+            for number in range(count):
+                one = json.dumps(annotation(number, number % 50, 1, number))
+                file.write(f'{"," if number else ""}{one[:-1]}, "segmentation": {outline}}}')
+            file.write('], "categories": [{"id": 1, "name": "person"}]}')
+    size = files[6000].stat().st_size
+    assert size > 60_000_000
+    growth = subprocess.run(
+        [sys.executable, "-c", PEAKS, *map(str, files.values())], capture_output=True, text=True, check=True
+    )
+    few, many = map(int, growth.stdout.split())
+    assert few > 0
+    assert many - few < size / 10
