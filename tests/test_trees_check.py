@@ -67,7 +67,7 @@ BAD = {
     "web.png": (encoded("TIFF"), "is TIFF, named .png: convert it"),
     "large.png": (bomb(10_000), "has too many pixels"),
     "huge.png": (bomb(60_000), "has too many pixels"),
-    "film.gif": (animation()[:-4000], "cannot be decoded"),
+    "film.gif": (animation()[:4000], "cannot be decoded"),
 }
 
 

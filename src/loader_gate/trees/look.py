@@ -53,12 +53,8 @@ def _decoded(data: bytes, suffix: str, most_pixels: int | None) -> tuple[str, st
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 image.load()
-                kind = odd_kind(data, _transparent(image) if image.format == "GIF" else 0.0)
-                # TensorFlow decodes every frame of a GIF even if it keeps only the first.
-                for frame in range(1, getattr(image, "n_frames", 1) if image.format == "GIF" else 1):
-                    image.seek(frame)
-                    image.load()
-                return kind, None
+                # All take the first frame of a GIF, whatever has become of those behind it.
+                return odd_kind(data, _transparent(image) if image.format == "GIF" else 0.0), None
         except UnidentifiedImageError:
             return "", _unidentified(data, suffix)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
