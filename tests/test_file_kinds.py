@@ -96,6 +96,10 @@ def test_what_is_renamed_is_called_what_it_is(
         ("PNG, 16 bits of grey", ("Pillow", "TensorFlow"), "Pillow clips it to white; TensorFlow scales it"),
         ("GIF, partial first frame", ("TensorFlow",), "TensorFlow gives that frame alone"),
         ("PNG, palette with alpha", LIBRARIES, ""),
+        ("JPEG, lossless", LIBRARIES, "is a lossless JPEG: TensorFlow refuses it; Pillow reads it"),
+        ("GIF", ("Pillow", "DALI"), "is a GIF: DALI refuses it; Pillow reads it"),
+        ("GIF", LIBRARIES, ""),
+        ("PNG, 48 bits", ("Pillow", "torchvision"), "torchvision gives numbers of 16 bits; Pillow gives 8"),
     ],
 )
 def test_odd_files_are_named_before_timing(
@@ -153,6 +157,8 @@ def test_variants_say_what_decodes_their_files() -> None:
     assert said[BASELINE] == {"Pillow"}
     assert said["tfdata_no_cache"] == {"TensorFlow"}
     assert said["native_threads"] == {"simplejpeg", "Pillow"}
-    assert said["limit_read_files"] == set()
+    assert said["limit_read_files"] == said["limit_disk_read"] == set()
     assert said["uint8_memory_map"] == {*LIBRARIES}
-    assert set().union(*said.values()) == {*LIBRARIES, "DALI"}
+    assert said["torch_torchvision"] == {"torchvision", "Pillow"}
+    assert {*said["spdl_pipeline"], *said["litdata_streaming"], *said["mosaicml_streaming"]} == {"Pillow"}
+    assert set().union(*said.values()) == {*LIBRARIES, "torchvision", "DALI"}

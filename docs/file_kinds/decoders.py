@@ -43,6 +43,35 @@ def simplejpeg(data: bytes) -> Pixels:
     return pixels
 
 
+def torchvision(data: bytes) -> Pixels:
+    """Decode as ``torch_torchvision`` does: what torchvision refuses goes to Pillow."""
+    import torch
+    from torchvision.io import decode_image
+
+    try:
+        image = decode_image(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode="RGB")
+    except RuntimeError:
+        with Image.open(io.BytesIO(data)) as file:
+            return np.asarray(file.convert("RGB"))
+    pixels: Pixels = (image[0] if image.ndim == 4 else image).permute(1, 2, 0).numpy()
+    return pixels
+
+
+def dali(data: bytes) -> Pixels:
+    """Decode as ``dali_cpu`` does."""
+    from nvidia.dali import Pipeline, fn, types
+
+    pipeline = Pipeline(1, num_threads=1, device_id=None)
+    with pipeline:
+        file = fn.external_source(source=[[np.frombuffer(data, np.uint8)]])
+        pipeline.set_outputs(
+            fn.decoders.image(file, device="cpu", output_type=types.RGB, adjust_orientation=False)
+        )
+    pipeline.build()
+    (images,) = pipeline.run()
+    return np.array(images.at(0))
+
+
 def opencv(data: bytes) -> Pixels:
     """Decode as many users' own loaders do."""
     import cv2
@@ -59,6 +88,8 @@ DECODERS: Mapping[str, tuple[str, Callable[[bytes], Pixels]]] = MappingProxyType
         "Pillow": ("PIL", pillow),
         "TensorFlow": ("tensorflow", tensorflow),
         "simplejpeg": ("simplejpeg", simplejpeg),
+        "torchvision": ("torchvision", torchvision),
+        "DALI": ("nvidia.dali", dali),
         "OpenCV": ("cv2", opencv),
     }
 )
@@ -66,7 +97,11 @@ DECODERS: Mapping[str, tuple[str, Callable[[bytes], Pixels]]] = MappingProxyType
 
 def installed() -> list[str]:
     """Return the libraries that are here."""
-    return [name for name, (module, _) in DECODERS.items() if find_spec(module) is not None]
+    return [
+        name
+        for name, (module, _) in DECODERS.items()
+        if find_spec(module.partition(".")[0]) is not None and find_spec(module) is not None
+    ]
 
 
 def given(data: bytes, library: str) -> Pixels | None:

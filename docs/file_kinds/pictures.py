@@ -44,8 +44,8 @@ def jpeg(**options: Any) -> bytes:
     return saved(image(), "JPEG", **{"quality": 90, **options})
 
 
-#: JPEGs that no library at hand writes: 64x48 pixels by the arithmetic coder of libjpeg-turbo's `cjpeg`, 32x24
-#: by `jpeg8_encode` of imagecodecs.
+#: JPEGs that no library at hand writes: 64x48 pixels by the arithmetic coder of libjpeg-turbo's `cjpeg`,
+#: 32x24 by `jpeg8_encode` of imagecodecs.
 _RARE = {
     "arithmetic": (
         "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxO"
@@ -119,7 +119,7 @@ _RARE = {
 
 
 def rare(kind: str) -> bytes:
-    """Return a JPEG of a kind that no library at hand writes: ``arithmetic``, ``lossless``, ``12 bits``, …"""
+    """Return a JPEG of a kind that no library at hand writes, such as ``lossless``."""
     return base64.b64decode(_RARE[kind])
 
 

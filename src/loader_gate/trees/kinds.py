@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-#: The libraries whose answers `ODD` knows, as variants say that they use them; see `Variant.decoders`.
+#: The libraries that count for what does not say which it uses. `ODD` knows the answers of torchvision and
+#: DALI, too, for variants that say so; see `Variant.decoders`.
 LIBRARIES = ("Pillow", "TensorFlow", "simplejpeg")
 
 #: What every library reads, as Pillow calls it, after what it begins with.
@@ -78,6 +79,7 @@ class Odd:
 
 
 _REFUSES = {"TensorFlow": "refuses it"}
+_BOTH_REFUSE = {**_REFUSES, "DALI": "refuses it"}
 
 #: Every kind that not all libraries read alike, by a word for records.
 ODD: Mapping[str, Odd] = MappingProxyType(
@@ -89,17 +91,21 @@ ODD: Mapping[str, Odd] = MappingProxyType(
             "TensorFlow scales it",
             ("PNG, 16 bits of grey", "PNG, 12 of 16 bits of grey"),
         ),
-        "png-no-end": Odd("a PNG without its end", _REFUSES, seen=("PNG, without its end",)),
+        "png-16": Odd(
+            "a PNG of 16 bits a sample",
+            {"torchvision": "gives numbers of 16 bits"},
+            "Pillow gives 8 of them",
+            ("PNG, 16 bits of grey and alpha", "PNG, 48 bits", "PNG, 64 bits"),
+        ),
+        "png-no-end": Odd("a PNG without its end", _BOTH_REFUSE, seen=("PNG, without its end",)),
         "bmp-bits": Odd(
             "a BMP of 1, 4 or 16 bits a pixel",
             _REFUSES,
-            seen=(
-                "BMP, 1 bit",
-                "BMP, 4 bits",
-                "BMP, 16 bits",
-                "BMP, 16 bits by masks",
-                "BMP, run lengths of 4 bits",
-            ),
+            seen=("BMP, 1 bit", "BMP, 4 bits", "BMP, 16 bits by masks"),
+        ),
+        "bmp-16": Odd("a BMP of 16 bits a pixel without masks", _BOTH_REFUSE, seen=("BMP, 16 bits",)),
+        "bmp-run-lengths-4": Odd(
+            "a BMP of run lengths of 4 bits", _BOTH_REFUSE, seen=("BMP, run lengths of 4 bits",)
         ),
         "bmp-run-lengths": Odd("a BMP of run lengths", _REFUSES, seen=("BMP, run lengths of 8 bits",)),
         "bmp-os2": Odd("a BMP with the header of OS/2", _REFUSES, seen=("BMP, OS/2 header",)),
@@ -116,15 +122,28 @@ ODD: Mapping[str, Odd] = MappingProxyType(
         ),
         "gif-partial": Odd(
             "a GIF whose first frame is smaller than the picture",
-            {"TensorFlow": "gives that frame alone"},
+            {"TensorFlow": "gives that frame alone", "DALI": "refuses it"},
             "Pillow gives the whole picture",
             ("GIF, partial first frame",),
         ),
         "gif-transparent": Odd(
             "a GIF with transparent pixels",
-            {"TensorFlow": "makes them black"},
+            {"TensorFlow": "makes them black", "DALI": "refuses it"},
             "Pillow gives them the colour that they have in the palette",
             ("GIF, transparent",),
+        ),
+        "gif": Odd(
+            "a GIF",
+            {"DALI": "refuses it"},
+            seen=(
+                "GIF",
+                "GIF, animated",
+                "GIF, partial later frames",
+                "GIF, interlaced",
+                "GIF, bytes behind its end",
+                "GIF, without its end",
+                "GIF, animated, cut short",
+            ),
         ),
     }
 )
@@ -192,7 +211,9 @@ def _odd_png(data: bytes) -> str:
     depth, colour = data[24], data[25]
     if (depth, colour) == (16, 0):
         return "png-grey16"
-    return "" if data.rfind(b"IEND\xaeB`\x82") > 0 else "png-no-end"
+    if data.rfind(b"IEND\xaeB`\x82") < 0:
+        return "png-no-end"
+    return "png-16" if depth == 16 else ""
 
 
 def _odd_bmp(data: bytes) -> str:
@@ -201,7 +222,7 @@ def _odd_bmp(data: bytes) -> str:
         return "bmp-os2"
     width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
     if bits not in (8, 24, 32):
-        return "bmp-bits"
+        return {(16, 0): "bmp-16", (4, 2): "bmp-run-lengths-4"}.get((bits, compression), "bmp-bits")
     if compression in (1, 2):
         return "bmp-run-lengths"
     if start + (bits * width + 31) // 32 * 4 * abs(height) != len(data):
@@ -218,7 +239,7 @@ def _odd_gif(data: bytes, transparent: float) -> str:
     frame = _first_frame(data)
     if frame is not None and frame != (0, 0, *struct.unpack_from("<HH", data, 6)):
         return "gif-partial"
-    return "gif-transparent" if transparent > _FEW else ""
+    return "gif-transparent" if transparent > _FEW else "gif"
 
 
 def _first_frame(data: bytes) -> tuple[int, ...] | None:

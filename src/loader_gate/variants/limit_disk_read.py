@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "limit"
+DECODERS = ""
 BOUNDS = ("streaming", "dump", "rival")
 CACHE = "cold"
 DEFAULT = ("loading",)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "rival"
+DECODERS = "Pillow"
 REQUIRES = "litdata torch"
 INSTALL = 'pip install "loader-gate[litdata]"'
 DEFAULT = False

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "rival"
+DECODERS = "Pillow"
 REQUIRES = "streaming torch"
 INSTALL = 'pip install "loader-gate[mosaicml]"'
 DEFAULT = False

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "rival"
+DECODERS = "Pillow"
 REQUIRES = "spdl.pipeline"
 INSTALL = 'pip install "loader-gate[spdl]"'
 DEFAULT = False

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from loader_gate import Spec, Tree
 
 KIND = "rival"
+DECODERS = "torchvision Pillow"
 INTERPOLATION = "area"  # torchvision antialiases by default
 REQUIRES = "torch torchvision"
 INSTALL = 'pip install "loader-gate[torchvision]"'
