@@ -16,7 +16,8 @@ from docs.file_kinds.samples import SAMPLES
 from fixtures.trees import NewFolder, NewTree
 from loader_gate.progress import Display
 from loader_gate.registry.built_in import built_in_variants
-from loader_gate.registry.variant import BASELINE
+from loader_gate.registry.variant import BASELINE, Variant
+from loader_gate.session.result import naming_odd_files, without_passes
 from loader_gate.trees.kinds import LIBRARIES, ODD
 from loader_gate.trees.look import look
 from loader_gate.trees.pixels import VARIABLE, allow_pixels, allow_pixels_as_told
@@ -162,3 +163,25 @@ def test_variants_say_what_decodes_their_files() -> None:
     assert said["torch_torchvision"] == {"torchvision", "Pillow"}
     assert {*said["spdl_pipeline"], *said["litdata_streaming"], *said["mosaicml_streaming"]} == {"Pillow"}
     assert set().union(*said.values()) == {*LIBRARIES, "torchvision", "DALI"}
+
+
+@pytest.mark.parametrize("reason", ["its worker raised X: y.", "it does other work than asked: z"])
+def test_a_loader_that_fails_is_told_of_odd_files(
+    new_folder: NewFolder, new_subset: NewTree, reason: str
+) -> None:
+    """As nobody knows its library, no check has named them; where there are none, nothing is said."""
+    root = new_folder("a", x=2, y=2)
+    own = without_passes(Variant("plain", "own", "plain"), reason)
+    assert naming_odd_files(own, new_subset(root, libraries=("Pillow",))) == own
+    for number in range(4):
+        (root / "x" / f"odd\n{number}.bmp").write_bytes(pictures.bmp(1))
+    tree = new_subset(root, libraries=("Pillow",))
+    does = "(a BMP of 1, 4 or 16 bits a pixel: TensorFlow refuses it)"
+    named = ", ".join(rf"x/odd\n{number}.bmp {does}" for number in range(3))
+    assert naming_odd_files(own, tree).verdict.reason == (
+        f"{reason.rstrip('.')}. The tree has 4 files that some libraries read otherwise, or not at all: "
+        f"{named}, ..."
+    )
+    built_in = without_passes(Variant("a", "loader_gate.variants.a"), reason)
+    hung = without_passes(own.variant, "its worker hung")
+    assert [naming_odd_files(each, tree) for each in (built_in, hung)] == [built_in, hung]

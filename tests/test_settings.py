@@ -198,3 +198,18 @@ def test_loaders_of_one_name_join() -> None:
         RegistryError, match=r"--loader my_loaders:photos: .*, and my_loaders.py has it; leave"
     ):
         both.with_loaders([OWN], {})
+
+
+def test_a_loader_says_what_decodes_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its module, which is not imported for that; what says nothing adds nothing to the baseline's."""
+    (tmp_path / "own.py").write_text(
+        'raise SystemExit\ndef plain(tree, spec): ...\nplain.DECODERS = "TensorFlow simplejpeg"\n', "utf-8"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    given = options(loader=["own:plain", "own:other"], variant=[BASELINE])
+    settings = Settings.from_options(given, tmp_path, "")
+    assert settings.decoders({"other"}) == ("Pillow",)
+    assert settings.decoders({"plain", "other"}) == ("Pillow", "TensorFlow", "simplejpeg")
+    in_a_test = Variant("plain", "test_own", "plain", file=str(tmp_path / "own.py"))
+    decorated = SETTINGS.with_loaders([in_a_test], {})
+    assert decorated.decoders({"plain"}) == ("TensorFlow", "simplejpeg")

@@ -28,8 +28,8 @@ what Pillow gives, which the reference decode uses, within the limits that
 decodes for no variant; it turns a picture as its Exif block says, and others do not.
 
 A file that a library of the session's variants refuses or reads otherwise is named with what that library
-does, and left out with `--skip-bad-images`; `DECODERS` of a variant says which libraries those are. All else
-is measured.
+does, and left out with `--skip-bad-images`; `DECODERS` of a variant, and of
+[a loader of yours](variants.md#the-contract), says which libraries those are. All else is measured.
 
 By {versions}{absent}; `python -m docs.file_kinds` writes this page.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import pkgutil
+from contextlib import suppress
 from difflib import SequenceMatcher
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
@@ -101,6 +102,16 @@ def names_in(file: Path) -> set[str] | None:
     made_up = {"*", "__getattr__", "globals", "setattr"}
     called = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     return None if made_up & (names | called) else names
+
+
+def said_of(file: Path, function: str, name: str) -> str:
+    """Return the text that a module gives one of its functions, as ``FUNCTION.NAME = "…"``; else nothing."""
+    said: object = ""
+    with suppress(OSError, SyntaxError, ValueError):
+        for node in ast.parse(file.read_bytes()).body:
+            if isinstance(node, ast.Assign) and f"{function}.{name}" in map(ast.unparse, node.targets):
+                said = ast.literal_eval(node.value)
+    return said if isinstance(said, str) else ""
 
 
 def public_functions(file: Path) -> set[str]:

@@ -17,6 +17,10 @@ a user's loader function may carry the same names as attributes:
     ``"NCHW"`` of channels first; left out, ``"NHWC"``.
 ``LABELS``
     ``"index"`` of the numbers of classes; left out, ``"one-hot"``.
+``DECODERS``
+    The libraries that decode its files, with spaces between them, such as ``"simplejpeg Pillow"``: no file is
+    measured that one of them reads otherwise than the others. Left out of a module, Pillow, TensorFlow and
+    simplejpeg; of a function, none. A function's is read without importing its module.
 ``SHARDS``
     ``True`` of what heeds ``spec.shard`` and ``spec.shards``: ranks that share an epoch.
 
@@ -28,9 +32,6 @@ Modules may say more:
 ``DEFAULT``
     ``False`` of a variant that takes part only if ``--variant`` asks for it; or the workloads in which it
     does so by itself, such as ``("loading", "dump")``.
-``DECODERS``
-    The libraries that decode its files, with spaces between them, such as ``"simplejpeg Pillow"``: no file is
-    measured that one of them reads otherwise than the others. Left out, every library that is known.
 ``AUGMENTS``
     What of ``--augment`` it can do, beside whole pictures: ``("crop-flip",)``, see `Spec.augment`.
 ``BOUNDS``
@@ -92,7 +93,7 @@ class Variant:
         default: The workloads in which it takes part without being asked for.
         bounds: Of a limit, the kinds of variants that can be no faster.
         cache: Of a limit on reading: whether it is of ``warm`` passes or of ``cold`` ones; else empty.
-        decoders: The libraries that decode its files; of a user's loader nobody knows them.
+        decoders: The libraries that decode its files; of a user's loader, `Settings.decoders` knows them.
         is_strict: Of a limit, whether these can really be no faster, but for its own error.
         file: Of a loader that was found in a file: that file, as its module's name need not lead there.
         path: Of such a loader: the folders in which its worker has to look for modules first.

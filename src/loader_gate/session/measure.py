@@ -40,7 +40,7 @@ from loader_gate.session.figures import (
 from loader_gate.session.guard import Free, descriptors_problem, need_of, refused
 from loader_gate.session.headspace import about_headspace
 from loader_gate.session.profiling import Profiler, Profiles, is_slower
-from loader_gate.session.result import Result, without_passes
+from loader_gate.session.result import Result, naming_odd_files, without_passes
 from loader_gate.session.settings import Settings
 from loader_gate.session.workers import Launcher, SessionWorkers
 from loader_gate.trees.tree import Tree
@@ -106,7 +106,8 @@ def measure(
             measurements = {name: run.compared(each, base) for name, each in measurements.items()}
         extra_info = figures.extra_info(measurements)
         earlier = settings.earlier_in(workload)
-        judged = _confirmed({name: figures.judged(each) for name, each in measurements.items()}, earlier)
+        judged = {name: naming_odd_files(figures.judged(each), tree) for name, each in measurements.items()}
+        judged = _confirmed(judged, earlier)
         profiles = run.profile(plan, measured_names, folder, judged)
     return Result(
         plan.workload,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loader_gate.base.modules import module_file, said_of
 from loader_gate.machine.machine import Machine, read_machine
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.own import told_apart, user_variant
@@ -209,10 +210,11 @@ class Settings:
         return [each for each in self.everyone if each.name in names and not each.traits.is_limit]
 
     def decoders(self, names: Collection[str]) -> tuple[str, ...]:
-        """Return the libraries that decode files where the tests of these variants run."""
+        """Return the libraries that decode files where the tests of these variants run, as each declares."""
         beside = [each.name for each in self.ungated if not each.absence()]
         measured = {BASELINE, *names, *beside} if names else set()
-        found = (library for each in self.everyone if each.name in measured for library in each.decoders)
+        decoding = (each for each in self.everyone if each.name in measured)
+        found = (library for each in decoding for library in _decoders_of(each, self.place.search_path))
         return tuple(sorted({*found}))
 
     def sharing_error(self, selected: Iterable[tuple[str, str]], compared: Collection[str]) -> Settings:
@@ -258,6 +260,14 @@ def comparisons(gated: Iterable[Variant], compared: Collection[str]) -> int:
 def is_against(options: argparse.Namespace) -> bool:
     """Return whether options ask for a base to compare with."""
     return options.against is not None or options.against_python is not None
+
+
+def _decoders_of(variant: Variant, search_path: Sequence[str]) -> tuple[str, ...]:
+    """Return the libraries that decode a variant's files; a user's loader may declare them."""
+    if variant.is_built_in:
+        return variant.decoders
+    file = Path(variant.file) if variant.file else module_file(variant.module, search_path)
+    return () if file is None else tuple(said_of(file, variant.function, "DECODERS").split())
 
 
 def _check_numbers(options: argparse.Namespace) -> None:

@@ -29,10 +29,12 @@ class Checked:
     Attributes:
         digests: Content digest of every good file, by its path.
         bad: For every bad file, by its path, what is wrong with it.
+        odd: For every good file that not all libraries read alike, by its path, what they do.
     """
 
     digests: dict[str, str]
     bad: dict[str, str]
+    odd: dict[str, str]
 
 
 def check_files(
@@ -112,7 +114,8 @@ def check_files(
         if problem:
             bad[path] = problem
             del digests[path]
-    return Checked(digests, {path: bad[path] for path in paths if path in bad})
+    odd = {path: ODD[kind].told() for path, kind in kinds.items() if kind and path in digests}
+    return Checked(digests, {path: bad[path] for path in paths if path in bad}, odd)
 
 
 def _unreachable(path: str, error: OSError) -> str:

@@ -77,6 +77,10 @@ class Odd:
         said = [f"{library} {does}" for library, does in self.otherwise.items() if library in libraries]
         return f"is {self.name}: {'; '.join([*said, self.others])}" if said else None
 
+    def told(self) -> str:
+        """Return what it is, without the article's verb, and what any library does that others do not."""
+        return f"{self.name}: {'; '.join(f'{library} {does}' for library, does in self.otherwise.items())}"
+
 
 _REFUSES = {"TensorFlow": "refuses it"}
 _BOTH_REFUSE = {**_REFUSES, "DALI": "refuses it"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from loader_gate.progress import Display
@@ -97,10 +98,16 @@ def _real_tree(request: TreeRequest, root: Path, cache: Path, display: Display) 
     digest = tree_digest(
         (f"{image.class_name}/{image.name}", checked.digests[image.path]) for image in images
     )
-    if source.in_place and len(images) == len(source.images):
-        return _holding(images, Tree.read(source.home, digest))
-    label = source.home.parent.name if source.home.name == "train" else source.home.name
-    return _holding(images, Tree.read(link_tree(images, label, cache, display), digest))
+    root = source.home
+    if not (source.in_place and len(images) == len(source.images)):
+        label = root.parent.name if root.name == "train" else root.name
+        root = link_tree(images, label, cache, display)
+    odd = (
+        f"{image.class_name}/{image.name} ({checked.odd[image.path]})"
+        for image in images
+        if image.path in checked.odd
+    )
+    return replace(_holding(images, Tree.read(root, digest)), odd=tuple(odd))
 
 
 def _holding(images: Sequence[SourceImage], tree: Tree) -> Tree:
