@@ -137,16 +137,23 @@ def _gifs() -> dict[str, Callable[[], bytes]]:
     moved.paste((255, 0, 0), (40, 30, 80, 60))
     return {
         "GIF": lambda: gif(image()),
-        "GIF, animated": lambda: gif(image(), image(1), image(2)),
+        "GIF, animated": _animation,
         "GIF, partial later frames": lambda: gif(image(), moved, image(), optimize=True, disposal=1),
         "GIF, partial first frame": pictures.gif_with_partial_first_frame,
         "GIF, transparent": lambda: gif(image(), transparency=2),
         "GIF, interlaced": lambda: gif(image(), interlace=1),
         "GIF, bytes behind its end": lambda: gif(image()) + b"camera=7;" * 40,
         "GIF, without its end": lambda: gif(image())[:-1],
-        "GIF, animated, cut short": lambda: gif(image(), image(1), image(2))[:-2500],
+        "GIF, animated, cut short": lambda: _animation()[:-2500],
+        "GIF, animated, cut short by some bytes": lambda: _animation()[:-3],
+        "GIF, animated, cut short behind its first frame": lambda: _animation()[: len(gif(image()))],
+        "GIF, animated, a later frame damaged": lambda: pictures.damaged(_animation()),
         "GIF, cut short": lambda: gif(image())[:-2500],
     }
+
+
+def _animation() -> bytes:
+    return gif(image(), image(1), image(2))
 
 
 def _others() -> dict[str, Callable[[], bytes]]:

@@ -147,6 +147,9 @@ ODD: Mapping[str, Odd] = MappingProxyType(
                 "GIF, bytes behind its end",
                 "GIF, without its end",
                 "GIF, animated, cut short",
+                "GIF, animated, cut short by some bytes",
+                "GIF, animated, cut short behind its first frame",
+                "GIF, animated, a later frame damaged",
             ),
         ),
     }
