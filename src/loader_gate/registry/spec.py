@@ -34,6 +34,7 @@ class Spec:
     service: str = ""
     shard: int = 0
     shards: int = 1
+    augment: str = AUGMENTS[0]
 
     def __post_init__(self) -> None:
         """Refuse a rank that there is not.
@@ -45,8 +46,6 @@ class Spec:
             raise ValueError(
                 f"shard is {self.shard} and shards is {self.shards}: expected a rank from 0 to shards - 1."
             )
-
-    augment: str = AUGMENTS[0]
 
     def for_variant(self, name: str) -> Spec:
         """Return the same spec with a folder of the variant's own inside ``cache_dir``, made if need be."""
