@@ -102,6 +102,19 @@ def test_what_a_run_says_of_a_streaming_variant() -> None:
     assert not {"gpu_rate", "disk_rate", "link_gbits", "gpus"} & {*found}
 
 
+def test_a_service_sends_less_than_it_delivers() -> None:
+    """Bytes of uint8 cross the network, and the trainer makes float32 of them: a quarter of the gigabits."""
+    service, other = (
+        measured_in(run_of(benchmark(name, image_size=224)), name)["delivered_bytes"]
+        for name in ("tfdata_service", "tfdata_tuned")
+    )
+    assert (service.value, other.value) == (150_528, 602_112)
+    assert (service.source, other.source) == (
+        "224x224 of 3 channels, 1 B of each",
+        "224x224 of 3 channels, 4 B of each",
+    )
+
+
 def test_a_dump_is_not_taken_at_its_word() -> None:
     """What it takes on disk counts if the workload of dumps has measured it, and not what is predicted."""
     loading = benchmark("dumps", kind="dump", disk_bytes_per_image=16_000.0)

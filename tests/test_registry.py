@@ -106,6 +106,8 @@ def test_what_is_declared(drop_in: Callable[[str, str], Path]) -> None:
         ("KIND = 'limit'\nBOUNDS = 'dump'\n", "BOUNDS is 'dump'", "a tuple of kinds: streaming, memory,"),
         ("KIND = 'limit'\nBOUNDS = ('limit',)\n", "BOUNDS is ('limit',)", "a tuple of kinds"),
         ("KIND = 'limit'\nBOUNDS = ('dumps',)\n", "'dumps'", "a tuple of kinds"),
+        ("SENT_BYTES = 'uint8'\n", "SENT_BYTES is 'uint8'", "a whole number of bytes"),
+        ("SENT_BYTES = 0\n", "SENT_BYTES is 0", "a whole number of bytes"),
     ],
 )
 def test_a_declaration_that_cannot_be_used(

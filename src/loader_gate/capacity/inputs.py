@@ -10,18 +10,19 @@ from typing import Any
 from loader_gate.advice.measured_tree import measured_tree
 from loader_gate.advice.need import need_of
 from loader_gate.advice.pareto import MAPPED_WORKLOADS
+from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.kind import kind_named
+from loader_gate.registry.variant import Variant
 from loader_gate.runs.parsing import number_above_0
 from loader_gate.statistics.amdahl import seconds_by_law
 from loader_gate.statistics.blocks import LONG_BLOCK_SECONDS, block_estimate
 from loader_gate.statistics.sequences import ERROR
+from loader_gate.worker.cold import MOST_CACHED
 
-#: The share of its data that may be in the page cache when a pass begins whose bytes a second are a disk's.
-MOST_CACHED = 0.02
 #: What reads as fast as a disk can, and does nothing else.
 DISK_LIMIT = "limit_disk_read"
-#: Bytes of an image's pixel and channel as float32, which all of the suite's own variants deliver.
-_CHANNELS, _FLOAT32 = 3, 4
+#: Of the images of all of the suite's own variants.
+_CHANNELS = 3
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ INPUTS = {
         ),
         Input(
             "delivered_bytes",
-            "bytes an image of a batch",
+            "bytes an image of a batch, as it is sent",
             "take the nbytes of a batch of images, divided by its length",
         ),
         Input(
@@ -162,9 +163,11 @@ def _found(
     yield from _bytes(infos, of_it, variant, file_bytes)
     size = info.get("image_size")
     if isinstance(size, int) and not info.get("loader"):
+        own = {each.name: each.sent_bytes for each in built_in_variants()}
+        each = own.get(variant, Variant.sent_bytes)
         yield (
             "delivered_bytes",
-            Known(size * size * _CHANNELS * _FLOAT32, f"float32, {size}x{size} of {_CHANNELS} channels"),
+            Known(size * size * _CHANNELS * each, f"{size}x{size} of {_CHANNELS} channels, {each} B of each"),
         )
 
 

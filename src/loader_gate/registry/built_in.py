@@ -65,6 +65,7 @@ def _declared(variant: Variant, module: ModuleType) -> Variant:
         cache=_cache(module, KINDS[kind]),
         decoders=decoders,
         augments=_augments(module),
+        sent_bytes=_sent_bytes(module),
     )
 
 
@@ -132,6 +133,17 @@ def _augments(module: ModuleType) -> tuple[str, ...]:
             f"{module.__file__}: AUGMENTS is {augments!r}, expected a tuple of {', '.join(AUGMENTS[1:])}."
         )
     return (*AUGMENTS[:1], *augments)
+
+
+def _sent_bytes(module: ModuleType) -> int:
+    """Return the bytes of a pixel's channel on a network."""
+    sent = getattr(module, "SENT_BYTES", Variant.sent_bytes)
+    if type(sent) is not int or sent < 1:
+        raise RegistryError(
+            f"{module.__file__}: SENT_BYTES is {sent!r}, expected a whole number of bytes, such as 1 of "
+            "uint8; leave it out if images are sent as float32."
+        )
+    return sent
 
 
 def _is_module_name(name: str) -> bool:

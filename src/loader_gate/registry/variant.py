@@ -34,6 +34,9 @@ Modules may say more:
     does so by itself, such as ``("loading", "dump")``.
 ``AUGMENTS``
     What of ``--augment`` it can do, beside whole pictures: ``("crop-flip",)``, see `Spec.augment`.
+``SENT_BYTES``
+    Bytes of a pixel's channel as other machines send it, if they make the batches: 1 of ``uint8``, which is
+    made float32 where it arrives. Left out, 4: batches are sent as they are delivered.
 ``BOUNDS``
     Of a limit: the kinds of variants that can be no faster, such as ``("dump", "memory")``.
 ``CACHE``
@@ -98,6 +101,7 @@ class Variant:
         file: Of a loader that was found in a file: that file, as its module's name need not lead there.
         path: Of such a loader: the folders in which its worker has to look for modules first.
         augments: What of ``--augment`` it can do.
+        sent_bytes: Bytes of a pixel's channel on a network.
         processors: The numbers of those that its worker is bound to; empty if it may use all.
     """
 
@@ -115,6 +119,7 @@ class Variant:
     file: str = ""
     path: tuple[str, ...] = ()
     augments: tuple[str, ...] = AUGMENTS[:1]
+    sent_bytes: int = 4
     processors: tuple[int, ...] = ()
 
     @property

@@ -34,6 +34,7 @@ INSTALL = "pip install tensorflow"
 DEFAULT = False
 INTERPOLATION = "area"  # as of tfdata_tuned
 SHARDS = True
+SENT_BYTES = 1  # uint8, which the trainer makes float32
 
 MOST_WORKERS = 2
 BATCHES_AHEAD = 2
