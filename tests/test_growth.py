@@ -100,7 +100,9 @@ def test_few_samples_have_no_interval() -> None:
         (THROUGHPUT, -0.2, "yes", "no"),  # a slower epoch an image is more than linear
         (THROUGHPUT, 0.2, "no", "no"),
         (FIRST_BATCH, 1.0, "no", "not told"),
-        (WORKER, 1.2, "yes", "not told"),
+        (WORKER, 0.05, "no", "yes"),
+        (WORKER, 0.3, "no", "no"),
+        (WORKER, 1.2, "yes", "no"),
         (DUMP, 0.0, "no", "not told"),
         (DUMP, 0.1, "yes", "not told"),
     ],
@@ -161,6 +163,25 @@ def test_what_a_session_says() -> None:
     assert [*problems_of(run)] == ["large: dump, 92 GB"]
     for nothing in ({}, {"benchmarks": 3, "loader_gate": 3}):
         assert [*samples_of(nothing, 1), *problems_of(nothing)] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"), [("streaming", "no"), ("rival", "no"), ("memory", "not told"), ("dump", "not told")]
+)
+def test_a_worker_stays_as_large_as_it_is(kind: str, answer: str) -> None:
+    """Its memory is to be flat, unless images are what it holds, or maps from its dump."""
+    some = [
+        sample
+        for size in SIZES
+        for _ in range(2)
+        for sample in samples_of(
+            {"benchmarks": [benchmark("some", kind=kind, peak_rss_bytes=size**0.3)]}, size
+        )
+    ]
+    (memory,) = (each for each in growth_of(some) if each.figure == WORKER)
+    assert memory.is_as_wanted == answer
+    lines = lines_of([memory], [], colour=False)
+    assert ("peak memory of some: loading grows faster than wanted" in " ".join(lines)) == (answer == "no")
 
 
 def test_our_options_come_last() -> None:

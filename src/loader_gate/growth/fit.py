@@ -77,7 +77,7 @@ def growth_of(samples: Sequence[Sample]) -> list[Growth]:
                 middles = tuple(
                     (size, median(each.value for each in of_it if each.images == size)) for size in sizes
                 )
-                found.append(Growth(figure, subject, middles, exponent_of(of_it)))
+                found.append(Growth(of_it[0].figure, subject, middles, exponent_of(of_it)))
     return found
 
 
