@@ -233,9 +233,12 @@ def test_wrong_numbers(wrong: tuple[str, str]) -> None:
         ({"gpu_rate": 31_278, "cpu_ms": 3.18}, "cores", 100),
         ({"gpu_rate": 172_801, "cpu_ms": 0.18}, "cores", 32),
         ({"gpu_rate": 172_801, "read_bytes": 132_500}, "bytes/s from storage", 22.9e9),
+        ({"gpu_rate": 1_956, "read_bytes": 481_000}, "bytes/s from storage", 941e6),
+        ({"gpu_rate": 6_870, "read_bytes": 132_500}, "bytes/s from storage", 910e6),
         ({"gpu_rate": 16_631, "read_bytes": 51_100}, "bytes/s from storage", 850e6),
-        ({"gpu_rate": 1_785.7, "read_bytes": 114_660}, "bytes/s from storage", 204.8e6),
-        ({"gpu_rate": 1_785.7, "read_bytes": 114_660}, "gigabits from storage", 1.64),
+        ({"gpus": 512, "gpu_rate": 1_785.7}, "images/s in all", 914_278),
+        ({"gpus": 512, "gpu_rate": 1_785.7, "read_bytes": 114_660}, "bytes/s from storage", 104.8e9),
+        ({"gpu_rate": 841_944, "read_bytes": 114_660}, "bytes/s from storage", 96.5e9),
         ({"gpu_rate": 5_800, "cpu_ms": 3.18}, "cores", 19),
         ({"gpu_rate": 7_221, "cpu_ms": 3.18}, "cores", 23),
         ({"gpu_rate": 7_221, "read_bytes": 111_700}, "gigabits from storage", 6.45),
@@ -245,4 +248,4 @@ def test_what_docs_scale_holds_against_published_figures(
     figures: dict[str, float], about: str, value: float
 ) -> None:
     """The table there is computed so."""
-    assert planned(gpus=1, **figures)[about] == pytest.approx(value, rel=0.002)
+    assert planned(**{"gpus": 1, **figures})[about] == pytest.approx(value, rel=0.002)
