@@ -30,7 +30,9 @@ def test_who_cannot_is_skipped_with_the_reason() -> None:
         "limit_memory_copy": "it bounds nothing that can",
     }
     for name, reason in reasons.items():
-        assert f"cannot take part in --augment crop-flip: {reason}" in BUILT_IN[name].absence("crop-flip")
+        said = BUILT_IN[name].absence("crop-flip")
+        assert f"cannot take part in --augment crop-flip: {reason}" in said
+        assert "; leave out --augment to measure it, or use a variant that docs/augment.md lists" in said
         assert BUILT_IN[name].absence() == BUILT_IN[name].absence("none") == ""
     assert BUILT_IN["tfdata_no_cache"].absence("crop-flip") == ""
 

@@ -48,6 +48,7 @@ RIVALS = (
 AUGMENTING = (
     *("keras_image_data_generator", "keras_py_dataset", "native_threads"),
     *("tfdata_no_cache", "tfdata_tuned", "torch_pillow", "torch_simplejpeg"),
+    *("grain_array_record", "spdl_pipeline", "webdataset_shards"),
 )
 SIZE = (48, 64)
 
@@ -159,7 +160,8 @@ def test_parts_of_every_kind_of_file(name: str, odd_tree: Tree, odd_reference: R
 def test_those_that_can_augment_say_so() -> None:
     """The others are skipped by name."""
     found = {each.name for each in built_in_variants() if "crop-flip" in each.augments}
-    assert found == {*AUGMENTING, "limit_jpeg_decode", "limit_read_files", "limit_ready_batches"}
+    limits = {"limit_jpeg_decode", "limit_read_files", "limit_ready_batches"}
+    assert found == {*AUGMENTING, *limits}
 
 
 def test_unshuffled(odd_tree: Tree, spec: Spec) -> None:

@@ -163,7 +163,10 @@ class Variant:
             why = "it keeps finished pictures, so that every epoch would have the parts of the first"
         elif self.traits.is_limit:
             why = "it bounds nothing that can"
-        return f"cannot take part in --augment {augment}: {why}"
+        return (
+            f"cannot take part in --augment {augment}: {why}; leave out --augment to measure it, or use a "
+            "variant that docs/augment.md lists"
+        )
 
     def predicted_bytes(self, images: int, spec: Spec) -> int | None:
         """Return what so many images will take in memory or on disk, or None if nobody knows."""

@@ -7,13 +7,14 @@ interpreter's lock.
 from __future__ import annotations
 
 from io import BytesIO
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from loader_gate import cores
 from loader_gate.variants.torch_pillow import INTERPOLATION as INTERPOLATION
-from loader_gate.variants.torch_pillow import decoded
+from loader_gate.variants.torch_pillow import decoded, decoded_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 KIND = "rival"
 DECODERS = "Pillow"
+AUGMENTS = ("crop-flip",)
 REQUIRES = "grain array_record"
 INSTALL = 'pip install "loader-gate[grain]"'
 DEFAULT = False
@@ -34,17 +36,22 @@ class Epochs:
         """Read ``records``, the files of ``tree`` in its order."""
         self._records, self._spec = records, spec
         self._one_hot = np.eye(len(tree.class_names), dtype=np.float32)[list(tree.labels)]
+        self._boxes = Random(spec.seed)  # noqa: S311 (it hides nothing)
         self._epoch = 0
 
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """Yield every batch of one epoch."""
         import grain
 
         spec, one_hot = self._spec, self._one_hot
         self._epoch += 1
 
-        def example(place: int) -> tuple[Any, Any]:
-            return decoded(BytesIO(self._records[place]), spec.image_size), one_hot[place]
+        def example(place: int) -> tuple[Any, ...]:
+            file = BytesIO(self._records[place])
+            if spec.augment != "crop-flip":
+                return decoded(file, spec.image_size), one_hot[place]
+            image, box = decoded_part(file, spec.image_size, self._boxes)
+            return image, one_hot[place], np.array((place, *box), np.int32)
 
         places = grain.MapDataset.range(len(self._records))
         if spec.shuffle:

@@ -6,13 +6,14 @@ function that lets go of the interpreter's lock, as Pillow does.
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from loader_gate import cores
 from loader_gate.variants.torch_pillow import INTERPOLATION as INTERPOLATION
-from loader_gate.variants.torch_pillow import decoded
+from loader_gate.variants.torch_pillow import decoded, decoded_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 KIND = "rival"
 DECODERS = "Pillow"
+AUGMENTS = ("crop-flip",)
 REQUIRES = "spdl.pipeline"
 INSTALL = 'pip install "loader-gate[spdl]"'
 DEFAULT = False
@@ -36,8 +38,9 @@ class Epochs:
         self._paths, self._spec = tree.paths, spec
         self._one_hot = np.eye(len(tree.class_names), dtype=np.float32)[list(tree.labels)]
         self._random = np.random.default_rng(spec.seed)
+        self._boxes = Random(spec.seed)  # noqa: S311 (it hides nothing); unlike NumPy's, threads may share it
 
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """Yield every batch of one epoch."""
         from spdl.pipeline import PipelineBuilder
 
@@ -55,18 +58,21 @@ class Epochs:
         with pipeline.auto_stop():
             yield from pipeline.get_iterator()
 
-    def _example(self, place: int) -> tuple[Any, Any]:
+    def _example(self, place: int) -> tuple[Any, ...]:
+        size, label = self._spec.image_size, self._one_hot[place]
         with open(self._paths[place], "rb") as file:  # noqa: PTH123 - a Path an image is slow
-            return decoded(file, self._spec.image_size), self._one_hot[place]
+            if self._spec.augment != "crop-flip":
+                return decoded(file, size), label
+            image, box = decoded_part(file, size, self._boxes)
+        return image, label, np.array((place, *box), np.int32)
 
 
-def _batch(examples: list[tuple[Any, Any]]) -> tuple[Any, Any]:
-    images, labels = zip(*examples, strict=True)
-    return np.stack(images), np.stack(labels)
+def _batch(examples: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    return tuple(np.stack(each) for each in zip(*examples, strict=True))
 
 
 def load(tree: Tree, spec: Spec) -> Epochs:
-    """Return epochs of float32 images in [0, 1] and one-hot float32 labels."""
+    """Return epochs of float32 images in [0, 1] and one-hot float32 labels, and boxes of parts."""
     import spdl.pipeline  # noqa: F401 (an epoch is to load, not to import)
 
     return Epochs(tree, spec)

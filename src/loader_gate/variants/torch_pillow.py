@@ -79,8 +79,15 @@ def decoded(file: IO[bytes], size: tuple[int, int]) -> Any:
     return np.divide(resized, np.float32(255))
 
 
-def decoded_part(file: IO[bytes], size: tuple[int, int], random: Random) -> tuple[Any, tuple[int, ...]]:
-    """Return a random part of an image as `decoded` returns the whole, and its box."""
+def decoded_part(file: IO[bytes], size: tuple[int, int], random: Any) -> tuple[Any, tuple[int, ...]]:
+    """Return a random part of an image as `decoded` returns the whole, and its box.
+
+    Args:
+        file: The image.
+        size: Height and width of what is returned.
+        random: What `random_box` takes. Python's module `random` will do in a worker process of torch, which
+            gives each another seed.
+    """
     from PIL import Image
 
     height, width = size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from loader_gate import cores
 from loader_gate.variants.torch_pillow import INTERPOLATION as INTERPOLATION
-from loader_gate.variants.torch_pillow import decoded
+from loader_gate.variants.torch_pillow import decoded, decoded_part, row_of
 from loader_gate.variants.torch_pillow import predicted_process_bytes as predicted_process_bytes
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 KIND = "rival"
 DECODERS = "Pillow"
+AUGMENTS = ("crop-flip",)
 REQUIRES = "webdataset torch"
 INSTALL = 'pip install "loader-gate[webdataset]"'
 DEFAULT = False
@@ -32,9 +34,12 @@ def load(tree: Tree, spec: Spec) -> Any:
 
     one_hot = torch.eye(len(tree.class_names))
 
-    def example(sample: dict[str, Any]) -> tuple[Any, Any]:
-        image = decoded(BytesIO(sample["image"]), spec.image_size)
-        return torch.from_numpy(image), one_hot[int(sample["cls"])]
+    def example(sample: dict[str, Any]) -> tuple[Any, ...]:
+        file, label = BytesIO(sample["image"]), one_hot[int(sample["cls"])]
+        if spec.augment != "crop-flip":
+            return torch.from_numpy(decoded(file, spec.image_size)), label
+        image, box = decoded_part(file, spec.image_size, random)
+        return torch.from_numpy(image), label, row_of(int(sample["__key__"]), box)
 
     shards = _write_shards(tree, spec)
     # With a seed, the plain shuffle gives the same order in every epoch; this one does not.
