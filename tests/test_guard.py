@@ -40,6 +40,8 @@ NO_LIMITS = [variant for variant in VARIANTS.values() if not variant.traits.is_l
 READY = VARIANTS["limit_ready_batches"]
 MEMORY = VARIANTS["tfdata_memory_cache"]
 DUMP = VARIANTS["tfdata_file_cache"]
+#: Rivals that pack the tree's files anew.
+ARCHIVES = ("grain_array_record", "litdata_streaming", "mosaicml_streaming", "webdataset_shards")
 
 
 @pytest.fixture
@@ -60,6 +62,27 @@ def test_only_caches_and_dumps_have_a_prediction(article: Spec) -> None:
     """Nobody else holds more than a few batches."""
     for variant in NO_LIMITS:
         assert (variant.predicted_bytes(10, article) is not None) == (variant.kind in ("memory", "dump"))
+
+
+def test_what_rivals_pack_has_a_prediction() -> None:
+    """The tree's files as they are, and a little for each; others that are no dumps write nothing."""
+    for variant in NO_LIMITS:
+        predicted = variant.predicted_archive_bytes(COCO_IMAGES, 150_000.0)
+        assert bool(predicted) == (variant.name in ARCHIVES)
+        assert not predicted or 17.5 * GB < predicted < 18.1 * GB
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_an_archive_that_does_not_fit(name: str, article: Spec) -> None:
+    """It is refused by name, with what it would take, however little the images take that are delivered."""
+    need = need_of(VARIANTS[name], COCO_IMAGES, article, file_bytes=150_000.0)
+    assert need.disk > 17.5 * GB
+    found = refused(
+        [Need(VARIANTS[BASELINE], 24, 0), need], Free(100 * GB, need.disk - 1), WorkerLimits(60.0)
+    )
+    assert list(found) == [name]
+    assert f"its archive of 117,266 images would take {format_size(need.disk)}, but it may use" in found[name]
+    assert refused([need], Free(100 * GB, need.disk), WorkerLimits(60.0)) == {}
 
 
 def memory(variant: Variant, spec: Spec, left: float, limit: int | None = None, others: int = 0) -> str:
@@ -181,9 +204,9 @@ def test_a_smaller_disk_can_be_asked_for(article: Spec) -> None:
 
 
 def test_the_disk_is_the_dumps_problem_only(article: Spec) -> None:
-    """Nobody else is refused for want of it."""
+    """Nobody else is refused for want of it, but who packs the files into an archive."""
     for variant in NO_LIMITS:
-        assert bool(disk(variant, article, 1000)) == (variant.kind == "dump")
+        assert bool(disk(variant, article, 1000)) == (variant.kind == "dump" or variant.name in ARCHIVES)
 
 
 def test_the_limit_of_reading_a_dump_needs_disk_too(article: Spec) -> None:

@@ -513,6 +513,25 @@ def test_dumps_share_the_disk(
     assert result.measurements[mapped].verdict.status == "pass"
 
 
+def test_an_archive_takes_what_the_files_take(
+    new_measuring: Callable[..., Prepared],
+    machine: MadeUp,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_tree: Tree,
+) -> None:
+    """A rival that packs the tree's files anew is refused by name where they do not fit, to the byte."""
+    (rival,) = (each for each in VARIANTS if each.name == "webdataset_shards")
+    machine.seconds[rival.name] = 0.5
+    needed = rival.predicted_archive_bytes(24, tiny_tree.mean_bytes())
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=needed - 1))
+    assert "its archive of 24 images would take" in reason(
+        new_measuring("loading").run(rival.name), rival.name
+    )
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=needed))
+    found = new_measuring("loading").run(rival.name).measurements[rival.name]
+    assert found.verdict.status == "pass"
+
+
 def test_the_guard_can_be_switched_off(
     new_measuring: Callable[..., Prepared], monkeypatch: pytest.MonkeyPatch
 ) -> None:

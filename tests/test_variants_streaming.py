@@ -17,10 +17,12 @@ import pytest
 from PIL import Image
 
 from docs.study import planted
+from loader_gate.machine.cores import cores
 from loader_gate.profile.operations import profile_of
 from loader_gate.profile.stages import shares_of
 from loader_gate.registry.built_in import built_in_variants
 from loader_gate.registry.spec import Spec
+from loader_gate.registry.variant import Variant
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.cropped import CroppedEpoch, Crops, check_crops
 from loader_gate.same_work.declared import DeclaredOutput
@@ -50,6 +52,8 @@ AUGMENTING = (
     *("tfdata_no_cache", "tfdata_tuned", "torch_pillow", "torch_simplejpeg"),
     *("grain_array_record", "spdl_pipeline", "webdataset_shards"),
 )
+#: Rivals that pack the tree's files anew.
+ARCHIVING = [each for each in built_in_variants() if each.predicted_archive_bytes(1, 1.0)]
 SIZE = (48, 64)
 
 #: File name and Pillow's mode: what cannot be decoded as an ordinary JPEG, and JPEGs small and large.
@@ -137,6 +141,26 @@ def hold_to_the_check(name: str, tree: Tree, spec: Spec, reference: Reference) -
 def test_every_kind_of_file(name: str, odd_tree: Tree, odd_reference: Reference, spec: Spec) -> None:
     """Each image comes once an epoch, with its label and pixels; a rival without its library is skipped."""
     hold_to_the_check(name, odd_tree, spec, odd_reference)
+
+
+@pytest.mark.parametrize("variant", ARCHIVING, ids=lambda variant: variant.name)
+def test_what_an_archive_takes_is_predicted(variant: Variant, tmp_path: Path) -> None:
+    """Within a few per cent, of files of very different sizes."""
+    if absence := variant.absence():
+        pytest.skip(f"{variant.name} {absence}")
+    random = np.random.default_rng(0)
+    for number in range(60):
+        (tmp_path / "tree" / f"class_{number % 3}").mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 256, (60 + 4 * number, 300, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "tree" / f"class_{number % 3}" / f"{number}.jpg")
+    tree, folder = Tree.read(tmp_path / "tree"), tmp_path / "archive"
+    folder.mkdir()
+    batches = importlib.import_module(variant.module).load(tree, Spec(SIZE, 5, True, 0, folder))
+    assert sum(len(batch[0]) for batch in batches) == len(tree)
+    written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    filled_up = 4 * cores() * 10_240  # tar's, at the end of each file: hardly anything where files are large
+    predicted = variant.predicted_archive_bytes(len(tree), tree.mean_bytes())
+    assert predicted == pytest.approx(written, rel=0.04, abs=filled_up)
 
 
 @pytest.mark.parametrize("name", AUGMENTING)

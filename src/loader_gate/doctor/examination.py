@@ -164,8 +164,9 @@ class Ending:
 
 def _refuse_what_does_not_fit(asked: Asked, spec: Spec, folder: Path) -> None:
     """Raise if a variant is predicted to take more memory or disk than there is."""
+    size = asked.tree.mean_bytes()
     needs = [
-        need_of(each, len(asked.tree), spec, processes=1 + (each is not asked.variants[0]))
+        need_of(each, len(asked.tree), spec, file_bytes=size, processes=1 + (each is not asked.variants[0]))
         for each in asked.variants
     ]
     free = Free(free_memory(), shutil.disk_usage(folder).free)

@@ -37,6 +37,9 @@ Modules may say more:
 ``SENT_BYTES``
     Bytes of a pixel's channel as other machines send it, if they make the batches: 1 of ``uint8``, which is
     made float32 where it arrives. Left out, 4: batches are sent as they are delivered.
+``ARCHIVE_BYTES``
+    Of a rival that packs the tree's files into an archive, as they are: bytes that it writes for each image
+    beside those of the file.
 ``BOUNDS``
     Of a limit: the kinds of variants that can be no faster, such as ``("dump", "memory")``.
 ``CACHE``
@@ -172,6 +175,16 @@ class Variant:
         """Return what so many images will take in memory or on disk, or None if nobody knows."""
         predict = self._said("predicted_bytes")
         return None if predict is None else int(predict(images, spec))
+
+    def predicted_archive_bytes(self, images: int, file_bytes: float) -> int:
+        """Return what an archive of the tree's files takes on disk; 0 if it writes none.
+
+        Args:
+            images: How many images there are.
+            file_bytes: The mean size of their files, in bytes.
+        """
+        beside = self._said("ARCHIVE_BYTES")
+        return 0 if beside is None else round(images * (file_bytes + beside))
 
     def predicted_buffer_bytes(self, images: int, spec: Spec) -> int:
         """Return what the decoded images take that it holds in memory beside its cache or dump."""

@@ -80,13 +80,22 @@ class Free:
     disk_is_memory: bool = False
 
 
-def need_of(variant: Variant, images: int, spec: Spec, *, trains: bool = False, processes: int = 1) -> Need:
+def need_of(
+    variant: Variant,
+    images: int,
+    spec: Spec,
+    *,
+    file_bytes: float = 0.0,
+    trains: bool = False,
+    processes: int = 1,
+) -> Need:
     """Return what a variant will take.
 
     Args:
         variant: The variant.
         images: How many images the tree has.
         spec: The epoch to deliver.
+        file_bytes: The mean size of the files of the tree, in bytes: some rivals pack them into archives.
         trains: Whether its worker trains a model.
         processes: How many of its processes there are.
     """
@@ -99,7 +108,7 @@ def need_of(variant: Variant, images: int, spec: Spec, *, trains: bool = False, 
         images,
         memory=predicted if kind.fills_memory else variant.predicted_buffer_bytes(images, spec),
         worker=worker + variant.predicted_process_bytes(spec),
-        disk=predicted if kind.may_write else 0,
+        disk=(predicted or variant.predicted_archive_bytes(images, file_bytes)) if kind.may_write else 0,
         processes=processes,
     )
 
@@ -213,7 +222,7 @@ def memory_problem(
 
 
 def disk_problem(need: Need, free: int, limit: int | None, others: int = 0, where: str = ON_DISK) -> str:
-    """Return why a variant's dump will not fit onto the disk, or nothing if it will.
+    """Return why a variant's dump or archive will not fit onto the disk, or nothing if it will.
 
     Args:
         need: What it needs.
@@ -226,6 +235,8 @@ def disk_problem(need: Need, free: int, limit: int | None, others: int = 0, wher
     allowed = left if limit is None else min(left, limit)
     if need.disk <= allowed:
         return ""
+    kind = need.variant.traits
+    what = "dump" if kind.writes_dump or kind.is_limit else "archive"
     crowded = bool(others) and allowed == left
     held_back = (
         f" beside the {format_size(others)} of the other variants"
@@ -233,7 +244,7 @@ def disk_problem(need: Need, free: int, limit: int | None, others: int = 0, wher
         else _given("--disk-limit", limit, allowed)
     )
     return (
-        f"its dump of {need.images:,} images would take {format_size(need.disk)}, but it may use "
+        f"its {what} of {need.images:,} images would take {format_size(need.disk)}, but it may use "
         f"{format_size(allowed)} of {where}{held_back}: free some, set TMPDIR or "
         f"--keep-dumps to a larger disk, {'fewer variants at once, ' if crowded else ''}use a smaller tree, "
         "or --no-guard to see it fail"

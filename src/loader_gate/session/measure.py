@@ -265,12 +265,14 @@ class _WorkloadRun:
             kept.mkdir(parents=True, exist_ok=True)
             folder = kept
         origins = self._launcher().origins
+        file_bytes = self.tree.mean_bytes()
         on_fewer_cores = self.settings.on_fewer_cores(self.workload, [each.name for each in chosen])
         needs = {
             each.name: need_of(
                 each,
                 images,
                 spec,
+                file_bytes=file_bytes,
                 trains=self.workload.trains_a_model,
                 processes=(2 if each.name in origins else 1) + len(on_fewer_cores.get(each.name, ())),
             )

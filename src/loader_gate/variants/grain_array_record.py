@@ -27,6 +27,7 @@ AUGMENTS = ("crop-flip",)
 REQUIRES = "grain array_record"
 INSTALL = 'pip install "loader-gate[grain]"'
 DEFAULT = False
+ARCHIVE_BYTES = 160  # the most that a record and its place in the index take beside the file
 
 
 class Epochs:

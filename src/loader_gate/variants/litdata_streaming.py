@@ -23,6 +23,7 @@ DECODERS = "Pillow"
 REQUIRES = "litdata torch"
 INSTALL = 'pip install "loader-gate[litdata]"'
 DEFAULT = False
+ARCHIVE_BYTES = 20  # a number, sizes, and where it begins
 
 
 def load(tree: Tree, spec: Spec) -> Any:

@@ -19,6 +19,7 @@ DECODERS = "Pillow"
 REQUIRES = "streaming torch"
 INSTALL = 'pip install "loader-gate[mosaicml]"'
 DEFAULT = False
+ARCHIVE_BYTES = 16  # a number, a size, and where it begins
 
 
 def load(tree: Tree, spec: Spec) -> Any:

@@ -23,6 +23,7 @@ AUGMENTS = ("crop-flip",)
 REQUIRES = "webdataset torch"
 INSTALL = 'pip install "loader-gate[webdataset]"'
 DEFAULT = False
+ARCHIVE_BYTES = 3840  # two members of tar with headers of time stamps, the label, and filling up
 
 SHUFFLE_BUFFER = 1000  # files, not yet decoded
 
