@@ -16,6 +16,9 @@ import pytest
 
 from docs.service import network
 from loader_gate.registry.spec import Spec
+from loader_gate.same_work.cropped import CroppedEpoch, Crops, check_crops
+from loader_gate.same_work.declared import DeclaredOutput
+from loader_gate.same_work.reference import build_reference
 from loader_gate.same_work.shards import union_problem
 from loader_gate.trees.tree import Tree
 from loader_gate.variants import tfdata_service
@@ -77,6 +80,21 @@ def test_a_service_that_is_there(cluster: tfdata_service.Cluster, tiny_tree: Tre
     for each in labels:
         assert np.bincount(each).tolist() == np.bincount(tiny_tree.labels).tolist()
     assert len({each.tobytes() for each in labels}) > 1
+
+
+def test_parts(cluster: tfdata_service.Cluster, tiny_tree: Tree, spec: Spec, tmp_path: Path) -> None:
+    """Each image is the part that its box says, drawn anew in each epoch."""
+    spec = replace(spec, batch_size=5, augment="crop-flip")
+    epochs = epochs_of(tiny_tree, spec, cluster)
+    crops = Crops(tiny_tree, spec, DeclaredOutput(tfdata_service.INTERPOLATION), 0)
+    crops.begin(build_reference(tiny_tree, SIZE, tmp_path / "reference"))
+    assert check_crops(epochs, crops).reason is None
+    for _ in range(4):
+        epoch = CroppedEpoch(crops, len(tiny_tree))
+        for images, labels, boxes in epochs:
+            images = np.asarray(images)
+            epoch.add(images, np.asarray(labels), crops.sample(images), np.asarray(boxes))
+        assert epoch.problem() is None
 
 
 @pytest.mark.parametrize("batch", [5, 7, 24, 50])

@@ -49,8 +49,8 @@ RIVALS = (
 )
 AUGMENTING = (
     *("keras_image_data_generator", "keras_py_dataset", "native_threads"),
-    *("tfdata_no_cache", "tfdata_tuned", "torch_pillow", "torch_simplejpeg"),
-    *("grain_array_record", "spdl_pipeline", "webdataset_shards"),
+    *("tfdata_no_cache", "tfdata_tuned"),
+    *RIVALS,
 )
 #: Rivals that pack the tree's files anew.
 ARCHIVING = [each for each in built_in_variants() if each.predicted_archive_bytes(1, 1.0)]
@@ -185,7 +185,7 @@ def test_those_that_can_augment_say_so() -> None:
     """The others are skipped by name."""
     found = {each.name for each in built_in_variants() if "crop-flip" in each.augments}
     limits = {"limit_jpeg_decode", "limit_read_files", "limit_ready_batches"}
-    assert found == {*AUGMENTING, *limits}
+    assert found == {*AUGMENTING, "tfdata_service", *limits}
 
 
 def test_unshuffled(odd_tree: Tree, spec: Spec) -> None:

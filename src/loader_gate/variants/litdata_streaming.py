@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from loader_gate import cores
 from loader_gate.variants.torch_pillow import INTERPOLATION as INTERPOLATION
-from loader_gate.variants.torch_pillow import decoded
+from loader_gate.variants.torch_pillow import decoded, decoded_part, row_of
 from loader_gate.variants.torch_pillow import predicted_process_bytes as predicted_process_bytes
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 KIND = "rival"
 DECODERS = "Pillow"
+AUGMENTS = ("crop-flip",)
 REQUIRES = "litdata torch"
 INSTALL = 'pip install "loader-gate[litdata]"'
 DEFAULT = False
-ARCHIVE_BYTES = 20  # a number, sizes, and where it begins
+ARCHIVE_BYTES = 28  # two numbers, sizes, and where it begins
 
 
 def load(tree: Tree, spec: Spec) -> Any:
@@ -39,18 +41,22 @@ def load(tree: Tree, spec: Spec) -> Any:
         shuffle=spec.shuffle,
         drop_last=False,
         seed=spec.seed,
-        transform=partial(example, size=spec.image_size, one_hot=torch.eye(len(tree.class_names))),
+        transform=partial(example, spec=spec, one_hot=torch.eye(len(tree.class_names))),
     )
     return litdata.StreamingDataLoader(
         dataset, batch_size=spec.batch_size, num_workers=cores(), persistent_workers=True
     )
 
 
-def example(stored: dict[str, Any], size: tuple[int, int], one_hot: Any) -> tuple[Any, Any]:
-    """Return an image, channels last, and its label."""
+def example(stored: dict[str, Any], spec: Spec, one_hot: Any) -> tuple[Any, ...]:
+    """Return an image, channels last, its label, and its box if it is a part."""
     import torch
 
-    return torch.from_numpy(decoded(BytesIO(stored["image"]), size)), one_hot[stored["label"]]
+    file, label = BytesIO(stored["image"]), one_hot[stored["label"]]
+    if spec.augment != "crop-flip":
+        return torch.from_numpy(decoded(file, spec.image_size)), label
+    image, box = decoded_part(file, spec.image_size, random)
+    return torch.from_numpy(image), label, row_of(stored["place"], box)
 
 
 def _write_chunks(tree: Tree, spec: Spec, folder: str) -> None:
@@ -61,6 +67,7 @@ def _write_chunks(tree: Tree, spec: Spec, folder: str) -> None:
     # As its guide says: an epoch shuffles chunks, and images within one, which are better not of one class.
     order = np.random.default_rng(spec.seed).permutation(len(tree)) if spec.shuffle else np.arange(len(tree))
     for index, place in enumerate(order):
-        cache[index] = {"image": Path(tree.paths[place]).read_bytes(), "label": tree.labels[place]}
+        image = Path(tree.paths[place]).read_bytes()
+        cache[index] = {"image": image, "label": tree.labels[place], "place": int(place)}
     cache.done()
     cache.merge()

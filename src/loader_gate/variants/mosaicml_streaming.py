@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader_gate import cores
 from loader_gate.variants.torch_pillow import INTERPOLATION as INTERPOLATION
-from loader_gate.variants.torch_pillow import decoded
+from loader_gate.variants.torch_pillow import decoded, decoded_part, row_of
 from loader_gate.variants.torch_pillow import predicted_process_bytes as predicted_process_bytes
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 KIND = "rival"
 DECODERS = "Pillow"
+AUGMENTS = ("crop-flip",)
 REQUIRES = "streaming torch"
 INSTALL = 'pip install "loader-gate[mosaicml]"'
 DEFAULT = False
@@ -32,10 +34,13 @@ def load(tree: Tree, spec: Spec) -> Any:
     class Photos(StreamingDataset):  # type: ignore[misc]
         """Files, decoded by whoever asks for one."""
 
-        def __getitem__(self, at: Any) -> tuple[Any, Any]:
+        def __getitem__(self, at: Any) -> tuple[Any, ...]:
             stored = super().__getitem__(at)
-            image = decoded(BytesIO(stored["image"]), spec.image_size)
-            return torch.from_numpy(image), one_hot[stored["label"]]
+            file, label = BytesIO(stored["image"]), one_hot[stored["label"]]
+            if spec.augment != "crop-flip":
+                return torch.from_numpy(decoded(file, spec.image_size)), label
+            image, box = decoded_part(file, spec.image_size, random)
+            return torch.from_numpy(image), label, row_of(at, box)
 
     shards = str(spec.cache_dir / "shards")
     with MDSWriter(out=shards, columns={"image": "bytes", "label": "int"}) as writer:

@@ -33,6 +33,7 @@ REQUIRES = "tensorflow"
 INSTALL = "pip install tensorflow"
 DEFAULT = False
 INTERPOLATION = "area"  # as of tfdata_tuned
+AUGMENTS = ("crop-flip",)
 SHARDS = True
 SENT_BYTES = 1  # uint8, which the trainer makes float32
 
@@ -108,8 +109,9 @@ class Epochs:
         self._made = tf.function(images.batches, [tf.TensorSpec((), tf.int64)], autograph=False)
         self._finished = tf.function(lambda batches: finished(batches, labels, images), autograph=False)
         self._count, self._address, self._cluster, self._begun = images.count, address, cluster, 0
+        self._augments = images.augments
 
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """Yield every batch of one epoch.
 
         Raises:
@@ -120,9 +122,9 @@ class Epochs:
         batches = distributed(self._made(tf.constant(self._begun, tf.int64)), self._address)
         self._begun += 1
         ended, came = self._ended(), 0
-        for images, labels, places in self._finished(batches):
-            came += len(places)
-            yield images, labels
+        for images, labels, rows in self._finished(batches):
+            came += len(rows)
+            yield (images, labels, rows) if self._augments else (images, labels)
         ended = self._ended() - ended
         if ended and came != self._count:
             raise RuntimeError(
@@ -136,10 +138,13 @@ class Epochs:
 
 
 class Images:
-    """The epochs of a tree as the service makes them: batches of bytes, each image with its place.
+    """The epochs of a tree as the service makes them: batches of bytes, each image with its row.
+
+    A row is the image's place in the tree; of a part, which begins with that, its row of ``boxes``.
 
     Attributes:
         spec: The epoch to deliver.
+        augments: Whether images are parts.
         count: How many images it has.
         steps: How many batches.
     """
@@ -157,13 +162,14 @@ class Images:
         from loader_gate import cores
 
         self.spec, self._images = spec, len(tree)
+        self.augments = spec.augment == "crop-flip"
         self.count = len(range(spec.shard, len(tree), spec.shards))
         self.steps = math.ceil(self.count / spec.batch_size)
         self._paths = tf.constant(list(tree.paths))
         self._threads = max(1, cores() // workers)
 
     def batches(self, epoch: Any) -> Any:
-        """Return a ``tf.data.Dataset`` of batches: uint8 images and their ``(batch,)`` places in the tree.
+        """Return a ``tf.data.Dataset`` of batches: uint8 images and their rows.
 
         What is dealt out are numbers of batches: one at a time, images would take a call each. All workers
         draw the same permutation of the tree, by its number, and without a list of it.
@@ -173,7 +179,7 @@ class Images:
         """
         import tensorflow as tf
 
-        from loader_gate.variants.tfdata_tuned import decoded
+        from loader_gate.variants.tfdata_tuned import decoded, resized_part
 
         spec = self.spec
 
@@ -186,8 +192,14 @@ class Images:
             )
 
         def example(place: Any) -> tuple[Any, Any]:
-            image = tf.image.resize(decoded(tf.io.read_file(self._paths[place]), spec), spec.image_size)
-            return tf.cast(tf.round(image), tf.uint8), place
+            data, row = tf.io.read_file(self._paths[place]), place
+            if self.augments:
+                # Whoever makes this image of this epoch, and makes it again, draws the same.
+                seed = tf.stack([epoch * self._images + place, tf.constant(spec.seed, tf.int64)])
+                image, row = resized_part(data, tf.cast(place, tf.int32), seed, spec)
+            else:
+                image = tf.image.resize(decoded(data, spec), spec.image_size)
+            return tf.cast(tf.round(image), tf.uint8), row
 
         dataset = (
             tf.data.Dataset.range(self.steps)
@@ -218,7 +230,7 @@ def distributed(batches: Any, address: str, **settings: Any) -> Any:
 
 
 def finished(batches: Any, labels: Any, images: Images) -> Any:
-    """Return batches as they are delivered: float32 images, labels, and places in the tree.
+    """Return batches as they are delivered: float32 images, labels, and rows.
 
     They are counted, as the service says only once a second whether an epoch has ended.
 
@@ -229,8 +241,9 @@ def finished(batches: Any, labels: Any, images: Images) -> Any:
     """
     import tensorflow as tf
 
-    def example(pixels: Any, places: Any) -> tuple[Any, Any, Any]:
-        return tf.cast(pixels, tf.float32) * (1 / 255), tf.gather(labels, places), places
+    def example(pixels: Any, rows: Any) -> tuple[Any, Any, Any]:
+        places = rows[:, 0] if images.augments else rows
+        return tf.cast(pixels, tf.float32) * (1 / 255), tf.gather(labels, places), rows
 
     dataset = (
         batches.take(images.steps)

@@ -33,18 +33,8 @@ def load(tree: Tree, spec: Spec) -> Any:
 
     def example_of_part(file: Any, seed: Any) -> tuple[Any, Any, Any]:
         path, label, place = file
-        # At full size: at a half, hardly any part is still as large as the image.
-        image, box = part(
-            tf.io.read_file(path), place, seed, fancy_upscaling=False, dct_method="INTEGER_FAST"
-        )
-        # Bilinear is as good as antialiased down to about a third, and much faster.
-        image = tf.cond(
-            tf.reduce_any(box[3:5] > 3 * tf.constant(spec.image_size)),
-            lambda: tf.image.resize(image, spec.image_size, antialias=True),
-            lambda: tf.image.resize(image, spec.image_size),
-        )
-        image = mirrored(image / 255, box)
-        return image, tf.one_hot(label, len(tree.class_names)), box
+        image, box = resized_part(tf.io.read_file(path), place, seed, spec)
+        return image / 255, tf.one_hot(label, len(tree.class_names)), box
 
     augments = spec.augment == "crop-flip"
     if augments:
@@ -69,6 +59,28 @@ def load(tree: Tree, spec: Spec) -> Any:
     options.threading.private_threadpool_size = cores()
     options.threading.max_intra_op_parallelism = 1
     return dataset.with_options(options)
+
+
+def resized_part(data: Any, place: Any, seed: Any, spec: Spec) -> tuple[Any, Any]:
+    """Return a random part of an image, float32 from 0 to 255 and mirrored or not, and its row of ``boxes``.
+
+    Args:
+        data: The file.
+        place: Its position in the tree, int32.
+        seed: Two numbers.
+        spec: The epoch to deliver.
+    """
+    import tensorflow as tf
+
+    # At full size: at a half, hardly any part is still as large as the image.
+    image, box = part(data, place, seed, fancy_upscaling=False, dct_method="INTEGER_FAST")
+    # Bilinear is as good as antialiased down to about a third, and much faster.
+    image = tf.cond(
+        tf.reduce_any(box[3:5] > 3 * tf.constant(spec.image_size)),
+        lambda: tf.image.resize(image, spec.image_size, antialias=True),
+        lambda: tf.image.resize(image, spec.image_size),
+    )
+    return mirrored(image, box), box
 
 
 def decoded(data: Any, spec: Spec) -> Any:
