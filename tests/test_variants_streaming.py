@@ -32,7 +32,13 @@ from loader_gate.same_work.reference import Reference, build_reference
 from loader_gate.same_work.shards import union_problem
 from loader_gate.same_work.timed import TimedEpoch
 from loader_gate.trees.tree import Tree
-from loader_gate.variants import limit_ready_batches, native_threads, tfdata_no_cache, tfdata_tuned
+from loader_gate.variants import (
+    limit_ready_batches,
+    native_threads,
+    tfdata_no_cache,
+    tfdata_service,
+    tfdata_tuned,
+)
 from loader_gate.worker.operations import is_of_tfdata, recorded
 from tests.sessions import ROOT
 
@@ -343,6 +349,35 @@ def test_batches_that_are_already_there(batch_size: int, tmp_path: Path) -> None
     assert {int(label) for _, labels in batches for label in labels.numpy().argmax(axis=1)} == (
         {0, 1} if len(tree) > 1 else {0}
     )
+
+
+@pytest.mark.parametrize(
+    ("policy", "delivered", "said"),
+    [
+        ("DYNAMIC", lambda batches: batches.skip(1), r"^16 of 24 images came from the tf\.data service: its"),
+        ("DYNAMIC", lambda batches: batches.repeat(2), None),  # it is known when all have come
+        ("OFF", lambda batches: batches.repeat(2), r"^24 of 24 images came .*, 8 of them again: its"),
+        ("OFF", lambda batches: batches, None),
+    ],
+)
+def test_a_service_that_is_there_delivers_what_its_policy_promises(
+    policy: str,
+    delivered: Any,
+    said: str | None,
+    odd_tree: Tree,
+    spec: Spec,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of somebody else's processes nobody sees whether one ends: what came tells, and the policy is named."""
+    # What a real service loses, chance decides.
+    monkeypatch.setattr(tfdata_service, "distributed", lambda batches, _, **_how: delivered(batches))
+    epochs = tfdata_service.Epochs(odd_tree, replace(spec, batch_size=8), "grpc://there:1", policy=policy)
+    if said is None:
+        assert sum(len(images) for images, _ in epochs) == len(odd_tree)
+        return
+    with pytest.raises(RuntimeError, match=said) as raised:
+        list(epochs)
+    assert f"ShardingPolicy.{policy}, promises each image once" in str(raised.value)
 
 
 SHARING = ("keras_py_dataset", "native_threads", "tfdata_no_cache", "tfdata_tuned")

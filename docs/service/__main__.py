@@ -16,6 +16,7 @@ from loader_gate.machine.machine import read_machine
 from loader_gate.registry.spec import Spec
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
+from loader_gate.variants.tfdata_service import PROMISED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,7 +124,7 @@ def policy_rows(found: Mapping[str, Any]) -> list[list[str]]:
         said = f"refused: {each['problem']}" if kept == "refused" else kept
         counts = [str(each[key]) for key in ("once", "more", "missing")]
         killed = "nothing" if fault == "none" else f"a {fault}" if fault == "worker" else f"the {fault}"
-        rows.append([f"`{policy}`", counted.PROMISED[policy], killed, *counts, said])
+        rows.append([f"`{policy}`", PROMISED[policy], killed, *counts, said])
     return rows
 
 

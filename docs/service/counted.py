@@ -16,13 +16,6 @@ if TYPE_CHECKING:
     from loader_gate.trees.tree import Tree
 
 WORKERS = 2
-#: What a policy promises of each image, by the documentation of TensorFlow's ``ShardingPolicy``.
-PROMISED = {
-    "OFF": "once a worker",
-    "DYNAMIC": "once; at most once if a worker ends",
-    "DATA": "once; again from the beginning of its part if a worker ends",
-    "FILE": "once, of files that hold records",
-}
 FAULTS = ("none", "worker", "dispatcher")
 #: Static policies want to know their workers beforehand.
 STATIC = {"worker_addresses": ["localhost:%port%"] * WORKERS}
@@ -33,7 +26,7 @@ MOST_SECONDS = 300.0
 def policies(tree: Tree, spec: Spec) -> dict[str, Any]:
     """Return what came of an epoch under each policy and fault; of a policy that is refused, of one only."""
     found: dict[str, Any] = {}
-    for policy in PROMISED:
+    for policy in service.PROMISED:
         for fault in FAULTS:
             came = found[f"{policy} {fault}"] = counted(tree, spec, policy, fault)
             if as_promised(policy, fault, came) == "refused":

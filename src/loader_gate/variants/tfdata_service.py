@@ -22,6 +22,8 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext
     from multiprocessing.process import BaseProcess
@@ -46,6 +48,13 @@ SECONDS_TO_ANSWER = 10.0
 SERVICE_BYTES = 350_000_000
 #: What each of its workers adds.
 SERVICE_WORKER_BYTES = 50_000_000
+#: What a policy promises of each image, by the documentation of TensorFlow's ``ShardingPolicy``.
+PROMISED = {
+    "OFF": "once a worker",
+    "DYNAMIC": "once; at most once if a worker ends",
+    "DATA": "once; again from the beginning of its part if a worker ends",
+    "FILE": "once, of files that hold records",
+}
 #: What ends more often is not started anew.
 MOST_ENDED = 5
 #: The name that this file has in a process of the service.
@@ -89,7 +98,13 @@ class Epochs:
     """Epochs that begin anew whenever they are iterated: each is a job of the service."""
 
     def __init__(
-        self, tree: Tree, spec: Spec, address: str, workers: int = 1, cluster: Cluster | None = None
+        self,
+        tree: Tree,
+        spec: Spec,
+        address: str,
+        workers: int = 1,
+        cluster: Cluster | None = None,
+        policy: str = "DYNAMIC",
     ) -> None:
         """Prepare.
 
@@ -99,6 +114,7 @@ class Epochs:
             address: Of the dispatcher.
             workers: How many share the cores of a host.
             cluster: The service, if it is ours.
+            policy: The name of a ``ShardingPolicy``.
         """
         import tensorflow as tf
 
@@ -107,30 +123,48 @@ class Epochs:
 
         # Traced once: to build a pipeline anew takes as long as to load a hundred images.
         self._made = tf.function(images.batches, [tf.TensorSpec((), tf.int64)], autograph=False)
-        self._finished = tf.function(lambda batches: finished(batches, labels, images), autograph=False)
-        self._count, self._address, self._cluster, self._begun = images.count, address, cluster, 0
+        # Only of dynamic sharding is it known how many batches come.
+        steps = images.steps if policy == "DYNAMIC" else tf.data.INFINITE_CARDINALITY
+        self._finished = tf.function(
+            lambda batches: finished(batches, labels, images, steps), autograph=False
+        )
+        self._images, self._count, self._begun = len(tree), images.count, 0
+        self._address, self._cluster, self._policy = address, cluster, policy
         self._augments = images.augments
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """Yield every batch of one epoch.
 
         Raises:
-            RuntimeError: Images are missing, as a process of the service has ended before its time.
+            RuntimeError: Not every image came once: the message has the policy, and what that promises.
         """
         import tensorflow as tf
 
-        batches = distributed(self._made(tf.constant(self._begun, tf.int64)), self._address)
+        policy = tf.data.experimental.service.ShardingPolicy[self._policy]
+        number = tf.constant(self._begun, tf.int64)
+        batches = distributed(self._made(number), self._address, processing_mode=policy)
         self._begun += 1
-        ended, came = self._ended(), 0
+        ended, came, again = self._ended(), np.zeros(self._images, bool), 0
         for images, labels, rows in self._finished(batches):
-            came += len(rows)
+            own = rows.numpy()[:, 0] if self._augments else rows.numpy()
+            again = int(came[own].sum())
+            if again:
+                break
+            came[own] = True
             yield (images, labels, rows) if self._augments else (images, labels)
-        ended = self._ended() - ended
-        if ended and came != self._count:
+        if again or came.sum() != self._count:
+            ended = self._ended() - ended
+            twice = f", {again} of them again" if again else ""
+            why = f", as {ended} of its processes ended in the middle of the epoch" if ended else ""
+            what_to_do = (
+                "look into the logs of its workers why one ended"
+                if self._policy == "DYNAMIC"
+                else "an epoch of each image once takes ShardingPolicy.DYNAMIC"
+            )
             raise RuntimeError(
-                f"{came} of {self._count} images came, as {ended} of the service's processes ended in the "
-                "middle of the epoch: dynamic sharding (ShardingPolicy.DYNAMIC) promises each image at most "
-                "once then, and what a worker held when it ended is lost"
+                f"{came.sum()} of {self._count} images came from the tf.data service{twice}{why}: its "
+                f"policy, ShardingPolicy.{self._policy}, promises each image {PROMISED[self._policy]}; "
+                f"{what_to_do}"
             )
 
     def _ended(self) -> int:
@@ -229,7 +263,7 @@ def distributed(batches: Any, address: str, **settings: Any) -> Any:
     return batches.apply(service.distribute(service=address, **settings))
 
 
-def finished(batches: Any, labels: Any, images: Images) -> Any:
+def finished(batches: Any, labels: Any, images: Images, steps: int | None = None) -> Any:
     """Return batches as they are delivered: float32 images, labels, and rows.
 
     They are counted, as the service says only once a second whether an epoch has ended.
@@ -238,6 +272,7 @@ def finished(batches: Any, labels: Any, images: Images) -> Any:
         batches: What comes from the service; the smaller batch may be any one of them.
         labels: ``(images, classes)``, those of all images of the tree.
         images: What the service makes of them.
+        steps: After how many batches the epoch ends; as many as of ``images`` if None.
     """
     import tensorflow as tf
 
@@ -246,7 +281,7 @@ def finished(batches: Any, labels: Any, images: Images) -> Any:
         return tf.cast(pixels, tf.float32) * (1 / 255), tf.gather(labels, places), rows
 
     dataset = (
-        batches.take(images.steps)
+        batches.take(images.steps if steps is None else steps)
         .rebatch(images.spec.batch_size)
         .map(example, num_parallel_calls=1)
         .prefetch(BATCHES_AHEAD)
@@ -270,8 +305,8 @@ def require_answer(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
     except OSError as error:
         raise ConnectionError(
-            f"no tf.data service answers at {address}: {error.strerror or error}; start its dispatcher, or "
-            "leave the address out to have one started here"
+            f"--service {address}: nobody answers there ({error.strerror or error}), expected the dispatcher "
+            "of a tf.data service: start it there, or leave --service out to have one started here"
         ) from error
 
 
