@@ -180,6 +180,24 @@ def test_cold_passes_are_another_series(tmp_path: Path) -> None:
     }
 
 
+def test_a_service_that_is_there_is_another_series(tmp_path: Path) -> None:
+    """What somebody's cluster gives is no step of what this host gives, nor is it another cluster's."""
+    paths = Planted(runs=12).save(tmp_path)
+    for chosen, address in ((paths[4:8], "grpc://one:5050"), (paths[8:], "grpc://two:5050")):
+        for path in chosen:
+            edit(
+                path,
+                lambda data, address=address: [  # type: ignore[misc]
+                    each["extra_info"].update(service=address) for each in data["benchmarks"]
+                ],
+            )
+    assert {series.about: len(series.points) for series in series_in(tmp_path)} == {
+        "service started here": 4,
+        "service grpc://one:5050": 4,
+        "service grpc://two:5050": 4,
+    }
+
+
 # Steps and drift.
 
 

@@ -124,7 +124,7 @@ def _told_apart(key: Key, points: Iterable[SeriesPoint]) -> list[Series]:
     for point in points:
         work = point.work
         trained = (work.device, work.backend, work.arithmetic)
-        alike = (work.image_size, work.batch_size, *trained, work.rotation, work.cache)
+        alike = (work.image_size, work.batch_size, *trained, work.rotation, work.cache, work.service)
         by_work.setdefault(alike, []).append(point)
     found = [chain for alike in by_work.values() for chain in _chains(alike)]
     told = [_what_it_is(chain[-1]) for chain in found]
@@ -163,6 +163,7 @@ def _what_it_is(point: SeriesPoint) -> dict[str, str]:
         "arithmetic": work.arithmetic,
         "rotation": f"rotation {work.rotation}",
         "cache": f"{work.cache} cache",
+        "service": f"service {work.service}",
         "tree": f"tree {work.tree[:12]}",
         "machine": f"on {point.machine}",
     }

@@ -150,5 +150,6 @@ def _work_now(suite: Suite, run: EarlierRun, key: Key) -> tuple[WorkKey, str]:
         arithmetic=work.arithmetic,
         schema=str(SCHEMA),
         cache="cold" if work.is_cold else WorkKey.cache,
+        service=variant.service_in(suite.settings.service) or WorkKey.service,
     )
     return now, "" if variant.is_built_in else variant.floor_key

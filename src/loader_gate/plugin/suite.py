@@ -179,7 +179,7 @@ class Suite:
             books.leave_out(benchmark)
             return
         earlier = self.settings.earlier.get((name, variant))
-        info = {"profile": self.profile, **_about_the_work(result, measurement)}
+        info = {"profile": self.profile, **_about_the_work(result, measurement, self.settings.service)}
         info |= {} if self._base is None else _about_base(self._base, earlier, self._options.against_python)
         books.record(benchmark, measurement, len(result.tree), info)
         self.extra_infos.append(dict(benchmark.extra_info))
@@ -242,9 +242,10 @@ def _base_of(
     return base_of(*sides, compared, search_path, times_unchanged=bool(options.compare_unchanged))
 
 
-def _about_the_work(result: Result, measurement: Measurement) -> dict[str, Any]:
+def _about_the_work(result: Result, measurement: Measurement, service: str) -> dict[str, Any]:
     """Return what the JSON says of the work that a variant has done, and of the bytes that it takes."""
     variant, work, images = measurement.variant, result.workload, len(result.tree)
+    there = variant.service_in(service)
     return {
         "workload": work.name,
         "tree": result.tree.digest,
@@ -253,6 +254,7 @@ def _about_the_work(result: Result, measurement: Measurement) -> dict[str, Any]:
         "augment": work.augment,
         "rotation": _rotation(result),
         **({"cache": "cold"} if work.is_cold else {}),
+        **({"service": there} if there else {}),
         **({} if variant.is_built_in else {"loader": variant.floor_key}),
         "schema": books.SCHEMA,
         **result.extra_info[variant.name],

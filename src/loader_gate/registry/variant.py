@@ -135,6 +135,16 @@ class Variant:
         """Return whether the variant comes with the suite."""
         return self.module.startswith(f"{variants.__name__}.")
 
+    def service_in(self, service: str) -> str:
+        """Return the address of a tf.data service if it may be what makes the batches, else nothing.
+
+        What a user's loader does with ``spec.service`` nobody knows.
+
+        Args:
+            service: ``--service``; empty without.
+        """
+        return service if not self.is_built_in or self.module.endswith(".tfdata_service") else ""
+
     @property
     def traits(self) -> Kind:
         """Return what its kind means."""

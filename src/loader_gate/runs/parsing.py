@@ -170,9 +170,10 @@ def work_of(extra_info: Mapping[str, Any], device: object) -> WorkKey:
         device: ``--device`` of its session.
     """
     # A run of before rotations were told apart was most likely of all that there was, and of whole epochs.
-    # Only cold ones say so.
+    # Only cold ones say so, and those of a service that was there.
     usual = {
-        name: getattr(WorkKey, name) for name in ("rotation", "cache", "passes", "backend", "arithmetic")
+        name: getattr(WorkKey, name)
+        for name in ("rotation", "cache", "passes", "backend", "arithmetic", "service")
     }
     said = {**usual, **extra_info}
     work = {each.name: _text(said.get(each.name)) for each in fields(WorkKey)}

@@ -36,6 +36,8 @@ class WorkKey:
         augment: What was done to images, see ``Spec.augment``.
         backend: What Keras ran on where it trained; TensorFlow in what was saved before there was a choice.
         arithmetic: What a model computed with: float32 unless something else was asked for.
+        service: The address of the tf.data service that was there, of what may use one; else it was
+            ``started here``.
     """
 
     tree: str
@@ -49,6 +51,7 @@ class WorkKey:
     augment: str = "none"
     backend: str = "tensorflow"
     arithmetic: str = "float32"
+    service: str = "started here"
 
     def differences(self, now: WorkKey) -> str:
         """Return what is another in `now`, in words; empty if nothing is."""
@@ -169,4 +172,5 @@ class SavedRun:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 24 else f"{text[:12]}…"
+    """Return a digest in short; an address begins as others do."""
+    return text if len(text) <= 24 or "://" in text else f"{text[:12]}…"
