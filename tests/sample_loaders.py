@@ -474,3 +474,12 @@ def begins_alike(tree: Tree, spec: Spec) -> Epochs:
     epochs = UnhurriedEpochs(tree, spec)
     epochs._order = Order()  # type: ignore[assignment]
     return epochs
+
+
+def once_a_worker(tree: Tree, spec: Spec) -> Any:
+    """Lets each of two workers of tf.data's service make all images, so that they come twice."""
+    from loader_gate.variants.tfdata_service import Cluster
+    from loader_gate.variants.tfdata_service import Epochs as EpochsOfService
+
+    cluster = Cluster(2)
+    return EpochsOfService(tree, spec, cluster.address, 2, cluster, "OFF")
