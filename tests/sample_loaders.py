@@ -53,11 +53,15 @@ class Epochs:
         """Yield one epoch."""
         self.epochs += 1
         count = len(self._images)
-        order = self._order.permutation(count) if self._shuffle else np.arange(count)
-        for start in range(0, count, self._batch_size):
+        order = self.of_rank(self._order.permutation(count) if self._shuffle else np.arange(count))
+        for start in range(0, len(order), self._batch_size):
             self.before_batch()
             some = order[start : start + self._batch_size]
             yield self._images[some], self._labels[some]
+
+    def of_rank(self, order: Any) -> Any:
+        """Return all of an epoch's order; others heed ranks."""
+        return order
 
     def before_batch(self) -> None:
         """Do nothing; others wait or worse."""
@@ -483,3 +487,54 @@ def once_a_worker(tree: Tree, spec: Spec) -> Any:
 
     cluster = Cluster(2)
     return EpochsOfService(tree, spec, cluster.address, 2, cluster, "OFF")
+
+
+class RankEpochs(Epochs):
+    """Heeds ranks."""
+
+    def __init__(self, tree: Tree, spec: Spec) -> None:
+        """Decode every image of ``tree``."""
+        super().__init__(tree, spec)
+        self._rank, self._ranks = spec.shard, spec.shards
+
+    def of_rank(self, order: Any) -> Any:
+        """Return every so manieth of an epoch's order."""
+        return order[self._rank :: self._ranks]
+
+
+def ranks_share(tree: Tree, spec: Spec) -> Epochs:
+    """Return epochs that ranks share."""
+    return RankEpochs(tree, spec)
+
+
+def ranks_are_ignored(tree: Tree, spec: Spec) -> Epochs:
+    """Return whole epochs for each rank."""
+    return Epochs(tree, spec)
+
+
+def ranks_overlap(tree: Tree, spec: Spec) -> Epochs:
+    """Return a part for each rank, of an order of its own."""
+    epochs = RankEpochs(tree, spec)
+    epochs._order = np.random.default_rng((spec.seed, spec.shard))
+    return epochs
+
+
+def ranks_are_filled_up(tree: Tree, spec: Spec) -> Epochs:
+    """Return as many images for each rank, as torch's ``DistributedSampler`` does by default."""
+
+    class FilledUp(RankEpochs):
+        def of_rank(self, order: Any) -> Any:
+            return super().of_rank(np.resize(order, -len(order) // self._ranks * -self._ranks))
+
+    return FilledUp(tree, spec)
+
+
+def ranks_fail(tree: Tree, spec: Spec) -> Epochs:
+    """Refuse to be one rank of several."""
+    if spec.shards > 1:
+        raise OSError("there is one rank only")
+    return Epochs(tree, spec)
+
+
+for each in (ranks_share, ranks_are_ignored, ranks_overlap, ranks_are_filled_up, ranks_fail):
+    each.SHARDS = True  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,48 @@ def test_a_pass_is_timed(function: str, tiny_tree: Tree, spec: Spec, reference: 
             assert timing["cpu_seconds"] > 0
             assert timing["teardown_seconds"] >= 0
             assert 1e6 < timing["peak_rss_bytes"] < 2e9
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("ranks_share", None),
+        (
+            "ranks_are_ignored",
+            ": 23 and 23 came. Deliver every spec.shards-th image",
+        ),
+        ("ranks_overlap", " of 23 images came more than once, such as the tree's "),
+        ("ranks_are_filled_up", ": 12 and 12 came. Deliver"),
+        ("ranks_fail", ": it raised OSError: there is one rank only. Deliver"),
+        ("photos", None),  # it declares nothing
+    ],
+)
+def test_who_declares_shards_is_held_to_it(
+    function: str, said: str | None, tiny_tree: Tree, spec: Spec, reference: str, tmp_path: Path
+) -> None:
+    """Once, when the whole epoch was right: two ranks have to share an epoch; then passes are timed."""
+    with opened(function, tiny_tree, spec) as worker:
+        reason = worker.ask("check", reference=reference, fingerprints=str(tmp_path / "known"))["reason"]
+        if said is None:
+            assert reason is None
+        else:
+            assert reason.startswith("It declares SHARDS, but two ranks do not share an epoch of 23 images: ")
+            assert said in reason
+            assert reason.endswith("or leave SHARDS out.")
+        assert worker.ask("check", reference=reference)["reason"] is None
+        assert worker.ask("pass", epochs=1)["epochs"] == 1
+
+
+def test_ranks_share_cut_out_parts(tiny_tree: Tree, spec: Spec, reference: str, tmp_path: Path) -> None:
+    """With ``--augment``, boxes say which files came for which rank."""
+    variant = Variant("native_threads", "loader_gate.variants.native_threads")
+    worker = WorkerProcess(variant, module_search_path(Path(__file__).parent), WorkerLimits(60.0))
+    try:
+        worker.open(tiny_tree, replace(spec, augment="crop-flip"))
+        known = str(tmp_path / "known")
+        assert worker.ask("check", reference=reference, fingerprints=known)["reason"] is None
+    finally:
+        worker.end()
 
 
 def passes_of(function: str, tree: Tree, spec: Spec, reference: str) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ class Loader:
     Attributes:
         kind: The variant's kind.
         declared: What it says it delivers.
+        shards: Whether it says that it heeds ``spec.shard``.
         build_seconds: What the call took.
         import_seconds: What of that importing modules took, such as TensorFlow.
         batches: Begins a fresh epoch whenever it is iterated.
@@ -52,6 +53,7 @@ class Loader:
         require_shards(holder, spec)
         self.kind = getattr(holder, "KIND", DEFAULT_KIND)
         self.declared = DeclaredOutput.of(holder)
+        self.shards = bool(getattr(holder, "SHARDS", False))
         start = time.perf_counter()
         with _timed_imports() as imports:
             batches = function(tree, spec)
