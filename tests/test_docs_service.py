@@ -64,7 +64,11 @@ def test_table() -> None:
     link = {"images_per_second": 80.0, "megabits_per_second": 100.0, "every_image_once": True}
     found = {
         "about": "a day",
-        "workers": {"in one process": rate, "2": {**rate, "times_as_long": [1.25, 1.2, 1.3]}},
+        "workers": {
+            "in one process": rate,
+            "tfdata_tuned": {**rate, "times_as_long": [0.8, 0.7, 0.9]},
+            "2": {**rate, "times_as_long": [1.2, 1.1, 1.3]},
+        },
         "policies": {"DYNAMIC worker": LOST, "FILE none": REFUSED},
         "trainers": {"one job": trainers, "cross-trainer cache": {"problem": "no such thing"}},
         "network": {
@@ -74,8 +78,9 @@ def test_table() -> None:
     }
     page = table(found)
     for row in (
-        "| in one process | 400 | 1 |",
-        "| 2 | 400 | 1.25 (1.20–1.30) |",
+        "| in one process | 400 | 1 | 1.25 |",
+        "| `tfdata_tuned` | 400 | 0.80 (0.70–0.90) | 1 |",
+        "| 2 | 400 | 1.20 (1.10–1.30) | 1.50 |",
         "| `DYNAMIC` | once; at most once if a worker ends | a worker | 6 | 0 | 2 | yes |",
         "| nothing | 0 | 0 | 8 | refused: Found an unshardable source dataset |",
         "| one job | 4 and 4 | 0 | 0.5 s | 100 | 2.00 ms |",

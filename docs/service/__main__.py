@@ -80,7 +80,9 @@ def table(found: Mapping[str, Any]) -> str:
     ]
     if rates := found.get("workers"):
         lines += ["", "## Throughput against workers", ""]
-        lines += _rows(["workers", "images/s", "times as long as in one process (95 % CI)"], rate_rows(rates))
+        long = "times as long as"
+        heads = ["workers", "images/s", f"{long} in one process (95 % CI)", f"{long} `{measured.TUNED}`"]
+        lines += _rows(heads, rate_rows(rates))
     if policies := found.get("policies"):
         lines += ["", "## What each policy delivers", ""]
         heads = ["policy", "promised of each image", "killed", "once", "more often", "missing", "as promised"]
@@ -105,13 +107,15 @@ def _rows(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def rate_rows(found: Mapping[str, Any]) -> list[list[str]]:
     """Return a row for each number of workers."""
+    alone = 1.0, 1.0, 1.0
+    tuned, *_ = found.get(measured.TUNED, {}).get("times_as_long", alone)
     rows = []
     for name, each in found.items():
-        ratio = each.get("times_as_long")
-        said = "1" if ratio is None else f"{ratio[0]:.2f} ({ratio[1]:.2f}–{ratio[2]:.2f})"
-        rows.append(
-            [f"`{name}`" if name == measured.TUNED else name, f"{each['images_per_second']:,.0f}", said]
-        )
+        ratio, low, high = each.get("times_as_long", alone)
+        said = f"{ratio:.2f} ({low:.2f}–{high:.2f})" if "times_as_long" in each else "1"
+        than_tuned = "1" if name == measured.TUNED else f"{ratio / tuned:.2f}"
+        shown = f"`{name}`" if name == measured.TUNED else name
+        rows.append([shown, f"{each['images_per_second']:,.0f}", said, than_tuned])
     return rows
 
 
