@@ -522,6 +522,19 @@ def test_it_refuses_before_the_clock_starts(options: tuple[str, ...], words: str
     assert words in " ".join(result.errlines)
 
 
+def test_another_service(suite: Suite) -> None:
+    """What may use one makes other work of it; what loads by itself does not."""
+    data = earlier_run()
+    for each in data["benchmarks"]:
+        each["extra_info"]["service"] = "grpc://there:5050"
+    written(suite.folder, data)
+    result = suite.run(*AGAINST)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "service grpc://there:5050 then, started here now" in " ".join(result.errlines)
+    written(suite.folder, earlier_run())
+    assert suite.run(*AGAINST, "--service=grpc://there:5050").ret == 0
+
+
 def test_another_tree(suite: Suite) -> None:
     """It is known only when it has been built; then the session ends, and no name in the run is a command."""
     data = earlier_run()
