@@ -82,6 +82,7 @@ def test_an_archive_that_does_not_fit(name: str, article: Spec) -> None:
     )
     assert list(found) == [name]
     assert f"its archive of 117,266 images would take {format_size(need.disk)}, but it may use" in found[name]
+    assert "set TMPDIR to a larger disk" in found[name]
     assert refused([need], Free(100 * GB, need.disk), WorkerLimits(60.0)) == {}
 
 

@@ -236,7 +236,9 @@ def disk_problem(need: Need, free: int, limit: int | None, others: int = 0, wher
     if need.disk <= allowed:
         return ""
     kind = need.variant.traits
-    what = "dump" if kind.writes_dump or kind.is_limit else "archive"
+    # Only dumps are kept from session to session.
+    is_dump = kind.writes_dump or kind.is_limit
+    what, place = ("dump", "TMPDIR or --keep-dumps") if is_dump else ("archive", "TMPDIR")
     crowded = bool(others) and allowed == left
     held_back = (
         f" beside the {format_size(others)} of the other variants"
@@ -245,9 +247,8 @@ def disk_problem(need: Need, free: int, limit: int | None, others: int = 0, wher
     )
     return (
         f"its {what} of {need.images:,} images would take {format_size(need.disk)}, but it may use "
-        f"{format_size(allowed)} of {where}{held_back}: free some, set TMPDIR or "
-        f"--keep-dumps to a larger disk, {'fewer variants at once, ' if crowded else ''}use a smaller tree, "
-        "or --no-guard to see it fail"
+        f"{format_size(allowed)} of {where}{held_back}: free some, set {place} to a larger disk, "
+        f"{'fewer variants at once, ' if crowded else ''}use a smaller tree, or --no-guard to see it fail"
     )
 
 
