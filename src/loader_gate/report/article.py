@@ -143,7 +143,8 @@ def _row(result: Result, variant: str, claim: _Claim) -> ArticleRow | None:
     said = (claim.words, claim.minutes, claim.speedup)
     if estimate is None or not measurement.variant_passes:
         return ArticleRow(
-            *said, None, None, None, None, None, f"not measured here: {measurement.verdict.reason}"
+            *(*said, None, None, None, None, None),
+            f"not measured here: {measurement.verdict.reason.removesuffix('.')}",
         )
     seconds = median(timing.seconds for timing in measurement.variant_passes)
     bounded = variant != BASELINE and estimate.low > 0

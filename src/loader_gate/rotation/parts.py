@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from loader_gate.registry.spec import AUGMENTS
 from loader_gate.statistics.counts import FEWEST_BLOCKS, FEWEST_TO_LOOK_EARLY
 
 if TYPE_CHECKING:
@@ -70,9 +71,13 @@ def asked(parts: Parts | None, order: random.Random) -> dict[str, Any]:
     return {} if parts is None else {"part": parts.draw(order)}
 
 
-def may_be_parts(batches: int, budget_seconds: float) -> bool:
-    """Return whether an epoch of so many batches may be so long that passes are parts of it."""
-    return budget_seconds < math.inf and batches >= LEAST_PARTS * math.ceil(LEAST_TIMED * (1 + BEGIN_MOST))
+def may_be_parts(batches: int, budget_seconds: float, augment: str = AUGMENTS[0]) -> bool:
+    """Return whether an epoch of so many batches may be so long that passes are parts of it.
+
+    Of cut images it may not: a part has too few boxes to hold them against chance.
+    """
+    is_long = batches >= LEAST_PARTS * math.ceil(LEAST_TIMED * (1 + BEGIN_MOST))
+    return augment == AUGMENTS[0] and is_long and budget_seconds < math.inf
 
 
 def to_find(budget_seconds: float) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loader_gate.machine.cores import cores
-from loader_gate.registry.spec import AUGMENTS
 from loader_gate.rotation.contestant import Arm, Contestant, Opened
 from loader_gate.rotation.parts import asked, may_be_parts, part_problem, parts_of, to_find
 from loader_gate.statistics.counts import steady
@@ -155,8 +154,7 @@ class Runner:
         for contestant in contestants:
             warm, images, spec = [], len(self._job.tree), self._workers.spec(contestant.variant, False)
             batches = math.ceil(images / spec.batch_size)
-            # A part would be too little to hold its boxes against chance.
-            may_find = spec.augment == AUGMENTS[0] and may_be_parts(batches, budget_seconds)
+            may_find = may_be_parts(batches, budget_seconds, spec.augment)
             for arm in contestant.arms_to_measure():
                 seconds: list[float] = []
                 while contestant.goes_on_with(arm) and not steady(seconds):

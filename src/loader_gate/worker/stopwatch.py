@@ -146,9 +146,9 @@ class Stopwatch:
         """Wait for the first epoch: what was before it does not count."""
         self.seconds = self.cpu_seconds = self.paused_seconds = self.teardown_seconds = 0.0
         self.peak_bytes = self.read_bytes = self._read_at = 0
+        self._epochs = self._faults_at = self._watched_bytes = 0
         self._began = self._paused_at = self._asking_at = self.asking_cpu_seconds = 0.0
         self._own_at = self._children_at = self._looks_again_at = 0.0
-        self._epochs = self._faults_at = self._watched_bytes = 0
         self._collector = Collector()
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="harness")
         self._aside_seconds = _seconds_of(self._aside.submit(threading.get_ident).result())
@@ -162,9 +162,8 @@ class Stopwatch:
         now = self.aside(self._reading.used)
         self._children_at, self._read_at = now.children, now.read
         self._count_idle(now)
-        self.paused_seconds = 0.0
+        self.paused_seconds = self._looks_again_at = 0.0
         self.peak_bytes = self._watched_bytes
-        self._looks_again_at = 0.0
         self._collector.release()
         self._asking_at = time.thread_time()
         self._own_at = time.process_time()
@@ -321,5 +320,4 @@ class Stopwatch:
         children = now.children - self._rested.children
         harness = time.thread_time() - self._idle_thread_at - self._loaders_cpu
         harness += self._aside_seconds() - self._aside_at
-        own = time.process_time() - self._idle_own_at
-        self.idle_cpu_seconds += max(0.0, children + own - harness)
+        self.idle_cpu_seconds += max(0.0, children + time.process_time() - self._idle_own_at - harness)
