@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,6 @@ from tests.sessions import SMALL_BUDGET, Run, Sessions, loaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 NAME, ALL = "tfdata_service", "once_a_worker"
 #: Starts a dispatcher, which keeps what it is asked for in a folder, and a worker; ends with its input.
@@ -28,9 +29,17 @@ sys.stdin.read()
 
 
 @pytest.fixture(scope="module")
-def own(new_sessions: Callable[[], Sessions]) -> Run:
+def short() -> Iterator[Path]:
+    """A temporary folder with a short name: sockets lie in it, whose names may not be long."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def own(new_sessions: Callable[[], Sessions], short: Path) -> Run:
     """A session that starts what it needs, with a loader that lets each of two workers make all images."""
     sessions = new_sessions()
+    sessions.temporary, sessions.environment["TMPDIR"] = short, str(short)
     run = sessions.run("--variant", NAME, "--variant", ALL, *loaders(ALL), SMALL_BUDGET)
     sessions.check_nothing_is_left()
     return run
