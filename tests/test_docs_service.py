@@ -23,9 +23,13 @@ REFUSED = {**WHOLE, "once": 0, "missing": 8, "problem": "Found an unshardable so
         ("DYNAMIC", "none", WHOLE, "yes"),
         ("DYNAMIC", "none", LOST, "no"),
         ("DYNAMIC", "dispatcher", LOST, "no"),
+        ("DYNAMIC", "dispatcher", {**LOST, "problem": "no such job"}, "no"),
         ("DYNAMIC", "worker", LOST, "yes"),
         ("DYNAMIC", "worker", SOME_TWICE, "no"),
         ("DYNAMIC", "worker", HUNG, "no"),
+        ("DYNAMIC", "host", HUNG, "as far as it came"),
+        ("DYNAMIC", "host", {**HUNG, "more": 1}, "no"),
+        ("DYNAMIC", "host", LOST, "yes"),
         ("OFF", "none", TWICE, "yes"),
         ("OFF", "none", WHOLE, "no"),
         ("OFF", "worker", SOME_TWICE, "yes"),
@@ -75,6 +79,7 @@ def test_table() -> None:
             "bandwidth": {"0": link, "100": link},
             "latency": {"milliseconds": 20, "problem": "no netem"},
         },
+        "faults": {"DYNAMIC worker": LOST, "DYNAMIC dispatcher": LOST, "DYNAMIC host": HUNG},
     }
     page = table(found)
     for row in (
@@ -88,6 +93,12 @@ def test_table() -> None:
         "| no limit | 80 | 100 | yes |",
         "| 100 Mbit/s | 80 | 100 | yes |",
         "| 20 ms to a worker | no netem |",
+        "| `DYNAMIC` | once; at most once if a worker ends | a worker's host, for good | 6 | 0 | 2 | "
+        "as far as it came: no end after 90 s |",
+        "| `DYNAMIC` | once; at most once if a worker ends | the dispatcher | 6 | 0 | 2 | no |",
     ):
         assert row in page
-    assert "Not measured: no namespaces" in table({"about": "", "network": {"problem": "no namespaces"}})
+    nowhere = {"problem": "no namespaces"}
+    page = table({"about": "", "network": nowhere, "faults": nowhere})
+    assert "Not measured: no namespaces" in page
+    assert "Not counted: no namespaces" in page

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from docs.service import network
+from docs.service.counted import as_promised
 from loader_gate.registry.spec import Spec
 from loader_gate.same_work.cropped import CroppedEpoch, Crops, check_crops
 from loader_gate.same_work.declared import DeclaredOutput
@@ -188,6 +189,19 @@ def over_links(tiny_tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> dic
     )
 
 
+@pytest.fixture(scope="module")
+def killed_over_links(tiny_tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What came over slow links when something was killed in mid-epoch."""
+    problem = network.unavailable()
+    if problem:
+        pytest.skip(problem)
+    return network.isolated(
+        tiny_tree.root,
+        tmp_path_factory.mktemp("killed"),
+        ["--faults", "--image-size=128", "--batch-size=2", f"--megabits={SLOW}"],
+    )
+
+
 def test_bandwidth(over_links: dict[str, Any], tiny_tree: Tree) -> None:
     """Each image comes once, and no faster than links carry it."""
     (link,) = over_links["bandwidth"].values()
@@ -204,3 +218,16 @@ def test_latency(over_links: dict[str, Any]) -> None:
     if over_links["latency"]["problem"]:
         pytest.skip(f"no latency: {over_links['latency']['problem']}")
     assert over_links["latency"]["every_image_once"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kept"),
+    [("none", "yes"), ("dispatcher", "yes"), ("worker", "yes"), ("host", "as far as it came")],
+)
+def test_killed_across_hosts(fault: str, kept: str, killed_over_links: dict[str, Any]) -> None:
+    """An epoch is whole, but for what a killed worker held; without its host it does not end."""
+    came = killed_over_links[f"DYNAMIC {fault}"]
+    assert as_promised("DYNAMIC", fault, came) == kept, came
+    assert (0 < came["killed_after"] < came["images"]) is (fault != "none")
+    # The other worker goes on, or both do.
+    assert came["once"] > came["killed_after"]

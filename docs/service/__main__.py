@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).resolve().parent
 FOUND = FOLDER / "found.json"
-PARTS = ("workers", "policies", "trainers", "network")
+PARTS = ("workers", "policies", "trainers", "network", "faults")
+#: A second, of each link, where something is killed: slow enough for that to be in the middle of an epoch.
+FAULT_MEGABITS = 2
 WORKERS = (1, 2, 3)
+POLICY_HEADS = ("policy", "promised of each image", "killed", "once", "more often", "missing", "as promised")
 #: Where images are counted and not timed: small ones, in so many batches that a fault comes in between.
 COUNTED_SIZE, COUNTED_BATCH = 64, 4
 
@@ -44,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found["about"] = _about(options)
     FOUND.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     (FOLDER / "table.md").write_text(table(found), encoding="utf-8")
-    return int(any(row[-1] == "no" for row in policy_rows(found.get("policies", {}))))
+    rows = [*policy_rows(found.get("policies", {})), *fault_rows(found.get("faults", {}))]
+    return int(any(row[-1] == "no" for row in rows))
 
 
 def _about(options: argparse.Namespace) -> str:
@@ -57,13 +62,16 @@ def _part(part: str, tree: Tree, folder: Path, epochs: int) -> Any:
     if part == "workers":
         return measured.throughput(tree, spec, WORKERS, epochs)
     if part == "policies":
-        small = Spec((COUNTED_SIZE, COUNTED_SIZE), COUNTED_BATCH, shuffle=True, seed=0, cache_dir=folder)
-        return counted.policies(tree, small)
+        size = (COUNTED_SIZE, COUNTED_SIZE)
+        return counted.policies(tree, replace(spec, image_size=size, batch_size=COUNTED_BATCH))
     if part == "trainers":
         return shared.trainers(tree, spec, epochs)
     problem = network.unavailable()
     if problem:
         return {"problem": problem}
+    if part == "faults":
+        small = [f"--image-size={COUNTED_SIZE}", f"--batch-size={COUNTED_BATCH}"]
+        return network.isolated(tree.root, folder, ["--faults", *small, f"--megabits={FAULT_MEGABITS}"])
     return network.isolated(tree.root, folder, [f"--epochs={epochs}"])
 
 
@@ -85,8 +93,7 @@ def table(found: Mapping[str, Any]) -> str:
         lines += _rows(heads, rate_rows(rates))
     if policies := found.get("policies"):
         lines += ["", "## What each policy delivers", ""]
-        heads = ["policy", "promised of each image", "killed", "once", "more often", "missing", "as promised"]
-        lines += _rows(heads, policy_rows(policies))
+        lines += _rows(POLICY_HEADS, policy_rows(policies))
     if trainers := found.get("trainers"):
         lines += ["", "## Two trainers", ""]
         heads = ["they share", "images of each", "in both", "first batch", "images/s then", "CPU an image"]
@@ -98,6 +105,12 @@ def table(found: Mapping[str, Any]) -> str:
         else:
             heads = ["link of each of two workers", "images/s", "Mbit/s that came", "each image once"]
             lines += _rows(heads, link_rows(hosts))
+    if faults := found.get("faults"):
+        lines += ["", "## Killed across hosts", ""]
+        if faults.get("problem"):
+            lines += [f"Not counted: {faults['problem']}"]
+        else:
+            lines += _rows(POLICY_HEADS, fault_rows(faults))
     return "\n".join(lines) + "\n"
 
 
@@ -119,15 +132,21 @@ def rate_rows(found: Mapping[str, Any]) -> list[list[str]]:
     return rows
 
 
+def fault_rows(found: Mapping[str, Any]) -> list[list[str]]:
+    """Return a row for each fault across hosts; none if there could be no hosts."""
+    return [] if "problem" in found else policy_rows(found)
+
+
 def policy_rows(found: Mapping[str, Any]) -> list[list[str]]:
     """Return a row for each policy and fault."""
     rows = []
     for name, each in found.items():
         policy, fault = name.split()
         kept = counted.as_promised(policy, fault, each)
-        said = f"refused: {each['problem']}" if kept == "refused" else kept
+        said = f"{kept}: {each['problem']}" if kept in ("refused", "as far as it came") else kept
         counts = [str(each[key]) for key in ("once", "more", "missing")]
-        killed = "nothing" if fault == "none" else f"a {fault}" if fault == "worker" else f"the {fault}"
+        names = {"none": "nothing", "worker": "a worker", "host": "a worker's host, for good"}
+        killed = names.get(fault, f"the {fault}")
         rows.append([f"`{policy}`", PROMISED[policy], killed, *counts, said])
     return rows
 

@@ -14,14 +14,16 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from docs.service import counted
 from loader_gate.registry.spec import Spec
 from loader_gate.trees.tree import Tree
 from loader_gate.variants import tfdata_service as service
@@ -31,6 +33,14 @@ if TYPE_CHECKING:
 
 WORKERS = 2
 PROGRAMS = ("unshare", "nsenter", "ip", "tc")
+#: Where a worker serves: nobody else is on its host.
+PORT = 5050
+#: The dispatcher takes a worker for missing that says nothing for so long.
+SILENT_MS = 10_000
+#: How often a worker says that it is there.
+HEARTBEAT_MS = 1_000
+#: An epoch without a worker that does not come back is not waited for any longer.
+GONE_SECONDS = 60.0
 #: Bytes that may pass at once: more than a packet that the system cuts later, or none would ever pass.
 BURST = 2**17
 
@@ -49,7 +59,7 @@ def _alone() -> list[str]:
 
 
 def isolated(tree: Path, folder: Path, settings: Sequence[str]) -> dict[str, Any]:
-    """Return what `measured` finds, in a namespace of its own.
+    """Return what `measured` or `faults` finds, in a namespace of its own.
 
     Args:
         tree: The folder of the tree.
@@ -68,7 +78,7 @@ def isolated(tree: Path, folder: Path, settings: Sequence[str]) -> dict[str, Any
     return found
 
 
-@dataclass(frozen=True)
+@dataclass
 class Host:
     """Another host, with one worker of the service.
 
@@ -81,9 +91,10 @@ class Host:
     link: str
 
     @classmethod
-    def start(cls, number: int) -> Host:
-        """Start one that has no network yet, and waits for it."""
-        command = ["unshare", "--net", sys.executable, "-m", "docs.service.network", "--worker", str(number)]
+    def start(cls, number: int, *where: str) -> Host:
+        """Start one that waits for its network; in a namespace of its own, if nobody says where."""
+        where = where or ("unshare", "--net")
+        command = [*where, sys.executable, "-m", "docs.service.network", "--worker", str(number)]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return cls(process, f"host{number}")
 
@@ -97,6 +108,18 @@ class Host:
         _run(*inside, "address", "add", f"{_address(number, 2)}/24", "dev", "eth0")
         for link in ("lo", "eth0"):
             _run(*inside, "link", "set", link, "up")
+        self._serve(port)
+
+    def restart(self, number: int, port: int) -> None:
+        """Kill the worker, and start it anew at the same address."""
+        with Path(f"/proc/{self._pid}/ns/net").open("rb") as network:  # which keeps the network
+            self.end()
+            where = "nsenter", f"--net=/proc/{os.getpid()}/fd/{network.fileno()}"
+            self.process = Host.start(number, *where).process
+            self._said("here")
+        self._serve(port)
+
+    def _serve(self, port: int) -> None:
         assert self.process.stdin is not None  # noqa: S101 (for mypy)
         self.process.stdin.write(f"{port}\n")
         self.process.stdin.flush()
@@ -167,47 +190,115 @@ def _work(number: int) -> None:
 
     print("here", flush=True)
     dispatcher = f"{_address(number, 1)}:{int(sys.stdin.readline())}"
-    server = WorkerServer(WorkerConfig(dispatcher, worker_address=f"{_address(number, 2)}:%port%"))
+    address = f"{_address(number, 2)}:{PORT}"
+    server = WorkerServer(WorkerConfig(dispatcher, address, PORT, heartbeat_interval_ms=HEARTBEAT_MS))
     print("serves", flush=True)
     sys.stdin.read()
     del server
     os._exit(0)
 
 
-def measured(tree: Tree, spec: Spec, megabits: Sequence[float], milliseconds: float, epochs: int) -> Any:
+@dataclass
+class Hosts:
+    """A dispatcher on this host, and workers on others.
+
+    Attributes:
+        dispatcher: Its process; it keeps a journal.
+        workers: The other hosts.
+    """
+
+    dispatcher: service.Server
+    workers: Sequence[Host]
+
+    @classmethod
+    @contextmanager
+    def start(cls, journal: Path) -> Iterator[Hosts]:
+        """Start all of it, and end it in the end.
+
+        Args:
+            journal: The folder for what the dispatcher has to remember.
+        """
+        with ExitStack() as stack:
+            _run("ip", "link", "set", "lo", "up")
+            workers = [Host.start(number) for number in range(WORKERS)]
+            for host in workers:
+                stack.callback(host.end)
+            settings = {
+                "work_dir": str(journal),
+                "fault_tolerant_mode": True,
+                "worker_timeout_ms": SILENT_MS,
+            }
+            hosts = cls(service.Server.start("DispatchServer", settings), workers)
+            stack.callback(lambda: hosts.dispatcher.kill())
+            hosts.dispatcher.wait()
+            for number, host in enumerate(workers):
+                host.connect(number, hosts.dispatcher.port)
+            yield hosts
+
+    @property
+    def address(self) -> str:
+        """Return the address of the dispatcher."""
+        return f"grpc://localhost:{self.dispatcher.port}"
+
+    def kill(self, fault: str) -> None:
+        """Kill the dispatcher or a worker, which are started anew, or a worker's host for good."""
+        if fault == "host":
+            self.workers[0].end()
+            return
+        if fault == "worker":
+            self.workers[0].restart(0, self.dispatcher.port)
+            return
+        self.dispatcher.kill()
+        settings = {**self.dispatcher.settings, "port": self.dispatcher.port}
+        self.dispatcher = service.Server.start("DispatchServer", settings)
+        self.dispatcher.wait()
+
+
+def faults(hosts: Hosts, tree: Tree, spec: Spec) -> dict[str, Any]:
+    """Return what came of an epoch undisturbed, and with each fault; see `counted.epoch`.
+
+    Args:
+        hosts: The service.
+        tree: The images.
+        spec: The epoch to deliver.
+    """
+    images = service.Images(tree, spec, WORKERS)
+    found = {}
+    for fault in (*counted.FAULTS, "host"):
+        kill = partial(hosts.kill, fault) if fault != "none" else None
+        limit = GONE_SECONDS if fault == "host" else counted.MOST_SECONDS
+        found[f"DYNAMIC {fault}"] = counted.epoch(images, hosts.address, "DYNAMIC", kill, limit)
+    return found
+
+
+def measured(
+    hosts: Hosts, tree: Tree, spec: Spec, megabits: Sequence[float], milliseconds: float, epochs: int
+) -> Any:
     """Return what came over links of each bandwidth, and over slow ones.
 
     Args:
+        hosts: The service.
         tree: The images.
         spec: The epoch to deliver.
         megabits: A second, of each link; 0 is no limit.
         milliseconds: What a packet takes to a worker, of the slow ones.
         epochs: How many are timed of each; one before them is not.
     """
-    from tensorflow.data.experimental.service import DispatcherConfig, DispatchServer
-
-    with ExitStack() as stack:
-        _run("ip", "link", "set", "lo", "up")
-        hosts = [Host.start(number) for number in range(WORKERS)]
-        for host in hosts:
-            stack.callback(host.end)
-        dispatcher = DispatchServer(DispatcherConfig())
-        port = int(dispatcher.target.rpartition(":")[2])
-        for number, host in enumerate(hosts):
-            host.connect(number, port)
-        link = _Link(tree, spec, dispatcher.target, hosts)
-        found: dict[str, Any] = {"bandwidth": {}, "latency": {}}
-        for rate in megabits:
-            for host in hosts:
-                host.limit(rate)
-            found["bandwidth"][f"{rate:g}"] = link.epochs(epochs)
-        for host in hosts:
-            host.limit(0)
-        problem = "".join({host.delay(milliseconds) for host in hosts}) if milliseconds else "not asked for"
-        found["latency"] = {"problem": problem, "milliseconds": milliseconds}
-        if not problem:
-            found["latency"] |= link.epochs(epochs)
-        return found
+    link = _Link(tree, spec, hosts.address, hosts.workers)
+    found: dict[str, Any] = {"bandwidth": {}, "latency": {}}
+    for rate in megabits:
+        for host in hosts.workers:
+            host.limit(rate)
+        found["bandwidth"][f"{rate:g}"] = link.epochs(epochs)
+    for host in hosts.workers:
+        host.limit(0)
+    problem = "not asked for"
+    if milliseconds:
+        problem = "".join({host.delay(milliseconds) for host in hosts.workers})
+    found["latency"] = {"problem": problem, "milliseconds": milliseconds}
+    if not problem:
+        found["latency"] |= link.epochs(epochs)
+    return found
 
 
 class _Link:
@@ -247,7 +338,7 @@ class _Link:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, or serve as one of the workers; return the exit code."""
+    """Measure or count, or serve as one of the workers; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m docs.service.network", description=__doc__)
     parser.add_argument("tree", type=Path, nargs="?", help="the folder of a tree")
     parser.add_argument("output", type=Path, nargs="?", help="the file to write, as JSON")
@@ -257,6 +348,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--megabits", type=float, nargs="+", default=[0, 1000, 100, 30], metavar="RATE")
     parser.add_argument("--milliseconds", type=float, default=20, metavar="DELAY")
     parser.add_argument("--epochs", type=int, default=3, metavar="N")
+    parser.add_argument(
+        "--faults", action="store_true", help="count what comes when something is killed; time nothing"
+    )
     options = parser.parse_args(arguments)
     if options.worker is not None:
         _work(options.worker)
@@ -264,7 +358,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     size = (options.image_size, options.image_size)
     spec = Spec(size, options.batch_size, shuffle=True, seed=0, cache_dir=options.output.parent)
     tree = Tree.read(options.tree, "")
-    found = measured(tree, spec, options.megabits, options.milliseconds, options.epochs)
+    with Hosts.start(options.output.parent / "journal") as hosts:
+        if options.faults:
+            for host in hosts.workers:
+                host.limit(options.megabits[0])
+            found = faults(hosts, tree, spec)
+        else:
+            found = measured(hosts, tree, spec, options.megabits, options.milliseconds, options.epochs)
     options.output.write_text(json.dumps(found), encoding="utf-8")
     return 0
 
