@@ -161,6 +161,7 @@ def test_whole_epochs_where_the_budget_allows_for_them() -> None:
     assert not may_be_parts(BATCHES, float("inf"))
     assert may_be_parts(BATCHES, 60.0)
     assert not may_be_parts(BATCHES, 60.0, "crop-flip")
+    assert not may_be_parts(BATCHES, 60.0, is_cold_dump=True)
     parts = parts_of(found(loader, 10), IMAGES, BATCHES, 10)
     assert parts is not None
     few = LEAST_PARTS * parts.longest - 1

@@ -17,7 +17,7 @@ from loader_gate.rotation.looks import EARLIEST_CHANGE_SECONDS, EARLIEST_WHEN_BU
 from loader_gate.rotation.measurement import Measurement
 from loader_gate.rotation.pace import Pace
 from loader_gate.rotation.rotation import Watch, rotate
-from loader_gate.rotation.runner import Job
+from loader_gate.rotation.runner import Job, Runner
 from loader_gate.statistics.blocks import block_estimate_at_any_look
 from loader_gate.statistics.counts import (
     FEWEST_BLOCKS,
@@ -913,3 +913,28 @@ def test_a_limit_beside_a_comparison(stage: Stage) -> None:
     assert len(limit.variant_passes) == len(near.baseline_passes) < len(near.variant_passes)
     assert share(near).estimate.ratio == pytest.approx(0.5, rel=0.2)
     assert limit.base_passes == ()
+
+
+@pytest.mark.parametrize(
+    ("is_cold", "written", "finds"), [(False, 7, True), (True, 7, False), (True, 0, True)]
+)
+def test_what_is_read_ahead_makes_no_part(is_cold: bool, written: int, finds: bool, tmp_path: Path) -> None:
+    """An epoch that reads an archive from a disk is timed as a whole, however long; others may be parted."""
+    asked: list[dict[str, Any]] = []
+
+    class Noting(FakeWorker):
+        def open(self, _: Tree, spec: Spec, *__: Any) -> dict[str, Any]:
+            (spec.cache_dir / "archive").write_bytes(b"x" * written)
+            return {"kind": "streaming", "build_seconds": 0.5, "imported": {}}
+
+        def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+            if do == "pass":
+                asked.append(arguments)
+            return super().ask(do, **arguments)
+
+    tree = Tree(tmp_path, tuple(f"a/{number}.jpg" for number in range(200)), (0,) * 200, ("a",), "digest")
+    workers = FakeWorkers({"mine": Noting("mine", 1.0, [])}, tmp_path)
+    runner = Runner(workers, Job(tree, tmp_path, DRAIN, is_cold=is_cold), lambda _: None)
+    runner.warm_up(runner.start([Variant("mine", "made_up")]), 60.0)
+    assert ("part" in asked[0]) == finds
+    assert asked[0]["cold"] == is_cold

@@ -118,6 +118,12 @@ class Contestant:
             self.epochs, self.rounds = epochs_in_rounds(epoch_seconds)
 
     @property
+    def has_written(self) -> bool:
+        """Return whether it reads what it has written, such as a dump or an archive of the files."""
+        is_dump = kind_named(self.opened.kind or self.variant.kind).writes_dump
+        return is_dump or self.opened.written_bytes > 0
+
+    @property
     def blocks(self) -> int:
         """Return how many blocks it has finished."""
         return len(self.head.passes) // 2

@@ -71,13 +71,17 @@ def asked(parts: Parts | None, order: random.Random) -> dict[str, Any]:
     return {} if parts is None else {"part": parts.draw(order)}
 
 
-def may_be_parts(batches: int, budget_seconds: float, augment: str = AUGMENTS[0]) -> bool:
+def may_be_parts(
+    batches: int, budget_seconds: float, augment: str = AUGMENTS[0], is_cold_dump: bool = False
+) -> bool:
     """Return whether an epoch of so many batches may be so long that passes are parts of it.
 
-    Of cut images it may not: a part has too few boxes to hold them against chance.
+    Of cut images it may not: a part has too few boxes to hold them against chance. Nor of a dump that is read
+    from a disk: what is read ahead of one image is others', and makes an epoch ever faster.
     """
     is_long = batches >= LEAST_PARTS * math.ceil(LEAST_TIMED * (1 + BEGIN_MOST))
-    return augment == AUGMENTS[0] and is_long and budget_seconds < math.inf
+    may_be = augment == AUGMENTS[0] and not is_cold_dump
+    return may_be and is_long and budget_seconds < math.inf
 
 
 def to_find(budget_seconds: float) -> dict[str, Any]:

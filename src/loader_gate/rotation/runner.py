@@ -137,9 +137,8 @@ class Runner:
                 contestant.base = Arm(at_base=True)
                 self._start(contestant, contestant.base)
             for bound in self._job.on_fewer_cores.get(variant.name, ()):
-                arm = Arm(bound=bound)
-                contestant.on_fewer_cores.append(arm)
-                self._start(contestant, arm)
+                contestant.on_fewer_cores.append(Arm(bound=bound))
+                self._start(contestant, contestant.on_fewer_cores[-1])
         turns = [(contestant, arm) for contestant in contestants for arm in contestant.arms()]
         self._check(turns, "checking that {} does the same work", self._open)
         return contestants
@@ -154,7 +153,8 @@ class Runner:
         for contestant in contestants:
             warm, images, spec = [], len(self._job.tree), self._workers.spec(contestant.variant, False)
             batches = math.ceil(images / spec.batch_size)
-            may_find = may_be_parts(batches, budget_seconds, spec.augment)
+            is_dump = self._job.is_cold and contestant.has_written
+            may_find = may_be_parts(batches, budget_seconds, spec.augment, is_dump)
             for arm in contestant.arms_to_measure():
                 seconds: list[float] = []
                 while contestant.goes_on_with(arm) and not steady(seconds):
