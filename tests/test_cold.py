@@ -6,7 +6,7 @@ import mmap
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -163,19 +163,24 @@ def test_a_pass_that_cannot_begin_cold(of_tree: bool, on_a_disk: Path) -> None:
     assert "or measure without --cold" in str(raised.value)
 
 
-@pytest.mark.usefixtures("on_a_disk")
-def test_a_worker_begins_cold(tiny_tree: Tree, tmp_path: Path) -> None:
-    """One epoch, whatever is asked for; its bytes come from the disk, and evicting them is no idleness."""
+@pytest.fixture
+def worker(tiny_tree: Tree, on_a_disk: Path) -> Iterator[WorkerProcess]:
+    """A worker that reads one image a batch from a disk."""
     if file_system_of(str(tiny_tree.root)) in cold.NEVER_COLD:
         pytest.skip("the tree is in memory")
     worker = WorkerProcess(DISK, module_search_path(Path()), WorkerLimits(60.0))
     try:
-        worker.open(tiny_tree, Spec((32, 32), 5, shuffle=True, seed=0, cache_dir=tmp_path))
+        worker.open(tiny_tree, Spec((32, 32), 1, shuffle=True, seed=0, cache_dir=on_a_disk))
         worker.ask("check", reference="")
-        timings = [PassTiming(**worker.ask("pass", epochs=3, cold=True)) for _ in range(2)]
-        warm = PassTiming(**worker.ask("pass", epochs=3))
+        yield worker
     finally:
         worker.end()
+
+
+def test_a_worker_begins_cold(worker: WorkerProcess, tiny_tree: Tree) -> None:
+    """One epoch, whatever is asked for; its bytes come from the disk, and evicting them is no idleness."""
+    timings = [PassTiming(**worker.ask("pass", epochs=3, cold=True)) for _ in range(2)]
+    warm = PassTiming(**worker.ask("pass", epochs=3))
     size = sum(map(os.path.getsize, without_doubles(tiny_tree.paths)))
     for timing in timings:
         assert timing.epochs == 1
@@ -186,19 +191,10 @@ def test_a_worker_begins_cold(tiny_tree: Tree, tmp_path: Path) -> None:
     assert (warm.epochs, warm.cached_share) == (3, None)
 
 
-@pytest.mark.usefixtures("on_a_disk")
-def test_a_part_of_an_epoch_begins_cold(tiny_tree: Tree, tmp_path: Path) -> None:
+def test_a_part_of_an_epoch_begins_cold(worker: WorkerProcess) -> None:
     """Its bytes are those of the whole epoch that it tells of, as its seconds are."""
-    if file_system_of(str(tiny_tree.root)) in cold.NEVER_COLD:
-        pytest.skip("the tree is in memory")
-    worker = WorkerProcess(DISK, module_search_path(Path()), WorkerLimits(60.0))
-    try:
-        worker.open(tiny_tree, Spec((32, 32), 1, shuffle=True, seed=0, cache_dir=tmp_path))
-        worker.ask("check", reference="")
-        whole = PassTiming(**worker.ask("pass", epochs=1, cold=True))
-        part = PassTiming.of(worker.ask("pass", epochs=1, cold=True, part={"begin": 2, "timed": 4}))
-    finally:
-        worker.end()
+    whole = PassTiming(**worker.ask("pass", epochs=1, cold=True))
+    part = PassTiming.of(worker.ask("pass", epochs=1, cold=True, part={"begin": 2, "timed": 4}))
     assert part.part is not None
     assert part.part.images == 6
     assert part.cached_share is not None

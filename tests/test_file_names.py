@@ -22,11 +22,10 @@ from loader_gate.growth.__main__ import main as growth
 from loader_gate.progress import Display
 from loader_gate.registry.variant import BASELINE
 from loader_gate.report.__main__ import main as report
-from loader_gate.text import one_line, printable, printable_lines
+from loader_gate.text import in_words, one_line, printable, printable_lines
 from loader_gate.trees.prepare import prepare_tree
 from loader_gate.trees.request import TreeRequest
 from loader_gate.trees.tree import TreeError
-from loader_gate.worker.serve import _in_words
 from tests.made_up_runs import made_up_run
 
 #: At the beginning of a line of a log it would switch off our own annotations.
@@ -124,7 +123,7 @@ def test_lines() -> None:
 
 def test_exception_of_a_loader() -> None:
     """Its newline would put a command at column 0 of the log, which switches off our own annotations."""
-    assert _in_words(ValueError("no\n::stop-commands::token")) == r"ValueError: no \x3a:stop-commands::token"
+    assert in_words(ValueError("no\n::stop-commands::token")) == r"ValueError: no \x3a:stop-commands::token"
 
 
 @only_linux

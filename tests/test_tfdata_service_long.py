@@ -17,13 +17,14 @@ import pytest
 from docs.service import network
 from docs.service.counted import as_promised
 from loader_gate.registry.spec import Spec
-from loader_gate.same_work.cropped import CroppedEpoch, Crops, check_crops
+from loader_gate.same_work.cropped import Crops
 from loader_gate.same_work.declared import DeclaredOutput
 from loader_gate.same_work.reference import build_reference
 from loader_gate.same_work.shards import union_problem
 from loader_gate.trees.tree import Tree
 from loader_gate.variants import tfdata_service
 from tests.sessions import ROOT, SMALL_BUDGET, STUCK_SECONDS, Sessions
+from tests.test_variants_streaming import check_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,16 +87,9 @@ def test_a_service_that_is_there(cluster: tfdata_service.Cluster, tiny_tree: Tre
 def test_parts(cluster: tfdata_service.Cluster, tiny_tree: Tree, spec: Spec, tmp_path: Path) -> None:
     """Each image is the part that its box says, drawn anew in each epoch."""
     spec = replace(spec, batch_size=5, augment="crop-flip")
-    epochs = epochs_of(tiny_tree, spec, cluster)
     crops = Crops(tiny_tree, spec, DeclaredOutput(tfdata_service.INTERPOLATION), 0)
     crops.begin(build_reference(tiny_tree, SIZE, tmp_path / "reference"))
-    assert check_crops(epochs, crops).reason is None
-    for _ in range(4):
-        epoch = CroppedEpoch(crops, len(tiny_tree))
-        for images, labels, boxes in epochs:
-            images = np.asarray(images)
-            epoch.add(images, np.asarray(labels), crops.sample(images), np.asarray(boxes))
-        assert epoch.problem() is None
+    check_parts(epochs_of(tiny_tree, spec, cluster), crops)
 
 
 @pytest.mark.parametrize("batch", [5, 7, 24, 50])
@@ -177,29 +171,27 @@ SLOW = 2.0
 
 
 @pytest.fixture(scope="module")
-def over_links(tiny_tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What came over slow links from two hosts."""
+def isolated(tiny_tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
+    """Return a function that gives what comes over slow links from two hosts, asked for by options."""
     problem = network.unavailable()
     if problem:
         pytest.skip(problem)
-    return network.isolated(
-        tiny_tree.root,
-        tmp_path_factory.mktemp("hosts"),
-        ["--image-size=128", "--batch-size=4", "--epochs=1", f"--megabits={SLOW}", "--milliseconds=2"],
+    usual = ("--image-size=128", f"--megabits={SLOW}")
+    return lambda *options: network.isolated(
+        tiny_tree.root, tmp_path_factory.mktemp("hosts"), [*usual, *options]
     )
 
 
 @pytest.fixture(scope="module")
-def killed_over_links(tiny_tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What came over slow links when something was killed in mid-epoch."""
-    problem = network.unavailable()
-    if problem:
-        pytest.skip(problem)
-    return network.isolated(
-        tiny_tree.root,
-        tmp_path_factory.mktemp("killed"),
-        ["--faults", "--image-size=128", "--batch-size=2", f"--megabits={SLOW}"],
-    )
+def over_links(isolated: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    """What came of whole epochs."""
+    return isolated("--batch-size=4", "--epochs=1", "--milliseconds=2")
+
+
+@pytest.fixture(scope="module")
+def killed_over_links(isolated: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    """What came when something was killed in mid-epoch."""
+    return isolated("--faults", "--batch-size=2")
 
 
 def test_bandwidth(over_links: dict[str, Any], tiny_tree: Tree) -> None:

@@ -169,6 +169,17 @@ def test_what_an_archive_takes_is_predicted(variant: Variant, tmp_path: Path) ->
     assert predicted == pytest.approx(written, rel=0.04, abs=filled_up)
 
 
+def check_parts(batches: Any, crops: Crops) -> None:
+    """Hold a checked epoch, and four timed ones, against what their boxes say."""
+    assert check_crops(batches, crops).reason is None
+    for _ in range(4):
+        epoch = CroppedEpoch(crops, len(crops.tree))
+        for images, labels, boxes in batches:
+            images = np.asarray(images)
+            epoch.add(images, np.asarray(labels), crops.sample(images), np.asarray(boxes))
+        assert epoch.problem() is None
+
+
 @pytest.mark.parametrize("name", AUGMENTING)
 def test_parts_of_every_kind_of_file(name: str, odd_tree: Tree, odd_reference: Reference, spec: Spec) -> None:
     """Each image is the part that its box says, in every epoch another."""
@@ -178,13 +189,7 @@ def test_parts_of_every_kind_of_file(name: str, odd_tree: Tree, odd_reference: R
     batches = module.load(odd_tree, replace(spec, augment="crop-flip"))
     crops = Crops(odd_tree, spec, DeclaredOutput(module.INTERPOLATION), 0)
     crops.begin(odd_reference)
-    assert check_crops(batches, crops).reason is None
-    for _ in range(4):
-        epoch = CroppedEpoch(crops, len(odd_tree))
-        for images, labels, boxes in batches:
-            images = np.asarray(images)
-            epoch.add(images, np.asarray(labels), crops.sample(images), np.asarray(boxes))
-        assert epoch.problem() is None
+    check_parts(batches, crops)
 
 
 def test_those_that_can_augment_say_so() -> None:

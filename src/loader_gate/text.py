@@ -110,3 +110,11 @@ def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]], colour: b
     for row in rows:
         table.add_row(*(Text(printable(text)) for text in row))
     return table_lines(table, colour)
+
+
+def in_words(error: Exception) -> str:
+    """Return an exception with its message, which a loader may have written, in one line."""
+    try:
+        return one_line(f"{type(error).__name__}: {error}")
+    except Exception:
+        return type(error).__name__

@@ -29,7 +29,7 @@ class Checked:
     Attributes:
         digests: Content digest of every good file, by its path.
         bad: For every bad file, by its path, what is wrong with it.
-        odd: For every good file that not all libraries read alike, by its path, what they do.
+        odd: For every good file that not all of `LIBRARIES` read alike, by its path, what they do.
     """
 
     digests: dict[str, str]
@@ -114,7 +114,12 @@ def check_files(
         if problem:
             bad[path] = problem
             del digests[path]
-    odd = {path: ODD[kind].told() for path, kind in kinds.items() if kind and path in digests}
+    # What only a rival's library reads otherwise, as DALI any GIF, tells nobody else anything.
+    odd = {
+        path: ODD[kind].told()
+        for path, kind in kinds.items()
+        if kind and path in digests and ODD[kind].problem(LIBRARIES)
+    }
     return Checked(digests, {path: bad[path] for path in paths if path in bad}, odd)
 
 

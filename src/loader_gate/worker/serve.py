@@ -14,20 +14,17 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from functools import partial
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 import loader_gate
 from loader_gate.machine.processes import adopt_orphans, let_be_traced
@@ -36,12 +33,10 @@ from loader_gate.registry.spec import AUGMENTS
 from loader_gate.same_work.check import check_epoch
 from loader_gate.same_work.cropped import Crops, check_crops, is_augmented
 from loader_gate.same_work.fingerprints import Fingerprints
-from loader_gate.same_work.reference import Reference, build_reference
-from loader_gate.same_work.shards import union_problem
+from loader_gate.same_work.reference import Reference
 from loader_gate.same_work.words import DifferenceError
-from loader_gate.text import one_line
+from loader_gate.text import in_words
 from loader_gate.trees.pixels import allow_pixels_as_told
-from loader_gate.trees.plain import part_of
 from loader_gate.worker.code_of_base import require_inside, use_code_of
 from loader_gate.worker.cold import ColdStart, NotColdError
 from loader_gate.worker.epoch import new_consumer
@@ -51,20 +46,17 @@ from loader_gate.worker.lock_probe import LockProbe
 from loader_gate.worker.operations import is_of_tfdata, recorded
 from loader_gate.worker.part import Part, left_over
 from loader_gate.worker.passes import Passes, settle
+from loader_gate.worker.ranks import ranks_problem
 from loader_gate.worker.rehearsal import Rehearsal
 from loader_gate.worker.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from loader_gate import Spec, Tree
     from loader_gate.same_work.check import SameWork
 
 HEARTBEAT_SECONDS = 1.0
 #: A first epoch of a limit is left after so long.
 LONGEST_LIMIT_SECONDS = 10.0
-#: So many images at most are shared by two ranks, to see whether a loader heeds them.
-RANKS_IMAGES = 63
 #: Packages that take seconds to import, and start nothing that a fork would lack.
 HEAVY = ("tensorflow", "keras", "torch", "cv2")
 #: Environment variables that they set when they are imported.
@@ -144,7 +136,7 @@ class Worker:
             except Exception as error:
                 with contextlib.suppress(OSError):  # the disk may be full that holds stderr
                     traceback.print_exc()
-                answer = {"error": _in_words(error)}
+                answer = {"error": in_words(error)}
             self._parent.send(answer)
 
     def _next_request(self) -> dict[str, Any] | None:
@@ -247,7 +239,7 @@ class Worker:
             if reason is None and fingerprints is not None:
                 self._fingerprints.save(Path(fingerprints))
                 if self._loader.shards:
-                    reason = _ranks_problem(self._build, self._fingerprints, self._parent.alive)
+                    reason = ranks_problem(self._build, self._fingerprints, self._parent.alive)
             settle()
         if batches is not None:
             left_over(self._stopwatch)
@@ -314,62 +306,6 @@ def _checked(batches: Iterator[Any], prints: Fingerprints, decoded: Reference, *
     return check_epoch(batches, prints.tree, prints.spec, prints.declared, decoded, told)
 
 
-def _ranks_problem(
-    build: Callable[[Tree, Spec], Loader], prints: Fingerprints, alive: Callable[[], None]
-) -> str | None:
-    """Return why two ranks do not share an epoch of some of the images; None if they do.
-
-    Args:
-        build: Builds the loader.
-        prints: What is known of the loader, on the whole tree.
-        alive: Called after each batch.
-    """
-    # An odd number of them, so that ranks are found that are filled up to be equally long.
-    images = (min(RANKS_IMAGES, len(prints.tree)) - 1) | 1
-    if images < 3 or prints.spec.service:  # the files of a part are not where a service looks for them
-        return None
-    try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            problem = _union_problem(build, prints, images, Path(folder), alive)
-    except Exception as error:
-        traceback.print_exc()
-        problem = f"it raised {_in_words(error)}."
-    return problem and (
-        f"It declares SHARDS, but two ranks do not share an epoch of {images} images: {problem} Deliver "
-        "every spec.shards-th image, from spec.shard on, of an order that is the same for all ranks, or "
-        "leave SHARDS out."
-    )
-
-
-def _union_problem(
-    build: Callable[[Tree, Spec], Loader],
-    prints: Fingerprints,
-    images: int,
-    folder: Path,
-    alive: Callable[[], None],
-) -> str | None:
-    tree = part_of(prints.tree, images, folder / "tree")
-    spec = replace(prints.spec, batch_size=images, shards=2)
-    batches: list[Any] = []
-    ends = []
-    for rank in range(spec.shards):
-        own = replace(spec, shard=rank, cache_dir=folder).for_variant(f"rank {rank}")
-        for batch in build(tree, own).batches:
-            batches.append(tuple(np.array(each) for each in batch))
-            alive()
-        ends.append(sum(len(each[0]) for each in batches))
-        gc.collect()  # it may hold processes
-    sizes = ends[0], ends[1] - ends[0]
-    if ends[1] != images or abs(sizes[0] - sizes[1]) != 1:
-        return f"{sizes[0]} and {sizes[1]} came."
-    whole = [np.concatenate(each) for each in zip(*batches, strict=True)]
-    if isinstance(prints, Crops):  # boxes say which files came
-        return union_problem(np.split(whole[2][:, 0], ends[:1]), images)
-    decoded = build_reference(tree, spec.image_size, folder / "reference")
-    found = check_epoch([whole], tree, spec, prints.declared, decoded)
-    return found.reason and (union_problem(np.split(found.order, ends[:1]), images) or found.reason)
-
-
 def _spec(spec: dict[str, Any]) -> Spec:
     """Return a spec that has come as JSON.
 
@@ -399,14 +335,6 @@ def _imported(environment: dict[str, str]) -> dict[str, str] | None:
         return None
     files = {name: getattr(sys.modules.get(name), "__file__", None) for name in HEAVY}
     return {name: file for name, file in files.items() if file}
-
-
-def _in_words(error: Exception) -> str:
-    """Return an exception with its message, which a loader may have written, in one line."""
-    try:
-        return one_line(f"{type(error).__name__}: {error}")
-    except Exception:
-        return type(error).__name__
 
 
 def serve(connection: Connection) -> None:
